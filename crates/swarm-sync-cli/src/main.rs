@@ -1,0 +1,2 @@
+//! The swarm-sync program.
+fn main() {}

@@ -1,0 +1,10 @@
+//! Conformance suites: what every store and every transport must do, runnable on your own.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! sync-core = { version = "0.1", features = ["testing"] }
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    reason = "a suite fails by panicking, as a test does"
+)]
