@@ -1,6 +1,10 @@
 //! Errors of the data layer. Each says what is wrong and where; none of them changes any state.
 
+use bincode::{Decode, Encode};
+use serde::Serialize;
 use thiserror::Error;
+
+use crate::id::{Epoch, Revision};
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -122,4 +126,165 @@ pub enum DecodeError {
         /// The deepest allowed.
         limit: usize,
     },
+}
+
+/// Why the hub or a replica did not do what it was asked. Unless a variant says otherwise, no state
+/// has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Encode, Decode)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The operation does not fit the key.
+    #[error("{reason}")]
+    Operation {
+        /// The rule's sentence.
+        reason: String,
+    },
+    /// The value is over the limit.
+    #[error(
+        "the value takes {bytes} bytes; the limit is {limit}: split it, or raise the limit on every agent and the hub"
+    )]
+    TooLarge {
+        /// Its encoded size in bytes.
+        bytes: u64,
+        /// The largest allowed.
+        limit: u64,
+    },
+    /// The value, key or metadata is not valid.
+    #[error("{reason}")]
+    Invalid {
+        /// What is wrong.
+        reason: String,
+    },
+    /// No agent is connected, so a round would reach nobody.
+    #[error(
+        "no agent is connected ({roster} on the roster): nothing was synchronized; start an agent, or wait for one"
+    )]
+    NobodyConnected {
+        /// How many agents the roster knows.
+        roster: u32,
+    },
+    /// Every connected agent was silent until the deadline.
+    #[error(
+        "none of {asked} connected agents answered within {deadline_ms} ms: nothing was synchronized"
+    )]
+    NobodyAnswered {
+        /// How many were asked.
+        asked: u32,
+        /// The deadline.
+        deadline_ms: u64,
+    },
+    /// More keys than one request may name.
+    #[error("{keys} keys in one request; the limit is {limit}: split them")]
+    TooManyKeys {
+        /// How many were named.
+        keys: u64,
+        /// The most allowed.
+        limit: u64,
+    },
+    /// The position is not of this hub's log.
+    #[error(
+        "the cursor belongs to another run of the hub ({epoch} is the current one): read everything once, from revision 0"
+    )]
+    EpochMismatch {
+        /// The hub's current run.
+        epoch: Epoch,
+    },
+    /// The position lies after the hub's last revision.
+    #[error("the position is ahead of the hub, whose last revision is {}: it is another hub's, or this hub lost state", head.get())]
+    Ahead {
+        /// The hub's last revision.
+        head: Revision,
+    },
+    /// There is no connection to a hub; the operation needs one.
+    #[error("not connected to a hub: {doing} needs one; writes and reads go on meanwhile")]
+    Unavailable {
+        /// What was asked.
+        doing: String,
+    },
+    /// Too many writes wait for the hub.
+    #[error(
+        "{bytes} bytes of writes wait for the hub, the limit is {limit}: let this agent reach its hub"
+    )]
+    OutboxFull {
+        /// How much waits.
+        bytes: u64,
+        /// The most allowed.
+        limit: u64,
+    },
+    /// Too many concurrent values wait for the hub's decision.
+    #[error(
+        "{siblings} concurrent values of this key wait for the hub's decision, the limit is {limit}: let this agent reach its hub"
+    )]
+    TooManySiblings {
+        /// How many wait.
+        siblings: u64,
+        /// The most allowed.
+        limit: u64,
+    },
+    /// A wait ran out. What was asked may still happen.
+    #[error("{doing} took longer than {limit_ms} ms; it may still happen")]
+    Deadline {
+        /// What was waited for.
+        doing: String,
+        /// The deadline.
+        limit_ms: u64,
+    },
+    /// The node stopped, because it was told to or because its store failed.
+    #[error("this node has stopped: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl RequestError {
+    /// A stable word for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Operation { .. } => "operation",
+            Self::TooLarge { .. } => "too-large",
+            Self::Invalid { .. } => "invalid",
+            Self::NobodyConnected { .. } => "nobody-connected",
+            Self::NobodyAnswered { .. } => "nobody-answered",
+            Self::TooManyKeys { .. } => "too-many-keys",
+            Self::EpochMismatch { .. } => "epoch-mismatch",
+            Self::Ahead { .. } => "ahead",
+            Self::Unavailable { .. } => "unavailable",
+            Self::OutboxFull { .. } => "outbox-full",
+            Self::TooManySiblings { .. } => "too-many-siblings",
+            Self::Deadline { .. } => "deadline",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+}
+
+impl From<ValueError> for RequestError {
+    fn from(error: ValueError) -> Self {
+        match error {
+            ValueError::TooLarge { bytes, limit } => Self::TooLarge {
+                bytes: bytes as u64,
+                limit: limit as u64,
+            },
+            other => Self::Invalid {
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+impl From<IdError> for RequestError {
+    fn from(error: IdError) -> Self {
+        Self::Invalid {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<crate::resolver::OperationError> for RequestError {
+    fn from(error: crate::resolver::OperationError) -> Self {
+        Self::Operation {
+            reason: error.to_string(),
+        }
+    }
 }

@@ -290,7 +290,7 @@ struct WriterName {
 ///
 /// Eight bytes and cheap to clone; decoders share one allocation per writer and message, and
 /// machines intern what they keep.
-#[derive(Clone, Eq, Hash)]
+#[derive(Clone, Eq)]
 pub struct Writer(Arc<WriterName>);
 
 impl Writer {
@@ -313,6 +313,12 @@ impl Writer {
 impl PartialEq for Writer {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl std::hash::Hash for Writer {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

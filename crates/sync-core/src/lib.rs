@@ -1,8 +1,71 @@
-//! The data of Swarm Sync and the traits between its layers.
+//! The data of Swarm Sync, the one join, the messages, and the traits between the layers.
+//!
+//! This crate reads no clock, draws no random numbers, starts nothing and waits for nothing: time,
+//! incarnations and bytes are arguments.
+//!
+//! ```
+//! use sync_core::{AgentId, Entry, Incarnation, Payload, Seq, Stamp, Value, Write, WriteId, Writer};
+//!
+//! // Two agents write the same key without having seen each other.
+//! let write = |name: &str, ms| {
+//!     let writer = Writer::new(AgentId::new(name).unwrap(), Incarnation::from_random(1));
+//!     let payload = Payload::put(&Value::from(name));
+//!     let stamp = Stamp::at_millis(ms);
+//!     let write = Write { stamp, payload, prev: Seq::new(0), over: Default::default(), note: None };
+//!     Entry::of_write(WriteId::new(writer, Seq::new(1)), write)
+//! };
+//! let (a, b) = (write("a", 10), write("b", 11));
+//!
+//! // Whatever the order, both stay live until somebody who saw both decides.
+//! let mut left = a.clone();
+//! left.join(b.clone());
+//! let mut right = b;
+//! right.join(a);
+//! assert_eq!(left, right);
+//! assert_eq!(left.live_count(), 2);
+//! ```
 
+pub mod codec;
+pub mod context;
+pub mod cursor;
+pub mod digest;
+pub mod entry;
 pub mod error;
 pub mod id;
+pub mod message;
+pub mod receipt;
+pub mod report;
+pub mod resolver;
+pub mod segment;
+pub mod stamp;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
+pub mod value;
+pub mod write;
+
+pub use context::{Context, Span};
+pub use cursor::{Cursor, Resume, Seen};
+pub use digest::{Digest, DigestKey};
+pub use entry::{Entry, Joined};
+pub use error::{DecodeError, IdError, RequestError, ValueError};
+pub use id::{
+    AgentId, Epoch, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq, SwarmId,
+    Version, WriteId, Writer,
+};
+pub use message::{Answer, Ask, Body, DeltaOutcome, Message, RoundId};
+pub use receipt::{Reason, Receipt};
+pub use report::{
+    Ack, Delta, HubStatus, KeyReport, MemberStatus, Since, StateMetadata, StateVersion, SyncReport,
+};
+pub use resolver::{Loss, MergeRule, Operation, OperationError, Plan, Resolver, Resolvers};
+pub use segment::Segment;
+pub use stamp::{Clock, HybridClock, Now, Stamp};
+pub use store::{Batch, Durability, Row, RowOp, Store, StoreError};
+pub use transport::{
+    AgentStatus, Connection, Coordinator, CoordinatorEvent, Frame, Hello, Link, LinkReceiver,
+    LinkSender, Refusal, Role, SessionId, Topology, TopologyInfo, Traffic, TransportError, Welcome,
+};
+pub use value::{Float, Value};
+pub use write::{Metadata, Note, Payload, PayloadKind, Write};

@@ -1,0 +1,247 @@
+//! Which writes a state has ever absorbed: per writer, ranges of sequence numbers.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::id::{Seq, WriteId, Writer};
+
+/// The writes `first..=last` of one writer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Whose writes.
+    pub writer: Writer,
+    /// The first.
+    pub first: Seq,
+    /// The last, not before `first`.
+    pub last: Seq,
+}
+
+impl Span {
+    /// The writes `first..=last` of `writer`.
+    pub fn new(writer: Writer, first: Seq, last: Seq) -> Self {
+        debug_assert!(first <= last);
+        Self {
+            writer,
+            first,
+            last,
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}..={}", self.writer, self.first, self.last)
+    }
+}
+
+/// A set of write ids as ranges, ascending, disjoint and never adjacent: one set has one form.
+///
+/// Contexts are small (one span per writer that ever touched the key, because a write's own span
+/// reaches back to its predecessor), so a sorted vector beats a tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Context {
+    spans: SmallVec<[Span; 1]>,
+}
+
+impl Context {
+    /// The empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ranges, ascending.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Whether no write is in it.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Whether `id` is in it. O(log spans).
+    pub fn contains(&self, id: &WriteId) -> bool {
+        let at = self.first_reaching(&id.writer, id.seq);
+        self.spans
+            .get(at)
+            .is_some_and(|s| s.writer == id.writer && s.first <= id.seq)
+    }
+
+    /// The greatest sequence number of `writer` in it.
+    pub fn last_of(&self, writer: &Writer) -> Option<Seq> {
+        let end = self.spans.partition_point(|s| s.writer <= *writer);
+        let span = self.spans[..end].last()?;
+        (span.writer == *writer).then_some(span.last)
+    }
+
+    /// Adds a range; true if any of it is new. O(log spans), plus moving what follows.
+    pub fn insert(&mut self, span: Span) -> bool {
+        // The run of spans that overlap or touch the new one melts into it.
+        let start = self.first_reaching(&span.writer, Seq::new(span.first.get().saturating_sub(1)));
+        let melts = |s: &Span| s.writer == span.writer && s.first.get() <= span.last.get() + 1;
+        let count = self.spans[start..].iter().take_while(|s| melts(s)).count();
+        if count == 0 {
+            self.spans.insert(start, span);
+            return true;
+        }
+        let first = span.first.min(self.spans[start].first);
+        let last = span.last.max(self.spans[start + count - 1].last);
+        let kept = &mut self.spans[start];
+        let grew = count > 1 || first < kept.first || last > kept.last;
+        (kept.first, kept.last) = (first, last);
+        self.spans.drain(start + 1..start + count);
+        grew
+    }
+
+    /// Adds one id; true if it is new.
+    pub fn insert_id(&mut self, id: &WriteId) -> bool {
+        self.insert(Span::new(id.writer.clone(), id.seq, id.seq))
+    }
+
+    /// Adds all of `other`; true if any of it is new.
+    pub fn union(&mut self, other: &Self) -> bool {
+        // Not `any`, which would stop at the first.
+        other
+            .spans
+            .iter()
+            .fold(false, |grew, span| self.insert(span.clone()) | grew)
+    }
+
+    /// Whether every id of `other` is in it.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.spans.iter().all(|span| {
+            let at = self.first_reaching(&span.writer, span.first);
+            self.spans.get(at).is_some_and(|s| {
+                s.writer == span.writer && s.first <= span.first && s.last >= span.last
+            })
+        })
+    }
+
+    /// Takes one id out.
+    pub fn remove_id(&mut self, id: &WriteId) {
+        let at = self.first_reaching(&id.writer, id.seq);
+        let Some(span) = self
+            .spans
+            .get(at)
+            .filter(|s| s.writer == id.writer && s.first <= id.seq)
+        else {
+            return;
+        };
+        let span = span.clone();
+        self.spans.remove(at);
+        if span.last > id.seq {
+            self.spans
+                .insert(at, Span::new(id.writer.clone(), id.seq.next(), span.last));
+        }
+        if span.first < id.seq {
+            let before = Seq::new(id.seq.get() - 1);
+            self.spans
+                .insert(at, Span::new(id.writer.clone(), span.first, before));
+        }
+    }
+
+    /// The same set with every writer exchanged for `canonical`'s equal one, so that equal writers
+    /// share one allocation.
+    pub fn intern(&mut self, canonical: &mut impl FnMut(&Writer) -> Writer) {
+        for span in &mut self.spans {
+            span.writer = canonical(&span.writer);
+        }
+    }
+
+    /// The index of the first span of `writer` that ends at or after `seq`, or where it would be.
+    fn first_reaching(&self, writer: &Writer, seq: Seq) -> usize {
+        self.spans.partition_point(|s| match s.writer.cmp(writer) {
+            std::cmp::Ordering::Equal => s.last < seq,
+            order => order.is_lt(),
+        })
+    }
+}
+
+impl FromIterator<Span> for Context {
+    fn from_iter<I: IntoIterator<Item = Span>>(spans: I) -> Self {
+        let mut context = Self::new();
+        for span in spans {
+            context.insert(span);
+        }
+        context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{AgentId, Incarnation};
+
+    fn writer(name: u8) -> Writer {
+        Writer::new(
+            AgentId::new(format!("w{name}")).unwrap(),
+            Incarnation::from_random(0),
+        )
+    }
+
+    fn span((name, first, length): (u8, u64, u64)) -> Span {
+        Span::new(writer(name), Seq::new(first), Seq::new(first + length))
+    }
+
+    fn ids(spans: &[Span]) -> BTreeSet<WriteId> {
+        spans
+            .iter()
+            .flat_map(|s| {
+                (s.first.get()..=s.last.get()).map(|n| WriteId::new(s.writer.clone(), Seq::new(n)))
+            })
+            .collect()
+    }
+
+    fn is_canonical(context: &Context) -> bool {
+        context.spans.windows(2).all(|pair| {
+            pair[0].writer < pair[1].writer
+                || (pair[0].writer == pair[1].writer && pair[0].last.next() < pair[1].first)
+        })
+    }
+
+    fn spans() -> impl Strategy<Value = Vec<Span>> {
+        prop::collection::vec((0_u8..3, 1_u64..20, 0_u64..5).prop_map(span), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_context_is_the_set_of_its_ids(a in spans(), b in spans()) {
+            let (left, right): (Context, Context) =
+                (a.iter().cloned().collect(), b.iter().cloned().collect());
+            let (left_ids, right_ids) = (ids(&a), ids(&b));
+            prop_assert!(is_canonical(&left));
+            prop_assert_eq!(ids(left.spans()), left_ids.clone());
+            prop_assert_eq!(left.includes(&right), left_ids.is_superset(&right_ids));
+            let mut both = left.clone();
+            prop_assert_eq!(both.union(&right), !left_ids.is_superset(&right_ids));
+            prop_assert!(is_canonical(&both));
+            let mut all = left_ids;
+            all.extend(right_ids);
+            prop_assert_eq!(ids(both.spans()), all.clone());
+            for id in all.clone() {
+                prop_assert!(both.contains(&id));
+                let mut less = both.clone();
+                less.remove_id(&id);
+                prop_assert!(is_canonical(&less));
+                let mut expected = all.clone();
+                expected.remove(&id);
+                prop_assert_eq!(ids(less.spans()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_writer() {
+        let context: Context = [(1, 1, 0), (1, 5, 2), (3, 1, 0)]
+            .map(span)
+            .into_iter()
+            .collect();
+        assert_eq!(context.last_of(&writer(1)), Some(Seq::new(7)));
+        assert_eq!(context.last_of(&writer(2)), None);
+    }
+}

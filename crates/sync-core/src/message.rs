@@ -1,0 +1,320 @@
+//! Everything that crosses a link after the hello. The enums are closed: a new message is a new
+//! protocol version.
+
+use std::collections::BTreeSet;
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+
+use crate::codec::List;
+use crate::cursor::{Cursor, Resume};
+use crate::digest::Digest;
+use crate::error::RequestError;
+use crate::id::{Epoch, Incarnation, Key, Revision, Seq, Version, WriteId};
+use crate::receipt::Receipt;
+use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport};
+use crate::resolver::Operation;
+use crate::value::Value;
+
+/// A message: a small body and, for those that carry state, segments encoded once for all receivers
+/// (see [`crate::segment::Segment`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it says.
+    pub body: Body,
+    /// The state that goes with it, one key each.
+    pub segments: Vec<Bytes>,
+}
+
+impl Message {
+    /// A message with state.
+    pub fn with(body: Body, segments: Vec<Bytes>) -> Self {
+        Self { body, segments }
+    }
+
+    /// Bytes of state in it.
+    pub fn segment_bytes(&self) -> usize {
+        self.segments.iter().map(Bytes::len).sum()
+    }
+}
+
+impl From<Body> for Message {
+    fn from(body: Body) -> Self {
+        Self {
+            body,
+            segments: Vec::new(),
+        }
+    }
+}
+
+/// What a message says. Segments go with `Push`, `StateResponse`, `Offer`, `DeltaReply`,
+/// `StateUpdate` and `RepairReply`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every receiver must handle every message"
+)]
+pub enum Body {
+    /// Agent to hub: the changes after my cursor. The first message of a connection; it settles
+    /// whether the cursor is valid, and nothing is pushed before.
+    DeltaRequest {
+        /// Returned in the reply.
+        request: u64,
+        /// How far I am; none on the first contact.
+        cursor: Option<Cursor>,
+        /// Where inside the next revision the page starts.
+        resume: Option<Resume>,
+    },
+    /// Hub to agent.
+    DeltaReply {
+        /// That of the request.
+        request: u64,
+        /// What follows.
+        outcome: DeltaOutcome,
+    },
+    /// Agent to hub: my own writes `after < seq <= upto`, a segment for each of `seqs`. Numbers in
+    /// between are vouched for: they were overwritten by me or are in state I have sent whole.
+    Push {
+        /// Which of the agent's runs wrote them.
+        incarnation: Incarnation,
+        /// The last number before these.
+        after: Seq,
+        /// The last number of these.
+        upto: Seq,
+        /// The numbers that come with a segment, ascending.
+        seqs: List<Seq>,
+    },
+    /// Hub to agent: every write up to `upto` is committed and durable, or has a receipt.
+    Committed {
+        /// Of that run.
+        incarnation: Incarnation,
+        /// Up to here.
+        upto: Seq,
+    },
+    /// Hub to agent: numbers are missing; push again after `known`.
+    Gap {
+        /// Of that run.
+        incarnation: Incarnation,
+        /// The last number known without a gap.
+        known: Seq,
+    },
+    /// Hub to agent: what do you hold of these keys that I may lack?
+    StateRequest {
+        /// The round.
+        round: RoundId,
+        /// Large rounds ask in parts.
+        part: u32,
+        /// The keys and the digests of the hub's entries.
+        keys: List<(Key, Digest)>,
+    },
+    /// Agent to hub: segments of what the hub lacks. A key that is not among them is the same.
+    StateResponse {
+        /// The round.
+        round: RoundId,
+        /// The part answered.
+        part: u32,
+        /// This frame among the part's frames, from 0.
+        index: u32,
+        /// How many frames answer the part.
+        frames: u32,
+    },
+    /// Hub to agent: the commits `from < revision <= to`.
+    StateUpdate {
+        /// The hub's run.
+        epoch: Epoch,
+        /// The revision before.
+        from: Revision,
+        /// The revision after.
+        to: Revision,
+        /// More frames carry the same commits; only the last one moves the cursor.
+        more: bool,
+    },
+    /// Agent to hub: I hold everything up to here durably.
+    Ack {
+        /// The hub's run.
+        epoch: Epoch,
+        /// Up to here.
+        revision: Revision,
+    },
+    /// Agent to hub after an invalid cursor: all I hold, in order of `index`.
+    Offer {
+        /// This frame, from 0.
+        index: u32,
+        /// No further frame follows.
+        last: bool,
+    },
+    /// Hub to agent: the offer's frames up to `index` are durable.
+    OfferAck {
+        /// Up to here.
+        index: u32,
+    },
+    /// Agent to hub: a write of mine to these keys was refused; what do you hold?
+    RepairRequest {
+        /// The keys.
+        keys: List<Key>,
+    },
+    /// Hub to agent: whole entries as of `revision`.
+    RepairReply {
+        /// As of this commit.
+        revision: Revision,
+        /// The keys that were asked for; one without a segment is unknown to the hub.
+        keys: List<Key>,
+    },
+    /// Hub to agent: what became of your writes.
+    Receipts {
+        /// Oldest first.
+        receipts: List<Receipt>,
+    },
+    /// Agent to hub: these receipts are durable here.
+    ReceiptsTaken {
+        /// The writes they are about.
+        writes: List<WriteId>,
+    },
+    /// Agent to hub: are you there, and is there anything new?
+    Ping {
+        /// Returned in the answer.
+        nonce: u64,
+    },
+    /// Hub to agent.
+    Pong {
+        /// That of the ping.
+        nonce: u64,
+        /// The hub's run.
+        epoch: Epoch,
+        /// Its last durable revision.
+        head: Revision,
+    },
+    /// Either role to hub: do something and answer.
+    Request {
+        /// Returned in the reply.
+        request: u64,
+        /// What to do.
+        ask: Ask,
+    },
+    /// Hub to the asker.
+    Reply {
+        /// That of the request.
+        request: u64,
+        /// The answer, or why there is none.
+        answer: Result<Answer, RequestError>,
+    },
+}
+
+/// The outcome of a delta request.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every receiver must handle every outcome"
+)]
+pub enum DeltaOutcome {
+    /// Nothing is newer.
+    UpToDate {
+        /// The position, in the hub's current run.
+        cursor: Cursor,
+        /// The digest of the hub's state there.
+        digest: Digest,
+    },
+    /// One page, as segments.
+    Changes {
+        /// The position after applying them.
+        to: Cursor,
+        /// Where the next page starts; none if this was the last.
+        next: Option<Resume>,
+    },
+    /// The cursor's run is not in this hub's lineage, or the hub's disk was rolled back below it.
+    EpochMismatch {
+        /// The hub's run.
+        epoch: Epoch,
+    },
+    /// The cursor is ahead of the hub.
+    Ahead {
+        /// The hub's last revision.
+        head: Revision,
+    },
+}
+
+/// A round, unique among all hubs: the run of the hub and a counter within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct RoundId {
+    /// The hub's run.
+    pub epoch: Epoch,
+    /// Counts within it.
+    pub number: u64,
+}
+
+/// A request that the hub answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every receiver must handle every request"
+)]
+pub enum Ask {
+    /// The version of a key: `VersionReply`, here [`Answer::Version`].
+    Version(Key),
+    /// The state of a key.
+    Get(Key),
+    /// The keys that match a pattern and hold a value, ascending, after `after`.
+    Keys {
+        /// `*` stands for any run of characters, `?` for one.
+        pattern: String,
+        /// Continue after this key.
+        after: Option<Key>,
+    },
+    /// The changes since some position, as values.
+    Delta(Since),
+    /// A write decided at the hub, for peers that hold no replica.
+    Write {
+        /// The key.
+        key: Key,
+        /// What to do.
+        operation: Operation,
+        /// User metadata, a map.
+        metadata: Option<Value>,
+    },
+    /// A full synchronization.
+    Sync {
+        /// The keys.
+        keys: List<Key>,
+        /// How long to wait for agents, in milliseconds; none for the hub's default.
+        timeout_ms: Option<u64>,
+    },
+    /// Cover everything the hub holds of one key, or of all.
+    Clear(Option<Key>),
+    /// Where the hub stands.
+    Status,
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::exhaustive_enums, reason = "one case per request")]
+pub enum Answer {
+    /// To [`Ask::Version`].
+    Version(Option<Version>),
+    /// To [`Ask::Get`].
+    State(Option<Box<StateVersion>>),
+    /// To [`Ask::Keys`]: up to a page of keys; `more` tells whether any remain.
+    Keys {
+        /// The keys.
+        keys: List<Key>,
+        /// Whether any remain.
+        more: bool,
+    },
+    /// To [`Ask::Delta`].
+    Delta(Delta),
+    /// To [`Ask::Write`].
+    Written(Ack),
+    /// To [`Ask::Sync`].
+    Synced(SyncReport),
+    /// To [`Ask::Clear`]: how many keys held a value.
+    Cleared(u64),
+    /// To [`Ask::Status`].
+    Status(HubStatus),
+}
+
+/// The distinct keys of `keys`, in their first order.
+pub fn distinct(keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
+    let mut met = BTreeSet::new();
+    keys.into_iter()
+        .filter(|key| met.insert(key.clone()))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! What became of a write that is not visible although nobody chose so.
+
+use bincode::{Decode, Encode};
+use serde::{Serialize, Serializer};
+
+use crate::id::{AgentId, Key, Revision, WriteId};
+use crate::resolver::MergeRule;
+use crate::stamp::Stamp;
+use crate::value::Value;
+use crate::write::Payload;
+
+/// The fate of one discarded write, delivered to its writer and kept by the hub until acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Receipt {
+    /// The write.
+    pub write: WriteId,
+    /// Its key.
+    pub key: Key,
+    /// When it was made.
+    pub stamp: Stamp,
+    /// What it had written, so that it can be proposed again.
+    #[serde(serialize_with = "payload_value")]
+    pub discarded: Payload,
+    /// Why it is not visible.
+    pub reason: Reason,
+    /// The commit that decided.
+    pub revision: Revision,
+}
+
+/// Why a write was discarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// It lost against a concurrent write.
+    Superseded {
+        /// The write that won.
+        winner: WriteId,
+        /// When the winner was made.
+        winner_stamp: Stamp,
+        /// What the winner wrote; none if it was a delete.
+        winner_value: Option<Value>,
+        /// The rule that decided.
+        rule: MergeRule,
+    },
+    /// Another writer's operation had given the key a different rule first.
+    RuleMismatch {
+        /// The key's rule.
+        rule: MergeRule,
+    },
+    /// Its stamp lies too far in the future: the writer's clock is wrong.
+    FutureStamp {
+        /// How far ahead of the hub's clock, in milliseconds.
+        ahead_ms: u64,
+        /// How far is tolerated.
+        limit_ms: u64,
+    },
+    /// Its value is over the hub's limit.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+        /// The largest allowed.
+        limit: u64,
+    },
+}
+
+impl Receipt {
+    /// The agent it is for.
+    pub fn addressee(&self) -> &AgentId {
+        self.write.writer.agent()
+    }
+
+    /// Whether the write was never admitted, so that its writer has to undo its local effects.
+    pub fn refused(&self) -> bool {
+        !matches!(self.reason, Reason::Superseded { .. })
+    }
+}
+
+/// A sentence for people.
+impl std::fmt::Display for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (write, key) = (&self.write, &self.key);
+        match &self.reason {
+            Reason::Superseded { winner, rule, .. } => {
+                write!(
+                    f,
+                    "{write} to {key:?} lost against the concurrent {winner} under {rule}"
+                )
+            }
+            Reason::RuleMismatch { rule } => write!(
+                f,
+                "{write} was not admitted: {key:?} is already under the rule {rule}; use another key"
+            ),
+            Reason::FutureStamp { ahead_ms, limit_ms } => write!(
+                f,
+                "{write} was not admitted: its clock is {ahead_ms} ms ahead of the hub's, \
+                 {limit_ms} ms are tolerated; set the clock and write again"
+            ),
+            Reason::TooLarge { bytes, limit } => write!(
+                f,
+                "{write} was not admitted: {bytes} bytes are over the hub's limit of {limit}"
+            ),
+        }
+    }
+}
+
+fn payload_value<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    payload.value().serialize(serializer)
+}

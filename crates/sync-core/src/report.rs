@@ -1,0 +1,178 @@
+//! What operations answer: versions of state, deltas, the outcome of a round, the status of a hub.
+
+use bincode::{Decode, Encode};
+use serde::{Serialize, Serializer};
+
+use crate::cursor::Cursor;
+use crate::digest::Digest;
+use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version};
+use crate::resolver::MergeRule;
+use crate::stamp::Stamp;
+use crate::store::Durability;
+use crate::value::Value;
+use crate::write::Metadata;
+
+/// One key as a replica or the hub sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct StateVersion {
+    /// The key.
+    pub key: Key,
+    /// Its value; none if the key was deleted.
+    pub value: Option<Value>,
+    /// The hub's count of commits that changed the key; none before the first commit and while the
+    /// key is deleted.
+    pub version: Option<Version>,
+    /// The commit that last changed the key; none before the first.
+    pub revision: Option<Revision>,
+    /// When the newest of its live writes was made.
+    pub timestamp: Option<Stamp>,
+    /// Who wrote the value, if a single write shows.
+    pub agent: Option<AgentId>,
+    /// How the value came about.
+    pub metadata: StateMetadata,
+}
+
+/// How a value came about and how far it can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode, Default)]
+pub struct StateMetadata {
+    /// The rule it was folded by.
+    pub rule: Option<MergeRule>,
+    /// Live writes that the value does not show: concurrent ones the hub has not decided on.
+    pub siblings: u32,
+    /// The agents whose live writes the value is made of, ascending.
+    pub merged_from: Vec<AgentId>,
+    /// The hub may still decide otherwise.
+    pub provisional: bool,
+    /// Milliseconds since the replica last knew itself in step with the hub; 0 at the hub, none if
+    /// it never was.
+    pub age_ms: Option<u64>,
+    /// What the writer hung on the shown write.
+    #[serde(
+        serialize_with = "metadata_value",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub user: Option<UserMetadata>,
+}
+
+/// [`Metadata`] in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UserMetadata(pub Value);
+
+impl From<&Metadata> for UserMetadata {
+    fn from(metadata: &Metadata) -> Self {
+        Self(metadata.value())
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde calls")]
+fn metadata_value<S: Serializer>(
+    metadata: &Option<UserMetadata>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    metadata.as_ref().map(|m| &m.0).serialize(serializer)
+}
+
+/// Where a delta starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Since {
+    /// A position of an earlier delta: checked against the hub's lineage.
+    Cursor(Cursor),
+    /// A bare revision, trusted to be of this hub's log.
+    Revision(Revision),
+}
+
+impl Since {
+    /// Everything.
+    pub const START: Self = Self::Revision(Revision::new(0));
+}
+
+/// The changes after some position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Delta {
+    /// Every key that changed, at its newest, in commit order. Deleted keys have no value.
+    pub changes: Vec<StateVersion>,
+    /// Continue from here.
+    pub to: Cursor,
+    /// The hub's last revision.
+    pub head: Revision,
+    /// Whether changes after `to` remain.
+    pub more: bool,
+}
+
+/// One key in a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct KeyReport {
+    /// The key.
+    pub key: Key,
+    /// Its version afterwards; none if nobody holds a value.
+    pub version: Option<Version>,
+    /// Whether the round changed it at the hub.
+    pub changed: bool,
+    /// Writes that the round found to have lost against a concurrent one. A receipt each.
+    pub conflicts: u32,
+}
+
+/// What a full synchronization came to. Returned only if at least one agent answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct SyncReport {
+    /// The hub's run.
+    pub epoch: Epoch,
+    /// The swarm's revision afterwards.
+    pub revision: Revision,
+    /// One line per key asked for, in that order.
+    pub keys: Vec<KeyReport>,
+    /// The agents that answered, ascending.
+    pub responded: Vec<AgentId>,
+    /// The agents of the roster that did not: not connected, or silent until the deadline.
+    pub missing: Vec<AgentId>,
+    /// Those that confirmed to hold `revision` durably before the round ended.
+    pub in_step: Vec<AgentId>,
+    /// Writes that lost against a concurrent one, over all keys.
+    pub conflicts: u32,
+    /// Bytes of the round's messages, framing aside.
+    pub bytes: u64,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// An acknowledged write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Ack {
+    /// Its identity; none if the operation had nothing to do (deleting what is not there).
+    #[serde(rename = "write")]
+    pub write_id: Option<crate::id::WriteId>,
+    /// What the acknowledgement survives.
+    pub durability: Durability,
+}
+
+/// One agent as the hub sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct MemberStatus {
+    /// The agent.
+    pub agent: AgentId,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// The last revision it confirmed to hold, if any since the hub started.
+    pub acked: Option<Revision>,
+    /// Receipts that wait for it.
+    pub receipts: u32,
+}
+
+/// A hub, for one swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct HubStatus {
+    /// The swarm.
+    pub swarm: SwarmId,
+    /// This run of the hub.
+    pub epoch: Epoch,
+    /// Its last revision.
+    pub revision: Revision,
+    /// The digest of its state.
+    pub digest: Digest,
+    /// Keys that hold a value.
+    pub keys: u64,
+    /// The roster.
+    pub members: Vec<MemberStatus>,
+    /// Ids that named two different writes since the hub started: a disk was copied. Expected 0.
+    pub id_alarms: u64,
+}

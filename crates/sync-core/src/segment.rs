@@ -1,0 +1,201 @@
+//! One key's state on the wire and in stores: independent, length-prefixed by its carrier, encoded
+//! once per commit.
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+
+use crate::codec::{self, List};
+use crate::context::{Context, Span};
+use crate::cursor::Seen;
+use crate::entry::Entry;
+use crate::error::DecodeError;
+use crate::id::{AgentId, Incarnation, Key, Revision, Seq, Version, WriteId, Writer};
+use crate::stamp::Stamp;
+use crate::write::{Metadata, Note, Payload, Write};
+
+const WHAT: &str = "a segment";
+
+/// A state or delta of one key with the numbers that the hub gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The key.
+    pub key: Key,
+    /// Its version at the sender, 0 before the first commit.
+    pub version: Version,
+    /// The commit that last changed it, 0 before the first.
+    pub revision: Revision,
+    /// The state or delta.
+    pub entry: Entry,
+}
+
+/// Writers are named once per segment and counted from there.
+#[derive(Encode, Decode)]
+struct Wire {
+    key: Key,
+    version: Version,
+    revision: Revision,
+    writers: List<(AgentId, Incarnation)>,
+    context: List<WireSpan>,
+    writes: List<WireWrite>,
+}
+
+#[derive(Encode, Decode)]
+struct WireSpan {
+    writer: u32,
+    first: u64,
+    more: u64,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct WireWrite {
+    writer: u32,
+    seq: Seq,
+    prev: Seq,
+    stamp: Stamp,
+    payload: Payload,
+    over: List<WireSpan>,
+    metadata: Option<Metadata>,
+    seen: Option<Seen>,
+}
+
+impl Segment {
+    /// The bytes. O(size).
+    pub fn encode(&self) -> Bytes {
+        encode_parts(&self.key, self.version, self.revision, &self.entry)
+    }
+
+    /// Reads them back. Equal writers share one allocation.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire: Wire = codec::from_bytes(WHAT, bytes)?;
+        let names: Vec<Writer> = wire
+            .writers
+            .0
+            .into_iter()
+            .map(|(agent, run)| Writer::new(agent, run))
+            .collect();
+        let context = read_context(&names, &wire.context)?;
+        let writes = wire.writes.0.into_iter().map(|w| read_write(&names, w));
+        let entry = Entry::from_parts(writes.collect::<Result<Vec<_>, _>>()?, context)
+            .ok_or_else(|| malformed("a live write is not in its context"))?;
+        Ok(Self {
+            key: wire.key,
+            version: wire.version,
+            revision: wire.revision,
+            entry,
+        })
+    }
+}
+
+/// Encodes a segment from borrowed parts.
+pub fn encode_parts(key: &Key, version: Version, revision: Revision, entry: &Entry) -> Bytes {
+    let mut table = Table::default();
+    let context = table.context(entry.context());
+    let writes = entry
+        .writes()
+        .map(|(id, write)| table.write(id, write))
+        .collect();
+    let names = table.names();
+    codec::to_bytes(&Wire {
+        key: key.clone(),
+        version,
+        revision,
+        writers: names,
+        context,
+        writes,
+    })
+}
+
+/// The writers met while encoding, in order. Few per key, so a search beats a map.
+#[derive(Default)]
+struct Table<'a> {
+    writers: Vec<&'a Writer>,
+}
+
+impl<'a> Table<'a> {
+    fn index(&mut self, writer: &'a Writer) -> u32 {
+        let at = self
+            .writers
+            .iter()
+            .rposition(|held| *held == writer)
+            .unwrap_or_else(|| {
+                self.writers.push(writer);
+                self.writers.len() - 1
+            });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    fn context(&mut self, context: &'a Context) -> List<WireSpan> {
+        let spans = context.spans().iter().map(|span| WireSpan {
+            writer: self.index(&span.writer),
+            first: span.first.get(),
+            more: span.last.get() - span.first.get(),
+        });
+        spans.collect()
+    }
+
+    fn write(&mut self, id: &'a WriteId, write: &'a Write) -> WireWrite {
+        WireWrite {
+            writer: self.index(&id.writer),
+            seq: id.seq,
+            prev: write.prev,
+            stamp: write.stamp,
+            payload: write.payload.clone(),
+            over: self.context(&write.over),
+            metadata: write.metadata().cloned(),
+            seen: write.seen(),
+        }
+    }
+
+    fn names(&self) -> List<(AgentId, Incarnation)> {
+        self.writers
+            .iter()
+            .map(|w| (w.agent().clone(), w.incarnation()))
+            .collect()
+    }
+}
+
+fn read_context(writers: &[Writer], spans: &[WireSpan]) -> Result<Context, DecodeError> {
+    let mut context = Context::new();
+    for span in spans {
+        let last = span.first.checked_add(span.more).filter(|_| span.first > 0);
+        let last = last.ok_or_else(|| malformed("a range leaves the numbers there are"))?;
+        let writer = named(writers, span.writer)?.clone();
+        context.insert(Span::new(writer, Seq::new(span.first), Seq::new(last)));
+    }
+    Ok(context)
+}
+
+fn read_write(writers: &[Writer], wire: WireWrite) -> Result<(WriteId, Write), DecodeError> {
+    if wire.prev >= wire.seq {
+        return Err(malformed("a write does not follow its predecessor"));
+    }
+    let note = Note {
+        metadata: wire.metadata,
+        seen: wire.seen,
+    };
+    let write = Write {
+        stamp: wire.stamp,
+        payload: wire.payload,
+        prev: wire.prev,
+        over: read_context(writers, &wire.over)?,
+        note: (note != Note::default()).then(|| Box::new(note)),
+    };
+    Ok((
+        WriteId::new(named(writers, wire.writer)?.clone(), wire.seq),
+        write,
+    ))
+}
+
+fn named(writers: &[Writer], index: u32) -> Result<&Writer, DecodeError> {
+    writers
+        .get(index as usize)
+        .ok_or_else(|| malformed("a writer is not in the table"))
+}
+
+fn malformed(reason: &str) -> DecodeError {
+    DecodeError::Malformed {
+        what: WHAT,
+        offset: 0,
+        reason: reason.to_owned(),
+    }
+}
