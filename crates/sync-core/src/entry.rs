@@ -87,6 +87,16 @@ impl Entry {
         Some(entry)
     }
 
+    /// Puts a live write back that a store had kept apart. False, and nothing changed, if its id is
+    /// not in the context.
+    pub fn restore(&mut self, id: WriteId, write: Write) -> bool {
+        let known = self.context.contains(&id);
+        if known {
+            self.writes.insert(id, write);
+        }
+        known
+    }
+
     /// Live writes, ascending by id.
     pub fn writes(&self) -> impl Iterator<Item = (&WriteId, &Write)> {
         self.writes.iter()

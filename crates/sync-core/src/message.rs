@@ -126,8 +126,10 @@ pub enum Body {
         from: Revision,
         /// The revision after.
         to: Revision,
-        /// More frames carry the same commits; only the last one moves the cursor.
-        more: bool,
+        /// This frame among those that carry these commits, from 0.
+        index: u32,
+        /// How many frames carry them; only the last one moves the cursor, after all others.
+        frames: u32,
     },
     /// Agent to hub: I hold everything up to here durably.
     Ack {
@@ -148,17 +150,21 @@ pub enum Body {
         /// Up to here.
         index: u32,
     },
-    /// Agent to hub: a write of mine to these keys was refused; what do you hold?
+    /// Agent to hub: a write of mine to this key was refused; what do you hold?
     RepairRequest {
-        /// The keys.
-        keys: List<Key>,
+        /// The key.
+        key: Key,
     },
-    /// Hub to agent: whole entries as of `revision`.
+    /// Hub to agent: the whole entry as of `revision`, to take the place of the agent's.
     RepairReply {
+        /// The key.
+        key: Key,
         /// As of this commit.
         revision: Revision,
-        /// The keys that were asked for; one without a segment is unknown to the hub.
-        keys: List<Key>,
+        /// This frame, from 0.
+        index: u32,
+        /// How many frames carry the entry.
+        frames: u32,
     },
     /// Hub to agent: what became of your writes.
     Receipts {

@@ -8,3 +8,6 @@
     clippy::unwrap_used,
     reason = "a suite fails by panicking, as a test does"
 )]
+
+pub mod store_suite;
+pub mod transport_suite;

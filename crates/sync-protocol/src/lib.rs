@@ -1,1 +1,28 @@
-//! sync-protocol
+//! The two state machines of Swarm Sync, [`Hub`] and [`Replica`].
+//!
+//! They are sans-IO: messages, completions and the time go in through `handle_*`, messages, batches
+//! and answers come out of `poll_*`, and a driver only translates. Nothing here awaits, opens a
+//! socket or reads a clock. Call `poll_output` until it is empty after every input, then wait until
+//! `poll_timeout` at the latest.
+//!
+//! An output that speaks of a state leaves the machine only after the batch that holds that state
+//! was reported durable by `handle_persisted`: acknowledging early cannot be written.
+
+mod compose;
+pub mod config;
+mod gate;
+pub mod hub;
+pub mod keyspace;
+pub mod replica;
+mod rows;
+mod view;
+
+pub use config::{HubConfig, Limits, ReplicaConfig};
+pub use gate::Token;
+pub use hub::{Hub, HubOutput, HubRecovery};
+pub use keyspace::{KeyState, Keyspace};
+pub use replica::{
+    Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
+};
+pub use rows::RowError;
+pub use view::matches;

@@ -1,1 +1,45 @@
-//! sync-store
+//! The stores of Swarm Sync: where a node keeps its rows.
+//!
+//! | store | [`Durability`](sync_core::store::Durability) | an acknowledged commit survives |
+//! |---|---|---|
+//! | [`MemoryStore`] | `Memory` | nothing: the rows end with the process |
+//! | [`SledStore`] (feature `sled`, default) | `Disk` | `kill -9`, and power loss as far as sled allows; what sled loses is reported as damage when the directory is opened, never as rows that are not there |
+//!
+//! Both pass [`sync_core::testing::store_suite`](https://docs.rs/sync-core), which runs on a store
+//! of your own too.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use sync_core::id::SwarmId;
+//! use sync_core::store::{Batch, RowOp, Store};
+//! use sync_store::MemoryStore;
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let store = MemoryStore::new();
+//! let swarm = SwarmId::new("builders")?;
+//! store
+//!     .commit(vec![Batch {
+//!         swarm: swarm.clone(),
+//!         ops: vec![RowOp::Put {
+//!             key: Bytes::from_static(b"plan"),
+//!             value: Bytes::from_static(b"dig"),
+//!         }],
+//!     }])
+//!     .await?;
+//! let rows = store.scan(&swarm, None, 10).await?;
+//! assert_eq!(rows[0].value, "dig");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`SledStore`] keeps its promises on top of a storage engine that does not fsync and that opens
+//! damaged files without a word. [`SledStore`]'s own page says how.
+
+mod memory;
+#[cfg(feature = "sled")]
+mod sled_store;
+
+pub use memory::MemoryStore;
+#[cfg(feature = "sled")]
+pub use sled_store::{SledOptions, SledStore};

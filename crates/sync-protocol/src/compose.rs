@@ -1,0 +1,85 @@
+//! From an operation to the delta that carries it: the same at a replica and at the hub.
+
+use sync_core::{
+    Entry, HybridClock, Metadata, Note, Now, Operation, Payload, RequestError, Resolver, Seen, Seq,
+    Span, Value, Write, WriteId, Writer,
+};
+
+use crate::config::Limits;
+
+/// Who writes, and what it knows.
+#[derive(Debug)]
+pub(crate) struct Author<'a> {
+    pub(crate) writer: &'a Writer,
+    /// The number that the write will have.
+    pub(crate) seq: Seq,
+    pub(crate) seen: Option<Seen>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+/// What a write becomes, or `None` if the operation has nothing to do.
+pub(crate) fn compose(
+    rule: &dyn Resolver,
+    operation: &Operation,
+    entry: &Entry,
+    author: Author<'_>,
+    clock: &mut HybridClock,
+    now: Now,
+) -> Result<Option<(WriteId, Entry)>, RequestError> {
+    let Some(plan) = rule.plan(operation, entry, author.writer)? else {
+        return Ok(None);
+    };
+    let id = WriteId::new(author.writer.clone(), author.seq);
+    let prev = entry.context().last_of(author.writer).unwrap_or_default();
+    let Some(payload) = plan.payload else {
+        let mut context = plan.over;
+        context.insert(Span::new(id.writer.clone(), prev.next(), id.seq));
+        return Ok(Some((id, Entry::covering(context))));
+    };
+    let note = Note {
+        metadata: author.metadata,
+        seen: author.seen,
+    };
+    let write = Write {
+        stamp: clock.tick(now, plan.floor),
+        payload,
+        prev,
+        over: plan.over,
+        note: (note != Note::default()).then(|| Box::new(note)),
+    };
+    Ok(Some((id.clone(), Entry::of_write(id, write))))
+}
+
+/// Refuses a value that is nested too deep or over the limit, before anything is acknowledged.
+pub(crate) fn check_operation(operation: &Operation, limits: &Limits) -> Result<(), RequestError> {
+    let (Operation::Put(value) | Operation::Insert(value) | Operation::Remove(value)) = operation
+    else {
+        return Ok(());
+    };
+    value.check_depth()?;
+    check_size(&Payload::put(value), limits)
+}
+
+/// Refuses a payload over the limit.
+pub(crate) fn check_size(payload: &Payload, limits: &Limits) -> Result<(), RequestError> {
+    let bytes = payload.as_bytes().len();
+    if bytes > limits.value_bytes_max {
+        let limit = limits.value_bytes_max as u64;
+        return Err(RequestError::TooLarge {
+            bytes: bytes as u64,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+/// User metadata from a value that must be a map.
+pub(crate) fn metadata(value: Option<Value>) -> Result<Option<Metadata>, RequestError> {
+    match value {
+        None => Ok(None),
+        Some(Value::Map(map)) => Ok(Some(Metadata::new(map)?)),
+        Some(_) => Err(RequestError::Invalid {
+            reason: "metadata must be a map from names to values".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,97 @@
+//! Every bound and interval of the machines.
+
+use std::time::Duration;
+
+use sync_core::{AgentId, Durability, SwarmId};
+
+/// Bounds that hub and replicas share. Raise them on every node of a swarm alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest encoded value of one write, in bytes. A write must fit a frame beside its context.
+    pub value_bytes_max: usize,
+    /// State in one message, in bytes; a single write may exceed it up to `value_bytes_max`. Half a
+    /// frame, so that header and one oversized neighbour still fit.
+    pub page_bytes: usize,
+    /// Keys one request may name: bounds what a single asker can make the hub hold.
+    pub request_keys_max: usize,
+    /// How far a stamp may lie ahead of the receiver's clock. More than any real skew between
+    /// machines that run NTP, less than a clock that was set wrong.
+    pub drift_max: Duration,
+    /// Bytes of writes that may wait for the hub at one agent.
+    pub outbox_bytes_max: usize,
+    /// Concurrent values of one key that an agent holds before it needs its hub.
+    pub siblings_max: usize,
+    /// Receipts in one message.
+    pub receipts_per_message: usize,
+    /// Runs of the hub that a cursor may date back to; an older one is read anew.
+    pub lineage_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            value_bytes_max: 512 * 1024,
+            page_bytes: 256 * 1024,
+            request_keys_max: 100_000,
+            drift_max: Duration::from_mins(1),
+            outbox_bytes_max: 256 * 1024 * 1024,
+            siblings_max: 64,
+            receipts_per_message: 64,
+            lineage_max: 1_024,
+        }
+    }
+}
+
+/// What a hub needs to know.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    /// The swarm it serves.
+    pub swarm: SwarmId,
+    /// Bounds.
+    pub limits: Limits,
+    /// How long a round waits for agents unless its caller says otherwise.
+    pub round_deadline: Duration,
+}
+
+impl HubConfig {
+    /// The defaults: rounds wait 10 s, as the specification has it.
+    pub fn new(swarm: SwarmId) -> Self {
+        Self {
+            swarm,
+            limits: Limits::default(),
+            round_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a replica needs to know.
+#[derive(Debug, Clone)]
+pub struct ReplicaConfig {
+    /// The swarm it belongs to.
+    pub swarm: SwarmId,
+    /// Its agent's name.
+    pub agent: AgentId,
+    /// Bounds.
+    pub limits: Limits,
+    /// What a completed batch survives: the store's level, which acknowledgements name.
+    pub durability: Durability,
+    /// How long an answer may take before the question is asked again. Longer than a slow page.
+    pub retry: Duration,
+    /// How often the hub is asked whether anything is new: the resolution of a read's age.
+    pub beat: Duration,
+}
+
+impl ReplicaConfig {
+    /// The defaults: a beat of 1 s, a retry after 10 s.
+    pub fn new(swarm: SwarmId, agent: AgentId, durability: Durability) -> Self {
+        Self {
+            swarm,
+            agent,
+            durability,
+            limits: Limits::default(),
+            retry: Duration::from_secs(10),
+            beat: Duration::from_secs(1),
+        }
+    }
+}

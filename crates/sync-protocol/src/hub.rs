@@ -1,0 +1,268 @@
+//! The hub of one swarm: collects, resolves, commits, numbers, fans out.
+
+mod ask;
+mod commit;
+mod delta;
+mod fanout;
+mod lineage;
+mod push;
+mod recover;
+mod reentry;
+mod repair;
+mod round;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sync_core::{
+    AgentId, Answer, Ask, Batch, Body, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
+    Receipt, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId, Writer,
+};
+
+use crate::config::HubConfig;
+use crate::gate::{Gate, Token};
+use crate::keyspace::Keyspace;
+use crate::rows::{self, Meta};
+
+use self::lineage::Lineage;
+use self::round::Round;
+use self::session::Session;
+
+pub(crate) use self::fanout::Packer;
+pub use self::recover::HubRecovery;
+
+/// The name under which the hub writes for peers that hold no replica.
+const HUB_NAME: &str = "hub";
+
+/// What a hub asks of its driver, in order.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must handle every output")]
+pub enum HubOutput {
+    /// Commit this batch and report to [`Hub::handle_persisted`].
+    Persist {
+        /// Names the batch in the report.
+        token: Token,
+        /// The rows.
+        batch: Batch,
+    },
+    /// Queue this message for a peer.
+    Send {
+        /// The connection.
+        session: SessionId,
+        /// What to send.
+        message: Message,
+    },
+    /// A local request is answered.
+    Answer {
+        /// The number its caller gave it.
+        request: u64,
+        /// The answer, or why there is none.
+        answer: Result<Answer, RequestError>,
+    },
+    /// Close a connection: its peer broke the protocol.
+    Disconnect {
+        /// The connection.
+        session: SessionId,
+        /// What it did.
+        reason: String,
+    },
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReplyTo {
+    Local(u64),
+    Remote(SessionId, u64),
+}
+
+/// The hub of one swarm.
+#[derive(Debug)]
+pub struct Hub {
+    config: HubConfig,
+    resolvers: Resolvers,
+    clock: HybridClock,
+    lineage: Lineage,
+    /// Writes for peers that hold no replica.
+    writer: Writer,
+    space: Keyspace,
+    /// The last commit.
+    revision: Revision,
+    /// The greatest revision met in an invalid cursor; the next commit exceeds it.
+    met: Revision,
+    /// One row per key that was ever committed: what changed after a revision is a range of it. The
+    /// key is always there; `None` sorts before every key and starts a range.
+    index: BTreeSet<(Revision, Option<Key>)>,
+    /// Per writer the greatest number it has pushed without a gap.
+    known: BTreeMap<Writer, Seq>,
+    roster: BTreeMap<AgentId, Member>,
+    sessions: BTreeMap<SessionId, Session>,
+    rounds: BTreeMap<u64, Round>,
+    next_round: u64,
+    /// Fates that wait for their writers.
+    receipts: BTreeMap<AgentId, BTreeMap<WriteId, Receipt>>,
+    id_alarms: u64,
+    gate: Gate<HubOutput>,
+    /// Why the hub stopped, if its store failed.
+    failed: Option<String>,
+}
+
+/// An agent of the roster.
+#[derive(Debug, Clone, Default)]
+struct Member {
+    session: Option<SessionId>,
+    /// The last revision it confirmed to hold durably in this run of the hub.
+    acked: Option<Revision>,
+}
+
+impl Hub {
+    /// The swarm's last revision. Commits under way are included.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// This run.
+    pub fn epoch(&self) -> Epoch {
+        self.lineage.current()
+    }
+
+    /// The digest of the state. Commits under way are included.
+    pub fn digest(&self) -> Digest {
+        self.space.digest()
+    }
+
+    /// The state.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.space
+    }
+
+    /// The roster, ascending.
+    pub fn roster(&self) -> impl Iterator<Item = &AgentId> {
+        self.roster.keys()
+    }
+
+    /// Fates that wait for their writers.
+    pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        self.receipts.values().flat_map(BTreeMap::values)
+    }
+
+    /// A local request, answered through [`HubOutput::Answer`].
+    pub fn handle_ask(&mut self, now: Now, request: u64, ask: Ask) {
+        self.ask(now, ReplyTo::Local(request), ask);
+    }
+
+    /// The store has finished a batch. An error stops the hub for good: what is on disk is unknown,
+    /// so nothing that waits may be acknowledged.
+    pub fn handle_persisted(&mut self, _now: Now, token: Token, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.gate.complete(token),
+            Err(reason) => self.fail(&reason),
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.expire_rounds(now);
+    }
+
+    /// What to do next; `None` until the next input.
+    pub fn poll_output(&mut self) -> Option<HubOutput> {
+        if let Some((token, batch)) = self.gate.next_batch() {
+            return Some(HubOutput::Persist { token, batch });
+        }
+        self.gate.next_output()
+    }
+
+    /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.rounds.values().map(Round::deadline).min()
+    }
+
+    /// Whether every commit is durable.
+    pub fn is_settled(&self) -> bool {
+        self.gate.is_settled()
+    }
+
+    /// Puts an agent on the roster that has not connected yet.
+    pub fn register(&mut self, agent: &AgentId) {
+        if !self.roster.contains_key(agent) {
+            self.roster.insert(agent.clone(), Member::default());
+            self.persist(vec![rows::put_member(agent)]);
+        }
+    }
+
+    /// Takes an agent off the roster; false if it was not on it. Its writes stay.
+    pub fn unregister(&mut self, agent: &AgentId) -> bool {
+        let Some(member) = self.roster.remove(agent) else {
+            return false;
+        };
+        self.persist(vec![rows::delete_member(agent)]);
+        if let Some(session) = member.session {
+            self.disconnect(session, "the agent was taken off the roster");
+        }
+        true
+    }
+
+    fn fail(&mut self, reason: &str) {
+        self.gate.abandon();
+        let error = RequestError::Stopped {
+            reason: reason.to_owned(),
+        };
+        for round in std::mem::take(&mut self.rounds).into_values() {
+            if let ReplyTo::Local(request) = round.reply_to() {
+                self.gate.push(HubOutput::Answer {
+                    request,
+                    answer: Err(error.clone()),
+                });
+            }
+        }
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.disconnect(session, reason);
+        }
+        self.failed = Some(reason.to_owned());
+    }
+
+    fn send(&mut self, session: SessionId, message: impl Into<Message>) {
+        self.gate.push(HubOutput::Send {
+            session,
+            message: message.into(),
+        });
+    }
+
+    fn reply(&mut self, to: ReplyTo, answer: Result<Answer, RequestError>) {
+        match to {
+            ReplyTo::Local(request) => self.gate.push(HubOutput::Answer { request, answer }),
+            ReplyTo::Remote(session, request) => {
+                self.send(session, Body::Reply { request, answer });
+            }
+        }
+    }
+
+    fn disconnect(&mut self, session: SessionId, reason: &str) {
+        self.forget_session(session);
+        self.gate.push(HubOutput::Disconnect {
+            session,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// One batch, always with the meta row: the clock never goes back, nor does the revision.
+    fn persist(&mut self, mut ops: Vec<RowOp>) {
+        let meta = Meta {
+            high_water: self.clock.high_water(),
+            revision: self.revision,
+            cursor: None,
+        };
+        ops.push(rows::put_meta(&meta));
+        self.gate.persist(Batch {
+            swarm: self.config.swarm.clone(),
+            ops,
+        });
+    }
+
+    fn hub_writer(epoch: Epoch) -> Writer {
+        let name = AgentId::new(HUB_NAME).expect("the hub's name is a valid one");
+        Writer::new(name, Incarnation::from_random(epoch.bits()))
+    }
+}

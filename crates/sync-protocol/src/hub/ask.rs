@@ -1,0 +1,196 @@
+//! Requests that the hub answers: reads, writes for peers without a replica, clear, rounds, status.
+
+use std::time::Duration;
+
+use sync_core::codec::List;
+use sync_core::{
+    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, RequestError, Role,
+    StateVersion, Value, Version, Writer,
+};
+
+use super::commit::{Commit, Source};
+use super::{Hub, ReplyTo};
+use crate::compose::{self, Author};
+use crate::keyspace::KeyState;
+use crate::rows;
+use crate::view;
+
+/// Keys cleared in one commit, so that the update fits a frame.
+const KEYS_PER_CLEAR: usize = 1_000;
+
+/// Keys in one answer to a listing: at 1 KiB each they fit a frame.
+const KEYS_PER_PAGE: usize = 512;
+
+impl Hub {
+    pub(super) fn ask(&mut self, now: Now, to: ReplyTo, ask: Ask) {
+        if let Some(reason) = self.failed.clone() {
+            return self.reply(to, Err(RequestError::Stopped { reason }));
+        }
+        let answer = match ask {
+            Ask::Sync { keys, timeout_ms } => {
+                let timeout = timeout_ms.map(Duration::from_millis);
+                return self.start_round(now, to, keys.0, timeout);
+            }
+            Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
+            Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),
+            Ask::Keys { pattern, after } => Ok(self.keys_matching(&pattern, after.as_ref())),
+            Ask::Delta(since) => self.delta_values(since).map(Answer::Delta),
+            Ask::Write {
+                key,
+                operation,
+                metadata,
+            } => self
+                .write_here(now, to, &key, &operation, metadata)
+                .map(Answer::Written),
+            Ask::Clear(key) => Ok(Answer::Cleared(self.clear(now, key.as_ref()))),
+            Ask::Status => Ok(Answer::Status(self.status())),
+        };
+        self.reply(to, answer);
+    }
+
+    /// The version of a key that holds a value.
+    pub(super) fn version_of(&self, key: &Key) -> Option<Version> {
+        self.space
+            .get(key)
+            .filter(|s| s.entry().is_live())
+            .map(KeyState::version)
+    }
+
+    fn state_of(&self, key: &Key) -> Option<StateVersion> {
+        let state = self.space.get(key).filter(|s| s.entry().is_live())?;
+        Some(self.read(key, state))
+    }
+
+    pub(super) fn read(&self, key: &Key, state: &KeyState) -> StateVersion {
+        let rule = self.resolvers.of_entry(state.entry(), |_| true);
+        view::state_version(key, state, rule, false, Some(0))
+    }
+
+    fn keys_matching(&self, pattern: &str, after: Option<&Key>) -> Answer {
+        let live = self
+            .space
+            .iter_after(after)
+            .filter(|(_, s)| s.entry().is_live());
+        let matching = live
+            .map(|(key, _)| key)
+            .filter(|k| view::matches(pattern, k.as_str()));
+        let mut keys: Vec<Key> = matching.take(KEYS_PER_PAGE + 1).cloned().collect();
+        let more = keys.len() > KEYS_PER_PAGE;
+        keys.truncate(KEYS_PER_PAGE);
+        Answer::Keys {
+            keys: List(keys),
+            more,
+        }
+    }
+
+    /// A write by the hub itself, for a peer without a replica. It has seen all there is, so it
+    /// conflicts with nothing yet.
+    fn write_here(
+        &mut self,
+        now: Now,
+        to: ReplyTo,
+        key: &Key,
+        operation: &Operation,
+        metadata: Option<Value>,
+    ) -> Result<Ack, RequestError> {
+        compose::check_operation(operation, &self.config.limits)?;
+        let metadata = compose::metadata(metadata)?;
+        let writer = self.writer_for(to);
+        let empty = sync_core::Entry::new();
+        let entry = self.space.get(key).map_or(&empty, |state| state.entry());
+        let rule = self.resolvers.of_entry(entry, |_| true);
+        let nothing = Ack {
+            write_id: None,
+            durability: Durability::Hub,
+        };
+        let Some(rule) = rule.or_else(|| self.resolvers.of_operation(operation)) else {
+            return Ok(nothing);
+        };
+        let seq = self.known.get(&writer).copied().unwrap_or_default().next();
+        let author = Author {
+            writer: &writer,
+            seq,
+            seen: None,
+            metadata,
+        };
+        let made = compose::compose(rule, operation, entry, author, &mut self.clock, now)?;
+        let Some((id, delta)) = made else {
+            return Ok(nothing);
+        };
+        let mut commit = Commit::default();
+        commit.with_row(rows::put_known(&writer, seq));
+        self.known.insert(writer, seq);
+        self.admit(&mut commit, now, key, delta, Source::Held);
+        self.finish(commit, now);
+        Ok(Ack {
+            write_id: Some(id),
+            durability: Durability::Hub,
+        })
+    }
+
+    /// A client writes under its own name; for everybody else the hub writes under its own.
+    fn writer_for(&mut self, to: ReplyTo) -> Writer {
+        let client = match to {
+            ReplyTo::Remote(session, _) => self
+                .sessions
+                .get(&session)
+                .filter(|s| s.role == Role::Client),
+            ReplyTo::Local(_) => None,
+        };
+        match client {
+            Some(client) => {
+                let writer = Writer::new(client.agent.clone(), client.incarnation);
+                self.space.intern(&writer)
+            }
+            None => self.writer.clone(),
+        }
+    }
+
+    /// Covers one key or all; returns how many held a value. Versions go on counting underneath, so
+    /// a key that returns is newer than every reader remembers.
+    fn clear(&mut self, now: Now, key: Option<&Key>) -> u64 {
+        let live = |s: &KeyState| s.entry().is_live();
+        let keys: Vec<Key> = match key {
+            Some(key) => self
+                .space
+                .get(key)
+                .is_some_and(live)
+                .then(|| key.clone())
+                .into_iter()
+                .collect(),
+            None => {
+                let all = self.space.iter_after(None).filter(|(_, s)| live(s));
+                all.map(|(key, _)| key.clone()).collect()
+            }
+        };
+        for chunk in keys.chunks(KEYS_PER_CLEAR) {
+            let mut commit = Commit::default();
+            for key in chunk {
+                self.cover_all(&mut commit, key);
+            }
+            self.finish(commit, now);
+        }
+        keys.len() as u64
+    }
+
+    fn status(&self) -> HubStatus {
+        let members = self.roster.iter().map(|(agent, member)| MemberStatus {
+            agent: agent.clone(),
+            connected: member.session.is_some(),
+            acked: member.acked,
+            receipts: self
+                .receipts
+                .get(agent)
+                .map_or(0, |r| u32::try_from(r.len()).unwrap_or(u32::MAX)),
+        });
+        HubStatus {
+            swarm: self.config.swarm.clone(),
+            epoch: self.epoch(),
+            revision: self.revision,
+            digest: self.digest(),
+            keys: self.space.live_keys(),
+            members: members.collect(),
+            id_alarms: self.id_alarms,
+        }
+    }
+}

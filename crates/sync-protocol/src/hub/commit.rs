@@ -1,0 +1,314 @@
+//! The one path by which state changes: join, resolve, number, persist, fan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{
+    Context, Entry, Key, Now, Reason, Receipt, Revision, RowOp, SessionId, Version, Write, WriteId,
+};
+
+use super::Hub;
+use crate::keyspace::Changes;
+use crate::rows;
+
+/// Where a delta comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Its own writer, fresh: may be refused, and then what it replaced stays.
+    Writer,
+    /// State that somebody held: its covers are facts.
+    Held,
+}
+
+/// A commit that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Commit {
+    changes: Changes,
+    /// What this commit adds, per key: the delta that a peer at the revision before lacks.
+    deltas: BTreeMap<Key, Entry>,
+    /// Keys whose delta holds what the origin does not have.
+    foreign: BTreeSet<Key>,
+    /// Whose connection brought it, if just one.
+    origin: Option<SessionId>,
+    receipts: Vec<Receipt>,
+    /// Versions below which a key must not come out.
+    floors: BTreeMap<Key, Version>,
+    /// Rows beside those of the keys.
+    extra: Vec<RowOp>,
+    /// Writes found to have lost, per key.
+    conflicts: BTreeMap<Key, u32>,
+}
+
+impl Commit {
+    /// A commit of what one connection sent.
+    pub(super) fn from(origin: SessionId) -> Self {
+        Self {
+            origin: Some(origin),
+            ..Self::default()
+        }
+    }
+
+    /// A row that belongs into the same batch.
+    pub(super) fn with_row(&mut self, row: RowOp) {
+        self.extra.push(row);
+    }
+
+    /// A version that the key had elsewhere.
+    pub(super) fn with_floor(&mut self, key: &Key, version: Version) {
+        let floor = self.floors.entry(key.clone()).or_default();
+        *floor = version.max(*floor);
+    }
+}
+
+/// What a commit came to.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// The keys it changed.
+    pub(super) changed: BTreeSet<Key>,
+    /// Writes that lost, per key.
+    pub(super) conflicts: BTreeMap<Key, u32>,
+}
+
+impl Hub {
+    /// Joins one delta into a commit. A write that may not enter is taken out and comes back to its
+    /// writer with the reason.
+    pub(super) fn admit(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        key: &Key,
+        mut delta: Entry,
+        source: Source,
+    ) {
+        self.space.intern_entry(&mut delta);
+        delta = self.refuse_misfits(commit, now, key, delta, source);
+        for (_, write) in delta.writes() {
+            self.clock.observe(write.stamp, now);
+        }
+        let joined = self.space.join(key, delta.clone());
+        if !joined.inflated() {
+            return;
+        }
+        self.id_alarms += joined.replaced.len() as u64;
+        if !joined.replaced.is_empty() {
+            commit.foreign.insert(key.clone());
+        }
+        commit.changes.record(key, joined);
+        commit.deltas.entry(key.clone()).or_default().join(delta);
+    }
+
+    /// Takes out the new writes that do not belong into the key.
+    fn refuse_misfits(
+        &self,
+        commit: &mut Commit,
+        now: Now,
+        key: &Key,
+        mut delta: Entry,
+        source: Source,
+    ) -> Entry {
+        let empty = Entry::new();
+        let held = self.space.get(key).map_or(&empty, |state| state.entry());
+        let fresh = delta
+            .writes()
+            .filter(|(id, _)| !held.context().contains(id));
+        let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
+        let mut rule = self.resolvers.of_entry(held, stays);
+        let mut misfits = Vec::new();
+        for (id, write) in fresh {
+            let first = self.resolvers.holding(write.payload.kind());
+            rule = rule.or(first);
+            let fits = rule.is_some_and(|r| r.holds(write.payload.kind()));
+            let reason = match rule {
+                Some(rule) if !fits => Some(Reason::RuleMismatch { rule: rule.rule() }),
+                _ if source == Source::Writer => self.refuse_write(now, write),
+                _ => None,
+            };
+            misfits.extend(reason.map(|reason| (id.clone(), write.clone(), reason)));
+        }
+        for (id, write, reason) in misfits {
+            // What a refused write replaced stays; of held state only the write itself is taken out.
+            match source {
+                Source::Writer => {
+                    let span = std::iter::once(write.span(&id));
+                    delta = Entry::covering(span.collect());
+                }
+                Source::Held => {
+                    delta.withhold(&id);
+                }
+            }
+            commit.foreign.insert(key.clone());
+            commit.receipts.push(receipt(id, key, &write, reason));
+        }
+        delta
+    }
+
+    fn refuse_write(&self, now: Now, write: &Write) -> Option<Reason> {
+        let limits = &self.config.limits;
+        let bytes = write.payload.as_bytes().len();
+        if bytes > limits.value_bytes_max {
+            let limit = limits.value_bytes_max as u64;
+            return Some(Reason::TooLarge {
+                bytes: bytes as u64,
+                limit,
+            });
+        }
+        if !self.clock.believes(write.stamp, now) {
+            let ahead_ms = write.stamp.millis().saturating_sub(now.wall_ms);
+            let limit_ms = u64::try_from(limits.drift_max.as_millis()).unwrap_or(u64::MAX);
+            return Some(Reason::FutureStamp { ahead_ms, limit_ms });
+        }
+        None
+    }
+
+    /// Covers everything that is live of a key.
+    pub(super) fn cover_all(&mut self, commit: &mut Commit, key: &Key) {
+        let Some(state) = self.space.get(key).filter(|s| s.entry().is_live()) else {
+            return;
+        };
+        let live: Context = state
+            .entry()
+            .writes()
+            .map(|(id, write)| write.span(id))
+            .collect();
+        self.cover(commit, key, live);
+    }
+
+    fn cover(&mut self, commit: &mut Commit, key: &Key, ids: Context) {
+        let delta = Entry::covering(ids);
+        let joined = self.space.join(key, delta.clone());
+        commit.changes.record(key, joined);
+        commit.deltas.entry(key.clone()).or_default().join(delta);
+        commit.foreign.insert(key.clone());
+    }
+
+    /// Lets the rule of every changed key decide which live writes have lost, each with a receipt in
+    /// the same batch as the loss.
+    fn resolve(&mut self, commit: &mut Commit) {
+        let keys: Vec<Key> = commit.changes.keys().cloned().collect();
+        for key in keys {
+            let Some(state) = self.space.get(&key) else {
+                continue;
+            };
+            let entry = state.entry();
+            let Some(rule) = self.resolvers.of_entry(entry, |_| true) else {
+                continue;
+            };
+            let losses = rule.losses(entry);
+            if losses.is_empty() {
+                continue;
+            }
+            let mut ids = Context::new();
+            for loss in losses {
+                ids.insert_id(&loss.loser);
+                let (Some(lost), Some(winner)) = (entry.write(&loss.loser), loss.winner) else {
+                    continue;
+                };
+                let Some(won) = entry.write(&winner) else {
+                    continue;
+                };
+                let reason = Reason::Superseded {
+                    winner,
+                    winner_stamp: won.stamp,
+                    winner_value: won.payload.value(),
+                    rule: rule.rule(),
+                };
+                commit
+                    .receipts
+                    .push(receipt(loss.loser, &key, lost, reason));
+                *commit.conflicts.entry(key.clone()).or_default() += 1;
+            }
+            self.cover(commit, &key, ids);
+        }
+    }
+
+    /// Closes a commit. One that changes nothing bumps nothing and is forwarded to nobody.
+    pub(super) fn finish(&mut self, mut commit: Commit, _now: Now) -> Committed {
+        self.resolve(&mut commit);
+        let raised: Vec<Key> = commit
+            .floors
+            .iter()
+            .filter(|(key, floor)| self.space.get(key).is_some_and(|s| s.version() < **floor))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in &raised {
+            commit.changes.touch(key);
+        }
+        let changed: BTreeSet<Key> = commit.changes.keys().cloned().collect();
+        if changed.is_empty() {
+            if !commit.extra.is_empty() {
+                self.persist(commit.extra);
+            }
+            return Committed::default();
+        }
+        let from = self.revision;
+        self.revision = self.revision.max(self.met).next();
+        for key in &changed {
+            self.number(key, &commit);
+        }
+        let mut ops = self.space.rows(&commit.changes);
+        ops.append(&mut commit.extra);
+        let addressees = self.keep_receipts(&mut commit, &mut ops);
+        self.persist(ops);
+        self.fan_out(from, &changed, &commit);
+        for session in addressees {
+            self.send_receipts(session);
+        }
+        Committed {
+            changed,
+            conflicts: commit.conflicts,
+        }
+    }
+
+    /// Gives a changed key its next version and the commit's revision.
+    fn number(&mut self, key: &Key, commit: &Commit) {
+        let Some(state) = self.space.get(key) else {
+            return;
+        };
+        self.index.remove(&(state.revision(), Some(key.clone())));
+        let floor = commit.floors.get(key).copied().unwrap_or_default();
+        let reached = state.version().max(floor);
+        let grown = commit.deltas.contains_key(key);
+        let version = if grown { reached.next() } else { reached };
+        self.space.raise(key, version, self.revision);
+        self.index.insert((self.revision, Some(key.clone())));
+    }
+
+    /// Receipts become rows of the commit's batch; returns the connections they are for.
+    fn keep_receipts(&mut self, commit: &mut Commit, ops: &mut Vec<RowOp>) -> BTreeSet<SessionId> {
+        let mut sessions = BTreeSet::new();
+        for mut receipt in std::mem::take(&mut commit.receipts) {
+            receipt.revision = self.revision;
+            ops.push(rows::put_receipt(&receipt));
+            sessions.extend(self.roster.get(receipt.addressee()).and_then(|m| m.session));
+            self.keep_receipt(receipt);
+        }
+        sessions
+    }
+
+    pub(super) fn keep_receipt(&mut self, receipt: Receipt) {
+        let waiting = self
+            .receipts
+            .entry(receipt.addressee().clone())
+            .or_default();
+        waiting.insert(receipt.write.clone(), receipt);
+    }
+
+    pub(super) fn commit_delta<'a>(commit: &'a Commit, key: &Key) -> Option<&'a Entry> {
+        commit.deltas.get(key)
+    }
+
+    pub(super) fn is_echo(commit: &Commit, key: &Key, session: SessionId) -> bool {
+        commit.origin == Some(session) && !commit.foreign.contains(key)
+    }
+}
+
+fn receipt(write: WriteId, key: &Key, lost: &Write, reason: Reason) -> Receipt {
+    Receipt {
+        write,
+        key: key.clone(),
+        stamp: lost.stamp,
+        discarded: lost.payload.clone(),
+        reason,
+        // Set when the commit is numbered.
+        revision: Revision::default(),
+    }
+}

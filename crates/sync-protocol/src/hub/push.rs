@@ -1,0 +1,94 @@
+//! Writes that agents push: verified, joined, committed together.
+
+use bytes::Bytes;
+use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, Writer};
+
+use super::Hub;
+use super::commit::{Commit, Source};
+use crate::rows;
+
+/// The content of a push message.
+#[derive(Debug)]
+pub(super) struct Push {
+    pub(super) incarnation: Incarnation,
+    pub(super) after: Seq,
+    pub(super) upto: Seq,
+    pub(super) seqs: Vec<Seq>,
+    pub(super) segments: Vec<Bytes>,
+}
+
+impl Hub {
+    pub(super) fn handle_push(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        push: &Push,
+    ) -> Result<(), String> {
+        // Not settled: whatever it knows may be of another hub. It will push again.
+        if !self.sessions.get(&session).is_some_and(|s| s.settled) {
+            return Ok(());
+        }
+        let Some(writer) = self.session_writer(session, push.incarnation) else {
+            return Ok(());
+        };
+        let deltas = verify(push, &writer)?;
+        let incarnation = push.incarnation;
+        let known = self.known.get(&writer).copied().unwrap_or_default();
+        if push.after > known {
+            self.send(session, Body::Gap { incarnation, known });
+            return Ok(());
+        }
+        let upto = known.max(push.upto);
+        if upto > known {
+            let mut commit = Commit::from(session);
+            for (seq, segment) in deltas {
+                if seq > known {
+                    self.admit(
+                        &mut commit,
+                        now,
+                        &segment.key,
+                        segment.entry,
+                        Source::Writer,
+                    );
+                }
+            }
+            commit.with_row(rows::put_known(&writer, upto));
+            self.known.insert(writer, upto);
+            self.finish(commit, now);
+        }
+        self.send(session, Body::Committed { incarnation, upto });
+        Ok(())
+    }
+}
+
+/// Checks that a push is what it claims: the named numbers in order, each an exact delta of that
+/// writer. Nobody pushes in another's name.
+fn verify(push: &Push, writer: &Writer) -> Result<Vec<(Seq, Segment)>, String> {
+    let ascending = push.seqs.windows(2).all(|pair| pair[0] < pair[1]);
+    let inside = push
+        .seqs
+        .iter()
+        .all(|seq| *seq > push.after && *seq <= push.upto);
+    if !ascending || !inside || push.seqs.len() != push.segments.len() {
+        return Err("a push does not name its writes in order".to_owned());
+    }
+    let numbered = push.seqs.iter().zip(&push.segments);
+    numbered
+        .map(|(&seq, bytes)| Ok((seq, exact(seq, writer, bytes)?)))
+        .collect()
+}
+
+fn exact(seq: Seq, writer: &Writer, bytes: &[u8]) -> Result<Segment, String> {
+    let segment = Segment::decode(bytes).map_err(|e| e.to_string())?;
+    let id = sync_core::WriteId::new(writer.clone(), seq);
+    let own = segment.entry.context().contains(&id);
+    let only = segment
+        .entry
+        .writes()
+        .all(|(held, write)| *held == id && write.closure(held) == *segment.entry.context());
+    if own && only {
+        Ok(segment)
+    } else {
+        Err(format!("the delta pushed as {id} is not of that write"))
+    }
+}

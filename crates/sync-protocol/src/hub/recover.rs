@@ -1,0 +1,104 @@
+//! A hub from its stored rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
+
+use super::{Hub, Lineage, Member};
+use crate::config::HubConfig;
+use crate::gate::Gate;
+use crate::keyspace::Keyspace;
+use crate::rows::{self, RowError, Stored};
+
+/// Takes rows in ascending order, then opens the hub.
+#[derive(Debug)]
+pub struct HubRecovery {
+    hub: Hub,
+}
+
+impl HubRecovery {
+    /// A hub without any rows yet.
+    pub fn new(config: HubConfig, resolvers: Resolvers) -> Self {
+        let hub = Hub {
+            clock: HybridClock::new(Stamp::default(), config.limits.drift_max),
+            lineage: Lineage::default(),
+            writer: Hub::hub_writer(Epoch::from_random(0)),
+            space: Keyspace::new(&config.swarm),
+            revision: Revision::default(),
+            met: Revision::default(),
+            index: BTreeSet::new(),
+            known: BTreeMap::new(),
+            roster: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            next_round: 1,
+            receipts: BTreeMap::new(),
+            id_alarms: 0,
+            gate: Gate::default(),
+            failed: None,
+            config,
+            resolvers,
+        };
+        Self { hub }
+    }
+
+    /// Takes one row back.
+    pub fn row(&mut self, row: &Row) -> Result<(), RowError> {
+        let hub = &mut self.hub;
+        match rows::read(row)? {
+            Stored::Meta(meta) => {
+                hub.revision = meta.revision;
+                hub.clock = HybridClock::new(meta.high_water, hub.config.limits.drift_max);
+            }
+            Stored::Header(segment) => {
+                hub.index
+                    .insert((segment.revision, Some(segment.key.clone())));
+                hub.space.restore_header(segment);
+            }
+            Stored::Write(key, id, write) => {
+                if !hub.space.restore_write(&key, id, write) {
+                    let reason = "the key's header does not know this write".to_owned();
+                    return Err(RowError {
+                        row: row.key.escape_ascii().to_string(),
+                        reason,
+                    });
+                }
+            }
+            Stored::Known(writer, seq) => {
+                let writer = hub.space.intern(&writer);
+                hub.known.insert(writer, seq);
+            }
+            Stored::Epoch(epoch, first) => hub.lineage.restore(epoch, first),
+            Stored::Member(agent) => {
+                hub.roster.insert(agent, Member::default());
+            }
+            Stored::Receipt(receipt) => hub.keep_receipt(receipt),
+            Stored::Outbox(..) | Stored::Repair(_) => {
+                let reason = "this directory belongs to an agent, not to a hub".to_owned();
+                return Err(RowError {
+                    row: row.key.escape_ascii().to_string(),
+                    reason,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a fresh run. `epoch` must be drawn at random.
+    pub fn open(self, epoch: Epoch) -> Hub {
+        let mut hub = self.hub;
+        let first = hub.revision.next();
+        let mut ops = vec![rows::put_epoch(epoch, first)];
+        let dropped = hub
+            .lineage
+            .open(epoch, first, hub.config.limits.lineage_max);
+        ops.extend(
+            dropped
+                .into_iter()
+                .map(|(old, first)| rows::delete_epoch(old, first)),
+        );
+        hub.writer = Hub::hub_writer(epoch);
+        hub.persist(ops);
+        hub
+    }
+}

@@ -1,0 +1,42 @@
+//! An agent whose cursor this hub cannot serve sends all it holds: joined, never trusted more than
+//! what is here, and nobody is wiped.
+
+use bytes::Bytes;
+use sync_core::{Body, Now, Segment, SessionId};
+
+use super::Hub;
+use super::commit::{Commit, Source};
+
+impl Hub {
+    /// One frame of an offer. Frames come in order; one that was had already is confirmed again.
+    pub(super) fn handle_offer(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        index: u32,
+        last: bool,
+        segments: &[Bytes],
+    ) -> Result<(), String> {
+        let Some(expected) = self.sessions.get(&session).map(|s| s.offer_next) else {
+            return Ok(());
+        };
+        if index > expected {
+            return Ok(());
+        }
+        if index == expected {
+            let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
+            let mut commit = Commit::from(session);
+            for segment in decoded.map_err(|e| e.to_string())? {
+                commit.with_floor(&segment.key, segment.version);
+                self.admit(&mut commit, now, &segment.key, segment.entry, Source::Held);
+            }
+            self.finish(commit, now);
+            if let Some(peer) = self.sessions.get_mut(&session) {
+                peer.offer_next = index + 1;
+                peer.settled = last;
+            }
+        }
+        self.send(session, Body::OfferAck { index });
+        Ok(())
+    }
+}

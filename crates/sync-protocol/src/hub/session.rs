@@ -1,0 +1,220 @@
+//! Connections: who is there, and the one place where messages are told apart.
+
+use sync_core::codec::List;
+use sync_core::{
+    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, WriteId, Writer,
+};
+
+use super::{Hub, Member, ReplyTo};
+use crate::rows;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) agent: AgentId,
+    pub(super) role: Role,
+    pub(super) incarnation: Incarnation,
+    /// Its cursor was found valid, or it has sent all it holds. Nothing is pushed before.
+    pub(super) settled: bool,
+    /// The revision that this peer will have once it has read all it was sent; none while it pages.
+    pub(super) sent: Option<Revision>,
+    /// The next frame expected of an offer.
+    pub(super) offer_next: u32,
+}
+
+impl Hub {
+    /// A peer was admitted by the transport.
+    pub fn handle_connected(&mut self, _now: Now, session: SessionId, hello: &Hello) {
+        if let Some(reason) = self.failed.clone() {
+            return self.disconnect(session, &reason);
+        }
+        self.sessions.insert(
+            session,
+            Session {
+                agent: hello.agent.clone(),
+                role: hello.role,
+                incarnation: hello.incarnation,
+                settled: false,
+                sent: None,
+                offer_next: 0,
+            },
+        );
+        if hello.role == Role::Member {
+            self.register(&hello.agent);
+            let member = self.roster.entry(hello.agent.clone()).or_default();
+            *member = Member {
+                session: Some(session),
+                acked: None,
+            };
+        }
+    }
+
+    /// A connection is gone.
+    pub fn handle_disconnected(&mut self, now: Now, session: SessionId) {
+        self.forget_session(session);
+        self.rounds_lost_member(now);
+    }
+
+    /// A message arrived. One that breaks the protocol closes its connection and changes nothing.
+    pub fn handle_message(&mut self, now: Now, session: SessionId, message: Message) {
+        let Some(role) = self.sessions.get(&session).map(|s| s.role) else {
+            return;
+        };
+        let Message { body, segments } = message;
+        if let Body::Request { request, ask } = body {
+            return self.ask(now, ReplyTo::Remote(session, request), ask);
+        }
+        if role != Role::Member {
+            return self.disconnect(session, "a client may only ask");
+        }
+        let result = self.handle_member_message(now, session, body, segments);
+        if let Err(reason) = result {
+            self.disconnect(session, &reason);
+        }
+    }
+
+    fn handle_member_message(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        body: Body,
+        segments: Vec<bytes::Bytes>,
+    ) -> Result<(), String> {
+        match body {
+            Body::DeltaRequest {
+                request,
+                cursor,
+                resume,
+            } => {
+                self.handle_delta_request(session, request, cursor, resume);
+                Ok(())
+            }
+            Body::Push {
+                incarnation,
+                after,
+                upto,
+                seqs,
+            } => {
+                let push = super::push::Push {
+                    incarnation,
+                    after,
+                    upto,
+                    seqs: seqs.0,
+                    segments,
+                };
+                self.handle_push(now, session, &push)
+            }
+            Body::StateResponse {
+                round,
+                part,
+                index,
+                frames,
+            } => {
+                let frame = super::round::ResponseFrame {
+                    round,
+                    part,
+                    index,
+                    frames,
+                };
+                self.handle_state_response(now, session, frame, &segments)
+            }
+            Body::Ack { epoch, revision } => {
+                if epoch == self.epoch() {
+                    self.handle_ack(now, session, revision);
+                }
+                Ok(())
+            }
+            Body::Offer { index, last } => self.handle_offer(now, session, index, last, &segments),
+            Body::RepairRequest { key } => {
+                self.handle_repair_request(session, &key);
+                Ok(())
+            }
+            Body::ReceiptsTaken { writes } => {
+                self.handle_receipts_taken(session, &writes);
+                Ok(())
+            }
+            Body::Ping { nonce } => {
+                self.handle_ping(session, nonce);
+                Ok(())
+            }
+            Body::DeltaReply { .. }
+            | Body::Committed { .. }
+            | Body::Gap { .. }
+            | Body::StateRequest { .. }
+            | Body::StateUpdate { .. }
+            | Body::OfferAck { .. }
+            | Body::RepairReply { .. }
+            | Body::Receipts { .. }
+            | Body::Pong { .. }
+            | Body::Request { .. }
+            | Body::Reply { .. } => Err("that message goes from the hub to agents".to_owned()),
+        }
+    }
+
+    pub(super) fn forget_session(&mut self, session: SessionId) {
+        if let Some(gone) = self.sessions.remove(&session)
+            && let Some(member) = self.roster.get_mut(&gone.agent)
+            && member.session == Some(session)
+        {
+            member.session = None;
+        }
+    }
+
+    /// The writer that a session's own pushes of `incarnation` come from.
+    pub(super) fn session_writer(
+        &mut self,
+        session: SessionId,
+        incarnation: Incarnation,
+    ) -> Option<Writer> {
+        let agent = self.sessions.get(&session)?.agent.clone();
+        Some(self.space.intern(&Writer::new(agent, incarnation)))
+    }
+
+    fn handle_ack(&mut self, now: Now, session: SessionId, revision: Revision) {
+        let Some(agent) = self.sessions.get(&session).map(|s| s.agent.clone()) else {
+            return;
+        };
+        if let Some(member) = self.roster.get_mut(&agent) {
+            member.acked = member.acked.max(Some(revision));
+        }
+        self.rounds_acked(now);
+    }
+
+    fn handle_ping(&mut self, session: SessionId, nonce: u64) {
+        let (epoch, head) = (self.epoch(), self.revision);
+        self.send(session, Body::Pong { nonce, epoch, head });
+        // A receipt that was lost on the way is due again.
+        self.send_receipts(session);
+    }
+
+    /// Sends a peer the fates that wait for it, as many as one message may hold.
+    pub(super) fn send_receipts(&mut self, session: SessionId) {
+        let Some(peer) = self.sessions.get(&session).filter(|s| s.settled) else {
+            return;
+        };
+        let Some(waiting) = self.receipts.get(&peer.agent) else {
+            return;
+        };
+        let most = self.config.limits.receipts_per_message;
+        let receipts: List<_> = waiting.values().take(most).cloned().collect();
+        self.send(session, Body::Receipts { receipts });
+    }
+
+    fn handle_receipts_taken(&mut self, session: SessionId, writes: &[WriteId]) {
+        let Some(agent) = self.sessions.get(&session).map(|s| s.agent.clone()) else {
+            return;
+        };
+        let Some(waiting) = self.receipts.get_mut(&agent) else {
+            return;
+        };
+        let taken = writes.iter().filter(|id| waiting.remove(id).is_some());
+        let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
+        if waiting.is_empty() {
+            self.receipts.remove(&agent);
+        }
+        if !ops.is_empty() {
+            self.persist(ops);
+            self.send_receipts(session);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! All keys of one node: entries, their numbers, and the digests kept up to date with every join.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{
+    Digest, DigestKey, Entry, Joined, Key, Revision, RowOp, Segment, SwarmId, Version, Write,
+    WriteId, Writer,
+};
+
+use crate::rows;
+
+/// What a node holds of one key.
+#[derive(Debug, Clone, Default)]
+pub struct KeyState {
+    entry: Entry,
+    version: Version,
+    revision: Revision,
+    /// Sum over the live writes, so that a digest costs O(changes).
+    live: Digest,
+}
+
+impl KeyState {
+    /// The replicated state.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Its count of commits, 0 before the first.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The commit that last changed it, 0 before the first.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+}
+
+/// The rows that some joins have made stale, gathered for one batch.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    keys: BTreeMap<Key, BTreeSet<WriteId>>,
+}
+
+impl Changes {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.keys()
+    }
+
+    /// The key's header row is stale.
+    pub(crate) fn touch(&mut self, key: &Key) {
+        self.keys.entry(key.clone()).or_default();
+    }
+
+    /// The rows of what a join changed are stale.
+    pub(crate) fn record(&mut self, key: &Key, joined: Joined) {
+        let stale = self.keys.entry(key.clone()).or_default();
+        stale.extend(joined.added);
+        stale.extend(
+            joined
+                .removed
+                .into_iter()
+                .chain(joined.replaced)
+                .map(|(id, _)| id),
+        );
+    }
+}
+
+/// All keys of one node.
+#[derive(Debug)]
+pub struct Keyspace {
+    hash: DigestKey,
+    keys: BTreeMap<Key, KeyState>,
+    digest: Digest,
+    live_keys: u64,
+    writers: BTreeSet<Writer>,
+}
+
+impl Keyspace {
+    pub(crate) fn new(swarm: &SwarmId) -> Self {
+        Self {
+            hash: DigestKey::of(swarm),
+            keys: BTreeMap::new(),
+            digest: Digest::default(),
+            live_keys: 0,
+            writers: BTreeSet::new(),
+        }
+    }
+
+    /// The state of a key that was ever touched.
+    pub fn get(&self, key: &Key) -> Option<&KeyState> {
+        self.keys.get(key)
+    }
+
+    /// Every key ever touched, ascending, those after `after` only.
+    pub fn iter_after(&self, after: Option<&Key>) -> impl Iterator<Item = (&Key, &KeyState)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+
+        self.keys
+            .range((after.map_or(Unbounded, |a| Excluded(a.clone())), Unbounded))
+    }
+
+    /// The digest of all live writes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How many keys hold a live write.
+    pub fn live_keys(&self) -> u64 {
+        self.live_keys
+    }
+
+    /// The hash of one whole entry, context included.
+    pub(crate) fn entry_digest(&self, key: &Key) -> Digest {
+        self.keys
+            .get(key)
+            .map_or_else(Digest::default, |s| self.hash.entry(key, &s.entry, s.live))
+    }
+
+    /// The one allocation that stands for `writer` here.
+    pub(crate) fn intern(&mut self, writer: &Writer) -> Writer {
+        if let Some(held) = self.writers.get(writer) {
+            return held.clone();
+        }
+        self.writers.insert(writer.clone());
+        writer.clone()
+    }
+
+    /// Lets equal writers of a decoded entry share their allocation with the rest.
+    pub(crate) fn intern_entry(&mut self, entry: &mut Entry) {
+        entry.intern(&mut |writer| self.intern(writer));
+    }
+
+    /// Joins `delta` into a key.
+    pub(crate) fn join(&mut self, key: &Key, delta: Entry) -> Joined {
+        let hash = self.hash;
+        let state = self.keys.entry(key.clone()).or_default();
+        let before = hash.key(key, state.live);
+        let joined = state.entry.join(delta);
+        let gone = joined.removed.iter().chain(&joined.replaced);
+        for (id, write) in gone {
+            state.live = state.live.minus(hash.write(id, &write.payload));
+        }
+        let come = joined
+            .added
+            .iter()
+            .chain(joined.replaced.iter().map(|(id, _)| id));
+        for id in come {
+            if let Some(write) = state.entry.write(id) {
+                state.live = state.live.plus(hash.write(id, &write.payload));
+            }
+        }
+        let after = hash.key(key, state.live);
+        self.account(before, after);
+        joined
+    }
+
+    /// Puts a whole entry in the place of what is held.
+    pub(crate) fn replace(&mut self, key: &Key, entry: Entry, changes: &mut Changes) {
+        let hash = self.hash;
+        let state = self.keys.entry(key.clone()).or_default();
+        let before = hash.key(key, state.live);
+        let rows = changes.keys.entry(key.clone()).or_default();
+        rows.extend(
+            state
+                .entry
+                .writes()
+                .chain(entry.writes())
+                .map(|(id, _)| id.clone()),
+        );
+        state.live = entry.writes().fold(Digest::default(), |sum, (id, write)| {
+            sum.plus(hash.write(id, &write.payload))
+        });
+        state.entry = entry;
+        let after = hash.key(key, state.live);
+        self.account(before, after);
+    }
+
+    /// Raises a key's numbers; true if one of them rose.
+    pub(crate) fn raise(&mut self, key: &Key, version: Version, revision: Revision) -> bool {
+        let state = self.keys.entry(key.clone()).or_default();
+        let raised = version > state.version || revision > state.revision;
+        state.version = state.version.max(version);
+        state.revision = state.revision.max(revision);
+        raised
+    }
+
+    /// Takes a header row back.
+    pub(crate) fn restore_header(&mut self, segment: Segment) {
+        let mut entry = segment.entry;
+        self.intern_entry(&mut entry);
+        let (version, revision) = (segment.version, segment.revision);
+        let state = KeyState {
+            entry,
+            version,
+            revision,
+            live: Digest::default(),
+        };
+        self.keys.insert(segment.key, state);
+    }
+
+    /// Takes a write row back; false if no header covers it.
+    pub(crate) fn restore_write(&mut self, key: &Key, id: WriteId, mut write: Write) -> bool {
+        let id = WriteId::new(self.intern(&id.writer), id.seq);
+        write.over.intern(&mut |writer| {
+            self.writers
+                .get(writer)
+                .cloned()
+                .unwrap_or_else(|| writer.clone())
+        });
+        let hash = self.hash;
+        let Some(state) = self.keys.get_mut(key) else {
+            return false;
+        };
+        let before = hash.key(key, state.live);
+        let part = hash.write(&id, &write.payload);
+        if !state.entry.restore(id, write) {
+            return false;
+        }
+        state.live = state.live.plus(part);
+        let after = hash.key(key, state.live);
+        self.account(before, after);
+        true
+    }
+
+    /// The rows that bring a store up to date with `changes`.
+    pub(crate) fn rows(&self, changes: &Changes) -> Vec<RowOp> {
+        let mut ops = Vec::new();
+        for (key, stale) in &changes.keys {
+            let Some(state) = self.keys.get(key) else {
+                continue;
+            };
+            let context = state.entry.context();
+            ops.push(rows::put_header(
+                key,
+                state.version,
+                state.revision,
+                context,
+            ));
+            ops.extend(stale.iter().map(|id| match state.entry.write(id) {
+                Some(write) => rows::put_write(key, id, write),
+                None => rows::delete_write(key, id),
+            }));
+        }
+        ops
+    }
+
+    /// Puts the digest right after a key's part of it went from `before` to `after`.
+    fn account(&mut self, before: Digest, after: Digest) {
+        self.digest = self.digest.minus(before).plus(after);
+        let (was, is) = (before != Digest::default(), after != Digest::default());
+        self.live_keys = self.live_keys + u64::from(is) - u64::from(was);
+    }
+}

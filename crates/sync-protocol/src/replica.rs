@@ -1,0 +1,293 @@
+//! One agent's replica: writes while cut off, pushes when it can, catches up by itself.
+
+mod apply;
+mod ask;
+mod dispatch;
+mod link;
+mod offer;
+mod outbox;
+mod push;
+mod read;
+mod recover;
+mod repair;
+mod respond;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sync_core::{
+    Ack, Answer, Ask, Batch, Body, Cursor, Digest, HybridClock, Key, Message, Now, Operation,
+    Receipt, RequestError, Resolvers, RowOp, Seq, Value, WriteId, Writer,
+};
+
+use crate::config::ReplicaConfig;
+use crate::gate::{Gate, Token};
+use crate::keyspace::Keyspace;
+use crate::rows::{self, Meta};
+
+use self::ask::Waiting;
+use self::link::Link;
+use self::outbox::Outbox;
+use self::repair::Repair;
+
+pub use self::read::ReplicaStatus;
+pub use self::recover::ReplicaRecovery;
+
+/// The number under which a caller recognises its answer.
+pub type RequestId = u64;
+
+/// What a caller asks of a replica. Reads that need no hub are methods of [`Replica`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every driver passes every command on"
+)]
+pub enum Command {
+    /// Do something to a key; answered once it is durable here.
+    Write {
+        /// The key.
+        key: Key,
+        /// What to do.
+        operation: Operation,
+        /// What to hang on the write: a map.
+        metadata: Option<Value>,
+    },
+    /// Wait until every write made so far is durable at the hub.
+    FlushToHub {
+        /// Give up after this.
+        timeout: Duration,
+    },
+    /// Wait until every write made so far is durable here.
+    FlushToDisk,
+    /// Ask the hub.
+    Ask {
+        /// What.
+        ask: Ask,
+        /// Give up after this.
+        timeout: Duration,
+    },
+    /// The caller has dealt with these receipts: forget them.
+    TakeReceipts(Vec<WriteId>),
+}
+
+/// The answer to a [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "one case per command")]
+pub enum Outcome {
+    /// To [`Command::Write`].
+    Written(Ack),
+    /// To both flushes and to [`Command::TakeReceipts`].
+    Done,
+    /// To [`Command::Ask`].
+    Answered(Answer),
+}
+
+/// What a replica asks of its driver, in order.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must handle every output")]
+pub enum ReplicaOutput {
+    /// Commit this batch and report to [`Replica::handle_persisted`].
+    Persist {
+        /// Names the batch in the report.
+        token: Token,
+        /// The rows.
+        batch: Batch,
+    },
+    /// Send this message to the hub; drop it if the connection is gone.
+    Send(Message),
+    /// A command is answered.
+    Answer {
+        /// The number its caller gave it.
+        request: RequestId,
+        /// The outcome, or why there is none.
+        result: Result<Outcome, RequestError>,
+    },
+    /// A write of this agent came back. It is durable here until it is taken.
+    Receipt(Receipt),
+    /// Close the connection: the hub broke the protocol.
+    Disconnect(String),
+}
+
+/// One agent's replica.
+#[derive(Debug)]
+pub struct Replica {
+    config: ReplicaConfig,
+    resolvers: Resolvers,
+    clock: HybridClock,
+    me: Writer,
+    /// The last number spent.
+    seq: Seq,
+    space: Keyspace,
+    outbox: Outbox,
+    /// How far the hub's log was applied. The one on disk is never ahead of this one.
+    cursor: Option<Cursor>,
+    link: Link,
+    /// When the replica last knew itself in step with the hub.
+    in_step_at: Option<Duration>,
+    /// Fates that the caller has not dealt with.
+    receipts: BTreeMap<WriteId, Receipt>,
+    /// Keys on which a write was refused, whose local effects are still to be undone.
+    repairs: BTreeSet<Key>,
+    repair: Option<Repair>,
+    waiting: Waiting,
+    /// Rows that may go with the next batch: losing them costs a repeated message.
+    lazy_rows: Vec<RowOp>,
+    gate: Gate<ReplicaOutput>,
+    failed: Option<String>,
+}
+
+impl Replica {
+    /// This run's writer: the agent and its incarnation.
+    pub fn writer(&self) -> &Writer {
+        &self.me
+    }
+
+    /// How far the hub's log was applied.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// The digest of everything held, own writes that wait for the hub included.
+    pub fn digest(&self) -> Digest {
+        self.space.digest()
+    }
+
+    /// The state.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.space
+    }
+
+    /// Fates that the caller has not dealt with, ascending by write.
+    pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        self.receipts.values()
+    }
+
+    /// Own writes that wait for the hub.
+    pub fn pending_writes(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// A caller wants something.
+    pub fn handle_command(&mut self, now: Now, request: RequestId, command: Command) {
+        if let Some(reason) = self.failed.clone() {
+            return self.answer(request, Err(RequestError::Stopped { reason }));
+        }
+        match command {
+            Command::Write {
+                key,
+                operation,
+                metadata,
+            } => {
+                self.write(now, request, &key, &operation, metadata);
+            }
+            Command::FlushToHub { timeout } => self.wait_for_hub(now, request, timeout),
+            Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
+            Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),
+            Command::TakeReceipts(writes) => {
+                let taken = writes
+                    .iter()
+                    .filter(|id| self.receipts.remove(id).is_some());
+                let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
+                if !ops.is_empty() {
+                    self.persist(ops);
+                }
+                self.answer(request, Ok(Outcome::Done));
+            }
+        }
+    }
+
+    /// The store has finished a batch. An error stops the replica for good: what is on disk is
+    /// unknown, so nothing that waits may be acknowledged.
+    pub fn handle_persisted(&mut self, _now: Now, token: Token, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.gate.complete(token),
+            Err(reason) => {
+                self.gate.abandon();
+                let error = RequestError::Stopped {
+                    reason: reason.clone(),
+                };
+                for request in self.waiting.drain() {
+                    self.answer(request, Err(error.clone()));
+                }
+                self.gate.push(ReplicaOutput::Disconnect(reason.clone()));
+                self.failed = Some(reason);
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.expire_waiting(now);
+        if self.link.is_up() && self.failed.is_none() {
+            self.retry(now);
+        }
+    }
+
+    /// What to do next; `None` until the next input.
+    pub fn poll_output(&mut self) -> Option<ReplicaOutput> {
+        if let Some((token, batch)) = self.gate.next_batch() {
+            return Some(ReplicaOutput::Persist { token, batch });
+        }
+        self.gate.next_output()
+    }
+
+    /// When [`Replica::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let link = self.link.is_up().then(|| self.next_retry()).flatten();
+        [link, self.waiting.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether everything done so far is durable.
+    pub fn is_settled(&self) -> bool {
+        self.gate.is_settled()
+    }
+
+    /// Writes out what was put off. Call before an orderly stop.
+    pub fn flush_lazy_rows(&mut self) {
+        if !self.lazy_rows.is_empty() {
+            self.persist(Vec::new());
+        }
+    }
+
+    fn answer(&mut self, request: RequestId, result: Result<Outcome, RequestError>) {
+        self.gate.push(ReplicaOutput::Answer { request, result });
+    }
+
+    fn send(&mut self, message: impl Into<Message>) {
+        if self.link.is_up() {
+            self.gate.push(ReplicaOutput::Send(message.into()));
+        }
+    }
+
+    fn protocol_error(&mut self, reason: &str) {
+        self.gate.push(ReplicaOutput::Disconnect(reason.to_owned()));
+    }
+
+    /// One batch, always with the meta row: clock and cursor move with what they speak of.
+    fn persist(&mut self, mut ops: Vec<RowOp>) {
+        ops.append(&mut self.lazy_rows);
+        // While a cursor is found invalid the old one stays on disk, so that a restart finds out
+        // again instead of taking half a re-entry for the whole.
+        let cursor = self.cursor.or_else(|| self.link.invalid_cursor());
+        let meta = Meta {
+            high_water: self.clock.high_water(),
+            cursor,
+            ..Meta::default()
+        };
+        ops.push(rows::put_meta(&meta));
+        self.gate.persist(Batch {
+            swarm: self.config.swarm.clone(),
+            ops,
+        });
+    }
+
+    fn ack(&mut self) {
+        if let Some(cursor) = self.cursor {
+            self.send(Body::Ack {
+                epoch: cursor.epoch,
+                revision: cursor.revision,
+            });
+        }
+    }
+}

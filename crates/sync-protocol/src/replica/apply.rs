@@ -1,0 +1,150 @@
+//! What the hub sends is joined and made durable together with the cursor it moves.
+
+use bytes::Bytes;
+use sync_core::{Cursor, Epoch, Now, Receipt, Revision, Segment};
+
+use super::link::Partial;
+use super::{Outbox, Replica, ReplicaOutput};
+use crate::keyspace::Changes;
+use crate::rows;
+
+/// Which frame of which update arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpdateFrame {
+    pub(super) epoch: Epoch,
+    pub(super) from: Revision,
+    pub(super) to: Revision,
+    pub(super) index: u32,
+    pub(super) frames: u32,
+}
+
+impl Replica {
+    /// Joins segments; with a cursor, moves it in the same batch.
+    pub(super) fn apply(
+        &mut self,
+        now: Now,
+        segments: &[Bytes],
+        cursor: Option<Cursor>,
+    ) -> Result<(), String> {
+        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
+        let mut changes = Changes::default();
+        for mut segment in decoded.map_err(|e| e.to_string())? {
+            self.space.intern_entry(&mut segment.entry);
+            for (_, write) in segment.entry.writes() {
+                self.clock.observe(write.stamp, now);
+            }
+            let joined = self.space.join(&segment.key, segment.entry);
+            if joined.inflated() {
+                changes.record(&segment.key, joined);
+            }
+            if self
+                .space
+                .raise(&segment.key, segment.version, segment.revision)
+            {
+                changes.touch(&segment.key);
+            }
+        }
+        if let Some(cursor) = cursor {
+            self.set_cursor(cursor);
+        }
+        let ops = self.space.rows(&changes);
+        self.persist(ops);
+        Ok(())
+    }
+
+    /// An update follows on from the cursor, or is had already, or there is a gap to ask about.
+    pub(super) fn handle_update(
+        &mut self,
+        now: Now,
+        frame: UpdateFrame,
+        segments: &[Bytes],
+    ) -> Result<(), String> {
+        let UpdateFrame {
+            epoch,
+            from,
+            to,
+            index,
+            frames,
+        } = frame;
+        let Some(cursor) = self.cursor.filter(|c| c.epoch == epoch) else {
+            self.pull_once(now);
+            return Ok(());
+        };
+        if to <= cursor.revision {
+            self.ack();
+            return Ok(());
+        }
+        let expected = match self.link.partial {
+            Some(partial) if partial.to == to => partial.next_index,
+            _ => 0,
+        };
+        if from > cursor.revision || index != expected || self.link.is_pulling() {
+            self.link.partial = None;
+            self.pull_once(now);
+            return Ok(());
+        }
+        if index + 1 < frames {
+            // Content may be ahead of the cursor now: its head has to say so.
+            let held = Cursor {
+                head: cursor.head.max(to),
+                ..cursor
+            };
+            self.apply(now, segments, Some(held))?;
+            self.link.partial = Some(Partial {
+                to,
+                next_index: index + 1,
+            });
+            return Ok(());
+        }
+        self.link.partial = None;
+        let head = cursor.head.max(to);
+        self.apply(
+            now,
+            segments,
+            Some(Cursor {
+                epoch,
+                revision: to,
+                head,
+            }),
+        )?;
+        self.in_step_at = Some(now.mono);
+        self.ack();
+        Ok(())
+    }
+
+    /// Fates of own writes: durable here before the hub may forget them.
+    pub(super) fn handle_receipts(&mut self, now: Now, receipts: Vec<Receipt>) {
+        let mut ops = Vec::new();
+        let mut taken = Vec::new();
+        let mut fresh = Vec::new();
+        for receipt in receipts {
+            taken.push(receipt.write.clone());
+            let Some((run, seq)) = Outbox::key_of(&self.me, &receipt.write) else {
+                continue;
+            };
+            if self.receipts.contains_key(&receipt.write) {
+                continue;
+            }
+            ops.push(rows::put_receipt(&receipt));
+            if receipt.refused() {
+                if self.outbox.remove((run, seq)) {
+                    ops.push(rows::delete_outbox(run, seq));
+                }
+                self.repairs.insert(receipt.key.clone());
+                ops.push(rows::put_repair(&receipt.key));
+            }
+            self.receipts.insert(receipt.write.clone(), receipt.clone());
+            fresh.push(receipt);
+        }
+        if !ops.is_empty() {
+            self.persist(ops);
+        }
+        for receipt in fresh {
+            self.gate.push(ReplicaOutput::Receipt(receipt));
+        }
+        self.send(sync_core::Body::ReceiptsTaken {
+            writes: taken.into(),
+        });
+        self.request_repair(now);
+    }
+}

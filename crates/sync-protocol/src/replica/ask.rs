@@ -1,0 +1,127 @@
+//! Callers that wait for the hub, each with a deadline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sync_core::{Answer, Ask, Body, Now, RequestError, Seq};
+
+use super::{Outcome, Replica, RequestId};
+
+/// Who waits for what.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    asks: BTreeMap<RequestId, Deadline>,
+    flushes: BTreeMap<RequestId, (Seq, Deadline)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Duration,
+    limit: Duration,
+}
+
+impl Waiting {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let flushes = self.flushes.values().map(|(_, d)| d.at);
+        self.asks.values().map(|d| d.at).chain(flushes).min()
+    }
+
+    /// Everyone who waits; nobody afterwards.
+    pub(super) fn drain(&mut self) -> Vec<RequestId> {
+        let asks = std::mem::take(&mut self.asks).into_keys();
+        asks.chain(std::mem::take(&mut self.flushes).into_keys())
+            .collect()
+    }
+}
+
+impl Replica {
+    pub(super) fn ask_hub(&mut self, now: Now, request: RequestId, ask: Ask, timeout: Duration) {
+        if !self.link.is_up() {
+            let doing = doing(&ask).to_owned();
+            return self.answer(request, Err(RequestError::Unavailable { doing }));
+        }
+        let deadline = Deadline {
+            at: now.mono + timeout,
+            limit: timeout,
+        };
+        self.waiting.asks.insert(request, deadline);
+        self.send(Body::Request { request, ask });
+    }
+
+    pub(super) fn handle_reply(
+        &mut self,
+        request: RequestId,
+        answer: Result<Answer, RequestError>,
+    ) {
+        if self.waiting.asks.remove(&request).is_some() {
+            self.answer(request, answer.map(Outcome::Answered));
+        }
+    }
+
+    pub(super) fn fail_asks(&mut self, reason: &str) {
+        for request in std::mem::take(&mut self.waiting.asks).into_keys() {
+            let doing = format!("the request ({reason})");
+            self.answer(request, Err(RequestError::Unavailable { doing }));
+        }
+    }
+
+    pub(super) fn wait_for_hub(&mut self, now: Now, request: RequestId, timeout: Duration) {
+        let deadline = Deadline {
+            at: now.mono + timeout,
+            limit: timeout,
+        };
+        self.waiting.flushes.insert(request, (self.seq, deadline));
+        self.settle_flushes();
+    }
+
+    /// Answers the flushes whose writes have all landed.
+    pub(super) fn settle_flushes(&mut self) {
+        let run = self.me.incarnation();
+        let elsewhere = self.outbox.waits_elsewhere(run);
+        let landed = |upto: Seq| !elsewhere && !self.outbox.waits_upto(run, upto);
+        let done = self
+            .waiting
+            .flushes
+            .iter()
+            .filter(|(_, (upto, _))| landed(*upto));
+        let done: Vec<RequestId> = done.map(|(request, _)| *request).collect();
+        for request in done {
+            self.waiting.flushes.remove(&request);
+            self.answer(request, Ok(Outcome::Done));
+        }
+    }
+
+    pub(super) fn expire_waiting(&mut self, now: Now) {
+        let late_asks = self.waiting.asks.iter().filter(|(_, d)| d.at <= now.mono);
+        let late_flushes = self
+            .waiting
+            .flushes
+            .iter()
+            .filter(|(_, (_, d))| d.at <= now.mono);
+        let late: Vec<(RequestId, &str, Duration)> = late_asks
+            .map(|(request, d)| (*request, "the hub's answer", d.limit))
+            .chain(late_flushes.map(|(request, (_, d))| (*request, "reaching the hub", d.limit)))
+            .collect();
+        for (request, doing, limit) in late {
+            self.waiting.asks.remove(&request);
+            self.waiting.flushes.remove(&request);
+            let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            let error = RequestError::Deadline {
+                doing: doing.to_owned(),
+                limit_ms,
+            };
+            self.answer(request, Err(error));
+        }
+    }
+}
+
+fn doing(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Version(_) | Ask::Get(_) | Ask::Keys { .. } => "asking the hub",
+        Ask::Delta(_) => "reading a delta",
+        Ask::Write { .. } => "writing at the hub",
+        Ask::Sync { .. } => "synchronizing",
+        Ask::Clear(_) => "clearing",
+        Ask::Status => "asking for the hub's status",
+    }
+}

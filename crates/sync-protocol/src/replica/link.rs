@@ -1,0 +1,271 @@
+//! The connection: settle the cursor, pull what is new, notice what was lost.
+
+use std::time::Duration;
+
+use sync_core::{Body, Cursor, DeltaOutcome, Now, Resume, Revision};
+
+use super::Replica;
+use super::offer::Offering;
+use super::outbox::Load;
+
+/// A question that is out.
+#[derive(Debug)]
+struct Pull {
+    request: u64,
+    resume: Option<Resume>,
+    asked_at: Duration,
+}
+
+/// A push that is out.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) load: Load,
+    pub(super) sent_at: Duration,
+}
+
+/// An update that came in part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Partial {
+    pub(super) to: Revision,
+    pub(super) next_index: u32,
+}
+
+/// The state of the connection; everything but `requests` starts anew with each.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    up: bool,
+    /// The hub has served our cursor or taken all we hold.
+    pub(super) settled: bool,
+    pull: Option<Pull>,
+    pub(super) offering: Option<Offering>,
+    pub(super) flight: Option<Flight>,
+    pub(super) partial: Option<Partial>,
+    ping: Option<(u64, Duration)>,
+    next_ping: Duration,
+    /// The cursor that the hub could not serve, until a new one takes its place.
+    invalid: Option<Cursor>,
+    /// One whole exchange per connection is tried when digests differ for no known reason.
+    pub(super) healed: bool,
+    /// Numbers pulls and pings, over all connections.
+    requests: u64,
+}
+
+impl Link {
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+
+    pub(super) fn invalid_cursor(&self) -> Option<Cursor> {
+        self.invalid
+    }
+
+    pub(super) fn is_pulling(&self) -> bool {
+        self.pull.is_some()
+    }
+}
+
+impl Replica {
+    /// A connection is up. The agent speaks first.
+    pub fn handle_link_up(&mut self, now: Now) {
+        let (requests, invalid) = (self.link.requests, self.link.invalid);
+        let next_ping = now.mono + self.config.beat;
+        self.link = Link {
+            up: true,
+            requests,
+            invalid,
+            next_ping,
+            ..Link::default()
+        };
+        self.cursor = self.cursor.or(self.link.invalid);
+        self.repair = None;
+        self.pull(now, None);
+    }
+
+    /// The connection is gone. Answers that were to come through it will not.
+    pub fn handle_link_down(&mut self, _now: Now) {
+        let (requests, invalid) = (self.link.requests, self.link.invalid);
+        self.link = Link {
+            requests,
+            invalid,
+            ..Link::default()
+        };
+        self.repair = None;
+        self.fail_asks("the connection to the hub was lost");
+    }
+
+    /// Asks for what is new, unless that question is out already.
+    pub(super) fn pull_once(&mut self, now: Now) {
+        if self.link.pull.is_none() && self.link.offering.is_none() {
+            self.pull(now, None);
+        }
+    }
+
+    pub(super) fn pull(&mut self, now: Now, resume: Option<Resume>) {
+        self.link.requests += 1;
+        let request = self.link.requests;
+        self.link.partial = None;
+        self.link.pull = Some(Pull {
+            request,
+            resume: resume.clone(),
+            asked_at: now.mono,
+        });
+        self.send(Body::DeltaRequest {
+            request,
+            cursor: self.cursor,
+            resume,
+        });
+    }
+
+    pub(super) fn handle_delta_reply(
+        &mut self,
+        now: Now,
+        request: u64,
+        outcome: DeltaOutcome,
+        segments: &[bytes::Bytes],
+    ) -> Result<(), String> {
+        if self
+            .link
+            .pull
+            .as_ref()
+            .is_none_or(|pull| pull.request != request)
+        {
+            return Ok(());
+        }
+        match outcome {
+            DeltaOutcome::UpToDate { cursor, digest } => {
+                self.link.pull = None;
+                self.arrive(cursor);
+                self.in_step_at = Some(now.mono);
+                self.ack();
+                self.heal(now, digest);
+                self.push_pending(now);
+                self.request_repair(now);
+            }
+            DeltaOutcome::Changes { to, next } => {
+                self.apply(now, segments, Some(to))?;
+                self.link.settled = true;
+                self.ack();
+                match next {
+                    Some(resume) => self.pull(now, Some(resume)),
+                    None => {
+                        self.link.pull = None;
+                        self.in_step_at = Some(now.mono);
+                        self.request_repair(now);
+                    }
+                }
+                self.push_pending(now);
+            }
+            DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. } => {
+                self.link.pull = None;
+                self.start_offer(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a position without any change; it is stored if it is a new one.
+    fn arrive(&mut self, cursor: Cursor) {
+        self.link.settled = true;
+        self.link.invalid = None;
+        if self.cursor != Some(cursor) {
+            self.cursor = Some(cursor);
+            self.persist(Vec::new());
+        }
+    }
+
+    /// Equal positions and nothing pending, yet other content: exchange everything once.
+    fn heal(&mut self, now: Now, digest: sync_core::Digest) {
+        let explained = self.outbox.len() > 0 || !self.repairs.is_empty();
+        if !explained && !self.link.healed && digest != self.space.digest() {
+            self.link.healed = true;
+            self.start_offer(now);
+        }
+    }
+
+    /// The cursor cannot be served: from here on it only keeps its place on disk.
+    pub(super) fn give_up_cursor(&mut self) {
+        self.link.invalid = self.cursor.take().or(self.link.invalid);
+    }
+
+    /// A cursor read from the hub takes the place of one that could not be served.
+    pub(super) fn set_cursor(&mut self, cursor: Cursor) {
+        self.cursor = Some(cursor);
+        self.link.invalid = None;
+    }
+
+    pub(super) fn handle_pong(&mut self, now: Now, nonce: u64, head: Cursor) {
+        let Some((_, asked_at)) = self.link.ping.filter(|(asked, _)| *asked == nonce) else {
+            return;
+        };
+        self.link.ping = None;
+        let reached = self
+            .cursor
+            .is_some_and(|c| c.epoch == head.epoch && c.revision >= head.revision);
+        if !reached {
+            self.pull_once(now);
+        } else if self.link.pull.is_none() {
+            self.in_step_at = self.in_step_at.max(Some(asked_at));
+            // The last confirmation may have been lost.
+            self.ack();
+        }
+    }
+
+    /// Asks again whatever has not been answered in time.
+    pub(super) fn retry(&mut self, now: Now) {
+        let late = |at: Duration, retry: Duration| at + retry <= now.mono;
+        let retry = self.config.retry;
+        if self
+            .link
+            .pull
+            .as_ref()
+            .is_some_and(|p| late(p.asked_at, retry))
+        {
+            let resume = self.link.pull.take().and_then(|p| p.resume);
+            self.pull(now, resume);
+        }
+        if self
+            .link
+            .flight
+            .as_ref()
+            .is_some_and(|f| late(f.sent_at, retry))
+        {
+            self.link.flight = None;
+            self.push_pending(now);
+        }
+        if self
+            .link
+            .offering
+            .as_ref()
+            .is_some_and(|o| late(o.sent_at(), retry))
+        {
+            self.repeat_offer(now);
+        }
+        if self
+            .repair
+            .as_ref()
+            .is_some_and(|r| late(r.asked_at(), retry))
+        {
+            self.repair = None;
+            self.request_repair(now);
+        }
+        if self.link.next_ping <= now.mono {
+            self.link.requests += 1;
+            let nonce = self.link.requests;
+            self.link.ping = Some((nonce, now.mono));
+            self.link.next_ping = now.mono + self.config.beat;
+            self.send(Body::Ping { nonce });
+        }
+    }
+
+    pub(super) fn next_retry(&self) -> Option<Duration> {
+        let retry = self.config.retry;
+        let questions = [
+            self.link.pull.as_ref().map(|p| p.asked_at + retry),
+            self.link.flight.as_ref().map(|f| f.sent_at + retry),
+            self.link.offering.as_ref().map(|o| o.sent_at() + retry),
+            self.repair.as_ref().map(|r| r.asked_at() + retry),
+            Some(self.link.next_ping),
+        ];
+        questions.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,174 @@
+//! Own writes that the hub has not committed yet, of this and of earlier incarnations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use sync_core::segment::encode_parts;
+use sync_core::{Entry, Incarnation, Key, Revision, Seq, Version, WriteId, Writer};
+
+/// One write that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) key: Key,
+    pub(super) delta: Entry,
+    pub(super) segment: Bytes,
+}
+
+/// A push to make.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    pub(super) incarnation: Incarnation,
+    pub(super) after: Seq,
+    pub(super) upto: Seq,
+    pub(super) seqs: Vec<Seq>,
+    pub(super) segments: Vec<Bytes>,
+}
+
+/// Everything that waits, by incarnation and number.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    items: BTreeMap<(Incarnation, Seq), Item>,
+    by_key: BTreeMap<Key, BTreeSet<(Incarnation, Seq)>>,
+    /// Per incarnation the last number the hub is known to have.
+    bases: BTreeMap<Incarnation, Seq>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether that write, of that run, waits.
+    pub(super) fn waits(&self, run: Incarnation, seq: Seq) -> bool {
+        self.items.contains_key(&(run, seq))
+    }
+
+    /// The deltas that wait for one key, in order.
+    pub(super) fn of_key(&self, key: &Key) -> impl Iterator<Item = &Item> {
+        let ids = self.by_key.get(key).into_iter().flatten();
+        ids.filter_map(|id| self.items.get(id))
+    }
+
+    /// Adds a delta and returns the ids it makes superfluous: own writes that it covers entirely.
+    /// Their numbers are vouched for by the push that carries a later one.
+    pub(super) fn push(
+        &mut self,
+        id: (Incarnation, Seq),
+        key: &Key,
+        delta: Entry,
+    ) -> (Bytes, Vec<(Incarnation, Seq)>) {
+        let covered = self.by_key.get(key).into_iter().flatten().filter(|held| {
+            self.items
+                .get(held)
+                .is_some_and(|item| delta.includes(&item.delta))
+        });
+        let covered: Vec<_> = covered.copied().collect();
+        for old in &covered {
+            self.remove(*old);
+        }
+        let segment = encode_parts(key, Version::default(), Revision::default(), &delta);
+        self.restore(id, key.clone(), delta, segment.clone());
+        (segment, covered)
+    }
+
+    /// Takes a stored item back.
+    pub(super) fn restore(
+        &mut self,
+        id: (Incarnation, Seq),
+        key: Key,
+        delta: Entry,
+        segment: Bytes,
+    ) {
+        self.bytes += segment.len();
+        self.by_key.entry(key.clone()).or_default().insert(id);
+        self.items.insert(
+            id,
+            Item {
+                key,
+                delta,
+                segment,
+            },
+        );
+    }
+
+    /// Takes one write out.
+    pub(super) fn remove(&mut self, id: (Incarnation, Seq)) -> bool {
+        let Some(item) = self.items.remove(&id) else {
+            return false;
+        };
+        self.bytes -= item.segment.len();
+        if let Some(ids) = self.by_key.get_mut(&item.key) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_key.remove(&item.key);
+            }
+        }
+        true
+    }
+
+    /// The hub has everything of that run up to `upto`; returns what no longer waits.
+    pub(super) fn committed(&mut self, run: Incarnation, upto: Seq) -> Vec<(Incarnation, Seq)> {
+        let base = self.bases.entry(run).or_default();
+        *base = upto.max(*base);
+        let done = self.items.range((run, Seq::new(0))..=(run, upto));
+        let done: Vec<_> = done.map(|(id, _)| *id).collect();
+        for id in &done {
+            self.remove(*id);
+        }
+        done
+    }
+
+    /// The hub has that run's writes only up to `known`.
+    pub(super) fn rewind(&mut self, run: Incarnation, known: Seq) {
+        self.bases.insert(run, known);
+    }
+
+    /// Whether anything of `run` up to `upto` waits.
+    pub(super) fn waits_upto(&self, run: Incarnation, upto: Seq) -> bool {
+        self.items
+            .range((run, Seq::new(0))..=(run, upto))
+            .next()
+            .is_some()
+    }
+
+    /// Whether anything of another run waits.
+    pub(super) fn waits_elsewhere(&self, run: Incarnation) -> bool {
+        self.items.keys().any(|(other, _)| *other != run)
+    }
+
+    /// The next push: writes of one run, about a page of them.
+    pub(super) fn load(&self, page: usize) -> Option<Load> {
+        let (&(incarnation, first), _) = self.items.first_key_value()?;
+        let before = Seq::new(first.get() - 1);
+        let after = self.bases.get(&incarnation).copied().unwrap_or(before);
+        let (mut seqs, mut segments, mut used) = (Vec::new(), Vec::new(), 0);
+        for (&(run, seq), item) in &self.items {
+            let full = !segments.is_empty() && used + item.segment.len() > page;
+            if run != incarnation || full {
+                break;
+            }
+            used += item.segment.len();
+            seqs.push(seq);
+            segments.push(item.segment.clone());
+        }
+        let upto = *seqs.last()?;
+        Some(Load {
+            incarnation,
+            after,
+            upto,
+            seqs,
+            segments,
+        })
+    }
+
+    /// The id of an own write, if `writer` is one of this agent's runs.
+    pub(super) fn key_of(writer: &Writer, id: &WriteId) -> Option<(Incarnation, Seq)> {
+        let own = id.writer.agent() == writer.agent();
+        own.then(|| (id.writer.incarnation(), id.seq))
+    }
+}

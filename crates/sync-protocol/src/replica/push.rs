@@ -1,0 +1,55 @@
+//! Own writes on their way to the hub: one push at a time, the rest gathers behind it.
+
+use sync_core::{Body, Incarnation, Message, Now, Seq};
+
+use super::Replica;
+use super::link::Flight;
+use crate::rows;
+
+impl Replica {
+    /// Pushes what waits, if the hub is ready for it and no push is out.
+    pub(super) fn push_pending(&mut self, now: Now) {
+        if !self.link.is_up() || !self.link.settled || self.link.flight.is_some() {
+            return;
+        }
+        let Some(load) = self.outbox.load(self.config.limits.page_bytes) else {
+            return;
+        };
+        let body = Body::Push {
+            incarnation: load.incarnation,
+            after: load.after,
+            upto: load.upto,
+            seqs: load.seqs.clone().into(),
+        };
+        self.send(Message::with(body, load.segments.clone()));
+        self.link.flight = Some(Flight {
+            load,
+            sent_at: now.mono,
+        });
+    }
+
+    pub(super) fn handle_committed(&mut self, now: Now, run: Incarnation, upto: Seq) {
+        let done = self.outbox.committed(run, upto);
+        // A row that comes back after a crash is pushed again and found to be known.
+        self.lazy_rows.extend(
+            done.into_iter()
+                .map(|(run, seq)| rows::delete_outbox(run, seq)),
+        );
+        let landed = |f: &Flight| f.load.incarnation == run && f.load.upto <= upto;
+        if self.link.flight.as_ref().is_some_and(landed) {
+            self.link.flight = None;
+        }
+        self.settle_flushes();
+        self.push_pending(now);
+    }
+
+    pub(super) fn handle_gap(&mut self, now: Now, run: Incarnation, known: Seq) {
+        // Only the push that is out can have met the gap; an older answer came late.
+        let asked = |f: &Flight| f.load.incarnation == run && f.load.after > known;
+        if self.link.flight.as_ref().is_some_and(asked) {
+            self.outbox.rewind(run, known);
+            self.link.flight = None;
+            self.push_pending(now);
+        }
+    }
+}

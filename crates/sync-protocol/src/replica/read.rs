@@ -1,0 +1,98 @@
+//! Reads that need no hub.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sync_core::{Cursor, Digest, Key, Now, StateVersion, Version};
+
+use super::Replica;
+use crate::keyspace::KeyState;
+use crate::view;
+
+/// Where a replica stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReplicaStatus {
+    /// Its position in the hub's log.
+    pub cursor: Option<Cursor>,
+    /// The digest of everything held.
+    pub digest: Digest,
+    /// Keys that hold a value.
+    pub keys: u64,
+    /// Own writes that wait for the hub.
+    pub pending_writes: usize,
+    /// Fates that nobody has dealt with.
+    pub receipts: usize,
+    /// Whether a connection to the hub is up.
+    pub connected: bool,
+    /// Milliseconds since the replica last knew itself in step with the hub.
+    pub age_ms: Option<u64>,
+}
+
+impl Replica {
+    /// A key as this replica sees it; `None` if it holds no value.
+    pub fn get(&self, now: Now, key: &Key) -> Option<StateVersion> {
+        let state = self.space.get(key).filter(|s| s.entry().is_live())?;
+        let read = self.read(now, key, state);
+        read.value.is_some().then_some(read)
+    }
+
+    /// The version of a key that holds a value, as last told by the hub.
+    pub fn version(&self, key: &Key) -> Option<Version> {
+        let state = self
+            .space
+            .get(key)
+            .filter(|s| s.entry().is_live() && s.version().get() > 0)?;
+        let rule = self.rule_of(state.entry());
+        rule.is_some_and(|r| r.fold(state.entry()).is_some())
+            .then(|| state.version())
+    }
+
+    /// The keys that match `pattern` and hold a value, ascending.
+    pub fn keys(&self, pattern: &str) -> Vec<Key> {
+        let holds = |s: &KeyState| {
+            self.rule_of(s.entry())
+                .is_some_and(|rule| rule.fold(s.entry()).is_some())
+        };
+        let matching = self
+            .space
+            .iter_after(None)
+            .filter(|(key, state)| view::matches(pattern, key.as_str()) && holds(state));
+        matching.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Where the replica stands.
+    pub fn status(&self, now: Now) -> ReplicaStatus {
+        ReplicaStatus {
+            cursor: self.cursor,
+            digest: self.digest(),
+            keys: self.space.live_keys(),
+            pending_writes: self.outbox.len(),
+            receipts: self.receipts.len(),
+            connected: self.link.is_up(),
+            age_ms: self.age(now).map(millis),
+        }
+    }
+
+    /// How long ago the replica last knew itself in step with the hub.
+    pub fn age(&self, now: Now) -> Option<Duration> {
+        self.in_step_at.map(|at| now.mono.saturating_sub(at))
+    }
+
+    fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
+        let rule = self.rule_of(state.entry());
+        let undecided = rule.is_some_and(|r| !r.losses(state.entry()).is_empty());
+        let pending = self.outbox.of_key(key).next().is_some();
+        view::state_version(
+            key,
+            state,
+            rule,
+            pending || undecided,
+            self.age(now).map(millis),
+        )
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,95 @@
+//! A replica from its stored rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{HybridClock, Incarnation, Receipt, Resolvers, Row, Seq, Stamp, Writer};
+
+use super::{Link, Outbox, Replica, Waiting};
+use crate::config::ReplicaConfig;
+use crate::gate::Gate;
+use crate::keyspace::Keyspace;
+use crate::rows::{self, RowError, Stored};
+
+/// Takes rows in ascending order, then opens the replica.
+#[derive(Debug)]
+pub struct ReplicaRecovery {
+    replica: Replica,
+}
+
+impl ReplicaRecovery {
+    /// A replica without any rows yet. `incarnation` must be drawn at random for every start, so that
+    /// a copied or restored disk cannot give one id to two writes.
+    pub fn new(config: ReplicaConfig, resolvers: Resolvers, incarnation: Incarnation) -> Self {
+        let me = Writer::new(config.agent.clone(), incarnation);
+        let mut space = Keyspace::new(&config.swarm);
+        let replica = Replica {
+            clock: HybridClock::new(Stamp::default(), config.limits.drift_max),
+            me: space.intern(&me),
+            seq: Seq::default(),
+            space,
+            outbox: Outbox::default(),
+            cursor: None,
+            link: Link::default(),
+            in_step_at: None,
+            receipts: BTreeMap::new(),
+            repairs: BTreeSet::new(),
+            repair: None,
+            waiting: Waiting::default(),
+            lazy_rows: Vec::new(),
+            gate: Gate::default(),
+            failed: None,
+            config,
+            resolvers,
+        };
+        Self { replica }
+    }
+
+    /// Takes one row back.
+    pub fn row(&mut self, row: &Row) -> Result<(), RowError> {
+        let replica = &mut self.replica;
+        let refuse = |reason: &str| {
+            let row = row.key.escape_ascii().to_string();
+            Err(RowError {
+                row,
+                reason: reason.to_owned(),
+            })
+        };
+        match rows::read(row)? {
+            Stored::Meta(meta) => {
+                replica.cursor = meta.cursor;
+                replica.clock = HybridClock::new(meta.high_water, replica.config.limits.drift_max);
+            }
+            Stored::Header(segment) => replica.space.restore_header(segment),
+            Stored::Write(key, id, write) => {
+                if !replica.space.restore_write(&key, id, write) {
+                    return refuse("the key's header does not know this write");
+                }
+            }
+            Stored::Outbox(run, seq, segment) => {
+                replica
+                    .outbox
+                    .restore((run, seq), segment.key, segment.entry, row.value.clone());
+            }
+            Stored::Receipt(receipt) => {
+                replica.receipts.insert(receipt.write.clone(), receipt);
+            }
+            Stored::Repair(key) => {
+                replica.repairs.insert(key);
+            }
+            Stored::Known(..) | Stored::Epoch(..) | Stored::Member(_) => {
+                return refuse("this directory belongs to a hub, not to an agent");
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the replica. Fates that nobody has dealt with are reported again.
+    pub fn open(self) -> Replica {
+        let mut replica = self.replica;
+        let waiting: Vec<Receipt> = replica.receipts.values().cloned().collect();
+        for receipt in waiting {
+            replica.gate.push(super::ReplicaOutput::Receipt(receipt));
+        }
+        replica
+    }
+}

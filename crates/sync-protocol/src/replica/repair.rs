@@ -1,0 +1,123 @@
+//! Undoing a refused write: what it had replaced here is still live at the hub, and no join can bring
+//! it back, so the hub's whole entry takes the place of ours, with our other pending writes on top.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sync_core::{Body, Entry, Key, Now, Revision, Segment, Version};
+
+use super::Replica;
+use crate::keyspace::Changes;
+use crate::rows;
+
+/// A repair under way, of one key.
+#[derive(Debug)]
+pub(super) struct Repair {
+    key: Key,
+    asked_at: Duration,
+    revision: Revision,
+    next_index: u32,
+    entry: Entry,
+    version: Version,
+}
+
+/// Which frame of which answer arrived.
+#[derive(Debug)]
+pub(super) struct RepairFrame {
+    pub(super) key: Key,
+    pub(super) revision: Revision,
+    pub(super) index: u32,
+    pub(super) frames: u32,
+}
+
+impl Repair {
+    pub(super) fn asked_at(&self) -> Duration {
+        self.asked_at
+    }
+}
+
+impl Replica {
+    /// Asks for the next key to repair, one at a time.
+    pub(super) fn request_repair(&mut self, now: Now) {
+        let ready = self.link.settled && self.repair.is_none();
+        let Some(key) = self.repairs.first().filter(|_| ready).cloned() else {
+            return;
+        };
+        self.repair = Some(Repair {
+            key: key.clone(),
+            asked_at: now.mono,
+            revision: Revision::default(),
+            next_index: 0,
+            entry: Entry::new(),
+            version: Version::default(),
+        });
+        self.send(Body::RepairRequest { key });
+    }
+
+    pub(super) fn handle_repair_reply(
+        &mut self,
+        now: Now,
+        frame: RepairFrame,
+        segments: &[Bytes],
+    ) -> Result<(), String> {
+        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
+        let decoded = decoded.map_err(|e| e.to_string())?;
+        let Some(repair) = self.repair.as_mut().filter(|r| r.key == frame.key) else {
+            return Ok(());
+        };
+        let follows = frame.index == repair.next_index
+            && (frame.index == 0 || frame.revision == repair.revision);
+        if !follows {
+            // A frame was lost; the retry asks again.
+            return Ok(());
+        }
+        repair.revision = frame.revision;
+        repair.next_index += 1;
+        for segment in decoded {
+            repair.version = repair.version.max(segment.version);
+            repair.entry.join(segment.entry);
+        }
+        if repair.next_index == frame.frames {
+            self.finish_repair(now);
+        }
+        Ok(())
+    }
+
+    /// Only an entry that is at least as new as everything applied may take a place: else a commit
+    /// that came in between would be undone with it.
+    fn finish_repair(&mut self, now: Now) {
+        let Some(repair) = self.repair.take() else {
+            return;
+        };
+        let applied = self
+            .cursor
+            .map(|c| c.revision.max(c.head))
+            .unwrap_or_default();
+        if repair.revision < applied {
+            return self.request_repair(now);
+        }
+        let Repair {
+            key,
+            mut entry,
+            version,
+            revision,
+            ..
+        } = repair;
+        for item in self.outbox.of_key(&key) {
+            entry.join(item.delta.clone());
+        }
+        self.space.intern_entry(&mut entry);
+        let mut changes = Changes::default();
+        self.space.replace(&key, entry, &mut changes);
+        self.space.raise(&key, version, Revision::default());
+        self.repairs.remove(&key);
+        let mut ops = self.space.rows(&changes);
+        ops.push(rows::delete_repair(&key));
+        // What was just put in place may be newer than the cursor.
+        if let Some(cursor) = &mut self.cursor {
+            cursor.head = cursor.head.max(revision);
+        }
+        self.persist(ops);
+        self.request_repair(now);
+    }
+}

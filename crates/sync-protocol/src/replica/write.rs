@@ -1,0 +1,120 @@
+//! Local writes: checked, joined, durable, then acknowledged and pushed.
+
+use sync_core::{
+    Ack, Cursor, Entry, Key, Now, Operation, RequestError, Resolver, Resolvers, Value, WriteId,
+    Writer,
+};
+
+use super::{Outbox, Outcome, Replica, RequestId};
+use crate::compose::{self, Author};
+use crate::config::Limits;
+use crate::keyspace::{Changes, KeyState};
+use crate::rows;
+
+impl Replica {
+    pub(super) fn write(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        key: &Key,
+        operation: &Operation,
+        metadata: Option<Value>,
+    ) {
+        let result = self.prepare(now, key, operation, metadata);
+        let written = result.map(|made| {
+            let write_id = made.map(|(id, delta)| {
+                self.keep(key, &id, delta);
+                id
+            });
+            let durability = self.config.durability;
+            Outcome::Written(Ack {
+                write_id,
+                durability,
+            })
+        });
+        self.answer(request, written);
+        self.push_pending(now);
+    }
+
+    /// Everything that can be refused is refused here, before any state changes.
+    fn prepare(
+        &mut self,
+        now: Now,
+        key: &Key,
+        operation: &Operation,
+        metadata: Option<Value>,
+    ) -> Result<Option<(WriteId, Entry)>, RequestError> {
+        compose::check_operation(operation, &self.config.limits)?;
+        let metadata = compose::metadata(metadata)?;
+        let (bytes, limit) = (
+            self.outbox.bytes() as u64,
+            self.config.limits.outbox_bytes_max as u64,
+        );
+        if bytes > limit {
+            return Err(RequestError::OutboxFull { bytes, limit });
+        }
+        let empty = Entry::new();
+        let entry = self.space.get(key).map_or(&empty, KeyState::entry);
+        let rule = rule_of(&self.resolvers, &self.outbox, &self.me, entry)
+            .or_else(|| self.resolvers.of_operation(operation));
+        let Some(rule) = rule else { return Ok(None) };
+        check_siblings(rule, entry, &self.config.limits)?;
+        let author = Author {
+            writer: &self.me,
+            seq: self.seq.next(),
+            seen: self.cursor.as_ref().map(Cursor::seen),
+            metadata,
+        };
+        compose::compose(rule, operation, entry, author, &mut self.clock, now)
+    }
+
+    fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry) {
+        self.seq = id.seq;
+        let mut changes = Changes::default();
+        changes.record(key, self.space.join(key, delta.clone()));
+        let run = self.me.incarnation();
+        let (segment, covered) = self.outbox.push((run, id.seq), key, delta);
+        let mut ops = self.space.rows(&changes);
+        ops.push(rows::put_outbox(run, id.seq, segment));
+        ops.extend(
+            covered
+                .into_iter()
+                .map(|(run, seq)| rows::delete_outbox(run, seq)),
+        );
+        self.persist(ops);
+    }
+
+    /// The rule of an entry, as this replica knows it.
+    pub(super) fn rule_of(&self, entry: &Entry) -> Option<&dyn Resolver> {
+        rule_of(&self.resolvers, &self.outbox, &self.me, entry)
+    }
+}
+
+/// The rule of an entry: that of what the hub has committed, else that of own writes.
+fn rule_of<'a>(
+    resolvers: &'a Resolvers,
+    outbox: &Outbox,
+    me: &Writer,
+    entry: &Entry,
+) -> Option<&'a dyn Resolver> {
+    let waits =
+        |id: &WriteId| Outbox::key_of(me, id).is_some_and(|(run, seq)| outbox.waits(run, seq));
+    let committed = resolvers.of_entry(entry, |id| !waits(id));
+    committed.or_else(|| resolvers.of_entry(entry, |_| true))
+}
+
+/// A replica that cannot decide must not pile up concurrent values without bound.
+fn check_siblings(rule: &dyn Resolver, entry: &Entry, limits: &Limits) -> Result<(), RequestError> {
+    // Rules that show every live write have no siblings.
+    let hidden = if rule.shown(entry).is_some() {
+        entry.live_count() - 1
+    } else {
+        0
+    };
+    let limit = limits.siblings_max;
+    if hidden > limit {
+        let (siblings, limit) = (hidden as u64, limit as u64);
+        return Err(RequestError::TooManySiblings { siblings, limit });
+    }
+    Ok(())
+}

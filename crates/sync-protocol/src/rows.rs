@@ -1,0 +1,254 @@
+//! How machines lay their state out in a store: one row per live write, a header row per key, and
+//! small rows for the rest. A commit writes only the rows it changes.
+//!
+//! A row key is a kind byte followed by length-prefixed names and big-endian numbers, so that rows of
+//! a kind are contiguous and a key's header (`h`) is met before its writes (`w`).
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+use thiserror::Error;
+
+use sync_core::codec;
+use sync_core::segment;
+use sync_core::{
+    AgentId, Context, Cursor, DecodeError, Entry, Epoch, Incarnation, Key, Receipt, Revision, Row,
+    RowOp, Segment, Seq, Stamp, Version, Write, WriteId, Writer,
+};
+
+/// A row that does not read as what its key says. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the stored row {row} cannot be read: {reason}")]
+pub struct RowError {
+    /// The row's key, escaped.
+    pub row: String,
+    /// What does not fit.
+    pub reason: String,
+}
+
+/// The one row that every batch of a machine renews.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub(crate) struct Meta {
+    /// The greatest stamp issued or adopted: the clock's high-water mark.
+    pub(crate) high_water: Stamp,
+    /// At a hub its last revision.
+    pub(crate) revision: Revision,
+    /// At a replica its position in the hub's log.
+    pub(crate) cursor: Option<Cursor>,
+}
+
+/// A row, read.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Meta(Meta),
+    Header(Segment),
+    Write(Key, WriteId, Write),
+    Known(Writer, Seq),
+    Epoch(Epoch, Revision),
+    Member(AgentId),
+    Receipt(Receipt),
+    Outbox(Incarnation, Seq, Segment),
+    Repair(Key),
+}
+
+mod kind {
+    pub(super) const MEMBER: u8 = b'a';
+    pub(super) const EPOCH: u8 = b'e';
+    pub(super) const HEADER: u8 = b'h';
+    pub(super) const KNOWN: u8 = b'k';
+    pub(super) const META: u8 = b'm';
+    pub(super) const OUTBOX: u8 = b'o';
+    pub(super) const REPAIR: u8 = b'p';
+    pub(super) const RECEIPT: u8 = b'r';
+    pub(super) const WRITE: u8 = b'w';
+}
+
+pub(crate) fn put_meta(meta: &Meta) -> RowOp {
+    put(vec![kind::META], codec::to_bytes(meta))
+}
+
+pub(crate) fn put_header(
+    key: &Key,
+    version: Version,
+    revision: Revision,
+    context: &Context,
+) -> RowOp {
+    let entry = Entry::covering(context.clone());
+    put(
+        header_key(key),
+        segment::encode_parts(key, version, revision, &entry),
+    )
+}
+
+pub(crate) fn put_write(key: &Key, id: &WriteId, write: &Write) -> RowOp {
+    put(write_key(key, id), segment::encode_write(key, id, write))
+}
+
+pub(crate) fn delete_write(key: &Key, id: &WriteId) -> RowOp {
+    delete(write_key(key, id))
+}
+
+pub(crate) fn put_known(writer: &Writer, seq: Seq) -> RowOp {
+    let id = WriteId::new(writer.clone(), seq);
+    let mut key = vec![kind::KNOWN];
+    push_name(&mut key, writer.agent().as_str());
+    key.extend(writer.incarnation().bits().to_be_bytes());
+    put(key, codec::to_bytes(&id))
+}
+
+pub(crate) fn put_epoch(epoch: Epoch, first: Revision) -> RowOp {
+    put(epoch_key(epoch, first), codec::to_bytes(&(epoch, first)))
+}
+
+pub(crate) fn delete_epoch(epoch: Epoch, first: Revision) -> RowOp {
+    delete(epoch_key(epoch, first))
+}
+
+pub(crate) fn put_member(agent: &AgentId) -> RowOp {
+    put(member_key(agent), codec::to_bytes(agent))
+}
+
+pub(crate) fn delete_member(agent: &AgentId) -> RowOp {
+    delete(member_key(agent))
+}
+
+pub(crate) fn put_receipt(receipt: &Receipt) -> RowOp {
+    put(receipt_key(&receipt.write), codec::to_bytes(receipt))
+}
+
+pub(crate) fn delete_receipt(write: &WriteId) -> RowOp {
+    delete(receipt_key(write))
+}
+
+pub(crate) fn put_outbox(run: Incarnation, seq: Seq, segment: Bytes) -> RowOp {
+    put(outbox_key(run, seq), segment)
+}
+
+pub(crate) fn delete_outbox(run: Incarnation, seq: Seq) -> RowOp {
+    delete(outbox_key(run, seq))
+}
+
+pub(crate) fn put_repair(key: &Key) -> RowOp {
+    put(repair_key(key), codec::to_bytes(key))
+}
+
+pub(crate) fn delete_repair(key: &Key) -> RowOp {
+    delete(repair_key(key))
+}
+
+/// Reads a row back.
+pub(crate) fn read(row: &Row) -> Result<Stored, RowError> {
+    let unreadable = |reason: String| RowError {
+        row: row.key.escape_ascii().to_string(),
+        reason,
+    };
+    read_value(row)
+        .map_err(|e| unreadable(e.to_string()))?
+        .ok_or_else(|| unreadable("unknown kind".to_owned()))
+}
+
+fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
+    let value = &row.value;
+    let Some(&kind) = row.key.first() else {
+        return Ok(None);
+    };
+    Ok(Some(match kind {
+        kind::META => Stored::Meta(codec::from_bytes("meta row", value)?),
+        kind::HEADER => Stored::Header(Segment::decode(value)?),
+        kind::WRITE => {
+            let segment = Segment::decode(value)?;
+            let (mut writes, _) = segment.entry.into_parts();
+            let Some((id, write)) = writes.next() else {
+                return Ok(None);
+            };
+            Stored::Write(segment.key, id, write)
+        }
+        kind::KNOWN => {
+            let id: WriteId = codec::from_bytes("known row", value)?;
+            Stored::Known(id.writer, id.seq)
+        }
+        kind::EPOCH => {
+            let (epoch, first) = codec::from_bytes("epoch row", value)?;
+            Stored::Epoch(epoch, first)
+        }
+        kind::MEMBER => Stored::Member(codec::from_bytes("member row", value)?),
+        kind::RECEIPT => Stored::Receipt(codec::from_bytes("receipt row", value)?),
+        kind::OUTBOX => {
+            let segment = Segment::decode(value)?;
+            let Some((run, seq)) = outbox_numbers(&row.key) else {
+                return Ok(None);
+            };
+            Stored::Outbox(run, seq, segment)
+        }
+        kind::REPAIR => Stored::Repair(codec::from_bytes("repair row", value)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn put(key: Vec<u8>, value: Bytes) -> RowOp {
+    RowOp::Put {
+        key: key.into(),
+        value,
+    }
+}
+
+fn delete(key: Vec<u8>) -> RowOp {
+    RowOp::Delete { key: key.into() }
+}
+
+fn push_name(key: &mut Vec<u8>, name: &str) {
+    // Names have at most 1,024 bytes, checked when they were made.
+    key.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+    key.extend(name.as_bytes());
+}
+
+fn push_id(key: &mut Vec<u8>, id: &WriteId) {
+    push_name(key, id.writer.agent().as_str());
+    key.extend(id.writer.incarnation().bits().to_be_bytes());
+    key.extend(id.seq.get().to_be_bytes());
+}
+
+fn header_key(key: &Key) -> Vec<u8> {
+    [&[kind::HEADER], key.as_str().as_bytes()].concat()
+}
+
+fn write_key(key: &Key, id: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::WRITE];
+    push_name(&mut row, key.as_str());
+    push_id(&mut row, id);
+    row
+}
+
+fn epoch_key(epoch: Epoch, first: Revision) -> Vec<u8> {
+    let mut row = vec![kind::EPOCH];
+    row.extend(first.get().to_be_bytes());
+    row.extend(epoch.bits().to_be_bytes());
+    row
+}
+
+fn member_key(agent: &AgentId) -> Vec<u8> {
+    [&[kind::MEMBER], agent.as_str().as_bytes()].concat()
+}
+
+fn receipt_key(write: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::RECEIPT];
+    push_id(&mut row, write);
+    row
+}
+
+fn outbox_key(run: Incarnation, seq: Seq) -> Vec<u8> {
+    let mut row = vec![kind::OUTBOX];
+    row.extend(run.bits().to_be_bytes());
+    row.extend(seq.get().to_be_bytes());
+    row
+}
+
+fn outbox_numbers(row: &[u8]) -> Option<(Incarnation, Seq)> {
+    let (run, seq) = row.get(1..)?.split_at_checked(8)?;
+    let run = u64::from_be_bytes(run.try_into().ok()?);
+    let seq = u64::from_be_bytes(seq.try_into().ok()?);
+    Some((Incarnation::from_random(run), Seq::new(seq)))
+}
+
+fn repair_key(key: &Key) -> Vec<u8> {
+    [&[kind::REPAIR], key.as_str().as_bytes()].concat()
+}

@@ -1,0 +1,114 @@
+//! From batches to atomic steps: several small batches share one, a large one takes the redo log.
+
+use std::collections::BTreeMap;
+
+use sync_core::store::{Batch, RowOp, StoreError};
+
+use super::redo::{self, Changes};
+use super::row::{frame, row_key, unframe};
+use super::table::{STEP_CHANGES_MAX, Table};
+use super::value::{Body, Chunked};
+
+/// Writes batches in order. Nothing is durable, and the last batches may not even be written,
+/// before [`Writer::finish`] and [`Table::flush`].
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    table: &'a mut Table,
+    /// Changes of whole batches that wait for a step of their own.
+    waiting: Changes,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(table: &'a mut Table) -> Self {
+        Self {
+            table,
+            waiting: Changes::new(),
+        }
+    }
+
+    /// Takes one batch.
+    pub(super) fn add(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let changes = self.plan(batch)?;
+        let added = changes
+            .keys()
+            .filter(|key| !self.waiting.contains_key(*key))
+            .count();
+        if self.waiting.len() + added > STEP_CHANGES_MAX {
+            self.write_waiting()?;
+        }
+        if changes.len() > STEP_CHANGES_MAX {
+            redo::commit(self.table, &changes)
+        } else {
+            self.waiting.extend(changes);
+            Ok(())
+        }
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> Result<(), StoreError> {
+        self.write_waiting()
+    }
+
+    fn write_waiting(&mut self) -> Result<(), StoreError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.table
+            .step(waiting.iter().map(|(key, row)| (&key[..], row.as_deref())))
+    }
+
+    /// The changes to physical rows that `batch` comes to.
+    fn plan(&mut self, batch: &Batch) -> Result<Changes, StoreError> {
+        let mut last = BTreeMap::new();
+        for op in &batch.ops {
+            match op {
+                RowOp::Put { key, value } => last.insert(key, Some(value)),
+                RowOp::Delete { key } => last.insert(key, None),
+            };
+        }
+        let mut changes = Changes::new();
+        for (key, value) in last {
+            let key = row_key(&batch.swarm, key);
+            if let Some(old) = self.chunks_of(&key)? {
+                changes.extend(old.keys().map(|chunk| (chunk, None)));
+            }
+            match value {
+                Some(value) if Body::fits(&key, value) => {
+                    let framed = frame(&key, &Body::Inline(value).encode());
+                    changes.insert(key, Some(framed));
+                }
+                Some(value) => {
+                    let chunked = Chunked {
+                        value: self.table.take_value_number(),
+                        bytes: value.len() as u64,
+                    };
+                    changes.extend(chunked.rows(value).map(|(key, row)| (key, Some(row))));
+                    let framed = frame(&key, &Body::Chunked(chunked).encode());
+                    changes.insert(key, Some(framed));
+                }
+                None => {
+                    changes.insert(key, None);
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The chunks of the row's present value, if it has any.
+    fn chunks_of(&self, key: &[u8]) -> Result<Option<Chunked>, StoreError> {
+        let corrupt = |reason| self.table.corrupt(key, reason);
+        let chunks = |body: &[u8]| match Body::decode(body).map_err(corrupt)? {
+            Body::Chunked(chunked) => Ok(Some(chunked)),
+            Body::Inline(_) => Ok(None),
+        };
+        match self.waiting.get(key) {
+            Some(Some(framed)) => chunks(unframe(key, framed).map_err(corrupt)?.body),
+            Some(None) => Ok(None),
+            None => match self.table.get(key)? {
+                Some(row) => chunks(row.body()),
+                None => Ok(None),
+            },
+        }
+    }
+}

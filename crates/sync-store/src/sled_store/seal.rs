@@ -1,0 +1,200 @@
+//! The seal: what a directory must hold, written in every atomic step and again outside sled.
+//!
+//! sled opens damaged files without an error and without the rows that were in the damaged part.
+//! The seal row says how many rows there are and sums their checksums, so a missing row shows. A
+//! lost tail takes the seal row back with it, so the newest acknowledged seal is kept in a file of
+//! its own as well. A file behind the row is normal: a crash came between the two.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::row::FORMAT;
+
+/// Encoded length of a seal.
+const SEAL_BYTES: usize = 32;
+
+/// The two slots are written in turn, so that a torn write leaves the other one. They are a page
+/// apart, so that one page lost takes only one of them.
+const SLOT_BYTES: usize = 4_096;
+const SLOTS: usize = 2;
+
+const MAGIC: [u8; 8] = *b"swrmseal";
+
+/// What the physical rows other than the seal's own add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Seal {
+    /// Counts the atomic steps. Never goes back.
+    pub(super) number: u64,
+    /// How many physical rows there are.
+    pub(super) rows: u64,
+    /// The sum of their weights.
+    pub(super) digest: u64,
+    /// The number that the next chunked value takes.
+    pub(super) next_value: u64,
+}
+
+impl Seal {
+    /// Takes a row with this checksum in.
+    pub(super) fn add(&mut self, checksum: u32) {
+        self.rows = self.rows.wrapping_add(1);
+        self.digest = self.digest.wrapping_add(weight(checksum));
+    }
+
+    /// Takes a row with this checksum out.
+    pub(super) fn remove(&mut self, checksum: u32) {
+        self.rows = self.rows.wrapping_sub(1);
+        self.digest = self.digest.wrapping_sub(weight(checksum));
+    }
+
+    pub(super) fn encode(&self) -> [u8; SEAL_BYTES] {
+        let mut bytes = [0; SEAL_BYTES];
+        let numbers = [self.number, self.rows, self.digest, self.next_value];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// `None` if the length is not a seal's.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; SEAL_BYTES] = bytes.try_into().ok()?;
+        let (numbers, _) = bytes.as_chunks::<8>();
+        let [number, rows, digest, next_value] = numbers else {
+            return None;
+        };
+        Some(Self {
+            number: u64::from_le_bytes(*number),
+            rows: u64::from_le_bytes(*rows),
+            digest: u64::from_le_bytes(*digest),
+            next_value: u64::from_le_bytes(*next_value),
+        })
+    }
+}
+
+/// Spreads a checksum over 64 bits (the finaliser of splitmix64): a plain sum of checksums would
+/// let two changed rows cancel each other out too easily.
+fn weight(checksum: u32) -> u64 {
+    let mut z = u64::from(checksum).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The file `seal`: the newest acknowledged seal.
+#[derive(Debug)]
+pub(super) struct SealFile {
+    file: File,
+}
+
+impl SealFile {
+    /// Takes a file just created and gives it its final length, so that no later write changes
+    /// metadata.
+    pub(super) fn create(mut file: File) -> io::Result<Self> {
+        file.write_all(&[0; SLOT_BYTES * SLOTS])?;
+        file.sync_all()?;
+        Ok(Self { file })
+    }
+
+    pub(super) fn new(file: File) -> Self {
+        Self { file }
+    }
+
+    /// The newer of the readable slots, or `None` if nothing was ever written. A slot that cannot
+    /// be read is a torn write, as long as the other one can.
+    pub(super) fn read(&mut self) -> io::Result<Option<Seal>> {
+        let mut bytes = Vec::with_capacity(SLOT_BYTES * SLOTS);
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.read_to_end(&mut bytes)?;
+        if bytes.iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        let newest = bytes
+            .chunks(SLOT_BYTES)
+            .filter_map(decode_slot)
+            .max_by_key(|seal| seal.number);
+        newest
+            .map(Some)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no slot is readable"))
+    }
+
+    /// Writes `seal` over the older slot and waits until it is on disk.
+    pub(super) fn write(&mut self, seal: &Seal) -> io::Result<()> {
+        let slot = seal.number % SLOTS as u64;
+        self.file.seek(SeekFrom::Start(slot * SLOT_BYTES as u64))?;
+        self.file.write_all(&encode_slot(seal))?;
+        self.file.sync_data()
+    }
+}
+
+const SLOT_BODY_BYTES: usize = MAGIC.len() + 1 + SEAL_BYTES;
+
+fn encode_slot(seal: &Seal) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(SLOT_BODY_BYTES + 4);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.push(FORMAT);
+    bytes.extend_from_slice(&seal.encode());
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+fn decode_slot(slot: &[u8]) -> Option<Seal> {
+    let (body, rest) = slot.split_at_checked(SLOT_BODY_BYTES)?;
+    let checksum = u32::from_le_bytes(*rest.first_chunk()?);
+    let seal = body.strip_prefix(&MAGIC)?.strip_prefix(&[FORMAT])?;
+    (crc32fast::hash(body) == checksum).then(|| Seal::decode(seal))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal(number: u64) -> Seal {
+        Seal {
+            number,
+            rows: 3,
+            digest: 4,
+            next_value: 5,
+        }
+    }
+
+    fn file() -> SealFile {
+        SealFile::create(tempfile::tempfile().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_newer_slot_counts() {
+        let mut file = file();
+        assert_eq!(file.read().unwrap(), None);
+        for number in [1, 2, 3, 4] {
+            file.write(&seal(number)).unwrap();
+            assert_eq!(file.read().unwrap(), Some(seal(number)));
+        }
+    }
+
+    #[test]
+    fn a_torn_slot_leaves_the_other_one() {
+        let mut file = file();
+        file.write(&seal(1)).unwrap();
+        file.write(&seal(2)).unwrap();
+        file.file.seek(SeekFrom::Start(20)).unwrap();
+        file.file.write_all(&[0xff; 9]).unwrap();
+        assert_eq!(file.read().unwrap(), Some(seal(1)));
+        file.file.seek(SeekFrom::Start(SLOT_BYTES as u64)).unwrap();
+        file.file.write_all(&[0xff; 9]).unwrap();
+        assert!(file.read().is_err());
+    }
+
+    #[test]
+    fn adding_and_removing_cancel_out() {
+        let mut sum = Seal::default();
+        sum.add(7);
+        sum.add(9);
+        sum.remove(7);
+        let mut other = Seal::default();
+        other.add(9);
+        assert_eq!(sum, other);
+        assert_eq!(Seal::decode(&sum.encode()), Some(sum));
+        assert_eq!(Seal::decode(b"short"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! The one sled tree, with a checksum on every row and a seal over all of them.
+
+use std::fmt::Write as _;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use sled::IVec;
+use sync_core::store::StoreError;
+
+use super::row::{
+    CHUNK_PREFIX, COMMIT_KEY, FRAME_BYTES, PART_PREFIX, ROW_PREFIX, SEAL_KEY, frame, unframe,
+};
+use super::seal::Seal;
+use super::value::Body;
+
+/// Most rows in one atomic step of sled. With 1,000 rows per step a bulk load was seen to grow the
+/// file to 8 GiB.
+const STEP_ROWS_MAX: usize = 64;
+
+/// Most changes in one step: the seal row takes the last place.
+pub(super) const STEP_CHANGES_MAX: usize = STEP_ROWS_MAX - 1;
+
+/// Steps of one group between two of sled's flushes, so that a huge group does not pile up
+/// unwritten buffers. Durability comes from the flush at the end of the group.
+const STEPS_PER_FLUSH_MAX: u32 = 16;
+
+/// A physical row whose checksum has been checked.
+#[derive(Debug, Clone)]
+pub(super) struct PhysicalRow {
+    framed: IVec,
+    checksum: u32,
+}
+
+impl PhysicalRow {
+    pub(super) fn body(&self) -> &[u8] {
+        &self.framed[FRAME_BYTES..]
+    }
+}
+
+/// One change to one physical row; `None` removes it.
+pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The rows of a directory.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The directory, for messages.
+    name: Arc<str>,
+    db: sled::Db,
+    seal: Seal,
+    steps_since_flush: u32,
+}
+
+impl Table {
+    /// Reads the seal row. `Table::verify` must follow before anything is believed.
+    pub(super) fn new(name: Arc<str>, db: sled::Db) -> Result<Self, StoreError> {
+        let mut table = Self {
+            name,
+            db,
+            seal: Seal::default(),
+            steps_since_flush: 0,
+        };
+        if let Some(row) = table.get(SEAL_KEY)? {
+            table.seal = Seal::decode(row.body())
+                .ok_or_else(|| table.corrupt(SEAL_KEY, "it has not the length of a seal"))?;
+        }
+        Ok(table)
+    }
+
+    pub(super) fn seal(&self) -> Seal {
+        self.seal
+    }
+
+    /// The number for a value that needs chunks.
+    pub(super) fn take_value_number(&mut self) -> u64 {
+        let number = self.seal.next_value;
+        self.seal.next_value += 1;
+        number
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<PhysicalRow>, StoreError> {
+        let found = self.db.get(key).map_err(|e| self.engine(e, "reading"))?;
+        found.map(|framed| self.checked(key, framed)).transpose()
+    }
+
+    /// The physical rows within `keys`, ascending.
+    pub(super) fn range(
+        &self,
+        keys: impl RangeBounds<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<(IVec, PhysicalRow), StoreError>> {
+        self.db.range(keys).map(|found| {
+            let (key, framed) = found.map_err(|e| self.engine(e, "reading"))?;
+            let row = self.checked(&key, framed)?;
+            Ok((key, row))
+        })
+    }
+
+    /// Makes up to [`STEP_CHANGES_MAX`] changes, each to another row, as one atomic step together
+    /// with the seal over the result. Durable only after [`Table::flush`].
+    pub(super) fn step<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = Change<'a>>,
+    ) -> Result<(), StoreError> {
+        let mut seal = self.seal;
+        let mut batch = sled::Batch::default();
+        let mut rows = 1;
+        for (key, value) in changes {
+            let old = self.get(key)?;
+            if let Some(old) = &old {
+                seal.remove(old.checksum);
+            }
+            match value {
+                Some(framed) => {
+                    let checked = unframe(key, framed).map_err(|e| self.corrupt(key, e))?;
+                    seal.add(checked.checksum);
+                    batch.insert(key, framed);
+                }
+                None if old.is_some() => batch.remove(key),
+                None => continue,
+            }
+            rows += 1;
+        }
+        debug_assert!(rows <= STEP_ROWS_MAX, "{rows} rows in one step");
+        seal.number += 1;
+        batch.insert(SEAL_KEY, frame(SEAL_KEY, &seal.encode()));
+        self.db
+            .apply_batch(batch)
+            .map_err(|e| self.engine(e, "writing"))?;
+        self.seal = seal;
+        self.steps_since_flush += 1;
+        if self.steps_since_flush >= STEPS_PER_FLUSH_MAX {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the operating system. Survives the end of the process, not yet a power
+    /// loss: sled does not fsync.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.db.flush().map_err(|e| self.engine(e, "flushing"))?;
+        self.steps_since_flush = 0;
+        Ok(())
+    }
+
+    /// Reads every row and compares them with the seal.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        let mut found = Seal {
+            rows: 0,
+            digest: 0,
+            ..self.seal
+        };
+        for row in self.range(..) {
+            let (key, row) = row?;
+            match key.first() {
+                Some(&(ROW_PREFIX | CHUNK_PREFIX | PART_PREFIX)) => found.add(row.checksum),
+                _ if key == COMMIT_KEY => found.add(row.checksum),
+                _ if key == SEAL_KEY => {}
+                _ => return Err(self.corrupt(&key, "no row of this store has such a key")),
+            }
+        }
+        if found == self.seal {
+            return Ok(());
+        }
+        self.find_missing_chunk()?;
+        if self.seal == Seal::default() {
+            return Err(self.corrupt(SEAL_KEY, "there are rows but no seal over them"));
+        }
+        let reason = if found.rows == self.seal.rows {
+            "rows differ from those it was put over".to_owned()
+        } else {
+            format!(
+                "it is over {} rows, {} are there",
+                self.seal.rows, found.rows
+            )
+        };
+        Err(self.corrupt(SEAL_KEY, reason))
+    }
+
+    /// Fails with the first row that lacks a chunk; only to give a name to damage already known.
+    fn find_missing_chunk(&self) -> Result<(), StoreError> {
+        for row in self.range(vec![ROW_PREFIX]..vec![ROW_PREFIX + 1]) {
+            let (key, row) = row?;
+            let body = Body::decode(row.body()).map_err(|e| self.corrupt(&key, e))?;
+            if let Body::Chunked(chunked) = body {
+                chunked.read(self, &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn checked(&self, key: &[u8], framed: IVec) -> Result<PhysicalRow, StoreError> {
+        match unframe(key, &framed) {
+            Ok(checked) => {
+                let checksum = checked.checksum;
+                Ok(PhysicalRow { framed, checksum })
+            }
+            Err(reason) => Err(self.corrupt(key, reason)),
+        }
+    }
+
+    /// Damage to the physical row `key`.
+    pub(super) fn corrupt(&self, key: &[u8], reason: impl Into<String>) -> StoreError {
+        corrupt(&self.name, key, reason)
+    }
+
+    fn engine(&self, error: sled::Error, doing: &'static str) -> StoreError {
+        engine(&self.name, error, doing)
+    }
+}
+
+/// Damage to the physical row `key` of the directory `name`.
+pub(super) fn corrupt(name: &str, key: &[u8], reason: impl Into<String>) -> StoreError {
+    StoreError::Corrupt {
+        path: name.to_owned(),
+        row: escape(key),
+        reason: reason.into(),
+    }
+}
+
+/// An error of sled as one of ours.
+pub(super) fn engine(name: &str, error: sled::Error, doing: &'static str) -> StoreError {
+    match error {
+        sled::Error::Corruption { at, .. } => StoreError::Corrupt {
+            path: name.to_owned(),
+            row: "unknown".to_owned(),
+            reason: at.map_or_else(
+                || "the storage engine found damage".to_owned(),
+                |at| format!("the storage engine found damage at {at:?}"),
+            ),
+        },
+        other => StoreError::Io {
+            path: name.to_owned(),
+            doing,
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// A key as printable text.
+fn escape(key: &[u8]) -> String {
+    let mut text = String::with_capacity(key.len() + 2);
+    text.push('"');
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{}", key.escape_ascii());
+    text.push('"');
+    text
+}

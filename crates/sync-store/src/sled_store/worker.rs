@@ -1,0 +1,213 @@
+//! The store's own thread: sled's calls block, so they never run on the runtime's threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use sync_core::id::SwarmId;
+use sync_core::store::{Batch, Row, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::commit::Writer;
+use super::engine::Engine;
+use super::read;
+
+/// Batches of one call are at least one flush, so more waiting calls than these gain nothing.
+const GROUP_CALLS_MAX: usize = 256;
+
+/// Bytes after which a group ends, so that the first caller does not wait for everybody's.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// What the thread is asked to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Commit(Commit),
+    Scan {
+        swarm: SwarmId,
+        after: Option<Vec<u8>>,
+        limit: usize,
+        reply: oneshot::Sender<Result<Vec<Row>, StoreError>>,
+    },
+    Swarms {
+        reply: oneshot::Sender<Result<Vec<SwarmId>, StoreError>>,
+    },
+    Close {
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+}
+
+/// One call of `commit`.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) group: Vec<Batch>,
+    pub(super) bytes: usize,
+    pub(super) reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// Why the thread does no more work, once it does not.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stopped(Arc<OnceLock<String>>);
+
+impl Stopped {
+    pub(super) fn set(&self, reason: String) {
+        // The first reason is the cause of the later ones.
+        let _ = self.0.set(reason);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// The error for whoever comes after.
+    pub(super) fn closed(&self) -> StoreError {
+        StoreError::Closed {
+            reason: self.0.get().cloned(),
+        }
+    }
+}
+
+/// The thread's body. `_ended` is dropped when everything is released.
+pub(super) fn run(
+    engine: Engine,
+    jobs: mpsc::Receiver<Job>,
+    stopped: &Stopped,
+    _ended: watch::Sender<()>,
+) {
+    // sled panics on some kinds of damage. Unwinding drops `jobs`, and with it every waiting
+    // caller's reply, so nobody waits for ever.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        Worker {
+            engine,
+            jobs,
+            stopped: stopped.clone(),
+        }
+        .work();
+    }));
+    if outcome.is_err() {
+        stopped.set(PANICKED.to_owned());
+    }
+}
+
+pub(super) const PANICKED: &str = "the storage engine panicked";
+
+struct Worker {
+    engine: Engine,
+    jobs: mpsc::Receiver<Job>,
+    stopped: Stopped,
+}
+
+impl Worker {
+    fn work(mut self) {
+        let mut held_over = None;
+        let closing = loop {
+            match held_over.take().or_else(|| self.jobs.blocking_recv()) {
+                Some(Job::Commit(first)) => {
+                    let (group, next) = self.gather(first);
+                    held_over = next;
+                    self.commit(group);
+                }
+                Some(Job::Scan {
+                    swarm,
+                    after,
+                    limit,
+                    reply,
+                }) => {
+                    let rows = self
+                        .read(|engine| read::scan(&engine.table, &swarm, after.as_deref(), limit));
+                    // A caller that went away wants no answer; so below.
+                    let _ = reply.send(rows);
+                }
+                Some(Job::Swarms { reply }) => {
+                    let _ = reply.send(self.read(|engine| read::swarms(&engine.table)));
+                }
+                Some(Job::Close { reply }) => break Some(reply),
+                // The store was dropped without having been closed.
+                None => break None,
+            }
+        };
+        self.close(closing);
+    }
+
+    /// Takes what else is waiting into one group, to share one flush. Another kind of job ends the
+    /// group and comes next, so that all keep their order.
+    fn gather(&mut self, first: Commit) -> (Vec<Commit>, Option<Job>) {
+        let mut bytes = first.bytes;
+        let mut group = vec![first];
+        while group.len() < GROUP_CALLS_MAX && bytes < GROUP_BYTES_MAX {
+            match self.jobs.try_recv() {
+                Ok(Job::Commit(commit)) => {
+                    bytes += commit.bytes;
+                    group.push(commit);
+                }
+                Ok(other) => return (group, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (group, None)
+    }
+
+    fn commit(&mut self, group: Vec<Commit>) {
+        if self.stopped.is_set() {
+            for commit in group {
+                let _ = commit.reply.send(Err(self.stopped.closed()));
+            }
+            return;
+        }
+        let written = write(&mut self.engine, &group);
+        if let Err(error) = &written {
+            // What is on disk is no longer certain: nothing may be acknowledged from here on.
+            tracing::error!(%error, "the store stops");
+            self.stopped.set(error.to_string());
+        }
+        for commit in group {
+            let _ = commit.reply.send(written.clone());
+        }
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.stopped.is_set() {
+            return Err(self.stopped.closed());
+        }
+        read(&self.engine)
+    }
+
+    fn close(self, closing: Option<oneshot::Sender<Result<(), StoreError>>>) {
+        let Self {
+            engine,
+            mut jobs,
+            stopped,
+        } = self;
+        let released = engine.close();
+        if let Err(error) = &released {
+            tracing::warn!(%error, "the store did not close cleanly");
+        }
+        if let Some(reply) = closing {
+            let _ = reply.send(released);
+        }
+        jobs.close();
+        while let Some(job) = jobs.blocking_recv() {
+            refuse(job, &stopped);
+        }
+    }
+}
+
+fn write(engine: &mut Engine, group: &[Commit]) -> Result<(), StoreError> {
+    let mut writer = Writer::new(&mut engine.table);
+    for batch in group.iter().flat_map(|commit| &commit.group) {
+        writer.add(batch)?;
+    }
+    writer.finish()?;
+    engine.sync()
+}
+
+fn refuse(job: Job, stopped: &Stopped) {
+    match job {
+        Job::Commit(Commit { reply, .. }) => drop(reply.send(Err(stopped.closed()))),
+        Job::Scan { reply, .. } => drop(reply.send(Err(stopped.closed()))),
+        Job::Swarms { reply } => drop(reply.send(Err(stopped.closed()))),
+        // Closed already, which is what was asked for.
+        Job::Close { reply } => drop(reply.send(Ok(()))),
+    }
+}

@@ -1,0 +1,395 @@
+//! What every coordinator of this crate is inside: sessions, events, the name rule. A transport
+//! adds only how bytes get in and out.
+
+mod events;
+mod peer;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use sync_core::id::{AgentId, SwarmId};
+use sync_core::transport::{
+    AgentStatus, CoordinatorEvent, Frame, Hello, Refusal, SessionId, TopologyInfo, TransportError,
+    Welcome,
+};
+
+pub(crate) use peer::Peer;
+
+use crate::lock;
+use crate::meter::Meter;
+use crate::options::CoordinatorOptions;
+use crate::outbox::Ending;
+use crate::registry::{Claim, Place, Registry};
+use crate::signal::Signal;
+use events::{Events, Queue};
+
+/// Why a hello led to no session.
+#[derive(Debug)]
+pub(crate) enum Rejection {
+    /// The peer is told.
+    Refused(Refusal),
+    /// The coordinator shuts down; there is nobody to say so.
+    ShutDown,
+}
+
+/// Sessions and events under one lock, so that the owner sees them change in one order.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) options: CoordinatorOptions,
+    pub(crate) meter: Meter,
+    state: Mutex<State>,
+    events: Events,
+    shut: Signal,
+}
+
+#[derive(Debug)]
+struct State {
+    registry: Registry<Arc<Peer>>,
+    queue: Queue,
+}
+
+impl Hub {
+    pub(crate) fn new(options: CoordinatorOptions) -> Self {
+        let options = options.bounded();
+        let registry = Registry::new(options.swarms.clone(), options.connections_max);
+        Self {
+            meter: Meter::default(),
+            state: Mutex::new(State {
+                registry,
+                queue: Queue::default(),
+            }),
+            events: Events::new(options.connections_max),
+            shut: Signal::default(),
+            options,
+        }
+    }
+
+    /// Admits a peer or says why not; waits for the probe of a held name and for room among the
+    /// events. Cancel-safe: a dropped call has changed nothing.
+    pub(crate) async fn admit(&self, hello: &Hello) -> Result<Arc<Peer>, Rejection> {
+        let mute = self.probe(hello).await?;
+        // The end of a session must never wait for room, so it is reserved with its beginning.
+        let room = tokio::select! {
+            biased;
+            () = self.shut.wait() => return Err(Rejection::ShutDown),
+            room = self.events.reserve_session() => room,
+        };
+        let mut state = lock(&self.state);
+        if self.shut.is_set() {
+            return Err(Rejection::ShutDown);
+        }
+        match state.registry.claim(hello, mute) {
+            Claim::Admit => {}
+            Claim::Replace(old) => {
+                let reason = "replaced by a new connection of the same agent; it did not answer";
+                self.end_in(&mut state, old, Ending::Abort, reason);
+            }
+            // Taken since the probe, by somebody who has just said hello: that is an answer.
+            Claim::Probe(_) => {
+                let agent = hello.agent.clone();
+                return Err(Rejection::Refused(Refusal::NameTaken { agent }));
+            }
+            Claim::Refuse(refusal) => return Err(Rejection::Refused(refusal)),
+        }
+        let mut admitted = None;
+        let session = state.registry.insert(hello, |session| {
+            let peer = Arc::new(Peer::new(session, &self.options));
+            Arc::clone(admitted.insert(peer))
+        });
+        room.keep();
+        self.emit(
+            &mut state,
+            CoordinatorEvent::Connected {
+                session,
+                hello: hello.clone(),
+            },
+        );
+        // `insert` called the closure.
+        admitted.ok_or(Rejection::ShutDown)
+    }
+
+    /// What an admitted peer is told. `hello` was admitted, so a version was found.
+    pub(crate) fn welcome(&self, hello: &Hello) -> Welcome {
+        let millis = self.options.silence.as_millis();
+        Welcome {
+            protocol: hello.negotiate().unwrap_or(hello.protocol_max),
+            silence_ms_max: u32::try_from(millis).unwrap_or(u32::MAX),
+            // Bounded by 16 MiB.
+            frame_bytes_max: u32::try_from(self.options.frame_bytes_max).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Hands messages of a peer to the owner, waiting while the owner is behind. False once the
+    /// session has ended: nothing of it is delivered any more.
+    pub(crate) async fn deliver(&self, peer: &Peer, frames: Vec<Bytes>) -> bool {
+        if let Some(room) = self.events.try_reserve(&frames) {
+            return self.receive(peer, frames, || room.keep());
+        }
+        for frame in frames {
+            let waiting = peer.wait_for_owner();
+            let room = tokio::select! {
+                biased;
+                () = peer.outbox.ended() => return false,
+                room = self.events.reserve(&frame) => room,
+            };
+            drop(waiting);
+            if !self.receive(peer, [frame], || room.keep()) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Ends a session; its last event carries `reason`. Does nothing if it has ended.
+    pub(crate) fn end(&self, session: SessionId, ending: Ending, reason: &str) {
+        self.end_in(&mut lock(&self.state), session, ending, reason);
+    }
+
+    /// Ends every session and the events. Idempotent.
+    pub(crate) fn shut_down(&self) {
+        let mut state = lock(&self.state);
+        self.shut.set();
+        for session in state.registry.sessions() {
+            self.end_in(&mut state, session, Ending::Flush, "the hub shuts down");
+        }
+        drop(state);
+        self.events.wake();
+    }
+
+    /// Returns once [`Hub::shut_down`] was called.
+    pub(crate) async fn shut(&self) {
+        self.shut.wait().await;
+    }
+
+    /// Peers connected now, clients included.
+    pub(crate) fn connections(&self) -> usize {
+        lock(&self.state).registry.len()
+    }
+
+    /// Asks the holder of a wanted name for a sign of life: the session that gave none, if any.
+    async fn probe(&self, hello: &Hello) -> Result<Option<SessionId>, Rejection> {
+        let holder = {
+            let state = lock(&self.state);
+            match state.registry.claim(hello, None) {
+                Claim::Refuse(refusal) => return Err(Rejection::Refused(refusal)),
+                Claim::Probe(old) => state.registry.peer(old).cloned(),
+                Claim::Admit | Claim::Replace(_) => None,
+            }
+        };
+        let Some(holder) = holder else {
+            return Ok(None);
+        };
+        if holder.answers(self.options.probe).await {
+            let agent = hello.agent.clone();
+            return Err(Rejection::Refused(Refusal::NameTaken { agent }));
+        }
+        Ok(Some(holder.session))
+    }
+
+    fn receive(
+        &self,
+        peer: &Peer,
+        frames: impl IntoIterator<Item = Bytes>,
+        keep: impl FnOnce(),
+    ) -> bool {
+        let session = peer.session;
+        let mut state = lock(&self.state);
+        if state.registry.peer(session).is_none() {
+            return false;
+        }
+        keep();
+        for frame in frames {
+            self.emit(&mut state, CoordinatorEvent::Received { session, frame });
+        }
+        true
+    }
+
+    fn end_in(&self, state: &mut State, session: SessionId, ending: Ending, reason: &str) {
+        if let Some(peer) = state.registry.remove(session) {
+            peer.outbox.end(ending, reason);
+            self.emit(
+                state,
+                CoordinatorEvent::Disconnected {
+                    session,
+                    reason: reason.to_owned(),
+                },
+            );
+        }
+    }
+
+    fn emit(&self, state: &mut State, event: CoordinatorEvent) {
+        state.queue.push(event);
+        self.events.wake();
+    }
+}
+
+/// The methods of `Coordinator`, as one transport after the other offers them.
+impl Hub {
+    pub(crate) fn register(&self, swarm: &SwarmId, agent: &AgentId) -> Result<(), TransportError> {
+        let registered = lock(&self.state).registry.register(swarm, agent);
+        registered.map_err(|refusal| TransportError::Refused {
+            address: "the roster".into(),
+            refusal,
+        })
+    }
+
+    pub(crate) fn unregister(&self, swarm: &SwarmId, agent: &AgentId) -> bool {
+        let mut state = lock(&self.state);
+        let place = state.registry.unregister(swarm, agent);
+        if let Place::Held(session) = place {
+            let reason = "the agent was taken off the roster";
+            self.end_in(&mut state, session, Ending::Flush, reason);
+        }
+        place != Place::Unknown
+    }
+
+    pub(crate) fn send(
+        &self,
+        session: SessionId,
+        frames: Vec<Frame>,
+    ) -> Result<(), TransportError> {
+        let peer = lock(&self.state).registry.peer(session).cloned();
+        let peer = peer.ok_or(TransportError::NotConnected)?;
+        check_sizes(&frames, self.options.frame_bytes_max)?;
+        let sent = peer.outbox.try_push(frames);
+        match sent {
+            Err(slow @ TransportError::SlowPeer { .. }) => {
+                self.end(session, Ending::Abort, &slow.to_string());
+                Err(slow)
+            }
+            // It ended between the two locks.
+            Err(TransportError::Closed { .. }) => Err(TransportError::NotConnected),
+            other => other,
+        }
+    }
+
+    pub(crate) fn broadcast(&self, swarm: &SwarmId, frame: &Frame) -> usize {
+        if let Err(error) = check_sizes(std::slice::from_ref(frame), self.options.frame_bytes_max) {
+            tracing::error!(%swarm, %error, "a broadcast reaches nobody");
+            return 0;
+        }
+        let mut state = lock(&self.state);
+        let mut reached = 0;
+        let mut slow = Vec::new();
+        for peer in state.registry.members(swarm) {
+            match peer.outbox.try_push(vec![frame.clone()]) {
+                Ok(()) => reached += 1,
+                Err(error) => slow.push((peer.session, error)),
+            }
+        }
+        for (session, error) in slow {
+            self.end_in(&mut state, session, Ending::Abort, &error.to_string());
+        }
+        reached
+    }
+
+    pub(crate) fn status(&self, swarm: &SwarmId, agent: &AgentId) -> AgentStatus {
+        lock(&self.state).registry.status(swarm, agent)
+    }
+
+    pub(crate) fn topology(&self, swarm: &SwarmId) -> TopologyInfo {
+        lock(&self.state).registry.topology(swarm)
+    }
+
+    pub(crate) async fn recv(&self, limit: usize) -> Vec<CoordinatorEvent> {
+        loop {
+            if let Some(events) = self.recv_now(limit.max(1)) {
+                return events;
+            }
+            self.events.wait().await;
+        }
+    }
+
+    fn recv_now(&self, limit: usize) -> Option<Vec<CoordinatorEvent>> {
+        let mut state = lock(&self.state);
+        let events = state.queue.drain(limit);
+        let more = !state.queue.is_empty();
+        drop(state);
+        // Whoever else waits must be told in turn: one wake-up wakes one.
+        if more || self.shut.is_set() {
+            self.events.wake();
+        }
+        self.events.release(&events);
+        (!events.is_empty() || self.shut.is_set()).then_some(events)
+    }
+}
+
+/// Checked before anything is queued, so that a message over the limit harms nobody.
+pub(crate) fn check_sizes(frames: &[Frame], limit: usize) -> Result<(), TransportError> {
+    match frames.iter().map(Frame::len).find(|&bytes| bytes > limit) {
+        Some(bytes) => Err(TransportError::FrameTooLarge { bytes, limit }),
+        None => Ok(()),
+    }
+}
+
+/// Implements `Coordinator` for a type by its field `hub`. At shutdown `$finish` runs after the
+/// sessions were told to end.
+macro_rules! coordinator_by_hub {
+    ($name:ty, |$this:ident| $finish:expr) => {
+        #[async_trait::async_trait]
+        impl sync_core::transport::Coordinator for $name {
+            async fn register(
+                &self,
+                swarm: &sync_core::id::SwarmId,
+                agent: &sync_core::id::AgentId,
+            ) -> Result<(), sync_core::transport::TransportError> {
+                self.hub.register(swarm, agent)
+            }
+
+            async fn unregister(
+                &self,
+                swarm: &sync_core::id::SwarmId,
+                agent: &sync_core::id::AgentId,
+            ) -> Result<bool, sync_core::transport::TransportError> {
+                Ok(self.hub.unregister(swarm, agent))
+            }
+
+            async fn send(
+                &self,
+                session: sync_core::transport::SessionId,
+                frames: Vec<sync_core::transport::Frame>,
+            ) -> Result<(), sync_core::transport::TransportError> {
+                self.hub.send(session, frames)
+            }
+
+            async fn broadcast(
+                &self,
+                swarm: &sync_core::id::SwarmId,
+                frame: sync_core::transport::Frame,
+            ) -> usize {
+                self.hub.broadcast(swarm, &frame)
+            }
+
+            async fn agent_status(
+                &self,
+                swarm: &sync_core::id::SwarmId,
+                agent: &sync_core::id::AgentId,
+            ) -> sync_core::transport::AgentStatus {
+                self.hub.status(swarm, agent)
+            }
+
+            async fn topology_info(
+                &self,
+                swarm: &sync_core::id::SwarmId,
+            ) -> sync_core::transport::TopologyInfo {
+                self.hub.topology(swarm)
+            }
+
+            async fn disconnect(&self, session: sync_core::transport::SessionId, reason: &str) {
+                self.hub.end(session, crate::outbox::Ending::Flush, reason);
+            }
+
+            async fn recv(&self, limit: usize) -> Vec<sync_core::transport::CoordinatorEvent> {
+                self.hub.recv(limit).await
+            }
+
+            async fn shutdown(&self) {
+                self.hub.shut_down();
+                let $this = self;
+                $finish
+            }
+        }
+    };
+}
+
+pub(crate) use coordinator_by_hub;

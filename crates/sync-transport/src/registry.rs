@@ -1,0 +1,394 @@
+//! Who is connected, who belongs to which swarm, and who may come in. Pure: no clock, no I/O.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sync_core::id::{AgentId, SwarmId};
+use sync_core::transport::{
+    AgentStatus, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Refusal, Role, SessionId, Topology,
+    TopologyInfo,
+};
+
+/// Names on all rosters together. A roster outlives its connections, so without a bound a peer
+/// that invents names would fill the memory.
+const ROSTER_MAX: usize = 100_000;
+
+/// What becomes of a hello.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Nothing stands against it.
+    Admit,
+    /// The holder of the name was probed and is to be removed first.
+    Replace(SessionId),
+    /// The holder of the name must be probed, then the claim repeated.
+    Probe(SessionId),
+    /// No.
+    Refuse(Refusal),
+}
+
+/// Where a name stands on a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Not on it.
+    Unknown,
+    /// On it, not connected.
+    Away,
+    /// Connected.
+    Held(SessionId),
+}
+
+/// Sessions and rosters. `P` is whatever the transport needs to reach a peer.
+#[derive(Debug)]
+pub(crate) struct Registry<P> {
+    swarms: Option<BTreeSet<SwarmId>>,
+    connections_max: usize,
+    roster_max: usize,
+    last: u64,
+    sessions: HashMap<SessionId, Session<P>>,
+    rosters: BTreeMap<SwarmId, BTreeMap<AgentId, Place>>,
+    roster_len: usize,
+}
+
+#[derive(Debug)]
+struct Session<P> {
+    swarm: SwarmId,
+    agent: AgentId,
+    role: Role,
+    peer: P,
+}
+
+impl<P> Registry<P> {
+    pub(crate) fn new(swarms: Option<BTreeSet<SwarmId>>, connections_max: usize) -> Self {
+        Self {
+            swarms,
+            connections_max,
+            roster_max: ROSTER_MAX,
+            last: 0,
+            sessions: HashMap::new(),
+            rosters: BTreeMap::new(),
+            roster_len: 0,
+        }
+    }
+
+    /// Decides about a hello. `mute` names a session that was probed on its behalf and stayed
+    /// silent: only that one may be replaced, so of two newcomers one wins.
+    pub(crate) fn claim(&self, hello: &Hello, mute: Option<SessionId>) -> Claim {
+        if hello.negotiate().is_none() {
+            return Claim::Refuse(Refusal::Protocol {
+                hub_min: PROTOCOL_MIN,
+                hub_max: PROTOCOL_MAX,
+                peer_min: hello.protocol_min,
+                peer_max: hello.protocol_max,
+            });
+        }
+        if self
+            .swarms
+            .as_ref()
+            .is_some_and(|served| !served.contains(&hello.swarm))
+        {
+            return Claim::Refuse(Refusal::Swarm {
+                swarm: hello.swarm.clone(),
+            });
+        }
+        let member = hello.role == Role::Member;
+        let place = self.place(&hello.swarm, &hello.agent);
+        if let Place::Held(holder) = place
+            && member
+        {
+            return match mute {
+                None => Claim::Probe(holder),
+                Some(mute) if mute == holder => Claim::Replace(holder),
+                Some(_) => Claim::Refuse(Refusal::NameTaken {
+                    agent: hello.agent.clone(),
+                }),
+            };
+        }
+        let no_place = member && place == Place::Unknown && self.roster_len >= self.roster_max;
+        if no_place || self.sessions.len() >= self.connections_max {
+            return Claim::Refuse(self.full());
+        }
+        Claim::Admit
+    }
+
+    /// Enters a peer whose claim was admitted, and whose predecessor, if any, was removed.
+    pub(crate) fn insert(&mut self, hello: &Hello, peer: impl FnOnce(SessionId) -> P) -> SessionId {
+        self.last += 1;
+        let session = SessionId(self.last);
+        if hello.role == Role::Member {
+            let roster = self.rosters.entry(hello.swarm.clone()).or_default();
+            let before = roster.insert(hello.agent.clone(), Place::Held(session));
+            self.roster_len += usize::from(before.is_none());
+        }
+        let entry = Session {
+            swarm: hello.swarm.clone(),
+            agent: hello.agent.clone(),
+            role: hello.role,
+            peer: peer(session),
+        };
+        self.sessions.insert(session, entry);
+        session
+    }
+
+    /// Forgets a connection; the agent stays on the roster. `None` if it was not there.
+    pub(crate) fn remove(&mut self, session: SessionId) -> Option<P> {
+        let gone = self.sessions.remove(&session)?;
+        if gone.role == Role::Member
+            && let Some(place) = self
+                .rosters
+                .get_mut(&gone.swarm)
+                .and_then(|roster| roster.get_mut(&gone.agent))
+        {
+            *place = Place::Away;
+        }
+        Some(gone.peer)
+    }
+
+    /// Puts an agent on the roster. Refused only if all rosters together are full.
+    pub(crate) fn register(&mut self, swarm: &SwarmId, agent: &AgentId) -> Result<(), Refusal> {
+        if self.place(swarm, agent) != Place::Unknown {
+            return Ok(());
+        }
+        if self.roster_len >= self.roster_max {
+            return Err(self.full());
+        }
+        let roster = self.rosters.entry(swarm.clone()).or_default();
+        roster.insert(agent.clone(), Place::Away);
+        self.roster_len += 1;
+        Ok(())
+    }
+
+    /// Takes an agent off the roster; says where it stood. A connection it has is to be closed.
+    pub(crate) fn unregister(&mut self, swarm: &SwarmId, agent: &AgentId) -> Place {
+        let Some(roster) = self.rosters.get_mut(swarm) else {
+            return Place::Unknown;
+        };
+        let Some(place) = roster.remove(agent) else {
+            return Place::Unknown;
+        };
+        self.roster_len -= 1;
+        if roster.is_empty() {
+            self.rosters.remove(swarm);
+        }
+        place
+    }
+
+    pub(crate) fn status(&self, swarm: &SwarmId, agent: &AgentId) -> AgentStatus {
+        match self.place(swarm, agent) {
+            Place::Unknown => AgentStatus::Unknown,
+            Place::Away => AgentStatus::Disconnected,
+            Place::Held(_) => AgentStatus::Connected,
+        }
+    }
+
+    pub(crate) fn topology(&self, swarm: &SwarmId) -> TopologyInfo {
+        let roster = self.rosters.get(swarm).into_iter().flatten();
+        let connected = roster
+            .clone()
+            .filter(|(_, place)| matches!(place, Place::Held(_)));
+        TopologyInfo {
+            kind: Topology::Star,
+            connected: connected.map(|(agent, _)| agent.clone()).collect(),
+            agents: roster.map(|(agent, _)| agent.clone()).collect(),
+        }
+    }
+
+    pub(crate) fn peer(&self, session: SessionId) -> Option<&P> {
+        self.sessions.get(&session).map(|session| &session.peer)
+    }
+
+    /// The connected members of one swarm, by name.
+    pub(crate) fn members(&self, swarm: &SwarmId) -> impl Iterator<Item = &P> {
+        let roster = self.rosters.get(swarm).into_iter().flatten();
+        roster.filter_map(|(_, place)| match place {
+            Place::Held(session) => self.peer(*session),
+            Place::Unknown | Place::Away => None,
+        })
+    }
+
+    /// Every session, oldest first.
+    pub(crate) fn sessions(&self) -> Vec<SessionId> {
+        let mut all: Vec<_> = self.sessions.keys().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn place(&self, swarm: &SwarmId, agent: &AgentId) -> Place {
+        let roster = self.rosters.get(swarm);
+        let place = roster.and_then(|roster| roster.get(agent));
+        place.copied().unwrap_or(Place::Unknown)
+    }
+
+    fn full(&self) -> Refusal {
+        Refusal::Full {
+            connections: u32::try_from(self.sessions.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_core::id::Incarnation;
+
+    use super::*;
+
+    fn swarm(name: &str) -> SwarmId {
+        SwarmId::new(name).unwrap()
+    }
+
+    fn agent(name: &str) -> AgentId {
+        AgentId::new(name).unwrap()
+    }
+
+    fn hello(swarm_name: &str, name: &str, role: Role) -> Hello {
+        Hello::new(
+            swarm(swarm_name),
+            agent(name),
+            Incarnation::from_random(1),
+            role,
+        )
+    }
+
+    fn member(name: &str) -> Hello {
+        hello("s", name, Role::Member)
+    }
+
+    /// Serves the swarms `s` and `t`, has room for three, and holds the member `a`.
+    fn registry() -> (Registry<SessionId>, SessionId) {
+        let mut registry = Registry::new(Some([swarm("s"), swarm("t")].into()), 3);
+        let a = registry.insert(&member("a"), |session| session);
+        (registry, a)
+    }
+
+    #[test]
+    fn claims() {
+        let (registry, a) = registry();
+        let other = SessionId(99);
+        let taken = || Claim::Refuse(Refusal::NameTaken { agent: agent("a") });
+        let unserved = Claim::Refuse(Refusal::Swarm { swarm: swarm("u") });
+        let cases = [
+            ("new name", member("b"), None, Claim::Admit),
+            (
+                "new name, probed another",
+                member("b"),
+                Some(other),
+                Claim::Admit,
+            ),
+            ("held name", member("a"), None, Claim::Probe(a)),
+            ("held by the mute", member("a"), Some(a), Claim::Replace(a)),
+            ("held by a third by now", member("a"), Some(other), taken()),
+            (
+                "same name, other swarm",
+                hello("t", "a", Role::Member),
+                None,
+                Claim::Admit,
+            ),
+            (
+                "same name, client",
+                hello("s", "a", Role::Client),
+                None,
+                Claim::Admit,
+            ),
+            (
+                "swarm not served",
+                hello("u", "a", Role::Member),
+                None,
+                unserved,
+            ),
+        ];
+        for (name, hello, mute, expected) in cases {
+            assert_eq!(registry.claim(&hello, mute), expected, "{name}");
+        }
+        let mut future = member("b");
+        future.protocol_min = PROTOCOL_MAX + 1;
+        future.protocol_max = PROTOCOL_MAX + 2;
+        let refused = registry.claim(&future, None);
+        assert!(matches!(refused, Claim::Refuse(Refusal::Protocol { .. })));
+    }
+
+    #[test]
+    fn a_full_hub_still_lets_a_name_be_replaced() {
+        let (mut registry, a) = registry();
+        registry.insert(&member("b"), |session| session);
+        registry.insert(&hello("s", "a", Role::Client), |session| session);
+        let full = Claim::Refuse(Refusal::Full { connections: 3 });
+        assert_eq!(registry.claim(&member("c"), None), full);
+        assert_eq!(registry.claim(&member("a"), Some(a)), Claim::Replace(a));
+        assert_eq!(registry.remove(a), Some(a));
+        assert_eq!(registry.remove(a), None);
+        assert_eq!(registry.claim(&member("c"), None), Claim::Admit);
+    }
+
+    #[test]
+    fn rosters_outlive_connections_and_are_bounded() {
+        let (mut registry, a) = registry();
+        registry.roster_max = 2;
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("b")),
+            AgentStatus::Unknown
+        );
+        assert_eq!(registry.register(&swarm("s"), &agent("b")), Ok(()));
+        assert_eq!(registry.register(&swarm("s"), &agent("b")), Ok(()));
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("b")),
+            AgentStatus::Disconnected
+        );
+        let full = Refusal::Full { connections: 1 };
+        assert_eq!(
+            registry.register(&swarm("s"), &agent("c")),
+            Err(full.clone())
+        );
+        assert_eq!(registry.claim(&member("c"), None), Claim::Refuse(full));
+        registry.remove(a);
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("a")),
+            AgentStatus::Disconnected
+        );
+        let topology = registry.topology(&swarm("s"));
+        assert_eq!(topology.agents, [agent("a"), agent("b")]);
+        assert_eq!(topology.connected, []);
+        assert_eq!(registry.topology(&swarm("t")).agents, []);
+        assert_eq!(registry.unregister(&swarm("s"), &agent("a")), Place::Away);
+        assert_eq!(
+            registry.unregister(&swarm("s"), &agent("a")),
+            Place::Unknown
+        );
+        assert_eq!(registry.claim(&member("c"), None), Claim::Admit);
+    }
+
+    #[test]
+    fn clients_are_on_no_roster() {
+        let (mut registry, a) = registry();
+        let client = registry.insert(&hello("s", "b", Role::Client), |session| session);
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("b")),
+            AgentStatus::Unknown
+        );
+        assert_eq!(registry.members(&swarm("s")).collect::<Vec<_>>(), [&a]);
+        assert_eq!(registry.sessions(), [a, client]);
+        // A client that leaves under a member's name does not take the member with it.
+        let twin = registry.insert(&hello("s", "a", Role::Client), |session| session);
+        registry.remove(twin);
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("a")),
+            AgentStatus::Connected
+        );
+    }
+
+    #[test]
+    fn unregistering_names_the_connection_to_close() {
+        let (mut registry, a) = registry();
+        assert_eq!(
+            registry.unregister(&swarm("s"), &agent("a")),
+            Place::Held(a)
+        );
+        assert_eq!(registry.remove(a), Some(a));
+        assert_eq!(
+            registry.status(&swarm("s"), &agent("a")),
+            AgentStatus::Unknown
+        );
+        assert_eq!(registry.len(), 0);
+    }
+}

@@ -1,0 +1,13 @@
+//! Coordinator and link over TCP.
+//!
+//! The agent speaks first. Each side reads in one place ([`reader`]) and writes in one place
+//! ([`writer`]); everything in between is the same as within a process.
+
+mod coordinator;
+mod link;
+mod reader;
+mod session;
+mod writer;
+
+pub use coordinator::TcpCoordinator;
+pub use link::TcpLink;

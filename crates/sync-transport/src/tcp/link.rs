@@ -1,0 +1,293 @@
+//! The agent's side.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sync_core::transport::{
+    Connection, Frame, Hello, Link, LinkReceiver, LinkSender, PROTOCOL_MAX, PROTOCOL_MIN, Traffic,
+    TransportError, Welcome,
+};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Duration, timeout};
+
+use super::reader::{Reader, closed};
+use super::session::goodbye;
+use super::writer::{Pace, write_all};
+use crate::frame::{
+    FRAME_BYTES_MAX_CEILING, Incoming, Kind, decode_refusal, decode_welcome, encode_hello, protocol,
+};
+use crate::hub::check_sizes;
+use crate::meter::Meter;
+use crate::options::LinkOptions;
+use crate::outbox::{Ending, Outbox};
+use crate::signal::Signal;
+
+/// A way to reach a hub over TCP. Must be used within a tokio runtime with time and I/O.
+#[derive(Debug, Clone)]
+pub struct TcpLink {
+    address: String,
+    options: LinkOptions,
+}
+
+impl TcpLink {
+    /// `address` is `HOST:PORT`; the name is looked up at each connect.
+    pub fn new(address: impl fmt::Display, options: LinkOptions) -> Self {
+        Self {
+            address: address.to_string(),
+            options,
+        }
+    }
+
+    async fn open(&self) -> Result<TcpStream, TransportError> {
+        let limit = self.options.connect;
+        let unreachable = |error: std::io::Error| TransportError::Unreachable {
+            address: self.address.clone(),
+            reason: error.to_string(),
+        };
+        let doing = "connecting";
+        let stream = timeout(limit, TcpStream::connect(&self.address))
+            .await
+            .map_err(|_| TransportError::Deadline { doing, limit })?
+            .map_err(unreachable)?;
+        // Messages are small and each is waited for; batching happens before the socket.
+        stream.set_nodelay(true).map_err(unreachable)?;
+        Ok(stream)
+    }
+
+    async fn greet(
+        &self,
+        hello: &Hello,
+        reader: &mut Reader,
+        write: &mut OwnedWriteHalf,
+        meter: &Meter,
+    ) -> Result<Welcome, TransportError> {
+        let said = encode_hello(hello)?;
+        write
+            .write_all(&said)
+            .await
+            .map_err(|e| closed(e.to_string()))?;
+        meter.add_sent(said.len());
+        loop {
+            match reader.next()? {
+                Some(Incoming {
+                    kind: Kind::Welcome,
+                    body,
+                }) => return checked(decode_welcome(&body)?),
+                Some(Incoming {
+                    kind: Kind::Refuse,
+                    body,
+                }) => {
+                    return Err(TransportError::Refused {
+                        address: self.address.clone(),
+                        refusal: decode_refusal(&body)?,
+                    });
+                }
+                Some(Incoming { kind, .. }) => {
+                    return Err(protocol(format!("expected a welcome, got a {kind:?}")));
+                }
+                None => meter.add_received(reader.fill().await?),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Link for TcpLink {
+    async fn connect(&self, hello: &Hello) -> Result<Connection, TransportError> {
+        let (read, mut write): (OwnedReadHalf, _) = self.open().await?.into_split();
+        let limit = self.options.hello;
+        let mut reader = Reader::new(read, limit);
+        let meter = Arc::new(Meter::default());
+        let greeted = self.greet(hello, &mut reader, &mut write, &meter);
+        let doing = "waiting for the answer to the hello";
+        let welcome = timeout(limit, greeted)
+            .await
+            .map_err(|_| TransportError::Deadline { doing, limit })??;
+        // Checked to be at most 16 MiB.
+        let frame_bytes_max = welcome.frame_bytes_max as usize;
+        let silence = Duration::from_millis(welcome.silence_ms_max.into());
+        reader.admitted(frame_bytes_max, silence);
+        let shared = Arc::new(Shared {
+            outbox: Outbox::new(
+                self.options.outbox_frames_max,
+                self.options.outbox_bytes_max,
+            ),
+            meter,
+            written: Signal::default(),
+        });
+        let pace = Pace {
+            stall: self.options.stall,
+            close: self.options.close,
+        };
+        tokio::spawn(Arc::clone(&shared).write(write, pace));
+        Ok(Connection {
+            welcome,
+            sender: Box::new(TcpSender {
+                shared: Arc::clone(&shared),
+                frame_bytes_max,
+                options: self.options.clone(),
+            }),
+            receiver: Box::new(TcpReceiver {
+                shared,
+                reader,
+                failed: None,
+            }),
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.address.clone()
+    }
+}
+
+/// A hub is no more to be trusted than an agent.
+fn checked(welcome: Welcome) -> Result<Welcome, TransportError> {
+    let Welcome {
+        protocol: version,
+        silence_ms_max,
+        frame_bytes_max,
+    } = welcome;
+    if !(PROTOCOL_MIN..=PROTOCOL_MAX).contains(&version) {
+        return Err(protocol(format!("the hub chose version {version}")));
+    }
+    if silence_ms_max == 0 || frame_bytes_max == 0 {
+        return Err(protocol("the hub allows nothing to be said"));
+    }
+    if frame_bytes_max as usize > FRAME_BYTES_MAX_CEILING {
+        let limit = FRAME_BYTES_MAX_CEILING;
+        return Err(protocol(format!(
+            "the hub sends frames of {frame_bytes_max} bytes; {limit} is the most there is"
+        )));
+    }
+    Ok(welcome)
+}
+
+/// What both halves and the writer share.
+#[derive(Debug)]
+struct Shared {
+    outbox: Outbox,
+    meter: Arc<Meter>,
+    /// The writer is done and the socket's writing half closed.
+    written: Signal,
+}
+
+impl Shared {
+    async fn write(self: Arc<Self>, mut io: OwnedWriteHalf, pace: Pace) {
+        let written = write_all(&mut io, Bytes::new(), &self.outbox, &self.meter, pace).await;
+        if let Err(error) = written {
+            self.outbox.end(Ending::Abort, &error.to_string());
+        }
+        drop(io);
+        self.written.set();
+    }
+
+    /// Why the outbox ended, as the error of whoever still uses the connection.
+    fn closed(&self) -> TransportError {
+        let ending = self.outbox.ending().map(|(_, reason)| reason);
+        closed(ending.unwrap_or_else(|| "it has ended".into()))
+    }
+}
+
+#[derive(Debug)]
+struct TcpSender {
+    shared: Arc<Shared>,
+    frame_bytes_max: usize,
+    options: LinkOptions,
+}
+
+#[async_trait]
+impl LinkSender for TcpSender {
+    async fn send(&mut self, frames: Vec<Frame>) -> Result<(), TransportError> {
+        check_sizes(&frames, self.frame_bytes_max)?;
+        self.shared.outbox.push(frames, self.options.send).await
+    }
+
+    async fn close(&mut self) {
+        self.shared.outbox.end(Ending::Flush, "closed by this side");
+        // The writer keeps its own deadline.
+        self.shared.written.wait().await;
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.shared.meter.traffic()
+    }
+}
+
+/// Reads where it is polled, not in a task of its own: a peer that is not polled is not alive, and
+/// bytes that nobody waits for stay in the socket.
+#[derive(Debug)]
+struct TcpReceiver {
+    shared: Arc<Shared>,
+    reader: Reader,
+    failed: Option<TransportError>,
+}
+
+impl TcpReceiver {
+    /// Takes what has arrived. Frames before a failure are given out before it.
+    fn take_frames(&mut self, limit: usize) -> Vec<Bytes> {
+        let mut frames = Vec::new();
+        while frames.len() < limit && self.failed.is_none() {
+            match self.reader.next() {
+                Ok(Some(Incoming {
+                    kind: Kind::Data,
+                    body,
+                })) => frames.push(body),
+                Ok(Some(Incoming {
+                    kind: Kind::Ping, ..
+                })) => self.shared.outbox.pong(),
+                Ok(Some(Incoming {
+                    kind: Kind::Pong, ..
+                })) => {}
+                Ok(Some(Incoming {
+                    kind: Kind::Bye,
+                    body,
+                })) => {
+                    self.failed = Some(closed(goodbye(&body)));
+                }
+                Ok(Some(Incoming { kind, .. })) => {
+                    self.failed = Some(protocol(format!("a late {kind:?}")));
+                }
+                Ok(None) => break,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        frames
+    }
+}
+
+#[async_trait]
+impl LinkReceiver for TcpReceiver {
+    async fn recv(&mut self, limit: usize) -> Result<Vec<Bytes>, TransportError> {
+        loop {
+            let frames = self.take_frames(limit.max(1));
+            if !frames.is_empty() {
+                return Ok(frames);
+            }
+            if let Some(error) = &self.failed {
+                self.shared.outbox.end(Ending::Flush, &error.to_string());
+                return Err(error.clone());
+            }
+            let filled = tokio::select! {
+                biased;
+                filled = self.reader.fill() => filled,
+                () = self.shared.outbox.ended() => Err(self.shared.closed()),
+            };
+            match filled {
+                Ok(bytes) => self.shared.meter.add_received(bytes),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+    }
+}
+
+impl Drop for TcpReceiver {
+    fn drop(&mut self) {
+        self.shared
+            .outbox
+            .end(Ending::Flush, "the connection was dropped");
+    }
+}

@@ -1,0 +1,147 @@
+//! The reading half of a connection: bytes in, frames out, silence noticed.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use sync_core::transport::TransportError;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use crate::frame::{Decoder, Incoming};
+
+/// A frame that has begun is whole within this and its length at [`PROGRESS_BYTES_PER_SECOND`].
+/// Otherwise a peer could hold a connection with a byte now and then.
+const FRAME_GRACE: Duration = Duration::from_secs(10);
+
+/// Slower than any network that agents work over.
+const PROGRESS_BYTES_PER_SECOND: u64 = 1024;
+
+/// Bytes thrown away while a connection closes. Whoever still sends more gets a reset.
+const LINGER_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    io: OwnedReadHalf,
+    decoder: Decoder,
+    silence: Duration,
+    heard: Instant,
+    /// When the frame that is not whole began.
+    begun: Option<Instant>,
+    /// Not re-armed at each read: when it fires, it is looked up what is due.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Reader {
+    /// Reads the frames of a handshake; `silence` is the deadline for whatever comes.
+    pub(crate) fn new(io: OwnedReadHalf, silence: Duration) -> Self {
+        Self {
+            io,
+            decoder: Decoder::new(),
+            silence,
+            heard: Instant::now(),
+            begun: None,
+            alarm: Box::pin(sleep(silence)),
+        }
+    }
+
+    /// From now on messages of up to `frame_bytes_max` are read, and silence is judged anew.
+    pub(crate) fn admitted(&mut self, frame_bytes_max: usize, silence: Duration) {
+        self.decoder.accept_data(frame_bytes_max);
+        self.silence = silence;
+        self.excuse();
+        self.arm();
+    }
+
+    /// The peer had no chance to be heard until now: nobody was reading.
+    pub(crate) fn excuse(&mut self) {
+        self.heard = Instant::now();
+        self.begun = self.begun.map(|_| self.heard);
+    }
+
+    /// The next whole frame among the bytes that are here.
+    pub(crate) fn next(&mut self) -> Result<Option<Incoming>, TransportError> {
+        let frame = self.decoder.next()?;
+        if frame.is_some() {
+            self.begun = self.decoder.begun().map(|_| self.heard);
+        }
+        Ok(frame)
+    }
+
+    /// Waits for bytes and returns how many came. Fails at the end of the stream, after silence,
+    /// and when a frame takes too long. Cancel-safe.
+    pub(crate) async fn fill(&mut self) -> Result<usize, TransportError> {
+        loop {
+            let read = tokio::select! {
+                // What is here is read before silence is judged: the owner may have been away.
+                biased;
+                read = self.io.read_buf(self.decoder.space()) => read,
+                () = self.alarm.as_mut() => {
+                    self.check()?;
+                    self.arm();
+                    continue;
+                }
+            };
+            let bytes = match read {
+                Ok(0) => return Err(closed("the peer closed the connection")),
+                Ok(bytes) => bytes,
+                Err(error) => return Err(closed(error.to_string())),
+            };
+            self.decoder.filled(bytes);
+            self.heard = Instant::now();
+            self.begun = self.begun.or(Some(self.heard));
+            return Ok(bytes);
+        }
+    }
+
+    /// Throws away what still comes, until the peer closes or `limit` is over. Closing a socket
+    /// with unread bytes resets it, and a reset can overtake our last words.
+    pub(crate) async fn linger(mut self, limit: Duration) {
+        let drain = async {
+            let mut scrap = [0; 4096];
+            let mut left = LINGER_BYTES_MAX;
+            while let Ok(bytes @ 1..) = self.io.read(&mut scrap).await {
+                left = left.saturating_sub(bytes);
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // Running out of time is one of the ways to be done.
+        let _ = timeout(limit, drain).await;
+    }
+
+    fn check(&self) -> Result<(), TransportError> {
+        let now = Instant::now();
+        if now >= self.heard + self.silence {
+            return Err(TransportError::Silent {
+                silence: self.silence,
+            });
+        }
+        match self.frame_due() {
+            Some((due, limit)) if now >= due => Err(TransportError::Deadline {
+                doing: "receiving a frame",
+                limit,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn arm(&mut self) {
+        let silent = self.heard + self.silence;
+        let due = self.frame_due().map_or(silent, |(due, _)| due.min(silent));
+        self.alarm.as_mut().reset(due);
+    }
+
+    fn frame_due(&self) -> Option<(Instant, Duration)> {
+        let bytes = self.decoder.begun()? as u64;
+        let limit = FRAME_GRACE + Duration::from_secs(bytes / PROGRESS_BYTES_PER_SECOND);
+        Some((self.begun? + limit, limit))
+    }
+}
+
+pub(crate) fn closed(reason: impl Into<String>) -> TransportError {
+    TransportError::Closed {
+        reason: reason.into(),
+    }
+}

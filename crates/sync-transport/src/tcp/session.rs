@@ -1,0 +1,231 @@
+//! The hub's side of one connection, from the first byte to the last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sync_core::transport::{Hello, Refusal, TransportError};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::reader::Reader;
+use super::writer::{Pace, write_all, write_last};
+use crate::frame::{Incoming, Kind, clip, decode_hello, encode_refusal, encode_welcome, protocol};
+use crate::hub::{Hub, Peer, Rejection};
+use crate::outbox::Ending;
+
+/// Pings per silence deadline: two may get lost or late before a peer is given up.
+const PINGS_PER_SILENCE: u32 = 3;
+
+/// Longest reason repeated from a peer.
+const QUOTE_BYTES_MAX: usize = 256;
+
+/// Serves one connection. `slot` is held until the socket is closed.
+pub(crate) async fn serve(hub: Arc<Hub>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    // Messages are small and each is waited for; batching happens before the socket.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
+    }
+    let (read, mut write) = stream.into_split();
+    let mut reader = Reader::new(read, hub.options.hello);
+    let admitted = tokio::select! {
+        biased;
+        () = hub.shut() => return,
+        admitted = handshake(&hub, &mut reader) => admitted,
+    };
+    match admitted {
+        Ok((peer, welcome)) => {
+            let session = Session {
+                hub: &hub,
+                peer: &peer,
+            };
+            session.run(reader, write, welcome).await;
+        }
+        Err(Rejection::ShutDown) => {}
+        Err(Rejection::Refused(refusal)) => {
+            tracing::debug!(%refusal, "a connection was refused");
+            if let Ok(bytes) = encode_refusal(&refusal) {
+                hub.meter.add_sent(bytes.len());
+                write_last(&mut write, &bytes, hub.options.close).await;
+                reader.linger(hub.options.close).await;
+            }
+        }
+    }
+    drop(slot);
+}
+
+async fn handshake(hub: &Hub, reader: &mut Reader) -> Result<(Arc<Peer>, Bytes), Rejection> {
+    let limit = hub.options.hello;
+    let said = timeout(limit, read_hello(hub, reader)).await;
+    let hello = said.unwrap_or_else(|_| {
+        let doing = "saying hello";
+        Err(malformed(&TransportError::Deadline { doing, limit }))
+    })?;
+    // Probing takes its time; an owner that is far behind may take any time. The peer has given
+    // up long before then.
+    let admitted = timeout(hub.options.probe + limit, hub.admit(&hello)).await;
+    let peer = admitted.map_err(|_| Rejection::ShutDown)??;
+    reader.admitted(hub.options.frame_bytes_max, hub.options.silence);
+    match encode_welcome(&hub.welcome(&hello)) {
+        Ok(welcome) => Ok((peer, welcome)),
+        Err(error) => {
+            hub.end(peer.session, Ending::Abort, &error.to_string());
+            Err(malformed(&error))
+        }
+    }
+}
+
+fn malformed(error: &TransportError) -> Rejection {
+    Rejection::Refused(Refusal::Malformed {
+        reason: error.to_string(),
+    })
+}
+
+async fn read_hello(hub: &Hub, reader: &mut Reader) -> Result<Hello, Rejection> {
+    loop {
+        match reader.next().map_err(|e| malformed(&e))? {
+            Some(Incoming {
+                kind: Kind::Hello,
+                body,
+            }) => {
+                return decode_hello(&body).map_err(Rejection::Refused);
+            }
+            Some(Incoming { kind, .. }) => {
+                let reason = format!("got a {kind:?} instead");
+                return Err(Rejection::Refused(Refusal::Malformed { reason }));
+            }
+            None => {
+                let bytes = reader.fill().await.map_err(|e| malformed(&e))?;
+                hub.meter.add_received(bytes);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Session<'a> {
+    hub: &'a Hub,
+    peer: &'a Peer,
+}
+
+impl Session<'_> {
+    /// Runs until both directions are done. Whichever ends first ends the session, and that ends
+    /// the other.
+    async fn run(self, mut reader: Reader, mut write: OwnedWriteHalf, welcome: Bytes) {
+        tokio::join!(self.read(&mut reader), self.write(&mut write, welcome),);
+        if matches!(self.peer.outbox.ending(), Some((Ending::Flush, _))) {
+            reader.linger(self.hub.options.close).await;
+        }
+    }
+
+    async fn read(self, reader: &mut Reader) {
+        let read = async {
+            loop {
+                let bytes = reader.fill().await?;
+                self.hub.meter.add_received(bytes);
+                self.peer.hear();
+                if let Some(reason) = self.take_frames(reader).await? {
+                    return Ok(reason);
+                }
+            }
+        };
+        let end = tokio::select! {
+            biased;
+            () = self.peer.outbox.ended() => return,
+            end = read => end,
+        };
+        match end {
+            Ok(reason) => self.end(Ending::Flush, &reason),
+            Err(error @ TransportError::Closed { .. }) => {
+                self.end(Ending::Abort, &error.to_string());
+            }
+            Err(error) => {
+                tracing::debug!(session = self.peer.session.0, %error, "a peer is given up");
+                // It learns why, if it still reads.
+                self.end(Ending::Flush, &error.to_string());
+            }
+        }
+    }
+
+    /// Hands on what has arrived; a reason if the peer says goodbye.
+    async fn take_frames(self, reader: &mut Reader) -> Result<Option<String>, TransportError> {
+        let mut frames = Vec::new();
+        let end = loop {
+            match reader.next() {
+                Ok(Some(Incoming {
+                    kind: Kind::Data,
+                    body,
+                })) => frames.push(body),
+                Ok(Some(Incoming {
+                    kind: Kind::Ping, ..
+                })) => self.peer.outbox.pong(),
+                Ok(Some(Incoming {
+                    kind: Kind::Pong, ..
+                })) => {}
+                Ok(Some(Incoming {
+                    kind: Kind::Bye,
+                    body,
+                })) => break Ok(Some(goodbye(&body))),
+                Ok(Some(Incoming { kind, .. })) => {
+                    break Err(protocol(format!("a second {kind:?}")));
+                }
+                Ok(None) => break Ok(None),
+                Err(error) => break Err(error),
+            }
+        };
+        if !frames.is_empty() {
+            self.peer.talk();
+            self.hub.deliver(self.peer, frames).await;
+            reader.excuse();
+        }
+        end
+    }
+
+    async fn write(self, io: &mut OwnedWriteHalf, welcome: Bytes) {
+        let options = &self.hub.options;
+        let pace = Pace {
+            stall: options.silence,
+            close: options.close,
+        };
+        let write = write_all(io, welcome, &self.peer.outbox, &self.hub.meter, pace);
+        let written = tokio::select! {
+            written = write => written,
+            () = self.ping(options.silence / PINGS_PER_SILENCE) => return,
+        };
+        if let Err(error) = written {
+            self.end(Ending::Abort, &error.to_string());
+        }
+    }
+
+    /// Asks for a sign of life every `every`, unless messages moved both ways since the last time.
+    /// The question is a sign of life itself, so the peer need not ask.
+    async fn ping(self, every: Duration) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            // Not lazily: both are reset by looking.
+            let moved = [self.peer.take_talked(), self.peer.outbox.take_busy()];
+            if moved != [true, true] {
+                self.peer.outbox.ping();
+            }
+        }
+    }
+
+    fn end(self, ending: Ending, reason: &str) {
+        self.hub.end(self.peer.session, ending, reason);
+    }
+}
+
+/// The last words of a peer, fit for a log.
+pub(crate) fn goodbye(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    format!(
+        "the peer said goodbye: {}",
+        clip(&text, QUOTE_BYTES_MAX).escape_debug()
+    )
+}

@@ -1,0 +1,113 @@
+//! The writing half of a connection: drains an outbox into vectored writes.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use sync_core::transport::TransportError;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::time::{sleep, timeout};
+
+use super::reader::closed;
+use crate::frame::{Batch, Kind};
+use crate::meter::Meter;
+use crate::outbox::{Ending, Outbox, Taken};
+
+/// How a writer behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// A peer that takes not one byte for this long is given up.
+    pub(crate) stall: Duration,
+    /// How long the rest may take once the outbox has ended.
+    pub(crate) close: Duration,
+}
+
+/// Writes `first`, then what the outbox gives, until the outbox ends or writing fails. Except at
+/// the end of a connection a frame that was begun is always finished.
+pub(crate) async fn write_all(
+    io: &mut OwnedWriteHalf,
+    first: Bytes,
+    outbox: &Outbox,
+    meter: &Meter,
+    pace: Pace,
+) -> Result<(), TransportError> {
+    let write = async {
+        let mut batch = Batch::default();
+        batch.push_raw(&first);
+        loop {
+            batch.seal();
+            write_batch(io, &mut batch, meter, pace.stall).await?;
+            let taken = outbox.take().await;
+            let end = taken.end.is_some();
+            fill(&mut batch, taken);
+            if end {
+                batch.seal();
+                write_batch(io, &mut batch, meter, pace.stall).await?;
+                return io.shutdown().await.map_err(|e| closed(e.to_string()));
+            }
+        }
+    };
+    let limit = async {
+        outbox.ended().await;
+        if !aborted(outbox) {
+            sleep(pace.close).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        written = write => written,
+        () = limit => Err(TransportError::Deadline { doing: "closing", limit: pace.close }),
+    }
+}
+
+/// Writes one frame and nothing after it.
+pub(crate) async fn write_last(io: &mut OwnedWriteHalf, bytes: &[u8], limit: Duration) {
+    let write = async {
+        io.write_all(bytes).await?;
+        io.shutdown().await
+    };
+    // The peer is on its way out; whether it hears why is its own affair.
+    let _ = timeout(limit, write).await;
+}
+
+fn aborted(outbox: &Outbox) -> bool {
+    matches!(outbox.ending(), Some((Ending::Abort, _)))
+}
+
+fn fill(batch: &mut Batch, taken: Taken) {
+    if taken.ping {
+        batch.push_empty(Kind::Ping);
+    }
+    if taken.pong {
+        batch.push_empty(Kind::Pong);
+    }
+    for frame in &taken.frames {
+        batch.push_data(frame);
+    }
+    if let Some(reason) = taken.end {
+        batch.push_bye(&reason);
+    }
+}
+
+async fn write_batch(
+    io: &mut OwnedWriteHalf,
+    batch: &mut Batch,
+    meter: &Meter,
+    stall: Duration,
+) -> Result<(), TransportError> {
+    while batch.has_remaining() {
+        let written = match timeout(stall, io.write_buf(batch)).await {
+            Ok(Ok(0)) => return Err(closed("the system takes no more bytes")),
+            Ok(written) => written.map_err(|e| closed(e.to_string()))?,
+            Err(_) => {
+                let doing = "waiting for the peer to read";
+                return Err(TransportError::Deadline {
+                    doing,
+                    limit: stall,
+                });
+            }
+        };
+        meter.add_sent(written);
+    }
+    Ok(())
+}
