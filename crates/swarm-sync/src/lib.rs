@@ -1,1 +1,66 @@
-//! swarm-sync
+//! Swarm Sync keeps shared state in step across a swarm of agents that write to it also while cut
+//! off. No agent's write ever disappears without a reason.
+//!
+//! A hub runs a [`StateSynchronizer`]; every agent runs an [`Agent`] with a replica of its own.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use swarm_sync::{Agent, Key, MemoryCoordinator, MemoryStore, StateSynchronizer, SwarmId};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let coordinator = Arc::new(MemoryCoordinator::default());
+//! let hub = StateSynchronizer::builder(Arc::new(MemoryStore::new()), coordinator.clone())
+//!     .start()
+//!     .await?;
+//!
+//! let agent = Agent::builder("agent-1", coordinator.link()).swarm("team").start().await?;
+//! agent.add("task_count", 42).await?;
+//! agent.wait_in_step(std::time::Duration::from_secs(5)).await?;
+//!
+//! let (swarm, key) = (SwarmId::new("team")?, Key::new("task_count")?);
+//! let report = hub.synchronize_state(&swarm, &key, None).await?;
+//! assert_eq!(report.responded.len(), 1);
+//! let state = hub.get_state(&swarm, &key).await?.expect("the agent has written it");
+//! assert_eq!(state.value, Some(42.into()));
+//!
+//! agent.shutdown().await;
+//! hub.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! The layers below can be used alone: `sync-core` and `sync-resolve` for merging only, with a store
+//! or a transport of your own where you need one. This crate adds the tasks that drive the machines
+//! of `sync-protocol`; rules that a driver could get wrong are not in it.
+
+mod agent;
+mod client;
+mod clock;
+mod error;
+mod hub;
+mod store_queue;
+
+pub use sync_protocol as protocol;
+pub use sync_resolve as resolve;
+pub use sync_store as store;
+pub use sync_transport as transport;
+
+pub use agent::{Agent, AgentBuilder, AgentState};
+pub use client::Client;
+pub use clock::SystemClock;
+pub use error::StartError;
+pub use hub::{StateSynchronizer, SynchronizerBuilder};
+pub use sync_core::{
+    Ack, AgentId, AgentStatus, Answer, Ask, Clock, Coordinator, Cursor, Delta, Digest, Durability,
+    Epoch, HubStatus, IdError, Incarnation, Key, KeyReport, Link, MemberStatus, MergeRule,
+    Operation, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Since, StateMetadata,
+    StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo, Traffic,
+    TransportError, Value, ValueError, Version, WriteId,
+};
+pub use sync_protocol::{Limits, ReplicaStatus};
+pub use sync_store::MemoryStore;
+#[cfg(feature = "sled")]
+pub use sync_store::{SledOptions, SledStore};
+pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, MemoryLink};
+#[cfg(feature = "tcp")]
+pub use sync_transport::{TcpCoordinator, TcpLink};

@@ -281,6 +281,12 @@ impl From<IdError> for RequestError {
     }
 }
 
+impl From<std::convert::Infallible> for RequestError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl From<crate::resolver::OperationError> for RequestError {
     fn from(error: crate::resolver::OperationError) -> Self {
         Self::Operation {

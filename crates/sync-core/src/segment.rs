@@ -108,11 +108,22 @@ pub fn encode_parts(key: &Key, version: Version, revision: Revision, entry: &Ent
 /// Encodes one live write of a key as a segment of its own. Not a delta: it covers nothing else.
 pub fn encode_write(key: &Key, id: &WriteId, write: &Write) -> Bytes {
     let mut table = Table::default();
-    let context = List(vec![WireSpan { writer: table.index(&id.writer), first: id.seq.get(), more: 0 }]);
+    let context = List(vec![WireSpan {
+        writer: table.index(&id.writer),
+        first: id.seq.get(),
+        more: 0,
+    }]);
     let writes = List(vec![table.write(id, write)]);
     let names = table.names();
     let (version, revision) = (Version::default(), Revision::default());
-    codec::to_bytes(&Wire { key: key.clone(), version, revision, writers: names, context, writes })
+    codec::to_bytes(&Wire {
+        key: key.clone(),
+        version,
+        revision,
+        writers: names,
+        context,
+        writes,
+    })
 }
 
 /// The writers met while encoding, in order. Few per key, so a search beats a map.

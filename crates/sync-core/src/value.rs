@@ -160,6 +160,20 @@ impl From<String> for Value {
     }
 }
 
+impl From<Vec<Self>> for Value {
+    fn from(items: Vec<Self>) -> Self {
+        Self::List(items)
+    }
+}
+
+impl TryFrom<f64> for Value {
+    type Error = ValueError;
+
+    fn try_from(number: f64) -> Result<Self, ValueError> {
+        Self::float(number)
+    }
+}
+
 impl TryFrom<serde_json::Value> for Value {
     type Error = ValueError;
 

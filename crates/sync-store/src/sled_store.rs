@@ -1,8 +1,12 @@
 //! The durable store: sled, on its own thread, with the promises that sled does not make.
 
 mod commit;
+#[cfg(test)]
+mod crash_tests;
 mod directory;
 mod engine;
+#[cfg(test)]
+mod failure_tests;
 mod read;
 mod redo;
 mod row;
@@ -25,7 +29,8 @@ use crate::memory::check_row_keys;
 use engine::Engine;
 use worker::{Commit, Job, PANICKED, Stopped};
 
-/// Calls that may wait for the thread; the next one waits for its place. As many as one group takes.
+/// Calls that may wait for the thread; the next one waits for its place. More would not share more
+/// flushes, only take more memory.
 const WAITING_CALLS_MAX: usize = 256;
 
 /// Keeps rows in a directory, in a [sled](https://docs.rs/sled/0.34.7) database;
@@ -45,7 +50,7 @@ const WAITING_CALLS_MAX: usize = 256;
 ///
 /// sled opens a damaged file without an error, and without the rows that were in the damaged part.
 /// So every row carries a checksum, and the seal holds the number and the sum of all rows:
-/// [`SledStore::open`] reads every row (about a second per million) and fails with
+/// [`SledStore::open`] reads every row (about two seconds per million) and fails with
 /// [`StoreError::Corrupt`] unless exactly the acknowledged rows are there, undamaged. A row is never
 /// just missing.
 ///
@@ -114,7 +119,10 @@ impl SledStore {
     }
 
     fn open_with(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
-        let engine = Engine::open(path, options)?;
+        Self::start(path, Engine::open(path, options)?)
+    }
+
+    fn start(path: &Path, engine: Engine) -> Result<Self, StoreError> {
         let (jobs, inbox) = mpsc::channel(WAITING_CALLS_MAX);
         let (ended_sender, ended) = watch::channel(());
         let stopped = Stopped::default();

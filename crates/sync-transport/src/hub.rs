@@ -206,6 +206,7 @@ impl Hub {
 
     fn end_in(&self, state: &mut State, session: SessionId, ending: Ending, reason: &str) {
         if let Some(peer) = state.registry.remove(session) {
+            tracing::debug!(session = session.0, reason, "ended");
             peer.outbox.end(ending, reason);
             self.emit(
                 state,

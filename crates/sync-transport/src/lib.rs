@@ -34,11 +34,35 @@
 //! are believed and bytes travel in the clear: keep to loopback or a network that is trusted.
 
 mod backoff;
+#[cfg_attr(
+    not(feature = "tcp"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it only bytes on a wire need"
+    )
+)]
 mod frame;
+#[cfg_attr(
+    not(feature = "tcp"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it only bytes on a wire need"
+    )
+)]
 mod hub;
 mod memory;
 mod meter;
 mod options;
+#[cfg_attr(
+    not(feature = "tcp"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it only bytes on a wire need"
+    )
+)]
 mod outbox;
 mod registry;
 mod signal;

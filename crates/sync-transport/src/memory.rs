@@ -183,11 +183,13 @@ impl LinkSender for MemorySender {
         let bytes = frames.iter().map(|frame| frame.len() + HEADER_BYTES).sum();
         peer.hear();
         let limit = self.options.send;
-        let delivered = timeout(limit, hub.deliver(peer, frames)).await;
-        let delivered = delivered.map_err(|_| TransportError::Deadline {
-            doing: "waiting for room to send",
-            limit,
-        })?;
+        let Ok(delivered) = timeout(limit, hub.deliver(peer, frames)).await else {
+            let doing = "waiting for room to send";
+            let error = TransportError::Deadline { doing, limit };
+            // A part of the frames may be delivered, and nothing may follow a gap.
+            self.end.close(&error.to_string());
+            return Err(error);
+        };
         if !delivered {
             return Err(self.end.closed());
         }

@@ -91,8 +91,8 @@ impl Outbox {
         })
     }
 
-    /// Queues `frames`, waiting for room up to `limit` in all. On an error those that fitted stay
-    /// queued.
+    /// Queues `frames`, waiting for room up to `limit` in all. If that runs out the queue ends: a
+    /// part of the frames may be on its way, and nothing may follow a gap.
     pub(crate) async fn push(
         &self,
         frames: Vec<Frame>,
@@ -112,8 +112,11 @@ impl Outbox {
             }
         };
         let doing = "waiting for room to send";
-        let late = |_| Err(TransportError::Deadline { doing, limit });
-        timeout(limit, all).await.unwrap_or_else(late)
+        timeout(limit, all).await.unwrap_or_else(|_| {
+            let error = TransportError::Deadline { doing, limit };
+            self.end(Ending::Flush, &error.to_string());
+            Err(error)
+        })
     }
 
     /// Asks the peer for a sign of life.
@@ -260,13 +263,21 @@ mod tests {
     async fn a_sender_waits_for_room_until_its_deadline() {
         let outbox = Outbox::new(1, 10);
         outbox.push(vec![frame(1, 1)], SHORT).await.unwrap();
-        let late = outbox.push(vec![frame(2, 1)], SHORT).await;
-        assert!(matches!(late, Err(TransportError::Deadline { .. })));
         let both = tokio::join!(outbox.push(vec![frame(3, 1), frame(4, 1)], SHORT), async {
             let first = outbox.take().await.frames;
             (first, outbox.take().await.frames)
         },);
         assert_eq!(both, (Ok(()), (vec![frame(1, 1)], vec![frame(3, 1)])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_waited_in_vain_leaves_no_gap() {
+        let outbox = Outbox::new(1, 10);
+        let late = outbox.push(vec![frame(1, 1), frame(2, 1)], SHORT).await;
+        assert!(matches!(late, Err(TransportError::Deadline { .. })));
+        assert_eq!(outbox.take().await.frames, [frame(1, 1)]);
+        let more = outbox.push(vec![frame(3, 1)], SHORT).await;
+        assert!(matches!(more, Err(TransportError::Closed { .. })));
     }
 
     #[tokio::test]

@@ -93,6 +93,14 @@ impl Replica {
         self.fail_asks("the connection to the hub was lost");
     }
 
+    /// Asks the hub at once whether anything is new, instead of with the next beat.
+    pub fn hasten_beat(&mut self, now: Now) {
+        if self.link.up {
+            self.link.next_ping = now.mono;
+            self.retry(now);
+        }
+    }
+
     /// Asks for what is new, unless that question is out already.
     pub(super) fn pull_once(&mut self, now: Now) {
         if self.link.pull.is_none() && self.link.offering.is_none() {

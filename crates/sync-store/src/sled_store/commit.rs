@@ -112,3 +112,89 @@ impl<'a> Writer<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+    use sync_core::id::SwarmId;
+    use sync_core::store::ROW_KEY_BYTES_MAX;
+
+    use super::super::SledOptions;
+    use super::super::engine::Engine;
+    use super::super::row::PHYSICAL_BYTES_MAX;
+    use super::*;
+
+    fn write(engine: &mut Engine, group: &[RowOp]) {
+        let batch = Batch {
+            swarm: SwarmId::new("s").unwrap(),
+            ops: group.to_vec(),
+        };
+        let mut writer = Writer::new(&mut engine.table);
+        writer.add(&batch).unwrap();
+        writer.finish().unwrap();
+        engine.sync().unwrap();
+    }
+
+    fn put(key: &Bytes, length: usize) -> RowOp {
+        RowOp::Put {
+            key: key.clone(),
+            value: vec![5; length].into(),
+        }
+    }
+
+    /// sled never fsyncs the files in which it puts large items.
+    fn assert_small(engine: &Engine, directory: &Path) {
+        for row in engine.table.raw().iter() {
+            let (key, value) = row.unwrap();
+            assert!(key.len() + value.len() <= PHYSICAL_BYTES_MAX);
+        }
+        let large = std::fs::read_dir(directory.join("blobs")).unwrap().count();
+        assert_eq!(large, 0, "files of large items");
+    }
+
+    #[test]
+    fn replaced_and_removed_values_leave_nothing_behind() {
+        let place = tempfile::tempdir().unwrap();
+        let mut engine = Engine::open(place.path(), &SledOptions::default()).unwrap();
+        let keys = [1, 500, ROW_KEY_BYTES_MAX].map(|length| Bytes::from(vec![b'k'; length]));
+        for length in [10, 4_090, 1 << 20, 3, 50_000, 9_000, 0, 100_000] {
+            let ops = keys.each_ref().map(|key| put(key, length));
+            write(&mut engine, &ops);
+            assert_small(&engine, place.path());
+            let rows = engine.table.seal().rows;
+            let chunks = if length > 4_000 {
+                3 * length.div_ceil(4_078)
+            } else {
+                0
+            };
+            assert_eq!(rows, 3 + chunks as u64, "{length} bytes");
+        }
+        write(&mut engine, &keys.map(|key| RowOp::Delete { key }));
+        assert_eq!(engine.table.seal().rows, 0);
+        assert_eq!(engine.table.raw().len(), 1, "the seal alone");
+    }
+
+    /// Within one step the second batch must find the chunks that the first is about to write.
+    #[test]
+    fn batches_that_share_a_step_see_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let mut engine = Engine::open(place.path(), &SledOptions::default()).unwrap();
+        let before = engine.table.seal().number;
+        let key = Bytes::from_static(b"k");
+        let mut writer = Writer::new(&mut engine.table);
+        for ops in [
+            vec![put(&key, 20_000)],
+            vec![put(&key, 30_000)],
+            vec![RowOp::Delete { key: key.clone() }],
+            vec![put(&key, 9)],
+        ] {
+            let swarm = SwarmId::new("s").unwrap();
+            writer.add(&Batch { swarm, ops }).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(engine.table.seal().number, before + 1, "one step");
+        assert_eq!(engine.table.seal().rows, 1);
+    }
+}

@@ -50,6 +50,8 @@ impl Directory {
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let name: Arc<str> = path.display().to_string().into();
         make(path).map_err(|e| io_error(&name, "making the directory", &e))?;
+        // Before the lock: in somebody else's directory not even that file is ours to make.
+        refuse_foreign(path, &name)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -170,11 +172,9 @@ impl Directory {
     fn recognise(&self) -> Result<(), StoreError> {
         match fs::read(self.path.join(FORMAT_FILE)) {
             Ok(bytes) => self.check_format(&bytes),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.refuse_foreign()?;
-                self.write_format()
-                    .map_err(|e| self.io_error("writing the storage format", &e))
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self
+                .write_format()
+                .map_err(|e| self.io_error("writing the storage format", &e)),
             Err(e) => Err(self.io_error("reading the storage format", &e)),
         }
     }
@@ -196,31 +196,6 @@ impl Directory {
                 FORMAT_FILE.as_bytes(),
                 "the file `format` does not name a storage format",
             )),
-        }
-    }
-
-    /// Without a file `format` nothing but what an interrupted first open leaves may be here.
-    fn refuse_foreign(&self) -> Result<(), StoreError> {
-        let foreign = || -> io::Result<Option<OsString>> {
-            for entry in fs::read_dir(&self.path)? {
-                let name = entry?.file_name();
-                if name != LOCK_FILE && name != FORMAT_FILE_NEW {
-                    return Ok(Some(name));
-                }
-            }
-            Ok(None)
-        };
-        match foreign() {
-            Ok(None) => Ok(()),
-            Ok(Some(file)) => Err(StoreError::Io {
-                path: self.name.to_string(),
-                doing: "making a store",
-                reason: format!(
-                    "the directory is not a store (it has {} but no file `format`); choose an empty one",
-                    file.display()
-                ),
-            }),
-            Err(e) => Err(self.io_error("listing the directory", &e)),
         }
     }
 
@@ -247,6 +222,33 @@ impl Directory {
             }
         }
         Ok(newest)
+    }
+}
+
+/// Without a file `format` nothing but what an interrupted first open leaves may be here.
+fn refuse_foreign(path: &Path, name: &str) -> Result<(), StoreError> {
+    let foreign = || -> io::Result<Option<OsString>> {
+        for entry in fs::read_dir(path)? {
+            let file = entry?.file_name();
+            if file != LOCK_FILE && file != FORMAT_FILE_NEW {
+                // Asked last: another process may be making a store here, and it makes this first.
+                let is_store = path.join(FORMAT_FILE).try_exists()?;
+                return Ok((!is_store).then_some(file));
+            }
+        }
+        Ok(None)
+    };
+    match foreign() {
+        Ok(None) => Ok(()),
+        Ok(Some(file)) => Err(StoreError::Io {
+            path: name.to_owned(),
+            doing: "making a store",
+            reason: format!(
+                "the directory is not a store (it has {} but no file `format`); choose an empty one",
+                file.display()
+            ),
+        }),
+        Err(e) => Err(io_error(name, "listing the directory", &e)),
     }
 }
 

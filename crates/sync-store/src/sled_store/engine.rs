@@ -19,8 +19,8 @@ pub(super) struct Engine {
     // Fields drop in this order: sled must be gone before the lock is.
     pub(super) table: Table,
     /// Our own handle on sled's file, for the fsync that sled leaves out.
-    db: File,
-    seal_file: SealFile,
+    pub(super) db: File,
+    pub(super) seal_file: SealFile,
     /// What the file `seal` says.
     sealed: u64,
     directory: Directory,

@@ -21,7 +21,10 @@ const STEP_ROWS_MAX: usize = 64;
 pub(super) const STEP_CHANGES_MAX: usize = STEP_ROWS_MAX - 1;
 
 /// Steps of one group between two of sled's flushes, so that a huge group does not pile up
-/// unwritten buffers. Durability comes from the flush at the end of the group.
+/// unwritten buffers. Durability comes from the flush at the end of the group. A flush after each
+/// step is not needed: 1,000,000 rows of 64 bytes under random keys in steps of 63 rows and a seal
+/// took 15.4 s and 234 MiB of disk with a flush and fdatasync after every step, 11.7 s and 235 MiB
+/// after every 16.
 const STEPS_PER_FLUSH_MAX: u32 = 16;
 
 /// A physical row whose checksum has been checked.
@@ -48,6 +51,9 @@ pub(super) struct Table {
     db: sled::Db,
     seal: Seal,
     steps_since_flush: u32,
+    /// Steps until one fails, as if the process had ended before it.
+    #[cfg(test)]
+    pub(super) steps_left: Option<u32>,
 }
 
 impl Table {
@@ -58,6 +64,8 @@ impl Table {
             db,
             seal: Seal::default(),
             steps_since_flush: 0,
+            #[cfg(test)]
+            steps_left: None,
         };
         if let Some(row) = table.get(SEAL_KEY)? {
             table.seal = Seal::decode(row.body())
@@ -100,6 +108,8 @@ impl Table {
         &mut self,
         changes: impl IntoIterator<Item = Change<'a>>,
     ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        self.end_if_due()?;
         let mut seal = self.seal;
         let mut batch = sled::Batch::default();
         let mut rows = 1;
@@ -119,6 +129,10 @@ impl Table {
             }
             rows += 1;
         }
+        if rows == 1 {
+            // Removals of rows that are not there.
+            return Ok(());
+        }
         debug_assert!(rows <= STEP_ROWS_MAX, "{rows} rows in one step");
         seal.number += 1;
         batch.insert(SEAL_KEY, frame(SEAL_KEY, &seal.encode()));
@@ -131,6 +145,24 @@ impl Table {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// sled itself, to do damage behind the table's back.
+    #[cfg(test)]
+    pub(super) fn raw(&self) -> &sled::Db {
+        &self.db
+    }
+
+    #[cfg(test)]
+    fn end_if_due(&mut self) -> Result<(), StoreError> {
+        match &mut self.steps_left {
+            Some(0) => Err(StoreError::Closed { reason: None }),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Hands everything to the operating system. Survives the end of the process, not yet a power

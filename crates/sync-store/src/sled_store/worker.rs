@@ -11,8 +11,8 @@ use super::commit::Writer;
 use super::engine::Engine;
 use super::read;
 
-/// Batches of one call are at least one flush, so more waiting calls than these gain nothing.
-const GROUP_CALLS_MAX: usize = 256;
+/// Most calls that share one flush: as many as can wait.
+const GROUP_CALLS_MAX: usize = super::WAITING_CALLS_MAX;
 
 /// Bytes after which a group ends, so that the first caller does not wait for everybody's.
 const GROUP_BYTES_MAX: usize = 16 << 20;

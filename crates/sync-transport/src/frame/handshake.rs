@@ -1,6 +1,7 @@
 //! Hello, welcome and refusal: the only frames that a transport reads beyond their kind.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 use bytes::Bytes;
 use sync_core::transport::{Hello, PROTOCOL_MAX, PROTOCOL_MIN, Refusal, TransportError, Welcome};
@@ -41,8 +42,8 @@ pub(crate) fn decode_hello(body: &[u8]) -> Result<Hello, Refusal> {
         .ok_or_else(|| Refusal::Malformed {
             reason: "it does not start with the mark of this protocol".into(),
         })?;
-    let malformed = |e: TransportError| Refusal::Malformed {
-        reason: clip(&e.to_string(), QUOTE_BYTES_MAX).into(),
+    let malformed = |reason: String| Refusal::Malformed {
+        reason: clip(&reason, QUOTE_BYTES_MAX).into(),
     };
     let (peer_min, peer_max): (u16, u16) = decode_prefix(rest).map_err(malformed)?.0;
     if peer_min > PROTOCOL_MAX || peer_max < PROTOCOL_MIN || peer_min > peer_max {
@@ -58,12 +59,12 @@ pub(crate) fn decode_hello(body: &[u8]) -> Result<Hello, Refusal> {
 
 /// Reads the body of a welcome.
 pub(crate) fn decode_welcome(body: &[u8]) -> Result<Welcome, TransportError> {
-    decode(body)
+    decode(body).map_err(|reason| protocol(format!("a welcome that is malformed: {reason}")))
 }
 
 /// Reads the body of a refusal.
 pub(crate) fn decode_refusal(body: &[u8]) -> Result<Refusal, TransportError> {
-    decode(body)
+    decode(body).map_err(|reason| protocol(format!("a refusal that is malformed: {reason}")))
 }
 
 fn encode(kind: Kind, mark: &[u8], value: &impl Encode) -> Result<Bytes, TransportError> {
@@ -78,16 +79,21 @@ fn encode(kind: Kind, mark: &[u8], value: &impl Encode) -> Result<Bytes, Transpo
     Ok([&header(kind, bytes)[..], mark, &body].concat().into())
 }
 
-fn decode<T: Decode<()>>(body: &[u8]) -> Result<T, TransportError> {
+fn decode<T: Decode<()>>(body: &[u8]) -> Result<T, String> {
     let (value, read) = decode_prefix(body)?;
     match body.len() - read {
         0 => Ok(value),
-        extra => Err(protocol(format!("{extra} bytes follow its end"))),
+        extra => Err(format!("{extra} bytes follow its end")),
     }
 }
 
-fn decode_prefix<T: Decode<()>>(body: &[u8]) -> Result<(T, usize), TransportError> {
-    bincode::decode_from_slice(body, config()).map_err(|e| protocol(e.to_string()))
+fn decode_prefix<T: Decode<()>>(body: &[u8]) -> Result<(T, usize), String> {
+    bincode::decode_from_slice(body, config()).map_err(|error| match error {
+        DecodeError::UnexpectedEnd { .. } => "it is cut short".into(),
+        // What a name lacks, in our own words.
+        DecodeError::OtherString(reason) => reason,
+        other => other.to_string(),
+    })
 }
 
 #[cfg(test)]

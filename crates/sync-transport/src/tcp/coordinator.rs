@@ -137,8 +137,8 @@ async fn accept(hub: Arc<Hub>, listener: TcpListener, slots: Arc<Semaphore>) {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    tokio::spawn(serve(Arc::clone(&hub), stream, slot));
+                Ok((stream, from)) => {
+                    tokio::spawn(serve(Arc::clone(&hub), stream, from, slot));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -100,7 +100,7 @@ impl Link for TcpLink {
     async fn connect(&self, hello: &Hello) -> Result<Connection, TransportError> {
         let (read, mut write): (OwnedReadHalf, _) = self.open().await?.into_split();
         let limit = self.options.hello;
-        let mut reader = Reader::new(read, limit);
+        let mut reader = Reader::new(read);
         let meter = Arc::new(Meter::default());
         let greeted = self.greet(hello, &mut reader, &mut write, &meter);
         let doing = "waiting for the answer to the hello";

@@ -10,11 +10,8 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::frame::{Decoder, Incoming};
 
-/// A frame that has begun is whole within this and its length at [`PROGRESS_BYTES_PER_SECOND`].
-/// Otherwise a peer could hold a connection with a byte now and then.
-const FRAME_GRACE: Duration = Duration::from_secs(10);
-
-/// Slower than any network that agents work over.
+/// A frame that has begun is whole within the silence deadline and its length at this rate;
+/// otherwise a peer could hold a connection with a byte now and then. Slower than any network that agents work over.
 const PROGRESS_BYTES_PER_SECOND: u64 = 1024;
 
 /// Bytes thrown away while a connection closes. Whoever still sends more gets a reset.
@@ -33,8 +30,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads the frames of a handshake; `silence` is the deadline for whatever comes.
-    pub(crate) fn new(io: OwnedReadHalf, silence: Duration) -> Self {
+    /// Reads the frames of a handshake, whose deadline the caller keeps.
+    pub(crate) fn new(io: OwnedReadHalf) -> Self {
+        // Until `admitted`.
+        let silence = Duration::from_hours(1);
         Self {
             io,
             decoder: Decoder::new(),
@@ -135,7 +134,7 @@ impl Reader {
 
     fn frame_due(&self) -> Option<(Instant, Duration)> {
         let bytes = self.decoder.begun()? as u64;
-        let limit = FRAME_GRACE + Duration::from_secs(bytes / PROGRESS_BYTES_PER_SECOND);
+        let limit = self.silence + Duration::from_secs(bytes / PROGRESS_BYTES_PER_SECOND);
         Some((self.begun? + limit, limit))
     }
 }

@@ -1,5 +1,6 @@
 //! The hub's side of one connection, from the first byte to the last.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,14 +24,19 @@ const PINGS_PER_SILENCE: u32 = 3;
 const QUOTE_BYTES_MAX: usize = 256;
 
 /// Serves one connection. `slot` is held until the socket is closed.
-pub(crate) async fn serve(hub: Arc<Hub>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+pub(crate) async fn serve(
+    hub: Arc<Hub>,
+    stream: TcpStream,
+    from: SocketAddr,
+    slot: OwnedSemaphorePermit,
+) {
     // Messages are small and each is waited for; batching happens before the socket.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone before it was served");
+        tracing::debug!(%from, %error, "a connection was gone before it was served");
         return;
     }
     let (read, mut write) = stream.into_split();
-    let mut reader = Reader::new(read, hub.options.hello);
+    let mut reader = Reader::new(read);
     let admitted = tokio::select! {
         biased;
         () = hub.shut() => return,
@@ -46,7 +52,7 @@ pub(crate) async fn serve(hub: Arc<Hub>, stream: TcpStream, slot: OwnedSemaphore
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
-            tracing::debug!(%refusal, "a connection was refused");
+            tracing::debug!(%from, %refusal, "a connection was refused");
             if let Ok(bytes) = encode_refusal(&refusal) {
                 hub.meter.add_sent(bytes.len());
                 write_last(&mut write, &bytes, hub.options.close).await;
@@ -124,12 +130,13 @@ impl Session<'_> {
     async fn read(self, reader: &mut Reader) {
         let read = async {
             loop {
-                let bytes = reader.fill().await?;
-                self.hub.meter.add_received(bytes);
-                self.peer.hear();
+                // First what came along with the hello.
                 if let Some(reason) = self.take_frames(reader).await? {
                     return Ok(reason);
                 }
+                let bytes = reader.fill().await?;
+                self.hub.meter.add_received(bytes);
+                self.peer.hear();
             }
         };
         let end = tokio::select! {
@@ -143,7 +150,6 @@ impl Session<'_> {
                 self.end(Ending::Abort, &error.to_string());
             }
             Err(error) => {
-                tracing::debug!(session = self.peer.session.0, %error, "a peer is given up");
                 // It learns why, if it still reads.
                 self.end(Ending::Flush, &error.to_string());
             }

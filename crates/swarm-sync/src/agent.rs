@@ -1,0 +1,358 @@
+//! An agent's side: [`Agent`], a handle to a task that drives one `Replica` and keeps it connected.
+
+mod builder;
+mod connector;
+mod driver;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sync_core::{
+    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Key, Operation, Receipt, RequestError,
+    Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
+};
+use sync_protocol::{Command, Outcome, ReplicaStatus};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::hub::unexpected;
+
+pub use self::builder::AgentBuilder;
+use self::driver::AgentCommand;
+
+/// One agent with its own replica. Cheap to clone; the last clone's end stops it in an orderly way,
+/// [`Agent::shutdown`] does so and waits.
+///
+/// Writes and reads need no hub. An agent may start before its hub, reconnects by itself and catches
+/// up from where it was.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    commands: mpsc::Sender<AgentCommand>,
+    receipts: broadcast::Sender<Receipt>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    default_timeout: Duration,
+}
+
+/// Where an agent and its connection stand.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct AgentState {
+    /// The replica.
+    #[serde(flatten)]
+    pub replica: ReplicaStatus,
+    /// The hub it is to be connected to.
+    pub hub: String,
+    /// Whether it is to be connected at all.
+    pub online: bool,
+    /// Why the last attempt or connection ended, if it is not connected.
+    pub link_error: Option<String>,
+    /// Bytes at the socket since the start, over all connections.
+    pub traffic: Traffic,
+}
+
+impl Agent {
+    /// Replaces the value of a key. Answered once it is durable in this agent's store.
+    pub async fn set<K, V>(&self, key: K, value: V) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+        V: TryInto<Value>,
+        V::Error: Into<RequestError>,
+    {
+        let value = value.try_into().map_err(Into::into)?;
+        self.write(key, Operation::Put(value), None).await
+    }
+
+    /// The same with user metadata, which travels along and shows in [`StateVersion::metadata`].
+    pub async fn set_with<K, V>(
+        &self,
+        key: K,
+        value: V,
+        metadata: BTreeMap<String, Value>,
+    ) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+        V: TryInto<Value>,
+        V::Error: Into<RequestError>,
+    {
+        let value = value.try_into().map_err(Into::into)?;
+        self.write(key, Operation::Put(value), Some(Value::Map(metadata)))
+            .await
+    }
+
+    /// Removes a key. Only what this agent could see is removed: concurrent additions to a counter
+    /// or a set survive.
+    pub async fn delete<K>(&self, key: K) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        self.write(key, Operation::Delete, None).await
+    }
+
+    /// Adds to a counter; a negative amount subtracts.
+    pub async fn add<K>(&self, key: K, amount: i64) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        self.write(key, Operation::Add(amount), None).await
+    }
+
+    /// Adds an element to a set.
+    pub async fn insert<K, V>(&self, key: K, element: V) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+        V: TryInto<Value>,
+        V::Error: Into<RequestError>,
+    {
+        let element = element.try_into().map_err(Into::into)?;
+        self.write(key, Operation::Insert(element), None).await
+    }
+
+    /// Takes an element out of a set. An addition that this agent has not seen survives.
+    pub async fn remove<K, V>(&self, key: K, element: V) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+        V: TryInto<Value>,
+        V::Error: Into<RequestError>,
+    {
+        let element = element.try_into().map_err(Into::into)?;
+        self.write(key, Operation::Remove(element), None).await
+    }
+
+    /// Any operation, with metadata that must be a map.
+    pub async fn write<K>(
+        &self,
+        key: K,
+        operation: Operation,
+        metadata: Option<Value>,
+    ) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        match self
+            .run(Command::Write {
+                key,
+                operation,
+                metadata,
+            })
+            .await?
+        {
+            Outcome::Written(ack) => Ok(ack),
+            other => Err(misanswered(&other)),
+        }
+    }
+
+    /// A key as this replica holds it, with how far to trust it; `None` if it holds no value.
+    pub async fn get<K>(&self, key: K) -> Result<Option<StateVersion>, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        self.read(|done| AgentCommand::Get { key, done }).await
+    }
+
+    /// The version of a key as last told by the hub; `None` if it holds no value or was never
+    /// committed.
+    pub async fn version<K>(&self, key: K) -> Result<Option<Version>, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        self.read(|done| AgentCommand::Version { key, done }).await
+    }
+
+    /// The version of a key at the hub. Needs a connection.
+    pub async fn version_at_hub<K>(&self, key: K) -> Result<Option<Version>, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        match self.ask(Ask::Version(key), None).await? {
+            Answer::Version(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The keys that match a pattern (`*` any run of characters, `?` one) and hold a value here.
+    pub async fn keys(&self, pattern: &str) -> Result<Vec<Key>, RequestError> {
+        let pattern = pattern.to_owned();
+        self.read(|done| AgentCommand::Keys { pattern, done }).await
+    }
+
+    /// This replica's position in the hub's log.
+    pub async fn cursor(&self) -> Result<Option<Cursor>, RequestError> {
+        Ok(self.state().await?.replica.cursor)
+    }
+
+    /// The digest of the whole replica, writes that wait for the hub included.
+    pub async fn digest(&self) -> Result<Digest, RequestError> {
+        Ok(self.state().await?.replica.digest)
+    }
+
+    /// Where the agent and its connection stand.
+    pub async fn state(&self) -> Result<AgentState, RequestError> {
+        self.read(|done| AgentCommand::State { done }).await
+    }
+
+    /// A full synchronization of `keys` across the swarm, run by the hub. Needs a connection.
+    pub async fn sync(
+        &self,
+        keys: &[Key],
+        timeout: Option<Duration>,
+    ) -> Result<SyncReport, RequestError> {
+        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let wait = timeout.map(|t| t + self.default_timeout);
+        match self
+            .ask(
+                Ask::Sync {
+                    keys: keys.to_vec().into(),
+                    timeout_ms,
+                },
+                wait,
+            )
+            .await?
+        {
+            Answer::Synced(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What changed after `since`, as the hub holds it. Needs a connection. The replica itself
+    /// catches up without being asked.
+    pub async fn delta(&self, since: Since) -> Result<Delta, RequestError> {
+        match self.ask(Ask::Delta(since), None).await? {
+            Answer::Delta(delta) => Ok(delta),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Removes one key, or with `None` all of the swarm's, on every replica. Needs a connection.
+    pub async fn clear(&self, key: Option<&Key>) -> Result<u64, RequestError> {
+        match self.ask(Ask::Clear(key.cloned()), None).await? {
+            Answer::Cleared(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until every write made so far has reached `level`; at most `timeout` for the hub.
+    pub async fn flush(
+        &self,
+        level: Durability,
+        timeout: Option<Duration>,
+    ) -> Result<(), RequestError> {
+        let command = match level {
+            Durability::Hub => Command::FlushToHub {
+                timeout: timeout.unwrap_or(self.default_timeout),
+            },
+            _ => Command::FlushToDisk,
+        };
+        self.run(command).await.map(|_| ())
+    }
+
+    /// Cuts the connection and stays away until [`Agent::go_online`].
+    pub async fn go_offline(&self) -> Result<(), RequestError> {
+        self.read(|done| AgentCommand::Online {
+            online: false,
+            done,
+        })
+        .await
+    }
+
+    /// Connects again and catches up. Returns at once; [`Agent::wait_in_step`] waits.
+    pub async fn go_online(&self) -> Result<(), RequestError> {
+        self.read(|done| AgentCommand::Online { online: true, done })
+            .await
+    }
+
+    /// Waits until the replica has, from now on, once been in step with the hub.
+    pub async fn wait_in_step(&self, timeout: Duration) -> Result<(), RequestError> {
+        let reached = self.read(|done| AgentCommand::WaitInStep { done });
+        let late = || RequestError::Deadline {
+            doing: "getting in step with the hub".to_owned(),
+            limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        tokio::time::timeout(timeout, reached)
+            .await
+            .map_err(|_| late())?
+    }
+
+    /// Writes of this agent that came back, oldest write first. They are kept until
+    /// [`Agent::take_receipts`].
+    pub async fn receipts(&self) -> Result<Vec<Receipt>, RequestError> {
+        self.read(|done| AgentCommand::Receipts { done }).await
+    }
+
+    /// Receipts as they arrive. A receiver that lags misses some here and finds them in
+    /// [`Agent::receipts`].
+    pub fn subscribe_receipts(&self) -> broadcast::Receiver<Receipt> {
+        self.receipts.subscribe()
+    }
+
+    /// The caller has dealt with these receipts: forget them.
+    pub async fn take_receipts(&self, writes: Vec<WriteId>) -> Result<(), RequestError> {
+        self.run(Command::TakeReceipts(writes)).await.map(|_| ())
+    }
+
+    /// Stops: what is under way becomes durable, the connection is closed. The store stays open; it
+    /// is its owner's.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self
+            .commands
+            .send(AgentCommand::Shutdown { done })
+            .await
+            .is_ok()
+        {
+            let _ = stopped.await;
+        }
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+
+    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Result<Answer, RequestError> {
+        let timeout = wait.unwrap_or(self.default_timeout * 2);
+        match self.run(Command::Ask { ask, timeout }).await? {
+            Outcome::Answered(answer) => Ok(answer),
+            other => Err(misanswered(&other)),
+        }
+    }
+
+    async fn run(&self, command: Command) -> Result<Outcome, RequestError> {
+        self.read(|done| AgentCommand::Run { command, done })
+            .await?
+    }
+
+    async fn read<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> AgentCommand,
+    ) -> Result<T, RequestError> {
+        let stopped = || RequestError::Stopped {
+            reason: "the agent was shut down".to_owned(),
+        };
+        let (done, answer) = oneshot::channel();
+        self.commands
+            .send(command(done))
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+fn misanswered(outcome: &Outcome) -> RequestError {
+    RequestError::Invalid {
+        reason: format!("the replica answered another command: {outcome:?}"),
+    }
+}

@@ -1,0 +1,129 @@
+//! Settings of an [`Agent`] and its start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync_core::{AgentId, Clock, Incarnation, Link, Resolvers, Store, SwarmId};
+use sync_protocol::Limits;
+use sync_store::MemoryStore;
+use tokio::sync::{Mutex, broadcast, mpsc};
+
+use super::Agent;
+use super::driver::Driver;
+use crate::clock::SystemClock;
+use crate::error::StartError;
+
+/// Requests that may wait for the agent's task; past it callers wait.
+const COMMANDS_MAX: usize = 1_024;
+
+/// Receipts that a subscriber may lag behind before it has to list them.
+const RECEIPTS_MAX: usize = 1_024;
+
+/// The swarm of an agent that names none.
+const DEFAULT_SWARM: &str = "default";
+
+/// Builds an [`Agent`].
+#[derive(Debug)]
+pub struct AgentBuilder {
+    pub(super) name: String,
+    pub(super) swarm: String,
+    pub(super) link: Arc<dyn Link>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) resolvers: Resolvers,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    pub(super) default_timeout: Duration,
+    pub(super) online: bool,
+    pub(super) incarnation: Incarnation,
+}
+
+impl Agent {
+    /// An agent called `name` that reaches its hub through `link`. Unless told otherwise it belongs
+    /// to the swarm `default` and keeps its replica in memory.
+    pub fn builder(name: impl Into<String>, link: impl Link + 'static) -> AgentBuilder {
+        AgentBuilder {
+            name: name.into(),
+            swarm: DEFAULT_SWARM.to_owned(),
+            link: Arc::new(link),
+            store: Arc::new(MemoryStore::new()),
+            resolvers: sync_resolve::standard(),
+            clock: Arc::new(SystemClock::new()),
+            limits: Limits::default(),
+            default_timeout: Duration::from_secs(10),
+            online: true,
+            // Fresh at every start, so that a copied disk never reuses an id.
+            incarnation: Incarnation::from_random(rand::random()),
+        }
+    }
+}
+
+impl AgentBuilder {
+    /// The swarm it belongs to.
+    #[must_use]
+    pub fn swarm(mut self, swarm: impl Into<String>) -> Self {
+        self.swarm = swarm.into();
+        self
+    }
+
+    /// Where it keeps its replica. What an acknowledged write survives is this store's durability.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Merge rules other than the standard ones. Every node of a swarm needs the same.
+    #[must_use]
+    pub fn resolvers(mut self, resolvers: Resolvers) -> Self {
+        self.resolvers = resolvers;
+        self
+    }
+
+    /// How long a request to the hub may take; 10 s if not set.
+    #[must_use]
+    pub fn default_timeout(mut self, timeout: Duration) -> Self {
+        self.default_timeout = timeout;
+        self
+    }
+
+    /// Bounds other than the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// A clock other than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts without connecting, until [`Agent::go_online`].
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        self.online = false;
+        self
+    }
+
+    /// Reads the store and starts; the hub need not be there. Must be called inside a tokio runtime.
+    pub async fn start(self) -> Result<Agent, StartError> {
+        let config = |e: sync_core::IdError| StartError::Config {
+            reason: e.to_string(),
+        };
+        let agent = AgentId::new(&self.name).map_err(config)?;
+        let swarm = SwarmId::new(&self.swarm).map_err(config)?;
+        let default_timeout = self.default_timeout;
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let (receipts, _) = broadcast::channel(RECEIPTS_MAX);
+        let driver = Driver::open(self, agent, swarm, queue, receipts.clone()).await?;
+        let task = Arc::new(Mutex::new(Some(tokio::spawn(driver.run()))));
+        Ok(Agent {
+            commands,
+            receipts,
+            task,
+            default_timeout,
+        })
+    }
+}

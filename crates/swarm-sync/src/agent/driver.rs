@@ -1,0 +1,338 @@
+//! The one task that drives a replica: it translates between the machine, the store, the connection
+//! and callers, and decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sync_core::codec;
+use sync_core::{
+    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Receipt, RequestError, Role,
+    StateVersion, SwarmId, Version,
+};
+use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::connector::{Connector, LinkEvent, Meter};
+use super::{AgentBuilder, AgentState};
+use crate::error::StartError;
+use crate::hub::until;
+use crate::store_queue::{Completions, StoreQueue, for_each_row};
+
+/// What a handle asks of the task.
+#[derive(Debug)]
+pub(super) enum AgentCommand {
+    Run {
+        command: Command,
+        done: oneshot::Sender<Result<Outcome, RequestError>>,
+    },
+    Get {
+        key: Key,
+        done: oneshot::Sender<Option<StateVersion>>,
+    },
+    Version {
+        key: Key,
+        done: oneshot::Sender<Option<Version>>,
+    },
+    Keys {
+        pattern: String,
+        done: oneshot::Sender<Vec<Key>>,
+    },
+    State {
+        done: oneshot::Sender<AgentState>,
+    },
+    Receipts {
+        done: oneshot::Sender<Vec<Receipt>>,
+    },
+    Online {
+        online: bool,
+        done: oneshot::Sender<()>,
+    },
+    WaitInStep {
+        done: oneshot::Sender<()>,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// A connection that is up.
+#[derive(Debug)]
+struct Up {
+    generation: u64,
+    sender: Box<dyn LinkSender>,
+}
+
+/// Everything the task owns.
+#[derive(Debug)]
+pub(super) struct Driver {
+    replica: Replica,
+    clock: Arc<dyn Clock>,
+    queue: StoreQueue,
+    commands: mpsc::Receiver<AgentCommand>,
+    connector: Connector,
+    up: Option<Up>,
+    hub: String,
+    link_error: Option<String>,
+    meter: Meter,
+    answers: BTreeMap<u64, oneshot::Sender<Result<Outcome, RequestError>>>,
+    next_request: u64,
+    /// Callers that wait until the replica is in step, with when they asked.
+    in_step: Vec<(std::time::Duration, oneshot::Sender<()>)>,
+    receipts: broadcast::Sender<Receipt>,
+}
+
+impl Driver {
+    pub(super) async fn open(
+        settings: AgentBuilder,
+        agent: AgentId,
+        swarm: SwarmId,
+        commands: mpsc::Receiver<AgentCommand>,
+        receipts: broadcast::Sender<Receipt>,
+    ) -> Result<Self, StartError> {
+        let store = settings.store;
+        let incarnation = settings.incarnation;
+        let mut config = ReplicaConfig::new(swarm.clone(), agent.clone(), store.durability());
+        config.limits = settings.limits;
+        let mut recovery = ReplicaRecovery::new(config, settings.resolvers, incarnation);
+        for_each_row::<StartError>(&*store, &swarm, |row| Ok(recovery.row(row)?)).await?;
+        let hub = settings.link.describe();
+        let hello = Hello::new(swarm, agent, incarnation, Role::Member);
+        Ok(Self {
+            replica: recovery.open(),
+            clock: settings.clock,
+            queue: StoreQueue::start(store),
+            commands,
+            connector: Connector::start(settings.link, hello, settings.online),
+            up: None,
+            hub,
+            link_error: None,
+            meter: Meter::default(),
+            answers: BTreeMap::new(),
+            next_request: 0,
+            in_step: Vec::new(),
+            receipts,
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        self.pump().await;
+        let done = loop {
+            let now = self.now();
+            let wait = self
+                .replica
+                .poll_timeout()
+                .map(|due| due.saturating_sub(now.mono));
+            tokio::select! {
+                biased;
+                completed = self.queue.completed() => self.handle_completed(completed),
+                Some(event) = self.connector.events.recv() => self.handle_link(event),
+                command = self.commands.recv() => match command {
+                    None => break None,
+                    Some(AgentCommand::Shutdown { done }) => break Some(done),
+                    Some(command) => self.handle_command(command),
+                },
+                () = until(wait) => {
+                    let now = self.now();
+                    self.replica.handle_timeout(now);
+                }
+            }
+            self.pump().await;
+        };
+        self.finish().await;
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+
+    /// Lets what is under way become durable and be answered, then closes the connection.
+    async fn finish(mut self) {
+        self.replica.flush_lazy_rows();
+        self.pump().await;
+        while !self.replica.is_settled() {
+            let completed = self.queue.completed().await;
+            self.handle_completed(completed);
+            self.pump().await;
+        }
+        if let Some(mut up) = self.up.take() {
+            up.sender.close().await;
+        }
+        self.connector.stop().await;
+        self.queue.close().await;
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn handle_completed(&mut self, completed: Completions) {
+        let now = self.now();
+        for (token, result) in completed.into_values() {
+            if let Err(reason) = &result {
+                tracing::error!(reason, "the store failed; this agent stops");
+            }
+            self.replica.handle_persisted(now, token, result);
+        }
+    }
+
+    fn handle_link(&mut self, event: LinkEvent) {
+        let now = self.now();
+        match event {
+            LinkEvent::Up { generation, sender } => {
+                tracing::info!(hub = self.hub, "connected");
+                self.up = Some(Up { generation, sender });
+                self.link_error = None;
+                self.replica.handle_link_up(now);
+            }
+            LinkEvent::Frames { generation, frames } => {
+                if self
+                    .up
+                    .as_ref()
+                    .is_some_and(|up| up.generation == generation)
+                {
+                    self.handle_frames(now, generation, frames);
+                }
+            }
+            LinkEvent::Down { generation, reason } => {
+                if self
+                    .up
+                    .as_ref()
+                    .is_some_and(|up| up.generation == generation)
+                {
+                    tracing::info!(hub = self.hub, reason, "disconnected");
+                    self.link_down(now);
+                }
+                self.link_error = Some(reason);
+            }
+            LinkEvent::Failed { reason } => {
+                // Once per reason, not once per attempt.
+                if self.link_error.as_ref() != Some(&reason) {
+                    tracing::warn!("{reason}; trying again");
+                }
+                self.link_error = Some(reason);
+            }
+        }
+    }
+
+    fn handle_frames(&mut self, now: Now, generation: u64, frames: Vec<bytes::Bytes>) {
+        for frame in frames {
+            match codec::decode(&frame) {
+                Ok(message) => self.replica.handle_message(now, message),
+                Err(error) => {
+                    tracing::warn!(%error, "the hub sent what cannot be read");
+                    self.connector.close(generation);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn link_down(&mut self, now: Now) {
+        if let Some(up) = self.up.take() {
+            self.meter.add(up.sender.traffic());
+        }
+        self.replica.handle_link_down(now);
+    }
+
+    fn handle_command(&mut self, command: AgentCommand) {
+        let now = self.now();
+        match command {
+            AgentCommand::Run { command, done } => {
+                self.next_request += 1;
+                self.answers.insert(self.next_request, done);
+                self.replica.handle_command(now, self.next_request, command);
+            }
+            AgentCommand::Get { key, done } => {
+                let _ = done.send(self.replica.get(now, &key));
+            }
+            AgentCommand::Version { key, done } => {
+                let _ = done.send(self.replica.version(&key));
+            }
+            AgentCommand::Keys { pattern, done } => {
+                let _ = done.send(self.replica.keys(&pattern));
+            }
+            AgentCommand::State { done } => {
+                let _ = done.send(self.state(now));
+            }
+            AgentCommand::Receipts { done } => {
+                let _ = done.send(self.replica.receipts().cloned().collect());
+            }
+            AgentCommand::Online { online, done } => {
+                self.connector.set_online(online);
+                if !online && self.up.is_some() {
+                    self.link_down(now);
+                }
+                let _ = done.send(());
+            }
+            AgentCommand::WaitInStep { done } => {
+                self.in_step.push((now.mono, done));
+                self.replica.hasten_beat(now);
+            }
+            // Handled by the caller, which ends the loop.
+            AgentCommand::Shutdown { .. } => {}
+        }
+    }
+
+    fn state(&self, now: Now) -> AgentState {
+        AgentState {
+            replica: self.replica.status(now),
+            hub: self.hub.clone(),
+            online: self.connector.is_online(),
+            link_error: self.link_error.clone(),
+            traffic: self
+                .meter
+                .total(self.up.as_ref().map(|up| up.sender.traffic())),
+        }
+    }
+
+    /// Carries out what the machine asks for, until it asks for nothing more.
+    async fn pump(&mut self) {
+        let mut frames = Vec::new();
+        while let Some(output) = self.replica.poll_output() {
+            match output {
+                ReplicaOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
+                ReplicaOutput::Send(message) => frames.push(message),
+                ReplicaOutput::Answer { request, result } => {
+                    if let Some(done) = self.answers.remove(&request) {
+                        let _ = done.send(result);
+                    }
+                }
+                ReplicaOutput::Receipt(receipt) => {
+                    tracing::warn!("{receipt}");
+                    // Without a subscriber it waits to be listed.
+                    let _ = self.receipts.send(receipt);
+                }
+                ReplicaOutput::Disconnect(reason) => {
+                    tracing::warn!(reason, "disconnecting from the hub");
+                    if let Some(up) = &self.up {
+                        self.connector.close(up.generation);
+                    }
+                }
+            }
+        }
+        self.send(frames).await;
+        self.wake_in_step();
+    }
+
+    async fn send(&mut self, messages: Vec<Message>) {
+        let Some(up) = self.up.as_mut().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        let frames = messages.iter().map(codec::encode).collect();
+        if let Err(error) = up.sender.send(frames).await {
+            tracing::warn!(%error, "sending to the hub failed");
+            self.connector.close(up.generation);
+        }
+    }
+
+    /// Answers whoever waits for a moment in step that came after the question.
+    fn wake_in_step(&mut self) {
+        let now = self.now();
+        let Some(age) = self.replica.age(now) else {
+            return;
+        };
+        let at = now.mono.saturating_sub(age);
+        for (_, done) in self.in_step.extract_if(.., |(asked, _)| *asked <= at) {
+            let _ = done.send(());
+        }
+    }
+}

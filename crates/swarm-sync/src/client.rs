@@ -1,0 +1,158 @@
+//! A peer that holds no replica: asks the hub and leaves. It does not join the roster.
+
+use std::time::Duration;
+
+use sync_core::codec;
+use sync_core::{
+    Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
+    Message, Operation, RequestError, Role, Since, StateVersion, SwarmId, SyncReport, Value,
+    Version,
+};
+
+use crate::error::StartError;
+use crate::hub::unexpected;
+
+/// A connection of a client. One request at a time.
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+    next_request: u64,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Connects under `name`, which need not be unique. Requests take `timeout` at most.
+    pub async fn connect(
+        link: &dyn Link,
+        swarm: SwarmId,
+        name: AgentId,
+        timeout: Duration,
+    ) -> Result<Self, StartError> {
+        let incarnation = Incarnation::from_random(rand::random());
+        let hello = Hello::new(swarm, name, incarnation, Role::Client);
+        let connection = link.connect(&hello).await?;
+        Ok(Self {
+            connection,
+            next_request: 0,
+            timeout,
+        })
+    }
+
+    /// The state of a key at the hub.
+    pub async fn get(&mut self, key: Key) -> Result<Option<StateVersion>, RequestError> {
+        match self.ask(Ask::Get(key)).await? {
+            Answer::State(state) => Ok(state.map(|boxed| *boxed)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The version of a key at the hub.
+    pub async fn version(&mut self, key: Key) -> Result<Option<Version>, RequestError> {
+        match self.ask(Ask::Version(key)).await? {
+            Answer::Version(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A write decided and made durable at the hub.
+    pub async fn write(
+        &mut self,
+        key: Key,
+        operation: Operation,
+        metadata: Option<Value>,
+    ) -> Result<Ack, RequestError> {
+        match self
+            .ask(Ask::Write {
+                key,
+                operation,
+                metadata,
+            })
+            .await?
+        {
+            Answer::Written(ack) => Ok(ack),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A full synchronization of `keys` across the swarm.
+    pub async fn sync(
+        &mut self,
+        keys: Vec<Key>,
+        timeout: Option<Duration>,
+    ) -> Result<SyncReport, RequestError> {
+        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        match self
+            .ask(Ask::Sync {
+                keys: keys.into(),
+                timeout_ms,
+            })
+            .await?
+        {
+            Answer::Synced(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What changed after `since`; continue from [`Delta::to`] while [`Delta::more`] is set.
+    pub async fn delta(&mut self, since: Since) -> Result<Delta, RequestError> {
+        match self.ask(Ask::Delta(since)).await? {
+            Answer::Delta(delta) => Ok(delta),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Where the hub stands.
+    pub async fn status(&mut self) -> Result<HubStatus, RequestError> {
+        match self.ask(Ask::Status).await? {
+            Answer::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Any request.
+    pub async fn ask(&mut self, ask: Ask) -> Result<Answer, RequestError> {
+        self.next_request += 1;
+        let request = self.next_request;
+        let limit = self.timeout;
+        let exchange = self.exchange(request, ask);
+        let late = || RequestError::Deadline {
+            doing: "the hub's answer".to_owned(),
+            limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+        };
+        tokio::time::timeout(limit, exchange)
+            .await
+            .map_err(|_| late())?
+    }
+
+    /// Closes the connection in an orderly way.
+    pub async fn close(mut self) {
+        self.connection.sender.close().await;
+    }
+
+    async fn exchange(&mut self, request: u64, ask: Ask) -> Result<Answer, RequestError> {
+        let lost = |e: String| RequestError::Unavailable {
+            doing: format!("the request ({e})"),
+        };
+        let frame = codec::encode(&Body::Request { request, ask }.into());
+        let sent = self.connection.sender.send(vec![frame]).await;
+        sent.map_err(|e| lost(e.to_string()))?;
+        loop {
+            let received = self.connection.receiver.recv(1).await;
+            for frame in received.map_err(|e| lost(e.to_string()))? {
+                let message = codec::decode(&frame).map_err(|e| lost(e.to_string()))?;
+                if let Message {
+                    body:
+                        Body::Reply {
+                            request: answered,
+                            answer,
+                        },
+                    ..
+                } = message
+                    && answered == request
+                {
+                    return answer;
+                }
+            }
+        }
+    }
+}

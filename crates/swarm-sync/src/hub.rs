@@ -1,0 +1,195 @@
+//! The hub's side: [`StateSynchronizer`], a handle to a task that drives one `Hub` per swarm.
+
+mod builder;
+mod driver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync_core::{
+    AgentId, Answer, Ask, Delta, HubStatus, Key, RequestError, Since, StateVersion, SwarmId,
+    SyncReport, Version,
+};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub use self::builder::SynchronizerBuilder;
+use self::driver::HubCommand;
+pub(crate) use self::driver::until;
+
+/// Synchronizes the state of any number of swarms. Cheap to clone; the last clone's end stops it in
+/// an orderly way, [`StateSynchronizer::shutdown`] does so and waits.
+///
+/// Every answer speaks of durable state only: it waits for the store.
+#[derive(Debug, Clone)]
+pub struct StateSynchronizer {
+    commands: mpsc::Sender<HubCommand>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    default_timeout: Duration,
+}
+
+impl StateSynchronizer {
+    /// Full synchronization of one key: asks every connected agent, joins, resolves, commits, sends
+    /// the update and waits until it is confirmed, at most `timeout` (the default one if `None`).
+    ///
+    /// An error if no agent is connected or none answers: a synchronization that reached nobody is
+    /// not one. Agents of the roster that did not answer are listed as missing.
+    pub async fn synchronize_state(
+        &self,
+        swarm: &SwarmId,
+        key: &Key,
+        timeout: Option<Duration>,
+    ) -> Result<SyncReport, RequestError> {
+        self.synchronize_many(swarm, std::slice::from_ref(key), timeout)
+            .await
+    }
+
+    /// Full synchronization of many keys in one round: one request to each agent, not one per key.
+    /// The report has a line per key.
+    pub async fn synchronize_many(
+        &self,
+        swarm: &SwarmId,
+        keys: &[Key],
+        timeout: Option<Duration>,
+    ) -> Result<SyncReport, RequestError> {
+        let timeout = timeout.unwrap_or(self.default_timeout);
+        let timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        let ask = Ask::Sync {
+            keys: keys.to_vec().into(),
+            timeout_ms,
+        };
+        match self.ask(swarm, ask).await? {
+            Answer::Synced(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Every key that changed after `since`, at its newest, deletions included. O(changes), whatever
+    /// the number of keys.
+    ///
+    /// `since` is a cursor of an earlier delta or a revision of the swarm, not the version of a key:
+    /// versions count per key, so a change to a rarely written one would stay unseen. If
+    /// [`Delta::more`] is set, continue from [`Delta::to`].
+    pub async fn delta_sync(&self, swarm: &SwarmId, since: Since) -> Result<Delta, RequestError> {
+        match self.ask(swarm, Ask::Delta(since)).await? {
+            Answer::Delta(delta) => Ok(delta),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The version of a key, or `None` if it holds no value.
+    pub async fn get_state_version(
+        &self,
+        swarm: &SwarmId,
+        key: &Key,
+    ) -> Result<Option<Version>, RequestError> {
+        match self.ask(swarm, Ask::Version(key.clone())).await? {
+            Answer::Version(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The synchronized state of a key, or `None` if it holds no value.
+    pub async fn get_state(
+        &self,
+        swarm: &SwarmId,
+        key: &Key,
+    ) -> Result<Option<StateVersion>, RequestError> {
+        match self.ask(swarm, Ask::Get(key.clone())).await? {
+            Answer::State(state) => Ok(state.map(|boxed| *boxed)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Removes one key, or with `None` all of the swarm's, on every replica; returns how many held a
+    /// value. A cleared key has no version; its numbering goes on if it returns.
+    pub async fn clear_state(
+        &self,
+        swarm: &SwarmId,
+        key: Option<&Key>,
+    ) -> Result<u64, RequestError> {
+        match self.ask(swarm, Ask::Clear(key.cloned())).await? {
+            Answer::Cleared(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Where the hub stands with a swarm: revision, digest, roster.
+    pub async fn status(&self, swarm: &SwarmId) -> Result<HubStatus, RequestError> {
+        match self.ask(swarm, Ask::Status).await? {
+            Answer::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Puts an agent on the roster before it has ever connected, so that rounds report it missing.
+    pub async fn register(&self, swarm: &SwarmId, agent: &AgentId) -> Result<(), RequestError> {
+        let (done, answer) = oneshot::channel();
+        let (swarm, agent) = (swarm.clone(), agent.clone());
+        self.command(HubCommand::Register { swarm, agent, done }, answer)
+            .await
+    }
+
+    /// Takes an agent off the roster and closes its connection; false if it was not on it. What it
+    /// wrote stays.
+    pub async fn unregister(&self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, RequestError> {
+        let (done, answer) = oneshot::channel();
+        let (swarm, agent) = (swarm.clone(), agent.clone());
+        self.command(HubCommand::Unregister { swarm, agent, done }, answer)
+            .await
+    }
+
+    /// Stops: no new connections, what is under way becomes durable, connections are closed. The
+    /// store stays open; it is its owner's.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self
+            .commands
+            .send(HubCommand::Shutdown { done })
+            .await
+            .is_ok()
+        {
+            let _ = stopped.await;
+        }
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+
+    /// Waits until the synchronizer has stopped by itself: its store failed, or its coordinator was
+    /// shut down.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
+    }
+
+    async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Result<Answer, RequestError> {
+        let (done, answer) = oneshot::channel();
+        self.command(
+            HubCommand::Ask {
+                swarm: swarm.clone(),
+                ask,
+                done,
+            },
+            answer,
+        )
+        .await?
+    }
+
+    async fn command<T>(
+        &self,
+        command: HubCommand,
+        answer: oneshot::Receiver<T>,
+    ) -> Result<T, RequestError> {
+        let stopped = || RequestError::Stopped {
+            reason: "the synchronizer was shut down".into(),
+        };
+        self.commands.send(command).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+pub(crate) fn unexpected(answer: &Answer) -> RequestError {
+    RequestError::Invalid {
+        reason: format!("the hub answered another question: {answer:?}"),
+    }
+}

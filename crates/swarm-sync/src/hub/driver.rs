@@ -1,0 +1,318 @@
+//! The one task that drives every hub: it translates between machines, store, coordinator and
+//! callers, and decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync_core::codec;
+use sync_core::{
+    AgentId, Answer, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, RequestError,
+    SessionId, Store, SwarmId, TransportError,
+};
+use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
+use tokio::sync::{mpsc, oneshot};
+
+use super::SynchronizerBuilder;
+use crate::error::StartError;
+use crate::store_queue::{Completions, StoreQueue, for_each_row};
+
+/// Events taken from the coordinator at a time: one pass of the machines, one flush, many messages.
+const EVENTS_PER_TURN: usize = 256;
+
+/// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
+const SWARMS_MAX: usize = 1_024;
+
+/// What a handle asks of the task.
+#[derive(Debug)]
+pub(super) enum HubCommand {
+    Ask {
+        swarm: SwarmId,
+        ask: Ask,
+        done: oneshot::Sender<Result<Answer, RequestError>>,
+    },
+    Register {
+        swarm: SwarmId,
+        agent: AgentId,
+        done: oneshot::Sender<()>,
+    },
+    Unregister {
+        swarm: SwarmId,
+        agent: AgentId,
+        done: oneshot::Sender<bool>,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Everything the task owns.
+#[derive(Debug)]
+pub(super) struct Driver {
+    settings: SynchronizerBuilder,
+    store: Arc<dyn Store>,
+    coordinator: Arc<dyn Coordinator>,
+    clock: Arc<dyn Clock>,
+    queue: StoreQueue,
+    commands: mpsc::Receiver<HubCommand>,
+    hubs: BTreeMap<SwarmId, Hub>,
+    sessions: BTreeMap<SessionId, SwarmId>,
+    answers: BTreeMap<u64, oneshot::Sender<Result<Answer, RequestError>>>,
+    next_request: u64,
+}
+
+impl Driver {
+    /// Opens every swarm that the store knows.
+    pub(super) async fn open(
+        settings: SynchronizerBuilder,
+        commands: mpsc::Receiver<HubCommand>,
+    ) -> Result<Self, StartError> {
+        let store = Arc::clone(&settings.store);
+        let mut driver = Self {
+            queue: StoreQueue::start(Arc::clone(&store)),
+            coordinator: Arc::clone(&settings.coordinator),
+            clock: Arc::clone(&settings.clock),
+            settings,
+            commands,
+            hubs: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            next_request: 0,
+            store,
+        };
+        for swarm in driver.store.swarms().await? {
+            driver.open_swarm(&swarm).await?;
+        }
+        driver.pump().await;
+        Ok(driver)
+    }
+
+    pub(super) async fn run(mut self) {
+        let done = loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                completed = self.queue.completed() => {
+                    self.handle_completed(completed);
+                }
+                events = self.coordinator.recv(EVENTS_PER_TURN) => {
+                    if events.is_empty() {
+                        break None;
+                    }
+                    for event in events {
+                        self.handle_event(event).await;
+                    }
+                }
+                command = self.commands.recv() => match command {
+                    None => break None,
+                    Some(HubCommand::Shutdown { done }) => break Some(done),
+                    Some(command) => self.handle_command(command).await,
+                },
+                () = until(deadline) => {
+                    let now = self.now();
+                    for hub in self.hubs.values_mut() {
+                        hub.handle_timeout(now);
+                    }
+                }
+            }
+            self.pump().await;
+        };
+        self.finish().await;
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+
+    /// Lets what is under way become durable and be answered, then closes the connections.
+    async fn finish(mut self) {
+        self.pump().await;
+        while self.hubs.values().any(|hub| !hub.is_settled()) {
+            let completed = self.queue.completed().await;
+            self.handle_completed(completed);
+            self.pump().await;
+        }
+        self.coordinator.shutdown().await;
+        self.queue.close().await;
+    }
+
+    fn handle_completed(&mut self, completed: Completions) {
+        let now = self.now();
+        for (swarm, (token, result)) in completed {
+            if let Err(reason) = &result {
+                tracing::error!(%swarm, reason, "the store failed; this swarm stops");
+            }
+            if let Some(hub) = self.hubs.get_mut(&swarm) {
+                hub.handle_persisted(now, token, result);
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// How long until a machine wants to be woken.
+    fn deadline(&self) -> Option<Duration> {
+        let due = self.hubs.values().filter_map(Hub::poll_timeout).min()?;
+        Some(due.saturating_sub(self.now().mono))
+    }
+
+    async fn open_swarm(&mut self, swarm: &SwarmId) -> Result<(), StartError> {
+        let mut config = HubConfig::new(swarm.clone());
+        config.limits = self.settings.limits;
+        config.round_deadline = self.settings.default_timeout;
+        let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
+        for_each_row::<StartError>(&*self.store, swarm, |row| Ok(recovery.row(row)?)).await?;
+        let hub = recovery.open(Epoch::from_random(rand::random()));
+        for agent in hub.roster() {
+            self.coordinator.register(swarm, agent).await?;
+        }
+        self.hubs.insert(swarm.clone(), hub);
+        Ok(())
+    }
+
+    /// The hub of a swarm, opened if this is its first mention.
+    async fn hub(&mut self, swarm: &SwarmId) -> Result<&mut Hub, RequestError> {
+        if !self.hubs.contains_key(swarm) {
+            if self.hubs.len() >= SWARMS_MAX {
+                let reason = format!("this hub serves {SWARMS_MAX} swarms already, its limit");
+                return Err(RequestError::Invalid { reason });
+            }
+            let opened = self.open_swarm(swarm).await;
+            opened.map_err(|e| RequestError::Stopped {
+                reason: e.to_string(),
+            })?;
+        }
+        let missing = || RequestError::Stopped {
+            reason: format!("the swarm {swarm} is closed"),
+        };
+        self.hubs.get_mut(swarm).ok_or_else(missing)
+    }
+
+    async fn handle_event(&mut self, event: CoordinatorEvent) {
+        let now = self.now();
+        match event {
+            CoordinatorEvent::Connected { session, hello } => {
+                tracing::info!(agent = %hello.agent, swarm = %hello.swarm, role = ?hello.role, "connected");
+                match self.hub(&hello.swarm).await {
+                    Ok(hub) => {
+                        hub.handle_connected(now, session, &hello);
+                        self.sessions.insert(session, hello.swarm);
+                    }
+                    Err(error) => {
+                        self.coordinator
+                            .disconnect(session, &error.to_string())
+                            .await;
+                    }
+                }
+            }
+            CoordinatorEvent::Received { session, frame } => {
+                let swarm = self.sessions.get(&session);
+                let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(s)) else {
+                    return;
+                };
+                match codec::decode(&frame) {
+                    Ok(message) => hub.handle_message(now, session, message),
+                    Err(error) => {
+                        hub.handle_disconnected(now, session);
+                        self.sessions.remove(&session);
+                        tracing::warn!(%error, "a peer was disconnected");
+                        self.coordinator
+                            .disconnect(session, &error.to_string())
+                            .await;
+                    }
+                }
+            }
+            CoordinatorEvent::Disconnected { session, reason } => {
+                tracing::info!(?session, reason, "disconnected");
+                let swarm = self.sessions.remove(&session);
+                if let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(&s)) {
+                    hub.handle_disconnected(now, session);
+                }
+            }
+        }
+    }
+
+    async fn handle_command(&mut self, command: HubCommand) {
+        let now = self.now();
+        match command {
+            HubCommand::Ask { swarm, ask, done } => {
+                self.next_request += 1;
+                let request = self.next_request;
+                match self.hub(&swarm).await {
+                    Ok(hub) => {
+                        hub.handle_ask(now, request, ask);
+                        self.answers.insert(request, done);
+                    }
+                    Err(error) => {
+                        let _ = done.send(Err(error));
+                    }
+                }
+            }
+            HubCommand::Register { swarm, agent, done } => {
+                if let Ok(hub) = self.hub(&swarm).await {
+                    hub.register(&agent);
+                    if let Err(error) = self.coordinator.register(&swarm, &agent).await {
+                        tracing::warn!(%error, "the coordinator did not take an agent");
+                    }
+                    let _ = done.send(());
+                }
+            }
+            HubCommand::Unregister { swarm, agent, done } => {
+                if let Ok(hub) = self.hub(&swarm).await {
+                    let known = hub.unregister(&agent);
+                    if let Err(error) = self.coordinator.unregister(&swarm, &agent).await {
+                        tracing::warn!(%error, "the coordinator did not let an agent go");
+                    }
+                    let _ = done.send(known);
+                }
+            }
+            // Handled by the caller, which ends the loop.
+            HubCommand::Shutdown { .. } => {}
+        }
+    }
+
+    /// Carries out what the machines ask for, until they ask for nothing more.
+    async fn pump(&mut self) {
+        let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
+        let mut closing = Vec::new();
+        for hub in self.hubs.values_mut() {
+            while let Some(output) = hub.poll_output() {
+                match output {
+                    HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
+                    HubOutput::Send { session, message } => {
+                        frames
+                            .entry(session)
+                            .or_default()
+                            .push(codec::encode(&message));
+                    }
+                    HubOutput::Answer { request, answer } => {
+                        if let Some(done) = self.answers.remove(&request) {
+                            let _ = done.send(answer);
+                        }
+                    }
+                    HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
+                }
+            }
+        }
+        for (session, frames) in frames {
+            match self.coordinator.send(session, frames).await {
+                // A peer that is gone or too slow is reported by the coordinator as disconnected.
+                Ok(()) | Err(TransportError::NotConnected | TransportError::SlowPeer { .. }) => {}
+                Err(error) => closing.push((session, error.to_string())),
+            }
+        }
+        for (session, reason) in closing {
+            tracing::warn!(?session, reason, "a peer was disconnected");
+            self.coordinator.disconnect(session, &reason).await;
+        }
+    }
+}
+
+/// Sleeps for `wait`, or for ever.
+pub(crate) async fn until(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

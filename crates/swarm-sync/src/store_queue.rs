@@ -1,0 +1,132 @@
+//! From machines to the store: a bounded queue in, one flush for whatever has gathered, the newest
+//! durable batch per machine out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sync_core::{Batch, Row, Store, StoreError, SwarmId};
+use sync_protocol::Token;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+/// Batches that may wait for the store. Enough to fill many groups; past it machines wait, which is
+/// what bounds memory when a disk stalls.
+const QUEUE_MAX: usize = 1_024;
+
+/// Batches that share one flush at most: bounds how long the first of a group waits for the last.
+const GROUP_MAX: usize = 256;
+
+/// Rows read at a time while a node opens.
+const ROWS_PER_SCAN: usize = 4_096;
+
+/// Per swarm the newest batch that the store has finished, and how.
+pub(crate) type Completions = BTreeMap<SwarmId, (Token, Result<(), String>)>;
+
+/// How far each swarm's machine is durable. A mailbox, not a queue: a newer token replaces an older
+/// one, so it cannot grow.
+#[derive(Debug, Default)]
+struct Mailbox {
+    done: Mutex<Completions>,
+    changed: Notify,
+}
+
+impl Mailbox {
+    fn put(&self, tokens: BTreeMap<SwarmId, Token>, result: &Result<(), StoreError>) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        for (swarm, token) in tokens {
+            let outcome = result.as_ref().map_err(ToString::to_string).copied();
+            done.insert(swarm, (token, outcome));
+        }
+        drop(done);
+        self.changed.notify_one();
+    }
+}
+
+/// The queue in front of one store.
+#[derive(Debug)]
+pub(crate) struct StoreQueue {
+    batches: mpsc::Sender<(Token, Batch)>,
+    mailbox: Arc<Mailbox>,
+    task: JoinHandle<()>,
+}
+
+impl StoreQueue {
+    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+        let (batches, queue) = mpsc::channel(QUEUE_MAX);
+        let mailbox = Arc::new(Mailbox::default());
+        let task = tokio::spawn(run(store, queue, Arc::clone(&mailbox)));
+        Self {
+            batches,
+            mailbox,
+            task,
+        }
+    }
+
+    /// Queues a batch; waits while the queue is full.
+    pub(crate) async fn commit(&self, token: Token, batch: Batch) {
+        // The task ends only with this sender.
+        let _ = self.batches.send((token, batch)).await;
+    }
+
+    /// Waits until a machine is further than it was told. Cancel-safe.
+    pub(crate) async fn completed(&self) -> Completions {
+        loop {
+            let changed = self.mailbox.changed.notified();
+            let done = {
+                let mut held = self
+                    .mailbox
+                    .done
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut *held)
+            };
+            if !done.is_empty() {
+                return done;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until everything queued was written.
+    pub(crate) async fn close(self) {
+        drop(self.batches);
+        let _ = self.task.await;
+    }
+}
+
+async fn run(
+    store: Arc<dyn Store>,
+    mut queue: mpsc::Receiver<(Token, Batch)>,
+    mailbox: Arc<Mailbox>,
+) {
+    let mut waiting = Vec::with_capacity(GROUP_MAX);
+    while queue.recv_many(&mut waiting, GROUP_MAX).await > 0 {
+        let mut tokens = BTreeMap::new();
+        let mut group = Vec::with_capacity(waiting.len());
+        for (token, batch) in waiting.drain(..) {
+            tokens.insert(batch.swarm.clone(), token);
+            group.push(batch);
+        }
+        let result = store.commit(group).await;
+        mailbox.put(tokens, &result);
+    }
+}
+
+/// Reads every row of a swarm, page by page.
+pub(crate) async fn for_each_row<E: From<StoreError>>(
+    store: &dyn Store,
+    swarm: &SwarmId,
+    mut each: impl FnMut(&Row) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut after = None;
+    loop {
+        let rows = store.scan(swarm, after.as_deref(), ROWS_PER_SCAN).await?;
+        for row in &rows {
+            each(row)?;
+        }
+        if rows.len() < ROWS_PER_SCAN {
+            return Ok(());
+        }
+        after = rows.last().map(|row| row.key.clone());
+    }
+}
