@@ -1,2 +1,39 @@
-//! Tasks of this repository.
-fn main() {}
+//! Tasks of this repository. `cargo xtask --help` lists them.
+#![expect(
+    clippy::print_stderr,
+    reason = "a task talks to the person who runs it"
+)]
+
+mod ci;
+mod downstream;
+mod shell;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Tasks of this repository")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Task {
+    /// Everything a change must pass: fmt, clippy, tidy, tests, docs, downstream crates, benches
+    /// compile, demo.
+    Ci,
+    /// The conventions no compiler checks: layering, file headers and sizes, links, invariants.
+    Tidy,
+    /// Builds small crates that use single layers and looks at what they pull in.
+    Downstream,
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = shell::root();
+    match Args::parse().task {
+        Task::Ci => ci::run(&root),
+        Task::Tidy => tidy::run(&root),
+        Task::Downstream => downstream::run(&root),
+    }
+}

@@ -255,7 +255,8 @@ async fn an_owner_that_is_behind_loses_nothing(
     link: &dyn Link,
     behind: Duration,
 ) {
-    const FRAMES: u32 = 120;
+    // The events hold 64 MiB, the link one, sockets up to some forty.
+    const FRAMES: u32 = 160;
     let (session, connection) = connect(coordinator, link, "eager").await;
     let Connection {
         mut sender,
@@ -299,8 +300,11 @@ async fn an_owner_that_is_behind_loses_nothing_over_tcp() {
     let coordinator = TcpCoordinator::bind("127.0.0.1:0", options())
         .await
         .unwrap();
-    let link = TcpLink::new(coordinator.local_addr(), LinkOptions::default());
-    // Writes to the agent go on meanwhile, so a stall of its own is not the reason it lives.
+    let options = LinkOptions {
+        outbox_bytes_max: 1 << 20,
+        ..LinkOptions::default()
+    };
+    let link = TcpLink::new(coordinator.local_addr(), options);
     an_owner_that_is_behind_loses_nothing(&coordinator, &link, SILENCE * 3).await;
 }
 

@@ -170,6 +170,9 @@ async fn read_all(store: &dyn Store, swarm: &SwarmId, page: usize) -> Vec<Row> {
             "{} rows in a page of {page}",
             next.len()
         );
+        // Else a store that repeats rows would be read for ever.
+        let keys = after.iter().chain(next.iter().map(|row| &row.key));
+        assert!(keys.is_sorted_by(|a, b| a < b), "keys that do not ascend");
         let is_last = next.len() < page;
         rows.extend(next);
         if is_last {

@@ -138,7 +138,7 @@ pub async fn a_mute_holder_loses_the_name(fixture: &dyn Fixture) {
 pub async fn a_gone_holder_loses_the_name_at_once(fixture: &dyn Fixture) {
     // A probe that is waited for outlasts the patience of this suite.
     let setup = Setup {
-        probe: Duration::from_secs(3600),
+        probe: Duration::from_hours(1),
         ..Setup::default()
     };
     let mut scene = Scene::new(fixture, &setup).await;

@@ -105,10 +105,10 @@ impl Scene {
 
 /// Waits for what must happen.
 pub(super) async fn soon<T>(happens: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, happens).await {
-        Ok(value) => value,
-        Err(_) => panic!("nothing happened for {PATIENCE:?}"),
-    }
+    let Ok(value) = timeout(PATIENCE, happens).await else {
+        panic!("nothing happened for {PATIENCE:?}");
+    };
+    value
 }
 
 /// Reads exactly `count` frames.
