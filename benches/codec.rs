@@ -39,7 +39,7 @@ fn segments(c: &mut Criterion) {
         let bytes = segment.encode();
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(format!("encode/{name}"), |b| {
-            b.iter(|| black_box(&segment).encode())
+            b.iter(|| black_box(&segment).encode());
         });
         group.bench_function(format!("decode/{name}"), |b| {
             b.iter(|| Segment::decode(black_box(&bytes)));
@@ -60,10 +60,10 @@ fn messages(c: &mut Criterion) {
     let mut group = c.benchmark_group("message");
     group.throughput(Throughput::Bytes(frame.len() as u64));
     group.bench_function("encode/push", |b| {
-        b.iter(|| codec::encode(black_box(&message)))
+        b.iter(|| codec::encode(black_box(&message)));
     });
     group.bench_function("decode/push", |b| {
-        b.iter(|| codec::decode(black_box(&frame)))
+        b.iter(|| codec::decode(black_box(&frame)));
     });
     group.finish();
 }
@@ -79,13 +79,13 @@ fn values(c: &mut Criterion) {
     let mut group = c.benchmark_group("value");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("encode/document", |b| {
-        b.iter(|| black_box(&document).encode())
+        b.iter(|| black_box(&document).encode());
     });
     group.bench_function("decode/document", |b| {
-        b.iter(|| Value::decode(black_box(&bytes)))
+        b.iter(|| Value::decode(black_box(&bytes)));
     });
     group.bench_function("validate/document", |b| {
-        b.iter(|| Value::validate(black_box(&bytes)))
+        b.iter(|| Value::validate(black_box(&bytes)));
     });
     group.finish();
 }

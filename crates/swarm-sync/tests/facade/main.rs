@@ -1,0 +1,13 @@
+//! The tokio drivers over real transports and stores: what a user of the facade relies on.
+//!
+//! - `support`: a hub and agents on either transport, waits with deadlines
+//! - `sync`: writes, full synchronization, deltas, versions, clear
+//! - `links`: starting before the hub, cuts, restarts, two agents under one name
+//! - `fates`: receipts, refusals, what an error leaves behind
+//! - `durable`: sled on both sides, across restarts
+
+mod durable;
+mod fates;
+mod links;
+mod support;
+mod sync;
