@@ -64,3 +64,8 @@ pub use sync_store::{SledOptions, SledStore};
 pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, MemoryLink};
 #[cfg(feature = "tcp")]
 pub use sync_transport::{TcpCoordinator, TcpLink};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;
