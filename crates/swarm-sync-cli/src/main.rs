@@ -1,2 +1,63 @@
-//! The swarm-sync program.
-fn main() {}
+//! The `swarm-sync` program: a hub, an agent that any language can drive, one-shot commands and a
+//! demonstration. It holds no logic: what it does is the library's.
+
+mod agent;
+mod cli;
+mod data;
+mod demo;
+mod exit;
+mod json;
+mod logging;
+mod oneshot;
+mod output;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Code, Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.verbose, &cli.command);
+    let json = cli.command.json();
+    // One thread for the hub, its readers and its writers: fewer hand-overs, less latency.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(cli.command));
+            // Whoever still reads or writes a pipe must not hold the process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Failure::new(
+            Code::Failed,
+            "io",
+            format!("cannot start: {error}"),
+        )),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Agent(args) => agent::run(args).await,
+        Command::Get(args) => oneshot::get(args).await,
+        Command::Set(args) => oneshot::set(args).await,
+        Command::Add(args) => oneshot::add(args).await,
+        Command::Sync(args) => oneshot::sync(args).await,
+        Command::Delta(args) => oneshot::delta(args).await,
+        Command::Version(args) => oneshot::version(args).await,
+        Command::Status(args) => oneshot::status(args).await,
+    }
+}

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sync_core::{
-    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Key, Operation, Receipt, RequestError,
-    Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
+    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Incarnation, Key, Operation, Receipt,
+    RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -33,6 +33,7 @@ pub struct Agent {
     receipts: broadcast::Sender<Receipt>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
+    incarnation: Incarnation,
 }
 
 /// Where an agent and its connection stand.
@@ -53,6 +54,11 @@ pub struct AgentState {
 }
 
 impl Agent {
+    /// This run of the agent: the middle part of the ids of its writes.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
     /// Replaces the value of a key. Answered once it is durable in this agent's store.
     pub async fn set<K, V>(&self, key: K, value: V) -> Result<Ack, RequestError>
     where

@@ -22,9 +22,13 @@ pub const FORMAT: u8 = 1;
 /// No frame is larger, whatever is configured.
 pub const FRAME_BYTES_CEILING: usize = 16 * 1024 * 1024;
 
-type Config = Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_CEILING>>;
+/// What a message may claim to take in memory. bincode counts the size of items there, several times
+/// what they take in bytes; untrusted lists reserve nothing ahead (see [`List`]).
+const CLAIM_BYTES_MAX: usize = 8 * FRAME_BYTES_CEILING;
 
-const CONFIG: Config = bincode::config::standard().with_limit::<FRAME_BYTES_CEILING>();
+type Config = Configuration<LittleEndian, Varint, Limit<CLAIM_BYTES_MAX>>;
+
+const CONFIG: Config = bincode::config::standard().with_limit::<CLAIM_BYTES_MAX>();
 
 /// Encodes a small self-contained item behind a format byte.
 pub fn to_bytes<T: Encode>(item: &T) -> Bytes {

@@ -35,6 +35,9 @@ impl fmt::Debug for Span {
     }
 }
 
+/// Ranges that a union inserts one by one; with more it walks both sets.
+const INSERTED_ONE_BY_ONE_MAX: usize = 8;
+
 /// A set of write ids as ranges, ascending, disjoint and never adjacent: one set has one form.
 ///
 /// Contexts are small (one span per writer that ever touched the key, because a write's own span
@@ -79,7 +82,7 @@ impl Context {
     pub fn insert(&mut self, span: Span) -> bool {
         // The run of spans that overlap or touch the new one melts into it.
         let start = self.first_reaching(&span.writer, Seq::new(span.first.get().saturating_sub(1)));
-        let melts = |s: &Span| s.writer == span.writer && s.first.get() <= span.last.get() + 1;
+        let melts = |s: &Span| s.writer == span.writer && s.first <= span.last.next();
         let count = self.spans[start..].iter().take_while(|s| melts(s)).count();
         if count == 0 {
             self.spans.insert(start, span);
@@ -101,11 +104,37 @@ impl Context {
 
     /// Adds all of `other`; true if any of it is new.
     pub fn union(&mut self, other: &Self) -> bool {
-        // Not `any`, which would stop at the first.
-        other
-            .spans
-            .iter()
-            .fold(false, |grew, span| self.insert(span.clone()) | grew)
+        if self.includes(other) {
+            return false;
+        }
+        if other.spans.len() <= INSERTED_ONE_BY_ONE_MAX {
+            for span in &other.spans {
+                self.insert(span.clone());
+            }
+        } else {
+            self.merge(other);
+        }
+        true
+    }
+
+    /// The union in one walk over both: inserting n ranges among n others would move n² of them.
+    fn merge(&mut self, other: &Self) {
+        let mut theirs = other.spans.iter().cloned().peekable();
+        let mut ours = std::mem::take(&mut self.spans).into_iter().peekable();
+        loop {
+            let next = match (ours.peek(), theirs.peek()) {
+                (Some(a), Some(b)) if b < a => theirs.next(),
+                (Some(_), _) => ours.next(),
+                (None, _) => theirs.next(),
+            };
+            let Some(span) = next else { return };
+            match self.spans.last_mut() {
+                Some(last) if last.writer == span.writer && span.first <= last.last.next() => {
+                    last.last = last.last.max(span.last);
+                }
+                _ => self.spans.push(span),
+            }
+        }
     }
 
     /// Whether every id of `other` is in it.
@@ -120,24 +149,29 @@ impl Context {
 
     /// Takes one id out.
     pub fn remove_id(&mut self, id: &WriteId) {
-        let at = self.first_reaching(&id.writer, id.seq);
-        let Some(span) = self
-            .spans
-            .get(at)
-            .filter(|s| s.writer == id.writer && s.first <= id.seq)
-        else {
+        self.remove(&Span::new(id.writer.clone(), id.seq, id.seq));
+    }
+
+    /// Takes a range out.
+    pub fn remove(&mut self, gone: &Span) {
+        let start = self.first_reaching(&gone.writer, gone.first);
+        let touched = self.spans[start..]
+            .iter()
+            .take_while(|s| s.writer == gone.writer && s.first <= gone.last)
+            .count();
+        let Some(end) = touched.checked_sub(1).map(|more| start + more) else {
             return;
         };
-        let span = span.clone();
-        self.spans.remove(at);
-        if span.last > id.seq {
-            self.spans
-                .insert(at, Span::new(id.writer.clone(), id.seq.next(), span.last));
+        let (first, last) = (self.spans[start].first, self.spans[end].last);
+        self.spans.drain(start..=end);
+        if last > gone.last {
+            let after = Span::new(gone.writer.clone(), gone.last.next(), last);
+            self.spans.insert(start, after);
         }
-        if span.first < id.seq {
-            let before = Seq::new(id.seq.get() - 1);
+        if first < gone.first {
+            let before = Seq::new(gone.first.get() - 1);
             self.spans
-                .insert(at, Span::new(id.writer.clone(), span.first, before));
+                .insert(start, Span::new(gone.writer.clone(), first, before));
         }
     }
 

@@ -82,7 +82,7 @@ impl DigestKey {
         }
         let mut hasher = self.hasher(b'k');
         absorb(&mut hasher, key.as_str().as_bytes());
-        hasher.write_u128(live.0);
+        hasher.write(&live.0.to_le_bytes());
         finish(&hasher)
     }
 
@@ -103,8 +103,8 @@ impl DigestKey {
             });
         let mut hasher = self.hasher(b'e');
         absorb(&mut hasher, key.as_str().as_bytes());
-        hasher.write_u128(live.0);
-        hasher.write_u128(spans.0);
+        hasher.write(&live.0.to_le_bytes());
+        hasher.write(&spans.0.to_le_bytes());
         finish(&hasher)
     }
 

@@ -31,6 +31,9 @@ pub struct Joined {
     /// Writes whose id named two different writes, with the one given up: an alarm, because ids are
     /// never reused.
     pub replaced: Vec<(WriteId, Write)>,
+    /// The same alarm from the other side: what arrived was given up, what was held stays. Nothing
+    /// has changed.
+    pub outranked: Vec<(WriteId, Write)>,
     /// Whether the context grew.
     pub context_grew: bool,
 }
@@ -65,7 +68,7 @@ impl Entry {
     pub fn of_write(id: WriteId, write: Write) -> Self {
         let context = write.closure(&id);
         let mut writes = Writes::default();
-        writes.insert(id, write);
+        writes.insert(id, write.normal());
         Self { writes, context }
     }
 
@@ -82,7 +85,7 @@ impl Entry {
             if !entry.context.contains(&id) {
                 return None;
             }
-            entry.writes.insert(id, write);
+            entry.writes.insert(id, write.normal());
         }
         Some(entry)
     }
@@ -92,7 +95,7 @@ impl Entry {
     pub fn restore(&mut self, id: WriteId, write: Write) -> bool {
         let known = self.context.contains(&id);
         if known {
-            self.writes.insert(id, write);
+            self.writes.insert(id, write.normal());
         }
         known
     }
@@ -150,12 +153,12 @@ impl Entry {
             match self.writes.get(&id) {
                 Some(held) if *held == write => {}
                 Some(held) => {
-                    let given_up = if write.outranks(held) {
-                        self.writes.insert(id.clone(), write)
+                    if write.outranks(held) {
+                        let given_up = self.writes.insert(id.clone(), write);
+                        joined.replaced.extend(given_up.map(|old| (id, old)));
                     } else {
-                        None
-                    };
-                    joined.replaced.extend(given_up.map(|old| (id, old)));
+                        joined.outranked.push((id, write));
+                    }
                 }
                 None if self.context.contains(&id) => {}
                 None => {
@@ -214,8 +217,9 @@ impl Entry {
         }
         if let Some(last) = parts.last_mut() {
             let mut dead = self.context.clone();
-            for (id, _) in self.writes.iter() {
-                dead.remove_id(id);
+            // With its whole span: each live write's own part names the numbers before it.
+            for (id, write) in self.writes.iter() {
+                dead.remove(&write.span(id));
             }
             last.context.union(&dead);
         }

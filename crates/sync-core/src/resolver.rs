@@ -103,6 +103,14 @@ pub enum OperationError {
         /// The contribution so far.
         total: i64,
     },
+    /// The element of a set, which reads as a list, is nested too deep.
+    #[error(
+        "the element is nested deeper than {limit} levels, the most an element of a set can be"
+    )]
+    TooDeep {
+        /// The deepest allowed.
+        limit: usize,
+    },
 }
 
 /// A live write that the hub covers.

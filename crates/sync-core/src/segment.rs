@@ -126,22 +126,29 @@ pub fn encode_write(key: &Key, id: &WriteId, write: &Write) -> Bytes {
     })
 }
 
-/// The writers met while encoding, in order. Few per key, so a search beats a map.
+/// The writers met while encoding, in order.
 #[derive(Default)]
 struct Table<'a> {
     writers: Vec<&'a Writer>,
+    /// How many of them, from the first, ascend: those of the context, which are searched by halves
+    /// (a counter keeps one writer for every run of every agent).
+    ascending: usize,
 }
 
 impl<'a> Table<'a> {
     fn index(&mut self, writer: &'a Writer) -> u32 {
-        let at = self
-            .writers
-            .iter()
-            .rposition(|held| *held == writer)
-            .unwrap_or_else(|| {
-                self.writers.push(writer);
-                self.writers.len() - 1
-            });
+        let (ascending, rest) = self.writers.split_at(self.ascending);
+        let known = ascending.binary_search(&writer).ok().or_else(|| {
+            let at = rest.iter().rposition(|held| *held == writer)?;
+            Some(ascending.len() + at)
+        });
+        let at = known.unwrap_or_else(|| {
+            let last = self.writers.last().copied();
+            let ascends = self.ascending == self.writers.len() && last < Some(writer);
+            self.ascending += usize::from(ascends);
+            self.writers.push(writer);
+            self.writers.len() - 1
+        });
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
@@ -181,7 +188,12 @@ fn read_context(writers: &[Writer], spans: &[WireSpan]) -> Result<Context, Decod
         let last = span.first.checked_add(span.more).filter(|_| span.first > 0);
         let last = last.ok_or_else(|| malformed("a range leaves the numbers there are"))?;
         let writer = named(writers, span.writer)?.clone();
-        context.insert(Span::new(writer, Seq::new(span.first), Seq::new(last)));
+        let span = Span::new(writer, Seq::new(span.first), Seq::new(last));
+        // As every encoder writes them. Any order would cost n² to sort in.
+        if context.spans().last().is_some_and(|held| *held >= span) {
+            return Err(malformed("ranges do not ascend"));
+        }
+        context.insert(span);
     }
     Ok(context)
 }

@@ -102,11 +102,25 @@ impl Value {
 
     /// Checks canonical bytes without building the value.
     pub fn validate(bytes: &[u8]) -> Result<(), DecodeError> {
-        bytes::validate(bytes)
+        bytes::validate(bytes, DEPTH_MAX)
     }
 
-    /// How deep lists and maps are nested; a scalar counts 1.
+    /// Checks the canonical bytes of a value that will be read as an item of a list.
+    pub(crate) fn validate_item(bytes: &[u8]) -> Result<(), DecodeError> {
+        bytes::validate(bytes, DEPTH_MAX - 1)
+    }
+
+    /// Refuses nesting over [`DEPTH_MAX`]; a scalar counts 1.
     pub fn check_depth(&self) -> Result<(), ValueError> {
+        self.check_depth_within(DEPTH_MAX)
+    }
+
+    /// Refuses what would be over [`DEPTH_MAX`] as an item of a list.
+    pub fn check_item_depth(&self) -> Result<(), ValueError> {
+        self.check_depth_within(DEPTH_MAX - 1)
+    }
+
+    fn check_depth_within(&self, limit: usize) -> Result<(), ValueError> {
         fn within(value: &Value, left: usize) -> bool {
             left > 0
                 && match value {
@@ -115,10 +129,10 @@ impl Value {
                     _ => true,
                 }
         }
-        if within(self, DEPTH_MAX) {
+        if within(self, limit) {
             Ok(())
         } else {
-            Err(ValueError::TooDeep { limit: DEPTH_MAX })
+            Err(ValueError::TooDeep { limit })
         }
     }
 }

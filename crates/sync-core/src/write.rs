@@ -88,7 +88,8 @@ impl Payload {
                     offset: 0,
                 });
             }
-            Some((&(tag::PUT | tag::ELEMENT), value)) => Value::validate(value)?,
+            Some((&tag::PUT, value)) => Value::validate(value)?,
+            Some((&tag::ELEMENT, value)) => Value::validate_item(value)?,
             Some((&tag::ABSENT, rest)) if !rest.is_empty() => {
                 return Err(malformed("bytes follow"));
             }
@@ -278,6 +279,12 @@ impl Write {
         let mut context = self.over.clone();
         context.insert(self.span(id));
         context
+    }
+
+    /// The one form of an empty note is none: the wire knows no other, and equal writes must be equal.
+    pub(crate) fn normal(mut self) -> Self {
+        self.note = self.note.filter(|note| **note != Note::default());
+        self
     }
 
     /// About how many bytes it takes on the wire.

@@ -114,7 +114,7 @@ impl AgentBuilder {
         };
         let agent = AgentId::new(&self.name).map_err(config)?;
         let swarm = SwarmId::new(&self.swarm).map_err(config)?;
-        let default_timeout = self.default_timeout;
+        let (default_timeout, incarnation) = (self.default_timeout, self.incarnation);
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let (receipts, _) = broadcast::channel(RECEIPTS_MAX);
         let driver = Driver::open(self, agent, swarm, queue, receipts.clone()).await?;
@@ -124,6 +124,7 @@ impl AgentBuilder {
             receipts,
             task,
             default_timeout,
+            incarnation,
         })
     }
 }

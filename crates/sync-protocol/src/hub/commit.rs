@@ -85,10 +85,10 @@ impl Hub {
             self.clock.observe(write.stamp, now);
         }
         let joined = self.space.join(key, delta.clone());
+        self.id_alarms += (joined.replaced.len() + joined.outranked.len()) as u64;
         if !joined.inflated() {
             return;
         }
-        self.id_alarms += joined.replaced.len() as u64;
         if !joined.replaced.is_empty() {
             commit.foreign.insert(key.clone());
         }

@@ -40,9 +40,10 @@ impl Resolver for Counter {
             }
         };
         let own = || entry.writes().filter(|(id, _)| id.writer == *writer);
+        // One at most, unless a peer made others up.
         let total = own()
             .filter_map(|(_, write)| write.payload.total())
-            .sum::<i64>();
+            .fold(0, i64::saturating_add);
         let sum = total
             .checked_add(amount)
             .ok_or(OperationError::Overflow { amount, total })?;

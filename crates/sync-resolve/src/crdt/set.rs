@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sync_core::{
     Entry, Loss, MergeRule, Operation, OperationError, Payload, PayloadKind, Plan, Resolver, Value,
-    WriteId, Writer,
+    WriteId, Writer, value::DEPTH_MAX,
 };
 
 use super::{covering, delete, plan};
@@ -34,6 +34,11 @@ impl Resolver for Set {
         match operation {
             // Adding again makes a new id: it has to survive a remove that saw only the old one.
             Operation::Insert(value) => {
+                value
+                    .check_item_depth()
+                    .map_err(|_| OperationError::TooDeep {
+                        limit: DEPTH_MAX - 1,
+                    })?;
                 let element = Payload::element(value);
                 let own: Vec<_> = entry
                     .part(&element)

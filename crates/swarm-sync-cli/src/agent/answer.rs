@@ -1,0 +1,116 @@
+//! Answers and events, one JSON object each.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use swarm_sync::{Receipt, RequestError, StateVersion};
+
+use crate::exit::Failure;
+use crate::json::object_line;
+
+use super::request::Refused;
+
+/// The fields of an answer, apart from `id` and `ok`.
+pub(super) type Fields = Map<String, Json>;
+
+/// The line that answers request `id`.
+pub(super) fn line(id: &Json, result: Result<Fields, Refused>) -> String {
+    let head = [("id", id.clone()), ("ok", result.is_ok().into())];
+    let fields = result.unwrap_or_else(|refused| {
+        object(json!({"error": {"kind": refused.kind, "message": refused.message}}))
+    });
+    object_line(&head, fields)
+}
+
+/// The answer to `quit`, the last line.
+pub(super) fn quit(id: &Json, failure: Option<&Failure>) -> String {
+    let result = match failure {
+        None => Ok(Fields::new()),
+        Some(failure) => Err(Refused {
+            kind: failure.kind(),
+            message: failure.message().to_owned(),
+        }),
+    };
+    line(id, result)
+}
+
+/// The fields of a report as they are.
+pub(super) fn fields(report: &impl Serialize) -> Result<Fields, Refused> {
+    match serde_json::to_value(report) {
+        Ok(Json::Object(fields)) => Ok(fields),
+        Ok(other) => Err(unserialized(&other.to_string())),
+        Err(error) => Err(unserialized(&error.to_string())),
+    }
+}
+
+fn unserialized(what: &str) -> Refused {
+    RequestError::Invalid {
+        reason: format!("the answer is not a JSON object: {what}"),
+    }
+    .into()
+}
+
+/// One object from `json!`.
+pub(super) fn object(json: Json) -> Fields {
+    match json {
+        Json::Object(fields) => fields,
+        other => Map::from_iter([("result".to_owned(), other)]),
+    }
+}
+
+/// A key as it was read. `age_ms` is the replica's, for a key that is not there.
+pub(super) fn state(key: &str, state: Option<StateVersion>, age_ms: Option<u64>) -> Fields {
+    let Some(state) = state else {
+        return object(json!({
+            "found": false,
+            "key": key,
+            "value": null,
+            "version": null,
+            "revision": null,
+            "provisional": false,
+            "age_ms": age_ms,
+        }));
+    };
+    let mut fields = change(&state);
+    fields.insert("found".to_owned(), true.into());
+    let metadata = &state.metadata;
+    fields.insert("provisional".to_owned(), metadata.provisional.into());
+    fields.insert("age_ms".to_owned(), metadata.age_ms.into());
+    fields
+}
+
+/// A key in a delta.
+pub(super) fn change(state: &StateVersion) -> Fields {
+    let metadata = &state.metadata;
+    object(json!({
+        "key": state.key,
+        "value": state.value,
+        "deleted": state.value.is_none(),
+        "version": state.version,
+        "revision": state.revision,
+        "agent": state.agent,
+        "rule": metadata.rule,
+        "siblings": metadata.siblings,
+        "merged_from": metadata.merged_from,
+        "timestamp_ms": state.timestamp.map(|t| t.millis()),
+        "metadata": metadata.user.as_ref().map(|user| user.0.to_json()),
+    }))
+}
+
+/// A receipt, with a sentence.
+pub(super) fn receipt(receipt: &Receipt) -> Result<Fields, Refused> {
+    let mut fields = fields(receipt)?;
+    fields.insert("message".to_owned(), receipt.to_string().into());
+    Ok(fields)
+}
+
+/// A line that nobody asked for.
+pub(super) fn event(name: &str, fields: Fields) -> String {
+    object_line(&[("event", name.into())], fields)
+}
+
+/// A receipt that has arrived.
+pub(super) fn receipt_event(arrived: &Receipt) -> String {
+    // The sentence at least.
+    let sentence = |_| object(json!({"message": arrived.to_string()}));
+    event("receipt", receipt(arrived).unwrap_or_else(sentence))
+}

@@ -1,0 +1,96 @@
+//! Lines from stdin, each of bounded length.
+
+use std::io::{self, BufRead};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+/// Longest line. Room for the largest value however it is escaped, and a bound on what a writer
+/// that never ends its line makes this process hold.
+pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Lines read ahead: few, as each may be long.
+const LINES_MAX: usize = 4;
+
+/// What arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A line, without its end.
+    Bytes(Vec<u8>),
+    /// A line over the limit; it was skipped.
+    TooLong,
+}
+
+/// The lines of stdin until its end. Read by a thread, because a read of stdin cannot be cancelled.
+pub(super) fn stdin() -> mpsc::Receiver<Line> {
+    let (sender, receiver) = mpsc::channel(LINES_MAX);
+    thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        while let Some(line) = read_line(&mut stdin, LINE_BYTES_MAX) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The next line; `None` at the end or if reading fails. The last line needs no line end.
+fn read_line(input: &mut impl BufRead, limit: usize) -> Option<Line> {
+    let mut line = Vec::new();
+    let mut too_long = false;
+    let mut started = false;
+    loop {
+        let available = match input.fill_buf() {
+            Ok(available) => available,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return None,
+        };
+        if available.is_empty() && !started {
+            return None;
+        }
+        started = true;
+        let end = available.iter().position(|&b| b == b'\n');
+        let part = &available[..end.unwrap_or(available.len())];
+        too_long |= line.len() + part.len() > limit;
+        if too_long {
+            line = Vec::new();
+        } else {
+            line.extend_from_slice(part);
+        }
+        let ended = end.is_some() || available.is_empty();
+        let taken = part.len() + usize::from(end.is_some());
+        input.consume(taken);
+        if ended {
+            return Some(if too_long {
+                Line::TooLong
+            } else {
+                Line::Bytes(line)
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_at_the_limit_and_the_rest_goes_on() {
+        // A buffer smaller than a line, so that lines arrive in pieces.
+        let mut input = BufReader::with_capacity(3, &b"abcd\n\nabcde\nxyz"[..]);
+        let mut lines = Vec::new();
+        while let Some(line) = read_line(&mut input, 4) {
+            lines.push(line);
+        }
+        let expected = [
+            Line::Bytes(b"abcd".to_vec()),
+            Line::Bytes(Vec::new()),
+            Line::TooLong,
+            Line::Bytes(b"xyz".to_vec()),
+        ];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,147 @@
+//! Each request as calls of the library.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use swarm_sync::{Agent, Durability, Key, RequestError, Since};
+
+use super::answer::{self, Fields, fields, object};
+use super::request::{Forget, Refused, Request};
+
+/// Changes in one answer to `delta`; past it `more` is set and the program asks on. Bounds what one
+/// request makes this process hold.
+const CHANGES_MAX: usize = 100_000;
+
+/// How long `wait` waits unless told otherwise.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Does what is asked. `durable`: the replica is on disk. The first poll puts local work in its
+/// place in the agent's queue, so polling requests in order does them in order.
+pub(super) async fn perform(
+    agent: &Agent,
+    durable: bool,
+    request: Request,
+) -> Result<Fields, Refused> {
+    match request {
+        Request::Write {
+            key,
+            operation,
+            metadata,
+        } => fields(&agent.write(key, operation, metadata).await?),
+        Request::Get(key) => get(agent, key).await,
+        Request::Version(key) => version(agent, key).await,
+        Request::Keys(pattern) => {
+            let keys = agent.keys(&pattern).await?;
+            Ok(object(json!({ "keys": keys })))
+        }
+        Request::Cursor => {
+            let cursor = agent.cursor().await?;
+            Ok(object(json!({
+                "epoch": cursor.map(|c| c.epoch),
+                "revision": cursor.map(|c| c.revision),
+                "head": cursor.map(|c| c.head),
+            })))
+        }
+        Request::Delta(since) => delta(agent, since).await,
+        Request::Sync { keys, timeout } => fields(&agent.sync(&keys, timeout).await?),
+        Request::Clear(key) => {
+            let cleared = agent.clear(key.as_ref()).await?;
+            Ok(object(json!({ "cleared": cleared })))
+        }
+        Request::Flush { level, timeout } => flush(agent, durable, level, timeout).await,
+        Request::Wait { timeout } => {
+            agent.wait_in_step(timeout.unwrap_or(WAIT)).await?;
+            Ok(Fields::new())
+        }
+        Request::Online(online) => {
+            if online {
+                agent.go_online().await?;
+            } else {
+                agent.go_offline().await?;
+            }
+            Ok(object(json!({ "online": online })))
+        }
+        Request::Digest => {
+            let replica = agent.state().await?.replica;
+            Ok(object(json!({
+                "digest": replica.digest,
+                "keys": replica.keys,
+                "pending_writes": replica.pending_writes,
+                "revision": replica.cursor.map(|c| c.revision),
+            })))
+        }
+        Request::Status => fields(&agent.state().await?),
+        Request::Receipts(forget) => receipts(agent, forget).await,
+        // The caller ends the loop.
+        Request::Quit => Ok(Fields::new()),
+    }
+}
+
+async fn get(agent: &Agent, key: Key) -> Result<Fields, Refused> {
+    let state = agent.get(key.clone()).await?;
+    let age_ms = match &state {
+        Some(state) => state.metadata.age_ms,
+        None => agent.state().await?.replica.age_ms,
+    };
+    Ok(answer::state(key.as_str(), state, age_ms))
+}
+
+/// The hub's if there is one, else as last told by it.
+async fn version(agent: &Agent, key: Key) -> Result<Fields, Refused> {
+    let (version, from) = match agent.version_at_hub(key.clone()).await {
+        Ok(version) => (version, "hub"),
+        Err(RequestError::Unavailable { .. }) => (agent.version(key).await?, "replica"),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(object(json!({ "version": version, "from": from })))
+}
+
+async fn delta(agent: &Agent, since: Since) -> Result<Fields, Refused> {
+    let mut since = since;
+    let mut changes = Vec::new();
+    loop {
+        let page = agent.delta(since).await?;
+        changes.extend(page.changes.iter().map(|c| Json::Object(answer::change(c))));
+        if !page.more || changes.len() >= CHANGES_MAX {
+            return Ok(object(json!({
+                "changes": changes,
+                "to": page.to,
+                "head": page.head,
+                "more": page.more,
+            })));
+        }
+        since = Since::Cursor(page.to);
+    }
+}
+
+async fn flush(
+    agent: &Agent,
+    durable: bool,
+    level: Durability,
+    timeout: Option<Duration>,
+) -> Result<Fields, Refused> {
+    if level == Durability::Disk && !durable {
+        return Err(RequestError::Invalid {
+            reason: "this agent keeps its replica in memory only; start it without --memory"
+                .to_owned(),
+        }
+        .into());
+    }
+    agent.flush(level, timeout).await?;
+    Ok(object(json!({ "durability": level })))
+}
+
+async fn receipts(agent: &Agent, forget: Forget) -> Result<Fields, Refused> {
+    let held = agent.receipts().await?;
+    let listed: Result<Vec<_>, _> = held.iter().map(answer::receipt).collect();
+    let listed = listed?;
+    let taken = match forget {
+        Forget::None => Vec::new(),
+        Forget::All => held.into_iter().map(|r| r.write).collect(),
+        Forget::Writes(writes) => writes,
+    };
+    if !taken.is_empty() {
+        agent.take_receipts(taken).await?;
+    }
+    Ok(object(json!({ "receipts": listed })))
+}

@@ -1,0 +1,366 @@
+//! Requests: one JSON object each, checked in full before anything is done.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+use swarm_sync::{
+    Cursor, Durability, Key, Operation, RequestError, Revision, Since, Value, WriteId,
+};
+
+use crate::json::{Parsed, integer_out_of_range, parse_object};
+
+use super::lines::{LINE_BYTES_MAX, Line};
+
+/// Longest wait a request may ask for.
+const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+const OPS: &str = "set, delete, add, insert, remove, get, version, keys, cursor, delta, sync, clear, \
+    flush, wait, offline, online, digest, status, receipts, quit";
+
+/// What a program asks of its agent.
+#[derive(Debug)]
+pub(super) enum Request {
+    Write {
+        key: Key,
+        operation: Operation,
+        metadata: Option<Value>,
+    },
+    Get(Key),
+    Version(Key),
+    Keys(String),
+    Cursor,
+    Delta(Since),
+    Sync {
+        keys: Vec<Key>,
+        timeout: Option<Duration>,
+    },
+    /// Without a key: all of the swarm's.
+    Clear(Option<Key>),
+    Flush {
+        level: Durability,
+        timeout: Option<Duration>,
+    },
+    Wait {
+        timeout: Option<Duration>,
+    },
+    Online(bool),
+    Digest,
+    Status,
+    Receipts(Forget),
+    Quit,
+}
+
+/// Which receipts to forget.
+#[derive(Debug)]
+pub(super) enum Forget {
+    None,
+    All,
+    Writes(Vec<WriteId>),
+}
+
+/// A request that was refused or failed.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+}
+
+impl Refused {
+    /// The request itself is not valid.
+    pub(super) fn bad(message: impl Into<String>) -> Self {
+        Self {
+            kind: "bad-request",
+            message: message.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// Reads a line: its id, as far as it can be read, and what it asks for.
+pub(super) fn read(line: Line) -> (Json, Result<Request, Refused>) {
+    let bytes = match line {
+        Line::Bytes(bytes) => bytes,
+        Line::TooLong => {
+            let message = format!(
+                "a line is over {LINE_BYTES_MAX} bytes and was skipped; send smaller values"
+            );
+            return (Json::Null, Err(Refused::bad(message)));
+        }
+    };
+    let mut parsed = Parsed::default();
+    let result = match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, &mut parsed),
+        Err(error) => {
+            // For the id only.
+            let _ = parse_object(&String::from_utf8_lossy(&bytes), &mut parsed);
+            let at = error.valid_up_to();
+            let message = format!("the line is not UTF-8 at byte {at}; JSON is sent as UTF-8");
+            Err(Refused::bad(message))
+        }
+    };
+    (parsed.id.unwrap_or_default(), result)
+}
+
+fn parse(text: &str, parsed: &mut Parsed) -> Result<Request, Refused> {
+    parse_object(text, parsed).map_err(Refused::bad)?;
+    if let Some(number) = integer_out_of_range(text) {
+        return Err(RequestError::from(swarm_sync::ValueError::NumberRange(number.into())).into());
+    }
+    let mut fields = Fields {
+        op: String::new(),
+        map: std::mem::take(&mut parsed.fields),
+    };
+    fields.op = fields.text("op")?;
+    let request = fields.request()?;
+    fields.end()?;
+    Ok(request)
+}
+
+/// The fields of one request; each is taken once, and none may be left over.
+#[derive(Debug)]
+struct Fields {
+    op: String,
+    map: Map<String, Json>,
+}
+
+impl Fields {
+    fn request(&mut self) -> Result<Request, Refused> {
+        Ok(match self.op.as_str() {
+            "set" => self.set()?,
+            "delete" => {
+                // Nothing is needed; `null` is what a general client sends for it.
+                if self.map.get("value").is_some_and(Json::is_null) {
+                    self.map.remove("value");
+                }
+                self.write(Operation::Delete)?
+            }
+            "add" => {
+                let operation = Operation::Add(self.integer("amount")?);
+                self.write(operation)?
+            }
+            "insert" => {
+                let operation = Operation::Insert(self.value("element")?);
+                self.write(operation)?
+            }
+            "remove" => {
+                let operation = Operation::Remove(self.value("element")?);
+                self.write(operation)?
+            }
+            "get" => Request::Get(self.key()?),
+            "version" => Request::Version(self.key()?),
+            "keys" => Request::Keys(self.optional_text("pattern")?.unwrap_or_else(|| "*".into())),
+            "cursor" => Request::Cursor,
+            "delta" => Request::Delta(self.since()?),
+            "sync" => Request::Sync {
+                keys: self.keys()?,
+                timeout: self.timeout()?,
+            },
+            "clear" => self.clear()?,
+            "flush" => Request::Flush {
+                level: self.level()?,
+                timeout: self.timeout()?,
+            },
+            "wait" => Request::Wait {
+                timeout: self.timeout()?,
+            },
+            "offline" => Request::Online(false),
+            "online" => Request::Online(true),
+            "digest" => Request::Digest,
+            "status" => Request::Status,
+            "receipts" => Request::Receipts(self.forget()?),
+            "quit" => Request::Quit,
+            other => {
+                let other: String = other.chars().take(40).collect();
+                return Err(Refused::bad(format!(
+                    "there is no op {other:?}; the ops are {OPS}"
+                )));
+            }
+        })
+    }
+
+    fn set(&mut self) -> Result<Request, Refused> {
+        let metadata = match self.map.remove("metadata") {
+            None => None,
+            Some(Json::Object(map)) => Some(value_of(Json::Object(map))?),
+            Some(_) => return Err(self.mistyped("metadata", "an object")),
+        };
+        Ok(Request::Write {
+            operation: Operation::Put(self.value("value")?),
+            key: self.key()?,
+            metadata,
+        })
+    }
+
+    fn write(&mut self, operation: Operation) -> Result<Request, Refused> {
+        Ok(Request::Write {
+            key: self.key()?,
+            operation,
+            metadata: None,
+        })
+    }
+
+    fn clear(&mut self) -> Result<Request, Refused> {
+        let all = self.flag("all")?;
+        match (self.map.contains_key("key"), all) {
+            (true, false) => Ok(Request::Clear(Some(self.key()?))),
+            (false, true) => Ok(Request::Clear(None)),
+            _ => Err(Refused::bad(
+                "`clear` needs either \"key\", or \"all\":true for the whole swarm",
+            )),
+        }
+    }
+
+    fn forget(&mut self) -> Result<Forget, Refused> {
+        match self.map.remove("take") {
+            None | Some(Json::Bool(false)) => Ok(Forget::None),
+            Some(Json::Bool(true)) => Ok(Forget::All),
+            Some(Json::Array(ids)) => {
+                let parse = |id: Json| serde_json::from_value::<WriteId>(id);
+                let ids: Result<Vec<_>, _> = ids.into_iter().map(parse).collect();
+                let ids = ids.map_err(|e| Refused::bad(e.to_string()))?;
+                Ok(Forget::Writes(ids))
+            }
+            Some(_) => Err(self.mistyped("take", "true or a list of write ids")),
+        }
+    }
+
+    fn level(&mut self) -> Result<Durability, Refused> {
+        match self.optional_text("level")?.as_deref() {
+            None | Some("hub") => Ok(Durability::Hub),
+            Some("disk") => Ok(Durability::Disk),
+            Some(_) => Err(self.mistyped("level", "\"disk\" or \"hub\"")),
+        }
+    }
+
+    fn since(&mut self) -> Result<Since, Refused> {
+        match self.map.remove("since") {
+            None | Some(Json::Null) => Ok(Since::START),
+            Some(Json::Object(cursor)) => self.cursor(cursor),
+            Some(number) => match number.as_u64() {
+                Some(revision) => Ok(Since::Revision(Revision::new(revision))),
+                None => Err(self.mistyped("since", "a revision (a whole number) or a cursor")),
+            },
+        }
+    }
+
+    /// A cursor as `cursor` and `delta` answer it; `head` may be missing.
+    fn cursor(&self, mut cursor: Map<String, Json>) -> Result<Since, Refused> {
+        let expected = "{\"epoch\":\"…\",\"revision\":…,\"head\":…} as `cursor` answers it";
+        let mistyped = || self.mistyped("since", expected);
+        if cursor.get("epoch").is_some_and(Json::is_null) {
+            // An agent that has never met its hub.
+            return Ok(Since::START);
+        }
+        if let Some(revision) = cursor.get("revision").cloned() {
+            cursor.entry("head").or_insert(revision);
+        }
+        if cursor
+            .keys()
+            .any(|k| !matches!(k.as_str(), "epoch" | "revision" | "head"))
+        {
+            return Err(mistyped());
+        }
+        let cursor: Cursor =
+            serde_json::from_value(Json::Object(cursor)).map_err(|_| mistyped())?;
+        Ok(Since::Cursor(cursor))
+    }
+
+    fn keys(&mut self) -> Result<Vec<Key>, Refused> {
+        let Some(Json::Array(keys)) = self.map.remove("keys") else {
+            return Err(self.mistyped("keys", "a list of keys"));
+        };
+        if keys.is_empty() {
+            return Err(Refused::bad("`sync` needs at least one key in \"keys\""));
+        }
+        let parse = |key: Json| match key {
+            Json::String(key) => Ok(key_of(&key)?),
+            _ => Err(self.mistyped("keys", "a list of strings")),
+        };
+        keys.into_iter().map(parse).collect()
+    }
+
+    fn key(&mut self) -> Result<Key, Refused> {
+        let key = self.text("key")?;
+        Ok(key_of(&key)?)
+    }
+
+    fn value(&mut self, name: &str) -> Result<Value, Refused> {
+        match self.map.remove(name) {
+            Some(value) => value_of(value),
+            None => Err(self.mistyped(name, "a JSON value")),
+        }
+    }
+
+    fn integer(&mut self, name: &str) -> Result<i64, Refused> {
+        let number = self.map.remove(name).and_then(|v| v.as_i64());
+        number.ok_or_else(|| self.mistyped(name, "a whole number of 64 bits"))
+    }
+
+    fn flag(&mut self, name: &str) -> Result<bool, Refused> {
+        match self.map.remove(name) {
+            None => Ok(false),
+            Some(Json::Bool(flag)) => Ok(flag),
+            Some(_) => Err(self.mistyped(name, "true or false")),
+        }
+    }
+
+    fn timeout(&mut self) -> Result<Option<Duration>, Refused> {
+        let Some(given) = self.map.remove("timeout_ms") else {
+            return Ok(None);
+        };
+        match given.as_u64() {
+            Some(ms) if ms <= TIMEOUT_MS_MAX => Ok(Some(Duration::from_millis(ms))),
+            _ => Err(self.mistyped("timeout_ms", "milliseconds, at most 3600000")),
+        }
+    }
+
+    fn text(&mut self, name: &str) -> Result<String, Refused> {
+        let text = self.optional_text(name)?;
+        text.ok_or_else(|| self.mistyped(name, "a string"))
+    }
+
+    fn optional_text(&mut self, name: &str) -> Result<Option<String>, Refused> {
+        match self.map.remove(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.mistyped(name, "a string")),
+        }
+    }
+
+    fn end(self) -> Result<(), Refused> {
+        match self.map.keys().next() {
+            None => Ok(()),
+            Some(extra) => {
+                let (op, extra): (_, String) = (self.op, extra.chars().take(40).collect());
+                Err(Refused::bad(format!(
+                    "`{op}` has no field {extra:?}; leave it out"
+                )))
+            }
+        }
+    }
+
+    fn mistyped(&self, name: &str, expected: &str) -> Refused {
+        if self.op.is_empty() {
+            return Refused::bad(format!(
+                "a request needs {name:?}, {expected}; the ops are {OPS}"
+            ));
+        }
+        Refused::bad(format!("`{}` needs {name:?}: {expected}", self.op))
+    }
+}
+
+fn key_of(text: &str) -> Result<Key, RequestError> {
+    Ok(Key::new(text)?)
+}
+
+fn value_of(json: Json) -> Result<Value, Refused> {
+    Ok(Value::from_json(json).map_err(RequestError::from)?)
+}

@@ -1,0 +1,360 @@
+//! The command line. Each `--help` shows what to type.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use swarm_sync::{AgentId, Key, Revision, SwarmId, Value};
+
+use crate::exit;
+use crate::json::value_or_text;
+
+const AFTER_HELP: &str = "\
+Try it:
+  swarm-sync demo                       everything on this machine, in seconds
+
+Or by hand, in three terminals:
+  swarm-sync serve
+  swarm-sync agent --id agent-1 --json  then type {\"id\":1,\"op\":\"set\",\"key\":\"k\",\"value\":42}
+  swarm-sync get k
+
+Environment:
+  SWARM_SYNC_HUB     address of the hub, for agents and commands
+  SWARM_SYNC_LISTEN  address that a hub listens on
+  SWARM_SYNC_SWARM   name of the swarm
+  SWARM_SYNC_NAME    name of the agent
+  SWARM_SYNC_DATA    directory under which nodes keep their state
+  RUST_LOG           what is logged to stderr; wins over -v
+  NO_COLOR           if set, no colour";
+
+/// Keeps shared state in step across a swarm of agents.
+///
+/// Agents write also while cut off; no write disappears without a reason.
+#[derive(Debug, Parser)]
+#[command(name = "swarm-sync", version, after_help = AFTER_HELP, after_long_help = with_codes(AFTER_HELP))]
+pub(crate) struct Cli {
+    /// Log more to stderr; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole system at work on this machine.
+    #[command(after_help = with_codes(DEMO_HELP))]
+    Demo(DemoArgs),
+    /// Run a hub.
+    #[command(after_help = with_codes(SERVE_HELP))]
+    Serve(ServeArgs),
+    /// Run an agent with a replica of its own, driven by JSON lines.
+    #[command(after_help = with_codes(AGENT_HELP))]
+    Agent(AgentArgs),
+    /// Read a key at the hub.
+    #[command(after_help = with_codes(GET_HELP))]
+    Get(GetArgs),
+    /// Write a key at the hub.
+    #[command(after_help = with_codes(SET_HELP))]
+    Set(SetArgs),
+    /// Add to a counter at the hub.
+    #[command(after_help = with_codes(ADD_HELP))]
+    Add(AddArgs),
+    /// Synchronize keys across all agents and say how it went.
+    #[command(after_help = with_codes(SYNC_HELP))]
+    Sync(SyncArgs),
+    /// List what changed after a revision.
+    #[command(after_help = with_codes(DELTA_HELP))]
+    Delta(DeltaArgs),
+    /// Print the version of a key.
+    #[command(after_help = with_codes(VERSION_HELP))]
+    Version(GetArgs),
+    /// Show where the hub and its agents stand.
+    #[command(after_help = with_codes(STATUS_HELP))]
+    Status(StatusArgs),
+}
+
+impl Command {
+    /// Whether a program reads what this command prints.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            // It reports its own failure within its one object.
+            Self::Demo(_) => false,
+            Self::Serve(args) => args.json,
+            Self::Agent(args) => args.json,
+            Self::Get(args) | Self::Version(args) => args.hub.json,
+            Self::Set(args) => args.hub.json,
+            Self::Add(args) => args.hub.json,
+            Self::Sync(args) => args.hub.json,
+            Self::Delta(args) => args.hub.json,
+            Self::Status(args) => args.hub.json,
+        }
+    }
+}
+
+fn with_codes(text: &str) -> String {
+    format!("{text}\n\n{}", exit::HELP)
+}
+
+const DEMO_HELP: &str = "\
+Starts a hub and its agents as processes of their own, with TCP on loopback and a
+directory each, and checks at every step that no write is lost: concurrent writes,
+catching up after an absence, a hub killed by SIGKILL.
+
+Examples:
+  swarm-sync demo
+  swarm-sync demo --json | jq .delta_ratio
+  swarm-sync demo --keep                keep the directories, to look into them";
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Print one JSON object with all the facts.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keep the directory with the data and logs of every process. A failed demo always does.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+const SERVE_HELP: &str = "\
+Examples:
+  swarm-sync serve
+  swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
+  swarm-sync serve --swarm team-a --swarm team-b
+
+With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT and SIGTERM stop
+it in an orderly way; after a kill -9 it starts again from its directory.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SWARM_SYNC_LISTEN",
+        default_value = "127.0.0.1:7420"
+    )]
+    pub(crate) listen: String,
+    /// Serve this swarm only; can be given more than once. Without it any swarm is served.
+    #[arg(long = "swarm", value_name = "NAME")]
+    pub(crate) swarms: Vec<SwarmId>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Print JSON lines instead of sentences.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Listen on an address that other machines reach. Names are believed and bytes travel in the
+    /// clear: anyone who reaches the address can read and write everything.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Stop when stdin is closed: the process that holds its other end has ended.
+    #[arg(long)]
+    pub(crate) with_stdin: bool,
+}
+
+const AGENT_HELP: &str = r#"One JSON object per line in, one per line out with the same "id":
+  {"id":1,"op":"set","key":"k","value":{"any":"JSON"}}     also "metadata":{…}
+  {"id":2,"op":"add","key":"n","amount":42}
+  {"id":3,"op":"insert","key":"s","element":"x"}           also remove
+  {"id":4,"op":"get","key":"k"}                            also delete, version
+  {"id":5,"op":"keys","pattern":"task_*"}
+  {"id":6,"op":"sync","keys":["k","n"],"timeout_ms":5000}
+  {"id":7,"op":"cursor"}                                   also digest, status
+  {"id":8,"op":"delta","since":{"epoch":"…","revision":7}} or a bare revision
+  {"id":9,"op":"flush","level":"hub"}                      or "disk": wait for own writes
+  {"id":10,"op":"offline"}                                 also online
+  {"id":11,"op":"wait"}                                    until once in step with the hub
+  {"id":12,"op":"clear","key":"k"}                         or "all":true
+  {"id":13,"op":"receipts","take":true}                    own writes that lost, and forget them
+  {"id":14,"op":"quit"}                                    so does the end of stdin
+Writes are answered once they are on disk, with or without a hub. Lines with "event"
+come by themselves: ready first, then receipt for each own write that lost a race.
+An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
+
+Examples:
+  echo '{"id":1,"op":"set","key":"k","value":42}' | swarm-sync agent --id agent-1 --json
+  swarm-sync agent --hub 127.0.0.1:7420 --swarm team --id agent-1 --data ./agent-1 --json
+  swarm-sync agent --id observer        a replica that nobody drives, until Ctrl-C"#;
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// Address of the hub. It need not be there yet.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SWARM_SYNC_HUB",
+        default_value = "127.0.0.1:7420"
+    )]
+    pub(crate) hub: String,
+    /// Swarm it belongs to.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARM_SYNC_SWARM",
+        default_value = "default"
+    )]
+    pub(crate) swarm: SwarmId,
+    /// Its name, of which there is one in a swarm.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARM_SYNC_NAME",
+        default_value = "agent-1"
+    )]
+    pub(crate) id: AgentId,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Take requests from stdin and answer on stdout, a JSON object per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Start without connecting, until `{"op":"online"}`.
+    #[arg(long, requires = "json")]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Directory for its state, of its own. Default: `hub`, or `agents/SWARM/NAME`, under
+    /// `SWARM_SYNC_DATA` or `./swarm-sync-data`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep its state in memory only: it is gone when the process ends.
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) memory: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubArgs {
+    /// Address of the hub.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SWARM_SYNC_HUB",
+        default_value = "127.0.0.1:7420"
+    )]
+    pub(crate) hub: String,
+    /// Swarm to speak to.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARM_SYNC_SWARM",
+        default_value = "default"
+    )]
+    pub(crate) swarm: SwarmId,
+    /// Seconds to wait for an answer.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub(crate) timeout: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const GET_HELP: &str = "\
+Examples:
+  swarm-sync get config
+  swarm-sync get config --json | jq .value
+
+Exits with 1 if the key holds no value.";
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// The key.
+    pub(crate) key: Key,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const SET_HELP: &str = "\
+Examples:
+  swarm-sync set greeting hello         text, as it is not JSON
+  swarm-sync set limit -3
+  swarm-sync set config '{\"model\":\"m1\"}'
+  swarm-sync set digits '\"42\"'          the text 42";
+
+#[derive(Debug, Args)]
+pub(crate) struct SetArgs {
+    /// The key.
+    pub(crate) key: Key,
+    /// Its new value: JSON, or text if it is not JSON.
+    #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
+    pub(crate) value: Value,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const ADD_HELP: &str = "\
+Examples:
+  swarm-sync add task_count 42
+  swarm-sync add task_count -3";
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// The counter's key.
+    pub(crate) key: Key,
+    /// What to add; a negative number subtracts.
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) amount: i64,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const SYNC_HELP: &str = "\
+Examples:
+  swarm-sync sync config task_count
+  swarm-sync sync config --json | jq .missing
+
+Exits with 1 if no agent is connected or none answers.";
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// The keys, all in one round.
+    #[arg(required = true)]
+    pub(crate) keys: Vec<Key>,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const DELTA_HELP: &str = "\
+Examples:
+  swarm-sync delta                      everything
+  swarm-sync delta --since 17           what changed after revision 17
+  swarm-sync delta --since 17 --json | jq '.changes[].key'";
+
+#[derive(Debug, Args)]
+pub(crate) struct DeltaArgs {
+    /// Revision of the swarm after which to begin.
+    #[arg(long, value_name = "REVISION", default_value = "0", value_parser = revision)]
+    pub(crate) since: Revision,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const VERSION_HELP: &str = "\
+Examples:
+  swarm-sync version config
+  swarm-sync version config --json
+
+Exits with 1 if the key holds no value. (For the program's own: swarm-sync --version.)";
+
+const STATUS_HELP: &str = "\
+Examples:
+  swarm-sync status
+  swarm-sync status --hub 127.0.0.1:7420 --swarm team --json";
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+fn revision(text: &str) -> Result<Revision, String> {
+    let number = text.strip_prefix('r').unwrap_or(text).parse();
+    number.map(Revision::new).map_err(|_| {
+        "expected a revision, a whole number from 0; `swarm-sync status` shows the last one"
+            .to_owned()
+    })
+}

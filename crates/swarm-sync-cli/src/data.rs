@@ -1,0 +1,65 @@
+//! Where a node keeps its state.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use swarm_sync::{MemoryStore, SledStore, Store};
+
+use crate::cli::DataArgs;
+use crate::exit::{Code, Failure};
+
+/// Under this directory of the working directory, unless `SWARM_SYNC_DATA` names another.
+const DEFAULT_BASE: &str = "swarm-sync-data";
+
+/// A node's store and where it is.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) store: Arc<dyn Store>,
+    /// None if it is in memory.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+impl Data {
+    /// Opens what `args` say; `place` is the node's own part of the base directory.
+    pub(crate) async fn open(args: &DataArgs, place: &[&str]) -> Result<Self, Failure> {
+        if args.memory {
+            return Ok(Self {
+                store: Arc::new(MemoryStore::new()),
+                directory: None,
+            });
+        }
+        let directory = match &args.data {
+            Some(directory) => directory.clone(),
+            None => default_directory(place)?,
+        };
+        let path = directory.clone();
+        let opened = tokio::task::spawn_blocking(move || SledStore::open(path)).await;
+        let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))??;
+        Ok(Self {
+            store: Arc::new(store),
+            directory: Some(directory),
+        })
+    }
+
+    /// For messages to people.
+    pub(crate) fn describe(&self) -> String {
+        match &self.directory {
+            Some(directory) => directory.display().to_string(),
+            None => "memory".to_owned(),
+        }
+    }
+}
+
+fn default_directory(place: &[&str]) -> Result<PathBuf, Failure> {
+    let base = std::env::var_os("SWARM_SYNC_DATA").filter(|base| !base.is_empty());
+    let mut directory = base.map_or_else(|| Path::new(DEFAULT_BASE).to_owned(), PathBuf::from);
+    for name in place {
+        if name.bytes().all(|b| b == b'.') {
+            let message = format!("{name:?} cannot name a directory; choose one with --data DIR");
+            return Err(Failure::new(Code::Usage, "config", message));
+        }
+        // On some systems a colon means something else in a path.
+        directory.push(name.replace(':', "%3A"));
+    }
+    Ok(directory)
+}

@@ -1,0 +1,135 @@
+//! How the program ends: a documented code, and a sentence that says what to do.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use swarm_sync::{RequestError, StartError, StoreError, TransportError};
+
+use crate::output;
+
+/// For the end of every `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  it failed, or what was asked about does not hold (`get` of an absent key)
+  2  the command line is not valid
+  3  no hub answers there, or it refuses
+  4  the data directory is in use, damaged or not accessible";
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// It failed, or what was asked about does not hold.
+    Failed = 1,
+    /// The command line is not valid. clap's own code.
+    Usage = 2,
+    /// No hub, or one that refuses.
+    NoHub = 3,
+    /// The data directory.
+    Data = 4,
+}
+
+/// Why the program ends without having done what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    /// A stable word for programs.
+    kind: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// Says so: a sentence on stderr and, for programs, an object on stdout.
+    pub(crate) fn report(self, json: bool) -> ExitCode {
+        // Whoever closed the pipe has read enough.
+        if self.kind == "closed-pipe" {
+            return ExitCode::SUCCESS;
+        }
+        if json && !self.message.is_empty() {
+            let error = json!({"kind": self.kind, "message": self.message});
+            let event = json!({"event": "failed", "ok": false, "error": error});
+            // There is nobody left to tell.
+            let _ = output::line(&event.to_string());
+        }
+        if !self.message.is_empty() {
+            output::complain(&self.message);
+        }
+        ExitCode::from(self.code as u8)
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Ends with `code`; everything has been said.
+    pub(crate) fn silent(code: Code) -> Self {
+        Self::new(code, "failed", "")
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::BrokenPipe => "closed-pipe",
+            _ => "io",
+        };
+        Self::new(Code::Failed, kind, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::InUse { .. } => "in-use",
+            StoreError::Corrupt { .. } => "corrupt",
+            StoreError::Format { .. } => "format",
+            _ => "store",
+        };
+        Self::new(Code::Data, kind, error.to_string())
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        let (code, kind) = match error {
+            TransportError::Unreachable { .. } => (Code::NoHub, "no-hub"),
+            TransportError::Refused { .. } => (Code::NoHub, "refused"),
+            TransportError::Listen { .. } => (Code::Failed, "listen"),
+            _ => (Code::NoHub, "transport"),
+        };
+        Self::new(code, kind, error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Transport(error) => error.into(),
+            StartError::Row(error) => Self::new(Code::Data, "corrupt", error.to_string()),
+            other => Self::new(Code::Usage, "config", other.to_string()),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        let code = match error {
+            RequestError::Unavailable { .. } => Code::NoHub,
+            _ => Code::Failed,
+        };
+        Self::new(code, error.kind(), error.to_string())
+    }
+}

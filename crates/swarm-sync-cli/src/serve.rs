@@ -1,0 +1,114 @@
+//! `serve`: a hub until it is told to stop.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use swarm_sync::{CoordinatorOptions, StateSynchronizer, TcpCoordinator, TransportError};
+use tokio::sync::oneshot;
+
+use crate::cli::ServeArgs;
+use crate::data::Data;
+use crate::exit::{Code, Failure};
+use crate::json::object_line;
+use crate::output;
+use crate::signals::Signals;
+
+pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    if !args.insecure {
+        refuse_reachable(&args.listen).await?;
+    }
+    let data = Data::open(&args.data, &["hub"]).await?;
+    let served = serve(&args, &data, &mut signals).await;
+    let closed = data.store.close().await;
+    served?;
+    closed?;
+    Ok(())
+}
+
+async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(), Failure> {
+    let swarms: BTreeSet<_> = args.swarms.iter().cloned().collect();
+    let options = CoordinatorOptions {
+        swarms: (!swarms.is_empty()).then_some(swarms),
+        ..CoordinatorOptions::default()
+    };
+    let coordinator = Arc::new(TcpCoordinator::bind(&args.listen, options).await?);
+    let address = coordinator.local_addr();
+    let hub = StateSynchronizer::builder(Arc::clone(&data.store), coordinator)
+        .start()
+        .await?;
+    announce(args, address, data)?;
+    let ended = tokio::select! {
+        () = signals.end() => Ok(()),
+        () = stdin_closed(args.with_stdin) => Ok(()),
+        () = hub.stopped() => Err(Failure::new(
+            Code::Failed,
+            "stopped",
+            "the hub has stopped by itself; the log above says why",
+        )),
+    };
+    hub.shutdown().await;
+    ended
+}
+
+fn announce(args: &ServeArgs, address: SocketAddr, data: &Data) -> Result<(), Failure> {
+    if args.json {
+        let directory = data.directory.as_ref().map(|d| d.display().to_string());
+        let head = [
+            ("event", json!("ready")),
+            ("addr", json!(address.to_string())),
+            ("data", json!(directory)),
+            ("pid", json!(std::process::id())),
+        ];
+        output::line(&object_line(&head, Map::new()))?;
+    } else {
+        let data = data.describe();
+        output::line(&format!(
+            "hub at {address}, state in {data}; Ctrl-C stops it\n\
+             start an agent with: swarm-sync agent --hub {address} --id NAME --json"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Whoever reaches the hub can do everything, so other machines must not without a word.
+async fn refuse_reachable(listen: &str) -> Result<(), Failure> {
+    let found = tokio::net::lookup_host(listen).await.map_err(|e| {
+        Failure::from(TransportError::Listen {
+            address: listen.to_owned(),
+            reason: format!("{e}; an address reads HOST:PORT, for instance 127.0.0.1:7420"),
+        })
+    })?;
+    let reachable = found.map(|a| a.ip()).find(|ip| !ip.is_loopback());
+    match reachable {
+        None => Ok(()),
+        Some(ip) => Err(Failure::new(
+            Code::Usage,
+            "insecure-address",
+            format!(
+                "{listen} is not a loopback address ({ip}): whoever reaches it could read and \
+                 write everything, as there is no authentication yet; listen on 127.0.0.1, or add \
+                 --insecure if the network is trusted"
+            ),
+        )),
+    }
+}
+
+/// Waits for the end of stdin if that is to end the hub, else for ever.
+async fn stdin_closed(wanted: bool) {
+    if !wanted {
+        return std::future::pending().await;
+    }
+    let (closed, told) = oneshot::channel();
+    // A thread, because a read of stdin cannot be cancelled and must not hold the runtime's end.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        let mut stdin = std::io::stdin().lock();
+        while stdin.read(&mut buffer).is_ok_and(|read| read > 0) {}
+        let _ = closed.send(());
+    });
+    let _ = told.await;
+}

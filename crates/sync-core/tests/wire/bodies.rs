@@ -1,0 +1,358 @@
+//! Every body, request, answer, outcome, reason and error.
+
+use sync_core::report::UserMetadata;
+use sync_core::{
+    Ack, Answer, Ask, Body, Cursor, Delta, DeltaOutcome, DigestKey, Durability, Epoch, HubStatus,
+    Incarnation, KeyReport, MemberStatus, MergeRule, Operation, Payload, Reason, Receipt,
+    RequestError, Resume, Revision, RoundId, Seq, Since, Stamp, StateMetadata, StateVersion,
+    SwarmId, SyncReport, Value, Version,
+};
+
+use super::{agent, id, key, value};
+
+const EPOCH: Epoch = Epoch::from_random(0x0123_4567_89ab_cdef);
+const RUN: Incarnation = Incarnation::from_random(u64::MAX);
+
+fn cursor() -> Cursor {
+    Cursor {
+        epoch: EPOCH,
+        revision: Revision::new(250),
+        head: Revision::new(251),
+    }
+}
+
+fn resume() -> Resume {
+    let after = Some(id("agent-1", 1, 1 << 40));
+    Resume {
+        revision: Revision::new(3),
+        key: key("k"),
+        after,
+    }
+}
+
+fn digest() -> sync_core::Digest {
+    let swarm = DigestKey::of(&SwarmId::new("swarm").unwrap());
+    swarm.write(&id("agent-1", 1, 2), &Payload::absent())
+}
+
+/// Every case of [`Body`] at least once.
+pub(crate) fn all() -> Vec<Body> {
+    let mut bodies = state();
+    bodies.extend(plain());
+    bodies.extend(outcomes().into_iter().map(|outcome| Body::DeltaReply {
+        request: 2,
+        outcome,
+    }));
+    bodies.extend(
+        asks()
+            .into_iter()
+            .map(|ask| Body::Request { request: 3, ask }),
+    );
+    let answers = answers()
+        .into_iter()
+        .map(Ok)
+        .chain(errors().into_iter().map(Err));
+    bodies.extend(answers.map(|answer| Body::Reply { request: 4, answer }));
+    bodies
+}
+
+/// Those that carry state, or ask for it.
+fn state() -> Vec<Body> {
+    let round = RoundId {
+        epoch: EPOCH,
+        number: 7,
+    };
+    let keys = [key("a"), key("∀")]
+        .into_iter()
+        .map(|key| (key, digest()))
+        .collect();
+    let (from, to) = (Revision::new(1), Revision::new(2));
+    vec![
+        Body::Push {
+            incarnation: RUN,
+            after: Seq::new(0),
+            upto: Seq::new(u64::MAX),
+            seqs: vec![Seq::new(1), Seq::new(300)].into(),
+        },
+        Body::DeltaRequest {
+            request: 1,
+            cursor: None,
+            resume: None,
+        },
+        Body::DeltaRequest {
+            request: u64::MAX,
+            cursor: Some(cursor()),
+            resume: Some(resume()),
+        },
+        Body::StateRequest {
+            round,
+            part: 0,
+            keys,
+        },
+        Body::StateResponse {
+            round,
+            part: 1,
+            index: 2,
+            frames: u32::MAX,
+        },
+        Body::StateUpdate {
+            epoch: EPOCH,
+            from,
+            to,
+            index: 0,
+            frames: 1,
+        },
+        Body::Offer {
+            index: 3,
+            last: true,
+        },
+        Body::RepairRequest { key: key("k") },
+        Body::RepairReply {
+            key: key("k"),
+            revision: Revision::new(4),
+            index: 0,
+            frames: 2,
+        },
+    ]
+}
+
+/// Those that do not.
+fn plain() -> Vec<Body> {
+    vec![
+        Body::Committed {
+            incarnation: RUN,
+            upto: Seq::new(9),
+        },
+        Body::Gap {
+            incarnation: RUN,
+            known: Seq::new(8),
+        },
+        Body::Ack {
+            epoch: EPOCH,
+            revision: Revision::new(2),
+        },
+        Body::OfferAck { index: 3 },
+        Body::Receipts {
+            receipts: receipts().into(),
+        },
+        Body::ReceiptsTaken {
+            writes: vec![id("agent-1", 1, 1), id("agent-2", 0, 2)].into(),
+        },
+        Body::Ping { nonce: 1 << 20 },
+        Body::Pong {
+            nonce: 0,
+            epoch: EPOCH,
+            head: Revision::new(0),
+        },
+    ]
+}
+
+fn receipts() -> Vec<Receipt> {
+    let superseded = |winner_value| Reason::Superseded {
+        winner: id("agent-2", 2, 2),
+        winner_stamp: Stamp::at_millis(9),
+        winner_value,
+        rule: MergeRule::Lww,
+    };
+    let reasons = [
+        superseded(None),
+        superseded(Some(value())),
+        Reason::RuleMismatch {
+            rule: MergeRule::Counter,
+        },
+        Reason::FutureStamp {
+            ahead_ms: 90_000,
+            limit_ms: 60_000,
+        },
+        Reason::TooLarge {
+            bytes: 1 << 33,
+            limit: 1 << 20,
+        },
+    ];
+    let receipt = |reason| Receipt {
+        write: id("agent-1", 1, 1),
+        key: key("k"),
+        stamp: Stamp::at_millis(8),
+        discarded: Payload::put(&value()),
+        reason,
+        revision: Revision::new(5),
+    };
+    reasons.map(receipt).into()
+}
+
+fn outcomes() -> [DeltaOutcome; 5] {
+    [
+        DeltaOutcome::UpToDate {
+            cursor: cursor(),
+            digest: digest(),
+        },
+        DeltaOutcome::Changes {
+            to: cursor(),
+            next: None,
+        },
+        DeltaOutcome::Changes {
+            to: cursor(),
+            next: Some(resume()),
+        },
+        DeltaOutcome::EpochMismatch { epoch: EPOCH },
+        DeltaOutcome::Ahead {
+            head: Revision::new(1),
+        },
+    ]
+}
+
+fn asks() -> Vec<Ask> {
+    let operations = [
+        Operation::Put(value()),
+        Operation::Delete,
+        Operation::Add(i64::MIN),
+        Operation::Insert(Value::Null),
+        Operation::Remove(Value::from("x")),
+    ];
+    let write = |operation| Ask::Write {
+        key: key("k"),
+        operation,
+        metadata: Some(value()),
+    };
+    let mut asks = vec![
+        Ask::Version(key("k")),
+        Ask::Get(key("k")),
+        Ask::Keys {
+            pattern: "task_*".to_owned(),
+            after: Some(key("task_1")),
+        },
+        Ask::Keys {
+            pattern: String::new(),
+            after: None,
+        },
+        Ask::Delta(Since::START),
+        Ask::Delta(Since::Cursor(cursor())),
+        Ask::Sync {
+            keys: vec![key("a"), key("b")].into(),
+            timeout_ms: Some(10_000),
+        },
+        Ask::Sync {
+            keys: Vec::new().into(),
+            timeout_ms: None,
+        },
+        Ask::Clear(None),
+        Ask::Clear(Some(key("k"))),
+        Ask::Status,
+    ];
+    asks.extend(operations.map(write));
+    asks
+}
+
+fn version(value: Option<Value>) -> StateVersion {
+    StateVersion {
+        key: key("k"),
+        version: value.is_some().then_some(Version::new(4)),
+        revision: Some(Revision::new(77)),
+        timestamp: Some(Stamp::at_millis(1)),
+        agent: Some(agent("agent-1")),
+        metadata: StateMetadata {
+            rule: Some(MergeRule::Set),
+            siblings: 2,
+            merged_from: vec![agent("agent-1"), agent("agent-2")],
+            provisional: true,
+            age_ms: Some(12),
+            user: value.clone().map(UserMetadata),
+        },
+        value,
+    }
+}
+
+fn answers() -> Vec<Answer> {
+    let line = KeyReport {
+        key: key("k"),
+        version: Some(Version::new(1)),
+        changed: true,
+        conflicts: 3,
+    };
+    let synced = SyncReport {
+        epoch: EPOCH,
+        revision: Revision::new(1),
+        keys: vec![line],
+        responded: vec![agent("a")],
+        missing: vec![agent("b")],
+        in_step: Vec::new(),
+        conflicts: 3,
+        bytes: 1 << 20,
+        elapsed_ms: 5,
+    };
+    let changes = vec![version(Some(value())), version(None)];
+    let delta = Delta {
+        changes,
+        to: cursor(),
+        head: Revision::new(251),
+        more: true,
+    };
+    let member = MemberStatus {
+        agent: agent("a"),
+        connected: true,
+        acked: Some(Revision::new(1)),
+        receipts: 2,
+    };
+    let status = HubStatus {
+        swarm: SwarmId::new("swarm").unwrap(),
+        epoch: EPOCH,
+        revision: Revision::new(1),
+        digest: digest(),
+        keys: 9,
+        members: vec![member],
+        id_alarms: 1,
+    };
+    let mut answers = vec![
+        Answer::Version(None),
+        Answer::Version(Some(Version::new(1))),
+        Answer::State(None),
+        Answer::State(Some(Box::new(version(Some(value()))))),
+        Answer::Keys {
+            keys: vec![key("a")].into(),
+            more: false,
+        },
+        Answer::Delta(delta),
+        Answer::Synced(synced),
+        Answer::Cleared(2),
+        Answer::Status(status),
+    ];
+    for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
+        answers.push(Answer::Written(Ack {
+            write_id: Some(id("a", 1, 1)),
+            durability,
+        }));
+    }
+    answers
+}
+
+fn errors() -> Vec<RequestError> {
+    let reason = || "because".to_owned();
+    vec![
+        RequestError::Operation { reason: reason() },
+        RequestError::TooLarge { bytes: 2, limit: 1 },
+        RequestError::Invalid {
+            reason: String::new(),
+        },
+        RequestError::NobodyConnected { roster: 3 },
+        RequestError::NobodyAnswered {
+            asked: 3,
+            deadline_ms: 1_000,
+        },
+        RequestError::TooManyKeys { keys: 2, limit: 1 },
+        RequestError::EpochMismatch { epoch: EPOCH },
+        RequestError::Ahead {
+            head: Revision::new(1),
+        },
+        RequestError::Unavailable { doing: reason() },
+        RequestError::OutboxFull { bytes: 2, limit: 1 },
+        RequestError::TooManySiblings {
+            siblings: 2,
+            limit: 1,
+        },
+        RequestError::Deadline {
+            doing: reason(),
+            limit_ms: 1,
+        },
+        RequestError::Stopped { reason: reason() },
+    ]
+}

@@ -1,0 +1,244 @@
+//! Random operations by three replicas and a hub, with deltas exchanged at random: everybody ends
+//! with the same value, and every write is accounted for: live, replaced by a writer who was shown
+//! it, or lost with a receipt.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod replica;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use sync_core::{Entry, MergeRule, Operation, Payload, Resolver, Value, WriteId};
+use sync_resolve::{Counter, Lww, Set};
+
+use replica::{Replica, joined, put, set};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Operate {
+        who: usize,
+        operation: Operation,
+    },
+    /// An earlier delta arrives, perhaps again.
+    Deliver {
+        which: usize,
+        to: usize,
+    },
+    /// A whole entry arrives.
+    Sync {
+        from: usize,
+        to: usize,
+    },
+    /// A wall clock runs ahead or falls behind.
+    Clock {
+        who: usize,
+        at: u64,
+    },
+    /// The hub covers what lost.
+    Resolve,
+}
+
+/// The last node is the hub, which also writes.
+const NODES: usize = 4;
+
+fn steps(operation: BoxedStrategy<Operation>) -> impl Strategy<Value = Vec<Step>> {
+    let who = || 0..NODES;
+    let step = prop_oneof![
+        6 => (who(), operation).prop_map(|(who, operation)| Step::Operate { who, operation }),
+        4 => (0..64_usize, who()).prop_map(|(which, to)| Step::Deliver { which, to }),
+        3 => (who(), who()).prop_map(|(from, to)| Step::Sync { from, to }),
+        1 => (who(), 0..30_u64).prop_map(|(who, at)| Step::Clock { who, at }),
+        2 => Just(Step::Resolve),
+    ];
+    prop::collection::vec(step, 1..50)
+}
+
+fn names() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec!["a", "b", "c"]).prop_map(Value::from)
+}
+
+/// What the table of rules says that an operation takes away from what its node sees.
+fn takes(rule: &dyn Resolver, operation: &Operation, node: &Replica) -> BTreeSet<WriteId> {
+    let live = || node.entry.writes();
+    let of = |value: &Value| {
+        let element = Payload::element(value);
+        live().filter(move |(_, write)| write.payload == element)
+    };
+    let ids = |found: Vec<&WriteId>| found.into_iter().cloned().collect();
+    let own = |id: &WriteId| id.writer == node.writer;
+    match (rule.rule(), operation) {
+        (MergeRule::Lww, _) => {
+            let newest = live().max_by_key(|(id, write)| (write.stamp, (*id).clone()));
+            ids(newest.map(|(id, _)| id).into_iter().collect())
+        }
+        (_, Operation::Delete) => ids(live().map(|(id, _)| id).collect()),
+        (_, Operation::Add(_)) => ids(live().map(|(id, _)| id).filter(|id| own(id)).collect()),
+        (_, Operation::Insert(value)) => {
+            ids(of(value).map(|(id, _)| id).filter(|id| own(id)).collect())
+        }
+        (_, Operation::Remove(value)) => ids(of(value).map(|(id, _)| id).collect()),
+        _ => unreachable!("not an operation of this rule"),
+    }
+}
+
+/// Plays `steps`, lets everything arrive everywhere, and returns what everybody then holds.
+fn play(rule: &dyn Resolver, steps: &[Step]) -> Result<Entry, TestCaseError> {
+    let names = ["agent-1", "agent-2", "agent-3", "hub"];
+    let mut nodes: Vec<Replica> = names.map(Replica::new).into();
+    let (mut deltas, mut made, mut gone) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for step in steps {
+        match step {
+            Step::Operate { who, operation } => {
+                let node = &mut nodes[*who];
+                let before: BTreeSet<_> = node.live().into_iter().collect();
+                let taken = takes(rule, operation, node);
+                let Some(delta) = node.operate(rule, operation).unwrap() else {
+                    continue;
+                };
+                let after: BTreeSet<_> = node.live().into_iter().collect();
+                let removed: BTreeSet<_> = before.difference(&after).cloned().collect();
+                prop_assert_eq!(&removed, &taken, "{:?} took something else", operation);
+                made.extend(after.difference(&before).cloned());
+                gone.extend(removed);
+                if let Some(shown) = rule.shown(&node.entry) {
+                    prop_assert_eq!(&shown.writer, &node.writer, "a writer reads its own write");
+                }
+                deltas.push(delta);
+            }
+            Step::Deliver { which, to } => {
+                if let Some(delta) = deltas.get(which % deltas.len().max(1)) {
+                    nodes[*to].entry.join(delta.clone());
+                }
+            }
+            Step::Sync { from, to } => {
+                let entry = nodes[*from].entry.clone();
+                nodes[*to].entry.join(entry);
+            }
+            Step::Clock { who, at } => nodes[*who].clock = *at,
+            Step::Resolve => {
+                let hub = &mut nodes[NODES - 1];
+                let losses = rule.losses(&hub.entry);
+                let value = rule.fold(&hub.entry);
+                let losers: Vec<_> = losses.iter().map(|loss| loss.loser.clone()).collect();
+                for loss in &losses {
+                    // A receipt names a winner that shows; only an absence goes without one.
+                    let shown = rule.shown(&hub.entry);
+                    prop_assert!(loss.winner.is_none() || loss.winner == shown);
+                    prop_assert_eq!(loss.winner.is_none(), Some(&loss.loser) == shown.as_ref());
+                }
+                deltas.push(hub.cover(&losers));
+                gone.extend(losers);
+                prop_assert_eq!(rule.fold(&hub.entry), value, "resolving changed what shows");
+                prop_assert!(rule.losses(&hub.entry).is_empty(), "once is enough");
+            }
+        }
+    }
+    let all = joined(&deltas);
+    let live: BTreeSet<_> = all.writes().map(|(id, _)| id.clone()).collect();
+    prop_assert_eq!(
+        live,
+        made.difference(&gone).cloned().collect::<BTreeSet<_>>()
+    );
+    let turned: Vec<Entry> = deltas.into_iter().rev().collect();
+    prop_assert_eq!(&joined(&turned), &all);
+    for node in &mut nodes {
+        node.entry.join(joined(&turned));
+        prop_assert_eq!(&node.entry, &all);
+        prop_assert_eq!(rule.fold(&node.entry), rule.fold(&all));
+        prop_assert_eq!(rule.shown(&node.entry), rule.shown(&all));
+    }
+    Ok(all)
+}
+
+fn config() -> ProptestConfig {
+    let failure_persistence = None;
+    ProptestConfig {
+        cases: 1_500,
+        failure_persistence,
+        rng_seed: RngSeed::Fixed(3),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn last_writer_wins_converges_and_shows_the_greatest(
+        steps in steps(prop_oneof![
+            4 => names().prop_map(Operation::Put),
+            1 => Just(Operation::Delete),
+        ].boxed()),
+    ) {
+        let all = play(&Lww, &steps)?;
+        let newest = all.writes().max_by_key(|(id, write)| (write.stamp, (*id).clone()));
+        prop_assert_eq!(Lww.shown(&all), newest.map(|(id, _)| id.clone()));
+        prop_assert_eq!(Lww.fold(&all), newest.and_then(|(_, write)| write.payload.value()));
+    }
+
+    #[test]
+    fn counters_converge(
+        steps in steps(prop_oneof![
+            4 => (-9..9_i64).prop_map(Operation::Add),
+            1 => Just(Operation::Delete),
+        ].boxed()),
+    ) {
+        let all = play(&Counter, &steps)?;
+        let sum: i64 = all.writes().filter_map(|(_, write)| write.payload.total()).sum();
+        prop_assert_eq!(Counter.fold(&all), all.is_live().then_some(Value::Int(sum)));
+    }
+
+    /// Without deletes the sum is that of everything ever added: no add twice, none lost.
+    #[test]
+    fn a_counter_counts_every_add_once(steps in steps((-9..9_i64).prop_map(Operation::Add).boxed())) {
+        let added = steps.iter().filter_map(|step| match step {
+            Step::Operate { operation: Operation::Add(amount), .. } => Some(*amount),
+            _ => None,
+        });
+        let expected = added.reduce(|sum, amount| sum + amount).map(Value::Int);
+        prop_assert_eq!(Counter.fold(&play(&Counter, &steps)?), expected);
+    }
+
+    #[test]
+    fn sets_converge(
+        steps in steps(prop_oneof![
+            4 => names().prop_map(Operation::Insert),
+            3 => names().prop_map(Operation::Remove),
+            1 => Just(Operation::Delete),
+        ].boxed()),
+    ) {
+        let all = play(&Set, &steps)?;
+        let held: BTreeSet<_> = all.writes().filter_map(|(_, write)| match write.payload.value() {
+            Some(Value::Text(element)) => Some(element),
+            _ => None,
+        }).collect();
+        let elements: Vec<_> = held.iter().map(String::as_str).collect();
+        prop_assert_eq!(Set.fold(&all), all.is_live().then(|| set(&elements)));
+    }
+}
+
+/// The machinery above, on one case that a reader can follow.
+#[test]
+fn two_writers_and_a_hub_that_decides() {
+    let mut hub = Replica::new("hub");
+    let [mut early, mut late] = ["agent-1", "agent-2"].map(Replica::new);
+    late.clock = 9;
+    hub.entry = joined(&[
+        early.must(&Lww, &put("early")),
+        late.must(&Lww, &put("late")),
+    ]);
+    let losers: Vec<_> = Lww
+        .losses(&hub.entry)
+        .into_iter()
+        .map(|loss| loss.loser)
+        .collect();
+    assert_eq!(losers, early.live());
+    early.entry.join(late.entry);
+    early.entry.join(hub.cover(&losers));
+    assert_eq!(early.entry, hub.entry);
+    assert_eq!(
+        (Lww.fold(&hub.entry), hub.entry.live_count()),
+        (Some(Value::from("late")), 1)
+    );
+}
