@@ -9,6 +9,8 @@ mod downstream;
 mod shell;
 mod tidy;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -29,11 +31,18 @@ enum Task {
     Downstream,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let root = shell::root();
-    match Args::parse().task {
+    let result = match Args::parse().task {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Downstream => downstream::run(&root),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

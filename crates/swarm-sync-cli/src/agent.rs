@@ -91,9 +91,7 @@ async fn converse(
     let out = lines.sender();
     let mut receipts = agent.subscribe_receipts();
     // A send fails only when stdout is closed, which ends the loop below.
-    let _ = out
-        .send(ready(args, &agent, &data).await?.to_string())
-        .await;
+    let _ = out.send(ready(args, &agent, &data).await?).await;
     let durable = data.directory.is_some();
     let mut dispatcher = Dispatcher::new(agent.clone(), durable, out.clone());
     let mut input = lines::stdin();

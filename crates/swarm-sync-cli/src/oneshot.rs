@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    Ack, AgentId, Client, HubStatus, Key, LinkOptions, Operation, Since, StateVersion, SyncReport,
-    TcpLink,
+    Ack, AgentId, Client, HubStatus, Key, LinkOptions, Operation, Revision, Since, StateVersion,
+    SyncReport, TcpLink, Version,
 };
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, SetArgs, StatusArgs, SyncArgs};
@@ -82,8 +82,8 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
         table.add_row([
             change.key.to_string(),
             value.unwrap_or_else(|| "(deleted)".to_owned()),
-            or_dash(change.version.map(|v| v.get())),
-            or_dash(change.revision.map(|r| r.get())),
+            or_dash(change.version.map(Version::get)),
+            or_dash(change.revision.map(Revision::get)),
             or_dash(change.agent.as_ref()),
         ]);
     }
@@ -160,7 +160,7 @@ fn print_report(report: &SyncReport) -> Result<(), Failure> {
     for key in &report.keys {
         table.add_row([
             key.key.to_string(),
-            or_dash(key.version.map(|v| v.get())),
+            or_dash(key.version.map(Version::get)),
             if key.changed { "yes" } else { "no" }.to_owned(),
             key.conflicts.to_string(),
         ]);
@@ -209,7 +209,7 @@ fn print_status(address: &str, status: &HubStatus) -> Result<(), Failure> {
         table.add_row([
             member.agent.to_string(),
             if member.connected { "yes" } else { "no" }.to_owned(),
-            or_dash(member.acked.map(|r| r.get())),
+            or_dash(member.acked.map(Revision::get)),
             member.receipts.to_string(),
         ]);
     }

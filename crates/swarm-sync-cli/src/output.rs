@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Table, TableComponent, presets};
 use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -40,6 +40,15 @@ pub(crate) fn table(headings: &[&str]) -> Table {
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(headings);
+    // A line under the headings is enough.
+    for part in [
+        TableComponent::HorizontalLines,
+        TableComponent::MiddleIntersections,
+        TableComponent::LeftBorderIntersections,
+        TableComponent::RightBorderIntersections,
+    ] {
+        table.remove_style(part);
+    }
     let width = table.width().unwrap_or(WIDTH_MAX).min(WIDTH_MAX);
     table.set_width(width);
     table

@@ -44,10 +44,10 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
     let ended = tokio::select! {
         () = signals.end() => Ok(()),
         () = stdin_closed(args.with_stdin) => Ok(()),
-        () = hub.stopped() => Err(Failure::new(
+        reason = hub.stopped() => Err(Failure::new(
             Code::Failed,
             "stopped",
-            "the hub has stopped by itself; the log above says why",
+            format!("the hub has stopped: {reason}"),
         )),
     };
     hub.shutdown().await;

@@ -3,7 +3,7 @@
 mod builder;
 mod driver;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{
@@ -26,6 +26,8 @@ pub struct StateSynchronizer {
     commands: mpsc::Sender<HubCommand>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
+    /// Why it stopped by itself, once it has.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl StateSynchronizer {
@@ -156,10 +158,11 @@ impl StateSynchronizer {
         }
     }
 
-    /// Waits until the synchronizer has stopped by itself: its store failed, or its coordinator was
-    /// shut down.
-    pub async fn stopped(&self) {
+    /// Waits until the synchronizer has stopped by itself, and says why: its store failed, or its
+    /// coordinator was shut down.
+    pub async fn stopped(&self) -> String {
         self.commands.closed().await;
+        self.reason()
     }
 
     async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Result<Answer, RequestError> {
@@ -181,10 +184,15 @@ impl StateSynchronizer {
         answer: oneshot::Receiver<T>,
     ) -> Result<T, RequestError> {
         let stopped = || RequestError::Stopped {
-            reason: "the synchronizer was shut down".into(),
+            reason: self.reason(),
         };
         self.commands.send(command).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())
+    }
+
+    fn reason(&self) -> String {
+        let orderly = || "the synchronizer was shut down".to_owned();
+        self.failure.get().cloned().unwrap_or_else(orderly)
     }
 }
 

@@ -53,9 +53,9 @@ pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Clock, Coordinator, Cursor, Delta, Digest, Durability,
     Epoch, HubStatus, IdError, Incarnation, Key, KeyReport, Link, MemberStatus, MergeRule,
-    Operation, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Since, StateMetadata,
-    StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo, Traffic,
-    TransportError, Value, ValueError, Version, WriteId,
+    Operation, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Since, Stamp,
+    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo,
+    Traffic, TransportError, Value, ValueError, Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
 pub use sync_store::MemoryStore;

@@ -45,7 +45,8 @@ pub(super) fn check(
                 "{name}: the first line does not say (`//!`) what lives here"
             ));
         }
-        if file.ends_with("mod.rs") {
+        // Under `tests/` a file beside the folder would be a test of its own.
+        if file.ends_with("mod.rs") && !file.iter().any(|part| part == "tests") {
             findings.push(format!("{name}: modules are `foo.rs` beside `foo/`"));
         }
         if lines > LINES_MAX || (is_root && lines > LIB_LINES_MAX) {

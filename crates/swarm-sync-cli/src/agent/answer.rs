@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use swarm_sync::{Receipt, RequestError, StateVersion};
+use swarm_sync::{Receipt, RequestError, Stamp, StateVersion};
 
 use crate::exit::Failure;
 use crate::json::object_line;
@@ -91,7 +91,7 @@ pub(super) fn change(state: &StateVersion) -> Fields {
         "rule": metadata.rule,
         "siblings": metadata.siblings,
         "merged_from": metadata.merged_from,
-        "timestamp_ms": state.timestamp.map(|t| t.millis()),
+        "timestamp_ms": state.timestamp.map(Stamp::millis),
         "metadata": metadata.user.as_ref().map(|user| user.0.to_json()),
     }))
 }

@@ -177,6 +177,10 @@ impl Driver {
     fn handle_link(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
+            LinkEvent::Up { generation, .. } if !self.connector.is_online() => {
+                // The wish to be offline crossed an attempt that was under way.
+                self.connector.close(generation);
+            }
             LinkEvent::Up { generation, sender } => {
                 tracing::info!(hub = self.hub, "connected");
                 self.up = Some(Up { generation, sender });

@@ -1,6 +1,6 @@
 //! Settings of a [`StateSynchronizer`] and its start.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{Clock, Coordinator, Resolvers, Store};
@@ -77,12 +77,14 @@ impl SynchronizerBuilder {
     pub async fn start(self) -> Result<StateSynchronizer, StartError> {
         let default_timeout = self.default_timeout;
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let driver = Driver::open(self, queue).await?;
+        let failure = Arc::new(OnceLock::new());
+        let driver = Driver::open(self, queue, Arc::clone(&failure)).await?;
         let task = tokio::spawn(driver.run());
         Ok(StateSynchronizer {
             commands,
             task: Arc::new(Mutex::new(Some(task))),
             default_timeout,
+            failure,
         })
     }
 }

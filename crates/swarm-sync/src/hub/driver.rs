@@ -2,7 +2,7 @@
 //! callers, and decides nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::codec;
@@ -59,6 +59,8 @@ pub(super) struct Driver {
     sessions: BTreeMap<SessionId, SwarmId>,
     answers: BTreeMap<u64, oneshot::Sender<Result<Answer, RequestError>>>,
     next_request: u64,
+    /// Set once the store has failed: what is on disk is unknown, so this task ends.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl Driver {
@@ -66,6 +68,7 @@ impl Driver {
     pub(super) async fn open(
         settings: SynchronizerBuilder,
         commands: mpsc::Receiver<HubCommand>,
+        failure: Arc<OnceLock<String>>,
     ) -> Result<Self, StartError> {
         let store = Arc::clone(&settings.store);
         let mut driver = Self {
@@ -78,6 +81,7 @@ impl Driver {
             sessions: BTreeMap::new(),
             answers: BTreeMap::new(),
             next_request: 0,
+            failure,
             store,
         };
         for swarm in driver.store.swarms().await? {
@@ -116,6 +120,9 @@ impl Driver {
                 }
             }
             self.pump().await;
+            if self.failure.get().is_some() {
+                break None;
+            }
         };
         self.finish().await;
         if let Some(done) = done {
@@ -139,7 +146,8 @@ impl Driver {
         let now = self.now();
         for (swarm, (token, result)) in completed {
             if let Err(reason) = &result {
-                tracing::error!(%swarm, reason, "the store failed; this swarm stops");
+                tracing::error!(%swarm, reason, "the store failed; the hub stops");
+                self.failure.get_or_init(|| reason.clone());
             }
             if let Some(hub) = self.hubs.get_mut(&swarm) {
                 hub.handle_persisted(now, token, result);

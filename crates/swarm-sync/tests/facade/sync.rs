@@ -73,7 +73,7 @@ async fn an_agent_that_is_away_is_missing_at_once() {
         .synchronize_state(&team(), &key("k"), Some(deadline))
         .await
         .unwrap();
-    assert_eq!(report.missing, [away.clone()]);
+    assert_eq!(report.missing, std::slice::from_ref(&away));
     assert_eq!(report.responded.len(), 1);
     assert!(
         start.elapsed() < deadline / 2,

@@ -1,0 +1,119 @@
+//! What came out of a demo, for programs and for people.
+
+use std::io;
+use std::time::Duration;
+
+use comfy_table::Cell;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::exit::{Code, Failure};
+use crate::output;
+
+/// Facts, of which the checks say what was expected.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Facts {
+    /// Everything that was checked holds.
+    pub(super) ok: bool,
+    pub(super) converged: bool,
+    /// Agent processes that reported their digest at the end.
+    pub(super) replicas: usize,
+    /// The hub's digest at the end; the replicas' are in `agents`.
+    pub(super) digest: String,
+    pub(super) revision: u64,
+    /// Bytes at the socket of the agent that caught up, both ways.
+    pub(super) delta_bytes: u64,
+    /// Bytes at the socket of an empty agent that joined, both ways.
+    pub(super) full_bytes: u64,
+    pub(super) delta_ratio: f64,
+    pub(super) survived_hub_kill: bool,
+    /// Writes acknowledged at hub level before the kill.
+    pub(super) hub_kill_acked_writes: usize,
+    pub(super) elapsed_ms: u64,
+    /// Writes that lost against a concurrent one.
+    pub(super) conflicts: usize,
+    /// Receipts that their writers hold.
+    pub(super) receipts: usize,
+    pub(super) lww_value: Option<Json>,
+    pub(super) counter_value: Option<Json>,
+    pub(super) set_value: Option<Json>,
+    pub(super) agents: Vec<AgentFacts>,
+    pub(super) checks: Vec<Check>,
+    /// What stopped the demo before its end.
+    pub(super) error: Option<String>,
+    /// Where the data and logs of every process are, if they were kept.
+    pub(super) directory: Option<String>,
+}
+
+/// What one agent process says of itself at the end.
+#[derive(Debug, Serialize)]
+pub(super) struct AgentFacts {
+    pub(super) id: String,
+    pub(super) digest: String,
+    pub(super) revision: u64,
+    pub(super) keys: u64,
+    pub(super) pending_writes: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    #[serde(rename = "check")]
+    what: &'static str,
+    ok: bool,
+    result: String,
+}
+
+impl Facts {
+    pub(super) fn check(&mut self, what: &'static str, ok: bool, result: String) {
+        self.checks.push(Check { what, ok, result });
+    }
+
+    pub(super) fn finish(&mut self, elapsed: Duration) {
+        self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.ok = self.error.is_none()
+            && self.converged
+            && self.survived_hub_kill
+            && self.checks.iter().all(|check| check.ok);
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))
+    }
+
+    pub(super) fn print(&self) -> io::Result<()> {
+        output::line("A hub and six agents: a process and a directory each, TCP on loopback.\n")?;
+        let mut checks = output::table(&["check", "result", ""]);
+        for check in &self.checks {
+            let (name, result) = (Cell::new(check.what), Cell::new(&check.result));
+            checks.add_row([name, result, output::verdict(check.ok)]);
+        }
+        output::line(&checks.to_string())?;
+        if !self.agents.is_empty() {
+            let mut agents = output::table(&["agent", "keys", "revision", "its own digest"]);
+            for agent in &self.agents {
+                let (keys, revision) = (agent.keys.to_string(), agent.revision.to_string());
+                agents.add_row([&agent.id, &keys, &revision, &agent.digest]);
+            }
+            output::line(&format!("\n{agents}"))?;
+        }
+        self.print_verdict()
+    }
+
+    fn print_verdict(&self) -> io::Result<()> {
+        let held = self.checks.iter().filter(|check| check.ok).count();
+        let (all, ms) = (self.checks.len(), self.elapsed_ms);
+        output::line(&format!("\n{held} of {all} checks hold, in {ms} ms."))?;
+        if let Some(error) = &self.error {
+            output::complain(&format!("the demo stopped: {error}"));
+        }
+        if let Some(directory) = &self.directory {
+            let sentence = format!("data and logs of every process are in {directory}");
+            if self.ok {
+                output::line(&sentence)?;
+            } else {
+                output::complain(&sentence);
+            }
+        }
+        Ok(())
+    }
+}
