@@ -1,5 +1,6 @@
 //! The replicated state of one key and the one join.
 
+mod parts;
 mod writes;
 
 use smallvec::SmallVec;
@@ -8,6 +9,7 @@ use crate::context::{Context, Span};
 use crate::id::{WriteId, Writer};
 use crate::write::{Payload, Write};
 
+pub use self::parts::Part;
 use self::writes::Writes;
 
 /// Live writes plus the context of every write ever absorbed. A delta is an entry too: join takes
@@ -188,42 +190,6 @@ impl Entry {
                     .iter()
                     .all(|id| other.writes.contains(id))
             })
-    }
-
-    /// Cuts the state into parts of about `budget` bytes on the wire, each safe to join by itself in
-    /// any order: a part's context names its own writes, what they replaced and dead writes, never a
-    /// live write that travels in another part. `after` skips the writes up to that id. O(n).
-    pub fn parts(&self, after: Option<&WriteId>, budget: usize) -> Vec<Self> {
-        let weight: usize = self.writes.iter().map(|(_, w)| w.weight()).sum();
-        if after.is_none() && weight <= budget {
-            return vec![self.clone()];
-        }
-        let mut parts = vec![Self::default()];
-        let mut room = budget;
-        let rest = self
-            .writes
-            .iter()
-            .filter(|(id, _)| after.is_none_or(|a| *id > a));
-        for (id, write) in rest {
-            if write.weight() > room && parts.last().is_some_and(Self::is_live) {
-                parts.push(Self::default());
-                room = budget;
-            }
-            room = room.saturating_sub(write.weight());
-            if let Some(part) = parts.last_mut() {
-                part.context.union(&write.closure(id));
-                part.writes.insert(id.clone(), write.clone());
-            }
-        }
-        if let Some(last) = parts.last_mut() {
-            let mut dead = self.context.clone();
-            // With its whole span: each live write's own part names the numbers before it.
-            for (id, write) in self.writes.iter() {
-                dead.remove(&write.span(id));
-            }
-            last.context.union(&dead);
-        }
-        parts
     }
 
     /// Exchanges every writer for `canonical`'s equal one, so that equal writers share one

@@ -48,7 +48,7 @@ pub mod write;
 pub use context::{Context, Span};
 pub use cursor::{Cursor, Resume, Seen};
 pub use digest::{Digest, DigestKey};
-pub use entry::{Entry, Joined};
+pub use entry::{Entry, Joined, Part};
 pub use error::{DecodeError, IdError, RequestError, ValueError};
 pub use id::{
     AgentId, Epoch, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq, SwarmId,

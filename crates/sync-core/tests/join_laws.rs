@@ -31,7 +31,7 @@ fn pick(history: &History, seed: u64) -> Entry {
         return entry;
     }
     let pieces = entry.parts(None, dice.below(300));
-    pieces[dice.below(pieces.len())].clone()
+    pieces[dice.below(pieces.len())].entry.clone()
 }
 
 /// The join of the deltas whose bit is set, in order: a state that losses can leave behind.
@@ -144,7 +144,8 @@ proptest! {
         let history = script.run();
         let [whole, held, chance] = [0, 1, 2].map(|at| pick(&history, seeds[at]));
         let mut dice = Dice(seeds[2]);
-        let mut parts = whole.parts(None, budget);
+        let parts = whole.parts(None, budget);
+        let mut parts: Vec<Entry> = parts.into_iter().map(|part| part.entry).collect();
         for part in &parts {
             for id in live(&whole) {
                 let travels = part.write(&id).is_some();
@@ -167,14 +168,14 @@ proptest! {
         let whole = pick(&history, seeds[0]);
         let pages = whole.parts(None, budget);
         for (sent, page) in pages.iter().enumerate() {
-            let Some((after, _)) = page.writes().last() else { continue };
-            let first = pages[..=sent].iter().fold(Entry::new(), |sum, part| joined(&sum, part));
+            let Some(after) = &page.end else { continue };
+            let first = pages[..=sent].iter().fold(Entry::new(), |sum, part| joined(&sum, &part.entry));
             let rest = whole.parts(Some(after), budget);
-            for part in &rest {
+            for part in rest.iter().map(|part| &part.entry) {
                 prop_assert!(part.writes().all(|(id, _)| id > after), "a write is sent again");
                 prop_assert!(whole.includes(part));
             }
-            prop_assert_eq!(rest.iter().fold(first, |sum, part| joined(&sum, part)), whole.clone());
+            prop_assert_eq!(rest.iter().fold(first, |sum, part| joined(&sum, &part.entry)), whole.clone());
         }
     }
 

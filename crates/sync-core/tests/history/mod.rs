@@ -212,7 +212,7 @@ impl History {
                 which,
             } => {
                 let pieces = nodes[from % (hub + 1)].entry.parts(None, budget);
-                let piece = pieces[which % pieces.len()].clone();
+                let piece = pieces[which % pieces.len()].entry.clone();
                 self.arrive(&mut nodes[to % (hub + 1)], piece);
             }
         }

@@ -121,13 +121,13 @@ impl Hub {
                 continue;
             }
             for part in state.entry().parts(after, budget) {
-                let segment = encode_parts(key, state.version(), revision, &part);
+                let segment = encode_parts(key, state.version(), revision, &part.entry);
                 if used > 0 && used + segment.len() > budget {
                     return (flatten(packer), complete, last);
                 }
                 used += segment.len();
                 packer.push(segment);
-                let end = part.writes().last().map(|(id, _)| id.clone());
+                let end = part.end;
                 last = Some(Resume {
                     revision,
                     key: key.clone(),

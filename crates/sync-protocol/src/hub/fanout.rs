@@ -73,7 +73,7 @@ impl Hub {
                 None => packer.push(encode_parts(key, version, revision, &Entry::new())),
                 Some(delta) => {
                     for part in delta.parts(None, page) {
-                        packer.push(encode_parts(key, version, revision, &part));
+                        packer.push(encode_parts(key, version, revision, &part.entry));
                     }
                 }
             }

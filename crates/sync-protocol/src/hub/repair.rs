@@ -13,7 +13,12 @@ impl Hub {
         match self.space.get(key) {
             Some(state) => {
                 for part in state.entry().parts(None, page) {
-                    packer.push(encode_parts(key, state.version(), state.revision(), &part));
+                    packer.push(encode_parts(
+                        key,
+                        state.version(),
+                        state.revision(),
+                        &part.entry,
+                    ));
                 }
             }
             None => {

@@ -96,13 +96,13 @@ impl Replica {
                 .filter(|p| p.key == *key)
                 .and_then(|p| p.within.as_ref());
             for part in state.entry().parts(after, page) {
-                let segment = encode_parts(key, state.version(), state.revision(), &part);
+                let segment = encode_parts(key, state.version(), state.revision(), &part.entry);
                 if used > 0 && used + segment.len() > page {
                     return (frame, last);
                 }
                 used += segment.len();
                 frame.push(segment);
-                let within = part.writes().last().map(|(id, _)| id.clone());
+                let within = part.end;
                 last = Some(Position {
                     key: key.clone(),
                     within,

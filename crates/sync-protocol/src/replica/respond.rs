@@ -31,7 +31,12 @@ impl Replica {
                     continue;
                 };
                 for part in state.entry().parts(None, page) {
-                    packer.push(encode_parts(key, state.version(), state.revision(), &part));
+                    packer.push(encode_parts(
+                        key,
+                        state.version(),
+                        state.revision(),
+                        &part.entry,
+                    ));
                 }
             }
         }
