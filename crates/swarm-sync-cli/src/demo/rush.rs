@@ -41,7 +41,7 @@ pub(super) async fn run(scene: &Scene, facts: &mut Facts) -> Result<()> {
     facts.check(
         "one full sync reaches all five agents",
         answered == scene.agents.len(),
-        format!("{answered} answered, {} bytes", report["bytes"]),
+        format!("{answered} answered, {} ms", report["elapsed_ms"]),
     );
 
     let (digests, _) = scene.converge().await?;

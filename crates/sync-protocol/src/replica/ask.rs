@@ -26,6 +26,11 @@ impl Waiting {
         self.asks.values().map(|d| d.at).chain(flushes).min()
     }
 
+    /// The last write of this run that a flush waits for.
+    pub(super) fn awaited(&self) -> Option<Seq> {
+        self.flushes.values().map(|(upto, _)| *upto).max()
+    }
+
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
         let asks = std::mem::take(&mut self.asks).into_keys();

@@ -56,16 +56,22 @@ impl Outbox {
 
     /// Adds a delta and returns the ids it makes superfluous: own writes that it covers entirely.
     /// Their numbers are vouched for by the push that carries a later one.
+    ///
+    /// Those that a flush waits for, `awaited` being the last of them, stay all the same: the hub
+    /// would be waited for no longer although it has neither them nor what covers them.
     pub(super) fn push(
         &mut self,
         id: (Incarnation, Seq),
         key: &Key,
         delta: Entry,
+        awaited: Option<Seq>,
     ) -> (Bytes, Vec<(Incarnation, Seq)>) {
+        let is_awaited = |held: &(Incarnation, Seq)| {
+            awaited.is_some_and(|upto| held.0 != id.0 || held.1 <= upto)
+        };
         let covered = self.by_key.get(key).into_iter().flatten().filter(|held| {
-            self.items
-                .get(held)
-                .is_some_and(|item| delta.includes(&item.delta))
+            let item = self.items.get(held);
+            !is_awaited(held) && item.is_some_and(|item| delta.includes(&item.delta))
         });
         let covered: Vec<_> = covered.copied().collect();
         for old in &covered {

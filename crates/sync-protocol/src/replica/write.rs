@@ -73,7 +73,9 @@ impl Replica {
         let mut changes = Changes::default();
         changes.record(key, self.space.join(key, delta.clone()));
         let run = self.me.incarnation();
-        let (segment, covered) = self.outbox.push((run, id.seq), key, delta);
+        let (segment, covered) =
+            self.outbox
+                .push((run, id.seq), key, delta, self.waiting.awaited());
         let mut ops = self.space.rows(&changes);
         ops.push(rows::put_outbox(run, id.seq, segment));
         ops.extend(

@@ -1,0 +1,19 @@
+//! The program as its users meet it: the real binary, over pipes and sockets.
+//!
+//! - `support`: processes that end with the test, answers with deadlines
+//! - `agent_json`: every request an agent takes
+//! - `bad_input`: whatever is not a request, and what stays as it was
+//! - `links`: hubs and agents that come, go and are killed
+//! - `serve`: starting and refusing to start
+//! - `oneshot`: commands that ask the hub and leave
+//! - `demo`: the demonstration, whole and failing
+//! - `help`: what `--help` teaches
+
+mod agent_json;
+mod bad_input;
+mod demo;
+mod help;
+mod links;
+mod oneshot;
+mod serve;
+mod support;

@@ -1,0 +1,217 @@
+//! Starting a hub, and refusing to.
+
+use serde_json::json;
+
+use crate::support::{Agent, Hub, Place, Process, json_of, program, run, stderr, until};
+
+#[test]
+fn the_first_line_names_the_address() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data.to_string_lossy(),
+        "--json",
+    ];
+    let process = Process::start(&args);
+    let line = process.line();
+    assert!(
+        line.starts_with(r#"{"event":"ready","addr":"127.0.0.1:"#),
+        "{line}"
+    );
+    assert!(!line.contains(r#"127.0.0.1:0""#), "{line}");
+}
+
+#[test]
+fn without_json_it_says_how_to_go_on() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let process = Process::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data.to_string_lossy(),
+    ]);
+    assert!(process.line().starts_with("hub at 127.0.0.1:"));
+    assert!(process.line().contains("swarm-sync agent --hub"));
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_word() {
+    let place = Place::new();
+    let data = place.path("hub");
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let args = [
+            "serve",
+            "--listen",
+            listen,
+            "--data",
+            &data.to_string_lossy(),
+            "--json",
+        ];
+        let refused = run(&args);
+        assert_eq!(refused.status.code(), Some(2), "{listen}");
+        assert_eq!(json_of(&refused)["error"]["kind"], "insecure-address");
+        assert!(
+            stderr(&refused).contains("--insecure"),
+            "{}",
+            stderr(&refused)
+        );
+        assert!(!data.exists(), "nothing was made");
+    }
+    let args = [
+        "serve",
+        "--listen",
+        "0.0.0.0:0",
+        "--data",
+        &data.to_string_lossy(),
+        "--json",
+        "--insecure",
+    ];
+    let process = Process::start(&args);
+    assert_eq!(process.json()["event"], "ready");
+}
+
+#[test]
+fn an_address_that_is_taken_or_none_is_refused() {
+    let place = Place::new();
+    let hub = place.hub();
+    let data = place.path("other");
+    for (listen, text) in [
+        (hub.address.as_str(), "cannot listen on"),
+        ("nonsense", "HOST:PORT"),
+    ] {
+        let refused = run(&[
+            "serve",
+            "--listen",
+            listen,
+            "--data",
+            &data.to_string_lossy(),
+            "--json",
+        ]);
+        assert_eq!(refused.status.code(), Some(1), "{listen}");
+        assert_eq!(json_of(&refused)["error"]["kind"], "listen");
+        assert!(stderr(&refused).contains(text), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn with_swarms_named_it_serves_only_those() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data.to_string_lossy(),
+        "--json",
+        "--swarm",
+        "red",
+        "--swarm",
+        "blue",
+    ];
+    let process = Process::start(&args);
+    let address = process.json()["addr"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    let hub = Hub { process, address };
+    for swarm in ["red", "blue"] {
+        assert!(
+            hub.client(&["set", "k", "v", "--swarm", swarm])
+                .status
+                .success()
+        );
+    }
+    let refused = hub.client(&["set", "k", "v", "--swarm", "green"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(
+        stderr(&refused).contains("does not serve the swarm green"),
+        "{}",
+        stderr(&refused)
+    );
+    let mut agent = Agent::start_with(&hub.address, "a", &place.path("a"), &["--swarm", "green"]);
+    let status = until(
+        || agent.ok(json!({"op": "status"})),
+        |s| !s["link_error"].is_null(),
+    );
+    assert!(
+        status["link_error"]
+            .as_str()
+            .is_some_and(|e| e.contains("does not serve")),
+        "{status}"
+    );
+}
+
+#[test]
+fn the_environment_has_defaults() {
+    let place = Place::new();
+    let base = place.path("base");
+    let mut child = program(&["serve", "--json"])
+        .env("SWARM_SYNC_LISTEN", "127.0.0.1:0")
+        .env("SWARM_SYNC_DATA", &base)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    until(|| base.join("hub").join("format").exists(), |there| *there);
+    child.kill().expect("it was running");
+    child.wait().expect("it was running");
+
+    let hub = place.hub();
+    let output = program(&["agent", "--json"])
+        .env("SWARM_SYNC_HUB", &hub.address)
+        .env("SWARM_SYNC_SWARM", "red")
+        .env("SWARM_SYNC_NAME", "agent-9")
+        .env("SWARM_SYNC_DATA", &base)
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success());
+    let ready = json_of(&output);
+    assert_eq!(
+        (&ready["id"], &ready["swarm"]),
+        (&json!("agent-9"), &json!("red"))
+    );
+    assert!(base.join("agents/red/agent-9/format").exists());
+    let set = program(&["set", "k", "v"])
+        .env("SWARM_SYNC_HUB", &hub.address)
+        .env("SWARM_SYNC_SWARM", "red")
+        .output()
+        .expect("the program starts");
+    assert!(set.status.success());
+    assert_eq!(hub.client(&["get", "k", "--swarm", "red"]).stdout, b"v\n");
+}
+
+#[test]
+fn it_ends_with_its_stdin_if_asked_to() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data.to_string_lossy(),
+        "--json",
+        "--with-stdin",
+    ];
+    let mut process = Process::start(&args);
+    process.json();
+    drop(process.stdin.take());
+    assert!(process.end().success());
+}
+
+#[test]
+fn a_hub_keeps_its_state_across_an_orderly_stop() {
+    let place = Place::new();
+    let hub = place.hub();
+    assert!(hub.client(&["set", "k", "v"]).status.success());
+    drop(hub);
+    let hub = place.hub();
+    assert_eq!(hub.client(&["get", "k"]).stdout, b"v\n");
+}
