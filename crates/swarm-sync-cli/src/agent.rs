@@ -50,7 +50,7 @@ async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
     if args.offline {
         builder = builder.offline();
     }
-    Ok(builder.start().await?)
+    builder.start().await.map_err(|e| data.explain(e))
 }
 
 /// Lets what is under way become durable, then releases the directory.
@@ -101,7 +101,8 @@ async fn converse(
             () = signals.end() => break End::Signal,
             () = lines.closed() => break End::Signal,
             Ok(receipt) = receipts.recv() => {
-                let _ = out.send(answer::receipt_event(&receipt)).await;
+                // Who reads too slowly for this finds it among the `receipts`.
+                let _ = out.try_send(answer::receipt_event(&receipt));
             }
             next = dispatcher.next(&mut input) => match next {
                 Some(line) => if let Some(end) = dispatcher.start(line).await { break end },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use swarm_sync::{AgentId, Key, Revision, SwarmId, Value};
 
-use crate::exit;
+use crate::exit::{self, Audience};
 use crate::json::value_or_text;
 
 const AFTER_HELP: &str = "\
@@ -74,19 +74,24 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether a program reads what this command prints.
-    pub(crate) fn json(&self) -> bool {
-        match self {
+    /// Who reads what this command prints.
+    pub(crate) fn audience(&self) -> Audience {
+        let (json, conversation) = match self {
             // It reports its own failure within its one object.
-            Self::Demo(_) => false,
-            Self::Serve(args) => args.json,
-            Self::Agent(args) => args.json,
-            Self::Get(args) | Self::Version(args) => args.hub.json,
-            Self::Set(args) => args.hub.json,
-            Self::Add(args) => args.hub.json,
-            Self::Sync(args) => args.hub.json,
-            Self::Delta(args) => args.hub.json,
-            Self::Status(args) => args.hub.json,
+            Self::Demo(_) => (false, false),
+            Self::Serve(args) => (args.json, true),
+            Self::Agent(args) => (args.json, true),
+            Self::Get(args) | Self::Version(args) => (args.hub.json, false),
+            Self::Set(args) => (args.hub.json, false),
+            Self::Add(args) => (args.hub.json, false),
+            Self::Sync(args) => (args.hub.json, false),
+            Self::Delta(args) => (args.hub.json, false),
+            Self::Status(args) => (args.hub.json, false),
+        };
+        match (json, conversation) {
+            (false, _) => Audience::Person,
+            (true, false) => Audience::Program,
+            (true, true) => Audience::Conversation,
         }
     }
 }
@@ -131,7 +136,8 @@ pub(crate) struct ServeArgs {
         long,
         value_name = "ADDR",
         env = "SWARM_SYNC_LISTEN",
-        default_value = "127.0.0.1:7420"
+        default_value = "127.0.0.1:7420",
+        value_parser = address
     )]
     pub(crate) listen: String,
     /// Serve this swarm only; can be given more than once. Without it any swarm is served.
@@ -171,7 +177,8 @@ come by themselves: ready first, then receipt for each own write that lost a rac
 An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
 
 Examples:
-  echo '{"id":1,"op":"set","key":"k","value":42}' | swarm-sync agent --id agent-1 --json
+  printf '%s\n' '{"id":1,"op":"set","key":"k","value":42}' '{"id":2,"op":"flush"}' |
+    swarm-sync agent --id agent-1 --json
   swarm-sync agent --hub 127.0.0.1:7420 --swarm team --id agent-1 --data ./agent-1 --json
   swarm-sync agent --id observer        a replica that nobody drives, until Ctrl-C"#;
 
@@ -182,7 +189,8 @@ pub(crate) struct AgentArgs {
         long,
         value_name = "ADDR",
         env = "SWARM_SYNC_HUB",
-        default_value = "127.0.0.1:7420"
+        default_value = "127.0.0.1:7420",
+        value_parser = address
     )]
     pub(crate) hub: String,
     /// Swarm it belongs to.
@@ -229,7 +237,8 @@ pub(crate) struct HubArgs {
         long,
         value_name = "ADDR",
         env = "SWARM_SYNC_HUB",
-        default_value = "127.0.0.1:7420"
+        default_value = "127.0.0.1:7420",
+        value_parser = address
     )]
     pub(crate) hub: String,
     /// Swarm to speak to.
@@ -349,6 +358,15 @@ Examples:
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+}
+
+/// The shape only: the name is looked up when it is used.
+fn address(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    match parts.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("expected HOST:PORT, for instance 127.0.0.1:7420".to_owned()),
+    }
 }
 
 fn revision(text: &str) -> Result<Revision, String> {

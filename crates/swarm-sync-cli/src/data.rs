@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use swarm_sync::{MemoryStore, SledStore, Store};
+use swarm_sync::{MemoryStore, SledStore, StartError, Store};
 
 use crate::cli::DataArgs;
 use crate::exit::{Code, Failure};
@@ -39,6 +39,18 @@ impl Data {
             store: Arc::new(store),
             directory: Some(directory),
         })
+    }
+
+    /// Why a node did not start from here.
+    pub(crate) fn explain(&self, error: StartError) -> Failure {
+        match error {
+            StartError::Row(error) => {
+                let directory = self.describe();
+                let message = format!("{directory}: {error}; choose another directory with --data");
+                Failure::new(Code::Data, "unusable", message)
+            }
+            other => other.into(),
+        }
     }
 
     /// For messages to people.

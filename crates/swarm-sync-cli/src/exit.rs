@@ -29,6 +29,16 @@ pub(crate) enum Code {
     Data = 4,
 }
 
+/// Who reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Person,
+    /// One that expects one object.
+    Program,
+    /// One that expects lines, each an answer or an event.
+    Conversation,
+}
+
 /// Why the program ends without having done what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -48,16 +58,20 @@ impl Failure {
     }
 
     /// Says so: a sentence on stderr and, for programs, an object on stdout.
-    pub(crate) fn report(self, json: bool) -> ExitCode {
+    pub(crate) fn report(self, audience: Audience) -> ExitCode {
         // Whoever closed the pipe has read enough.
         if self.kind == "closed-pipe" {
             return ExitCode::SUCCESS;
         }
-        if json && !self.message.is_empty() {
-            let error = json!({"kind": self.kind, "message": self.message});
-            let event = json!({"event": "failed", "ok": false, "error": error});
-            // There is nobody left to tell.
-            let _ = output::line(&event.to_string());
+        let error = json!({"kind": self.kind, "message": self.message});
+        let object = match audience {
+            Audience::Person => None,
+            Audience::Program => Some(json!({"ok": false, "error": error})),
+            Audience::Conversation => Some(json!({"event": "failed", "error": error})),
+        };
+        if let Some(object) = object.filter(|_| !self.message.is_empty()) {
+            // If that fails there is nobody to tell.
+            let _ = output::line(&object.to_string());
         }
         if !self.message.is_empty() {
             output::complain(&self.message);
@@ -118,7 +132,7 @@ impl From<StartError> for Failure {
         match error {
             StartError::Store(error) => error.into(),
             StartError::Transport(error) => error.into(),
-            StartError::Row(error) => Self::new(Code::Data, "corrupt", error.to_string()),
+            StartError::Row(error) => Self::new(Code::Data, "unusable", error.to_string()),
             other => Self::new(Code::Usage, "config", other.to_string()),
         }
     }

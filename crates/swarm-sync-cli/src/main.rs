@@ -23,7 +23,7 @@ use crate::exit::{Code, Failure};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.verbose, &cli.command);
-    let json = cli.command.json();
+    let audience = cli.command.audience();
     // One thread for the hub, its readers and its writers: fewer hand-overs, less latency.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(json),
+        Err(failure) => failure.report(audience),
     }
 }
 

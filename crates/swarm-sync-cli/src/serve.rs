@@ -39,7 +39,8 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
     let address = coordinator.local_addr();
     let hub = StateSynchronizer::builder(Arc::clone(&data.store), coordinator)
         .start()
-        .await?;
+        .await
+        .map_err(|e| data.explain(e))?;
     announce(args, address, data)?;
     let ended = tokio::select! {
         () = signals.end() => Ok(()),
@@ -79,7 +80,7 @@ async fn refuse_reachable(listen: &str) -> Result<(), Failure> {
     let found = tokio::net::lookup_host(listen).await.map_err(|e| {
         Failure::from(TransportError::Listen {
             address: listen.to_owned(),
-            reason: format!("{e}; an address reads HOST:PORT, for instance 127.0.0.1:7420"),
+            reason: e.to_string(),
         })
     })?;
     let reachable = found.map(|a| a.ip()).find(|ip| !ip.is_loopback());

@@ -175,6 +175,13 @@ impl Context {
         }
     }
 
+    /// Takes every id of `other` out.
+    pub fn subtract(&mut self, other: &Self) {
+        for span in &other.spans {
+            self.remove(span);
+        }
+    }
+
     /// The same set with every writer exchanged for `canonical`'s equal one, so that equal writers
     /// share one allocation.
     pub fn intern(&mut self, canonical: &mut impl FnMut(&Writer) -> Writer) {
@@ -254,6 +261,10 @@ mod tests {
             let mut both = left.clone();
             prop_assert_eq!(both.union(&right), !left_ids.is_superset(&right_ids));
             prop_assert!(is_canonical(&both));
+            let mut rest = left.clone();
+            rest.subtract(&right);
+            prop_assert!(is_canonical(&rest));
+            prop_assert_eq!(ids(rest.spans()), &left_ids - &right_ids);
             let mut all = left_ids;
             all.extend(right_ids);
             prop_assert_eq!(ids(both.spans()), all.clone());

@@ -54,7 +54,7 @@ pub use id::{
     AgentId, Epoch, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq, SwarmId,
     Version, WriteId, Writer,
 };
-pub use message::{Answer, Ask, Body, DeltaOutcome, Message, RoundId};
+pub use message::{Answer, Ask, Body, DeltaOutcome, Message, RoundId, Standing};
 pub use receipt::{Reason, Receipt};
 pub use report::{
     Ack, Delta, HubStatus, KeyReport, MemberStatus, Since, StateMetadata, StateVersion, SyncReport,

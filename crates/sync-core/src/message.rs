@@ -90,6 +90,11 @@ pub enum Body {
         incarnation: Incarnation,
         /// Up to here.
         upto: Seq,
+        /// Those of the push that were refused and whose receipts wait: not the hub's to keep.
+        refused: List<Seq>,
+        /// Where the hub is with them. From here on the agent relies on it for these writes, so a hub
+        /// that lost this revision must be found out.
+        standing: Standing,
     },
     /// Hub to agent: numbers are missing; push again after `known`.
     Gap {
@@ -140,6 +145,8 @@ pub enum Body {
     },
     /// Agent to hub after an invalid cursor: all I hold, in order of `index`.
     Offer {
+        /// Numbers the agent's offers: a later one starts anew.
+        offer: u64,
         /// This frame, from 0.
         index: u32,
         /// No further frame follows.
@@ -147,6 +154,8 @@ pub enum Body {
     },
     /// Hub to agent: the offer's frames up to `index` are durable.
     OfferAck {
+        /// Which offer's.
+        offer: u64,
         /// Up to here.
         index: u32,
     },
@@ -185,10 +194,8 @@ pub enum Body {
     Pong {
         /// That of the ping.
         nonce: u64,
-        /// The hub's run.
-        epoch: Epoch,
-        /// Its last durable revision.
-        head: Revision,
+        /// Where the hub is.
+        standing: Standing,
     },
     /// Either role to hub: do something and answer.
     Request {
@@ -206,6 +213,28 @@ pub enum Body {
     },
 }
 
+/// Where the hub is: what an agent compares itself with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Standing {
+    /// The hub's run.
+    pub epoch: Epoch,
+    /// Its last revision.
+    pub revision: Revision,
+    /// The digest of its state there.
+    pub digest: Digest,
+}
+
+impl Standing {
+    /// The position as a cursor.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            epoch: self.epoch,
+            revision: self.revision,
+            head: self.revision,
+        }
+    }
+}
+
 /// The outcome of a delta request.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[expect(
@@ -215,10 +244,8 @@ pub enum Body {
 pub enum DeltaOutcome {
     /// Nothing is newer.
     UpToDate {
-        /// The position, in the hub's current run.
-        cursor: Cursor,
-        /// The digest of the hub's state there.
-        digest: Digest,
+        /// The hub's position: now also the agent's.
+        standing: Standing,
     },
     /// One page, as segments.
     Changes {
@@ -226,6 +253,8 @@ pub enum DeltaOutcome {
         to: Cursor,
         /// Where the next page starts; none if this was the last.
         next: Option<Resume>,
+        /// The hub's position.
+        standing: Standing,
     },
     /// The cursor's run is not in this hub's lineage, or the hub's disk was rolled back below it.
     EpochMismatch {

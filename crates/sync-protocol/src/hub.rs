@@ -26,6 +26,7 @@ use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta};
 
 use self::lineage::Lineage;
+pub(crate) use self::lineage::Run;
 use self::round::Round;
 use self::session::Session;
 
@@ -249,6 +250,9 @@ impl Hub {
 
     /// One batch, always with the meta row: the clock never goes back, nor does the revision.
     fn persist(&mut self, mut ops: Vec<RowOp>) {
+        if self.failed.is_some() {
+            return;
+        }
         let meta = Meta {
             high_water: self.clock.high_water(),
             revision: self.revision,

@@ -13,12 +13,12 @@ mod repair;
 mod respond;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Batch, Body, Cursor, Digest, HybridClock, Key, Message, Now, Operation,
-    Receipt, RequestError, Resolvers, RowOp, Seq, Value, WriteId, Writer,
+    Ack, Answer, Ask, Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now,
+    Operation, Receipt, RequestError, Resolvers, RowOp, Seq, Value, WriteId, Writer,
 };
 
 use crate::config::ReplicaConfig;
@@ -127,8 +127,9 @@ pub struct Replica {
     in_step_at: Option<Duration>,
     /// Fates that the caller has not dealt with.
     receipts: BTreeMap<WriteId, Receipt>,
-    /// Keys on which a write was refused, whose local effects are still to be undone.
-    repairs: BTreeSet<Key>,
+    /// Keys on which writes were refused whose local effects are still to be undone, each with what
+    /// those writes had covered.
+    repairs: BTreeMap<Key, Context>,
     repair: Option<Repair>,
     waiting: Waiting,
     /// Rows that may go with the next batch: losing them costs a repeated message.
@@ -266,6 +267,9 @@ impl Replica {
 
     /// One batch, always with the meta row: clock and cursor move with what they speak of.
     fn persist(&mut self, mut ops: Vec<RowOp>) {
+        if self.failed.is_some() {
+            return;
+        }
         ops.append(&mut self.lazy_rows);
         // While a cursor is found invalid the old one stays on disk, so that a restart finds out
         // again instead of taking half a re-entry for the whole.

@@ -11,9 +11,11 @@ use thiserror::Error;
 use sync_core::codec;
 use sync_core::segment;
 use sync_core::{
-    AgentId, Context, Cursor, DecodeError, Entry, Epoch, Incarnation, Key, Receipt, Revision, Row,
-    RowOp, Segment, Seq, Stamp, Version, Write, WriteId, Writer,
+    AgentId, Context, Cursor, DecodeError, Entry, Incarnation, Key, Receipt, Revision, Row, RowOp,
+    Segment, Seq, Stamp, Version, Write, WriteId, Writer,
 };
+
+use crate::hub::Run;
 
 /// A row that does not read as what its key says. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,16 +45,16 @@ pub(crate) enum Stored {
     Header(Segment),
     Write(Key, WriteId, Write),
     Known(Writer, Seq),
-    Epoch(Epoch, Revision),
+    Run(Run),
     Member(AgentId),
     Receipt(Receipt),
     Outbox(Incarnation, Seq, Segment),
-    Repair(Key),
+    Repair(Segment),
 }
 
 mod kind {
     pub(super) const MEMBER: u8 = b'a';
-    pub(super) const EPOCH: u8 = b'e';
+    pub(super) const RUN: u8 = b'e';
     pub(super) const HEADER: u8 = b'h';
     pub(super) const KNOWN: u8 = b'k';
     pub(super) const META: u8 = b'm';
@@ -95,12 +97,12 @@ pub(crate) fn put_known(writer: &Writer, seq: Seq) -> RowOp {
     put(key, codec::to_bytes(&id))
 }
 
-pub(crate) fn put_epoch(epoch: Epoch, first: Revision) -> RowOp {
-    put(epoch_key(epoch, first), codec::to_bytes(&(epoch, first)))
+pub(crate) fn put_run(run: &Run) -> RowOp {
+    put(run_key(run), codec::to_bytes(run))
 }
 
-pub(crate) fn delete_epoch(epoch: Epoch, first: Revision) -> RowOp {
-    delete(epoch_key(epoch, first))
+pub(crate) fn delete_run(run: &Run) -> RowOp {
+    delete(run_key(run))
 }
 
 pub(crate) fn put_member(agent: &AgentId) -> RowOp {
@@ -127,8 +129,13 @@ pub(crate) fn delete_outbox(run: Incarnation, seq: Seq) -> RowOp {
     delete(outbox_key(run, seq))
 }
 
-pub(crate) fn put_repair(key: &Key) -> RowOp {
-    put(repair_key(key), codec::to_bytes(key))
+pub(crate) fn put_repair(key: &Key, undone: &Context) -> RowOp {
+    let entry = Entry::covering(undone.clone());
+    let (version, revision) = (Version::default(), Revision::default());
+    put(
+        repair_key(key),
+        segment::encode_parts(key, version, revision, &entry),
+    )
 }
 
 pub(crate) fn delete_repair(key: &Key) -> RowOp {
@@ -166,10 +173,7 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
             let id: WriteId = codec::from_bytes("known row", value)?;
             Stored::Known(id.writer, id.seq)
         }
-        kind::EPOCH => {
-            let (epoch, first) = codec::from_bytes("epoch row", value)?;
-            Stored::Epoch(epoch, first)
-        }
+        kind::RUN => Stored::Run(codec::from_bytes("run row", value)?),
         kind::MEMBER => Stored::Member(codec::from_bytes("member row", value)?),
         kind::RECEIPT => Stored::Receipt(codec::from_bytes("receipt row", value)?),
         kind::OUTBOX => {
@@ -179,7 +183,7 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
             };
             Stored::Outbox(run, seq, segment)
         }
-        kind::REPAIR => Stored::Repair(codec::from_bytes("repair row", value)?),
+        kind::REPAIR => Stored::Repair(Segment::decode(value)?),
         _ => return Ok(None),
     }))
 }
@@ -218,10 +222,10 @@ fn write_key(key: &Key, id: &WriteId) -> Vec<u8> {
     row
 }
 
-fn epoch_key(epoch: Epoch, first: Revision) -> Vec<u8> {
-    let mut row = vec![kind::EPOCH];
-    row.extend(first.get().to_be_bytes());
-    row.extend(epoch.bits().to_be_bytes());
+fn run_key(run: &Run) -> Vec<u8> {
+    let mut row = vec![kind::RUN];
+    row.extend(run.ordinal.to_be_bytes());
+    row.extend(run.epoch.bits().to_be_bytes());
     row
 }
 

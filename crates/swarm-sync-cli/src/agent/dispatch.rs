@@ -68,18 +68,16 @@ impl Dispatcher {
     pub(super) async fn start(&mut self, next: Next) -> Option<End> {
         let (id, request) = request::read(next.line);
         while self.tasks.try_join_next().is_some() {}
-        let request = match request {
-            Ok(Request::Quit) => return Some(End::Quit(id)),
-            Ok(request) => request,
-            Err(refused) => {
-                // Fails only if stdout is closed, which ends the conversation.
-                let _ = self.out.send(answer::line(&id, Err(refused))).await;
-                return None;
-            }
-        };
+        if matches!(request, Ok(Request::Quit)) {
+            return Some(End::Quit(id));
+        }
         let (agent, durable, out) = (self.agent.clone(), self.durable, self.out.clone());
         let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            let result = perform(&agent, durable, request).await;
+            let result = match request {
+                Ok(request) => perform(&agent, durable, request).await,
+                Err(refused) => Err(refused),
+            };
+            // Fails only if stdout is closed, which ends the conversation.
             let _ = out.send(answer::line(&id, result)).await;
             drop(next.place);
         });

@@ -8,9 +8,9 @@ use swarm_sync::{Agent, Durability, Key, RequestError, Since};
 use super::answer::{self, Fields, fields, object};
 use super::request::{Forget, Refused, Request};
 
-/// Changes in one answer to `delta`; past it `more` is set and the program asks on. Bounds what one
-/// request makes this process hold.
-const CHANGES_MAX: usize = 100_000;
+/// Pages in one answer to `delta`, each of about 256 KiB; past it `more` is set and the program asks
+/// on. Bounds what one request makes this process hold.
+const PAGES_MAX: usize = 256;
 
 /// How long `wait` waits unless told otherwise.
 const WAIT: Duration = Duration::from_secs(10);
@@ -99,10 +99,12 @@ async fn version(agent: &Agent, key: Key) -> Result<Fields, Refused> {
 async fn delta(agent: &Agent, since: Since) -> Result<Fields, Refused> {
     let mut since = since;
     let mut changes = Vec::new();
+    let mut pages = 0;
     loop {
         let page = agent.delta(since).await?;
+        pages += 1;
         changes.extend(page.changes.iter().map(|c| Json::Object(answer::change(c))));
-        if !page.more || changes.len() >= CHANGES_MAX {
+        if !page.more || pages >= PAGES_MAX {
             return Ok(object(json!({
                 "changes": changes,
                 "to": page.to,

@@ -1,5 +1,7 @@
 //! Act one: five agents write at the same time, none having seen another's write.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
 use serde_json::{Value as Json, json};
 
@@ -9,6 +11,9 @@ use super::scene::Scene;
 
 /// What the specification's three writers say.
 const COUNTS: [i64; 3] = [42, 45, 40];
+
+/// How long receipts may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const REGISTER: &str = "task_count_lww";
 const COUNTER: &str = "task_count";
@@ -118,9 +123,15 @@ async fn check_receipts(scene: &Scene, facts: &mut Facts) -> Result<()> {
         let answer = peer.ask(json!({"op": "receipts"})).await?;
         Ok(answer["receipts"].as_array().cloned().unwrap_or_default())
     };
-    // A receipt may arrive after the value that won, never later than the next step.
-    scene.in_step().await?;
-    let receipts = each(&scene.agents, ask).await?.concat();
+    // A receipt is a message of its own: it may arrive after the value that won.
+    let until = Instant::now() + PATIENCE;
+    let receipts = loop {
+        scene.in_step().await?;
+        let receipts = each(&scene.agents, ask).await?.concat();
+        if receipts.len() + 1 >= COUNTS.len() || Instant::now() > until {
+            break receipts;
+        }
+    };
     let discarded = receipts.iter().filter_map(|r| r["discarded"].as_i64());
     let mut accounted: Vec<i64> = discarded
         .chain(facts.lww_value.as_ref().and_then(Json::as_i64))

@@ -238,6 +238,48 @@ fn a_directory_that_is_not_a_store_is_left_alone() {
 }
 
 #[test]
+fn a_directory_of_another_kind_of_node_is_refused() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "agent-1");
+    agent.process.send(br#"{"id":1,"op":"offline"}"#);
+    agent.answer(&json!(1));
+    agent.set("k", &json!("waits for the hub"));
+    agent.process.kill();
+    hub.process.kill();
+
+    let (hubs, agents) = (place.path("hub"), place.path("agent-1"));
+    let (hubs, agents) = (hubs.to_string_lossy(), agents.to_string_lossy());
+    let swapped = [
+        (
+            run(&["agent", "--json", "--id", "agent-1", "--data", &hubs]),
+            &hubs,
+        ),
+        (
+            run(&[
+                "serve",
+                "--json",
+                "--listen",
+                "127.0.0.1:0",
+                "--data",
+                &agents,
+            ]),
+            &agents,
+        ),
+    ];
+    for (refused, directory) in swapped {
+        assert_eq!(refused.status.code(), Some(4));
+        assert_eq!(json_of(&refused)["error"]["kind"], "unusable");
+        let sentence = stderr(&refused);
+        assert!(sentence.contains(&**directory), "{sentence}");
+        assert!(
+            sentence.contains("choose another directory with --data"),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
 fn names_are_checked_on_the_command_line() {
     for args in [
         ["agent", "--json", "--id", "a b"],
@@ -273,6 +315,7 @@ fn who_stops_reading_ends_the_agent() {
     let mut child = crate::support::program(&args)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the program starts");
     drop(child.stdout.take());

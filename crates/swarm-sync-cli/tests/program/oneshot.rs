@@ -183,14 +183,18 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
         );
         assert!(sentence.contains(&start), "{sentence}");
         let refused = run(&[command, &["--hub", &address, "--json"]].concat());
-        assert_eq!(json_of(&refused)["error"]["kind"], "no-hub");
+        let object = json_of(&refused);
+        assert_eq!(
+            (&object["ok"], &object["error"]["kind"]),
+            (&json!(false), &json!("no-hub"))
+        );
     }
 }
 
 #[test]
 fn a_bad_command_line_is_code_2() {
     let long = "k".repeat(1_025);
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 12] = [
         &[],
         &["frobnicate"],
         &["get"],
@@ -200,6 +204,9 @@ fn a_bad_command_line_is_code_2() {
         &["set", "k", "9223372036854775808"],
         &["delta", "--since", "-1"],
         &["status", "--timeout", "0"],
+        &["status", "--hub", "nonsense"],
+        &["agent", "--hub", ":1"],
+        &["serve", "--listen", "127.0.0.1:99999"],
     ];
     for args in cases {
         let refused = run(args);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sync_core::{Connection, Hello, Link, LinkReceiver, LinkSender, Traffic};
-use sync_transport::Backoff;
+use sync_transport::{BACKOFF_MAX, Backoff};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Frames taken from the connection at a time.
 const FRAMES_PER_TURN: usize = 256;
@@ -41,6 +42,8 @@ pub(super) struct Wanted {
     pub(super) online: bool,
     /// Connections up to this one are to be closed.
     pub(super) closed: u64,
+    /// Counts the decisions about `online`: each ends a wait for the next attempt.
+    decisions: u64,
 }
 
 /// The connector's handle.
@@ -53,7 +56,11 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn start(link: Arc<dyn Link>, hello: Hello, online: bool) -> Self {
-        let (wanted, wish) = watch::channel(Wanted { online, closed: 0 });
+        let (wanted, wish) = watch::channel(Wanted {
+            online,
+            closed: 0,
+            decisions: 0,
+        });
         let (report, events) = mpsc::channel(EVENTS_MAX);
         let seed = hello.incarnation.bits();
         let task = Task {
@@ -76,7 +83,10 @@ impl Connector {
     }
 
     pub(super) fn set_online(&self, online: bool) {
-        self.wanted.send_modify(|w| w.online = online);
+        self.wanted.send_modify(|w| {
+            w.online = online;
+            w.decisions += 1;
+        });
     }
 
     /// Closes one connection; the next follows unless the agent is to be offline.
@@ -103,7 +113,7 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        while self.wait_until_wanted().await {
+        while let Some(decisions) = self.wait_until_wanted().await {
             let attempt = self.link.connect(&self.hello).await;
             let went_on = match attempt {
                 Ok(connection) => self.serve(connection).await,
@@ -114,23 +124,25 @@ impl Task {
                     .await
                 }
             };
-            if !went_on || !self.pause().await {
+            if !went_on || !self.pause(decisions).await {
                 return;
             }
         }
     }
 
-    /// False once the driver is gone.
-    async fn wait_until_wanted(&mut self) -> bool {
-        self.wish.wait_for(|w| w.online).await.is_ok()
+    /// The decision to be online; `None` once the driver is gone.
+    async fn wait_until_wanted(&mut self) -> Option<u64> {
+        let wish = self.wish.wait_for(|w| w.online).await;
+        wish.ok().map(|w| w.decisions)
     }
 
-    /// Waits out the back-off, or until the driver changes its mind.
-    async fn pause(&mut self) -> bool {
+    /// Waits out the back-off, or until the driver decides anew about being online. That it closes
+    /// a connection is no reason to hurry.
+    async fn pause(&mut self, decisions: u64) -> bool {
         let wait = self.backoff.next();
         tokio::select! {
             () = tokio::time::sleep(wait) => true,
-            changed = self.wish.changed() => changed.is_ok(),
+            decided = self.wish.wait_for(|w| w.decisions != decisions) => decided.is_ok(),
         }
     }
 
@@ -146,7 +158,13 @@ impl Task {
         if !self.tell(LinkEvent::Up { generation, sender }).await {
             return false;
         }
+        let since = Instant::now();
         let reason = self.read(&mut *receiver, generation).await;
+        // Only then does the next loss start the back-off anew: a hub that lets us in and soon
+        // closes again, each time, is not asked again at once.
+        if since.elapsed() >= BACKOFF_MAX {
+            self.backoff.reset();
+        }
         drop(receiver);
         let Some(reason) = reason else { return false };
         self.tell(LinkEvent::Down { generation, reason }).await
@@ -162,8 +180,6 @@ impl Task {
             };
             match received {
                 Ok(frames) => {
-                    // It has carried something: the next loss starts the back-off anew.
-                    self.backoff.reset();
                     if !self.tell(LinkEvent::Frames { generation, frames }).await {
                         return None;
                     }

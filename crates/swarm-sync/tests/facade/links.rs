@@ -1,6 +1,9 @@
 //! Starting before the hub, cuts, restarts, two agents under one name.
 
-use swarm_sync::Value;
+use std::time::Duration;
+
+use swarm_sync::{Coordinator, Value};
+use sync_core::{CoordinatorEvent, Frame};
 
 use crate::support::{PATIENCE, Wire, converged, eventually, flush};
 
@@ -123,4 +126,32 @@ async fn staleness_is_told() {
             .age_ms
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_hub_that_closes_every_connection_is_not_stormed() {
+    let Wire::Tcp(tcp) = Wire::tcp("127.0.0.1:0").await else {
+        unreachable!("it was made over TCP");
+    };
+    let link = swarm_sync::TcpLink::new(tcp.local_addr(), swarm_sync::LinkOptions::default());
+    let agent = swarm_sync::Agent::builder("agent", link).swarm("team");
+    let agent = agent.start().await.unwrap();
+
+    // Each time it lets the agent in, hears it, and says what the agent cannot read.
+    let mut admitted = 0_u32;
+    let until = tokio::time::Instant::now() + Duration::from_millis(1_500);
+    while let Ok(events) = tokio::time::timeout_at(until, tcp.recv(64)).await {
+        for event in events {
+            let CoordinatorEvent::Received { session, .. } = event else {
+                continue;
+            };
+            admitted += 1;
+            let nonsense = Frame::single("nonsense".into());
+            // It may have gone already.
+            let _ = tcp.send(session, vec![nonsense]).await;
+        }
+    }
+    // The waits double from 50 ms on: about seven attempts, drawn at random.
+    assert!((2..30).contains(&admitted), "{admitted} attempts in 1.5 s");
+    agent.shutdown().await;
 }

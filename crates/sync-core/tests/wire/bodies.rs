@@ -4,8 +4,8 @@ use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, Answer, Ask, Body, Cursor, Delta, DeltaOutcome, DigestKey, Durability, Epoch, HubStatus,
     Incarnation, KeyReport, MemberStatus, MergeRule, Operation, Payload, Reason, Receipt,
-    RequestError, Resume, Revision, RoundId, Seq, Since, Stamp, StateMetadata, StateVersion,
-    SwarmId, SyncReport, Value, Version,
+    RequestError, Resume, Revision, RoundId, Seq, Since, Stamp, Standing, StateMetadata,
+    StateVersion, SwarmId, SyncReport, Value, Version,
 };
 
 use super::{agent, id, key, value};
@@ -18,6 +18,14 @@ fn cursor() -> Cursor {
         epoch: EPOCH,
         revision: Revision::new(250),
         head: Revision::new(251),
+    }
+}
+
+fn standing() -> Standing {
+    Standing {
+        epoch: EPOCH,
+        revision: Revision::new(0),
+        digest: digest(),
     }
 }
 
@@ -103,6 +111,7 @@ fn state() -> Vec<Body> {
             frames: 1,
         },
         Body::Offer {
+            offer: 1 << 33,
             index: 3,
             last: true,
         },
@@ -122,6 +131,8 @@ fn plain() -> Vec<Body> {
         Body::Committed {
             incarnation: RUN,
             upto: Seq::new(9),
+            refused: vec![Seq::new(7), Seq::new(9)].into(),
+            standing: standing(),
         },
         Body::Gap {
             incarnation: RUN,
@@ -131,7 +142,7 @@ fn plain() -> Vec<Body> {
             epoch: EPOCH,
             revision: Revision::new(2),
         },
-        Body::OfferAck { index: 3 },
+        Body::OfferAck { offer: 0, index: 3 },
         Body::Receipts {
             receipts: receipts().into(),
         },
@@ -141,8 +152,7 @@ fn plain() -> Vec<Body> {
         Body::Ping { nonce: 1 << 20 },
         Body::Pong {
             nonce: 0,
-            epoch: EPOCH,
-            head: Revision::new(0),
+            standing: standing(),
         },
     ]
 }
@@ -183,16 +193,17 @@ fn receipts() -> Vec<Receipt> {
 fn outcomes() -> [DeltaOutcome; 5] {
     [
         DeltaOutcome::UpToDate {
-            cursor: cursor(),
-            digest: digest(),
+            standing: standing(),
         },
         DeltaOutcome::Changes {
             to: cursor(),
             next: None,
+            standing: standing(),
         },
         DeltaOutcome::Changes {
             to: cursor(),
             next: Some(resume()),
+            standing: standing(),
         },
         DeltaOutcome::EpochMismatch { epoch: EPOCH },
         DeltaOutcome::Ahead {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, RequestError, Role,
-    StateVersion, Value, Version, Writer,
+    Ack, Answer, Ask, Durability, HubStatus, Incarnation, Key, MemberStatus, Now, Operation,
+    RequestError, Role, StateVersion, Value, Version, Writer,
 };
 
 use super::commit::{Commit, Source};
@@ -128,7 +128,8 @@ impl Hub {
         })
     }
 
-    /// A client writes under its own name; for everybody else the hub writes under its own.
+    /// A client writes under its own name; for everybody else the hub writes under its own. The hub
+    /// numbers either's writes and may lose count with its disk: so the run is one of the hub, too.
     fn writer_for(&mut self, to: ReplyTo) -> Writer {
         let client = match to {
             ReplyTo::Remote(session, _) => self
@@ -139,7 +140,8 @@ impl Hub {
         };
         match client {
             Some(client) => {
-                let writer = Writer::new(client.agent.clone(), client.incarnation);
+                let run = client.incarnation.bits() ^ self.epoch().bits();
+                let writer = Writer::new(client.agent.clone(), Incarnation::from_random(run));
                 self.space.intern(&writer)
             }
             None => self.writer.clone(),

@@ -79,6 +79,9 @@ impl Hub {
         mut delta: Entry,
         source: Source,
     ) {
+        if source == Source::Writer && self.is_decided(key, &delta) {
+            return;
+        }
         self.space.intern_entry(&mut delta);
         delta = self.refuse_misfits(commit, now, key, delta, source);
         for (_, write) in delta.writes() {
@@ -94,6 +97,16 @@ impl Hub {
         }
         commit.changes.record(key, joined);
         commit.deltas.entry(key.clone()).or_default().join(delta);
+    }
+
+    /// Whether the write of a delta is dead here. Then it was admitted once, with all that it covers, or
+    /// it was refused, and what it covers at its writer must not be covered by its coming again.
+    fn is_decided(&self, key: &Key, delta: &Entry) -> bool {
+        let Some(held) = self.space.get(key).map(|state| state.entry()) else {
+            return false;
+        };
+        let mut writes = delta.writes();
+        writes.any(|(id, _)| held.context().contains(id) && held.write(id).is_none())
     }
 
     /// Takes out the new writes that do not belong into the key.

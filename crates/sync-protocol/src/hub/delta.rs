@@ -24,6 +24,13 @@ impl Hub {
         cursor: Option<Cursor>,
         resume: Option<Resume>,
     ) {
+        let Some(peer) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if request <= peer.last_request {
+            return;
+        }
+        peer.last_request = request;
         let outcome = match self.check_cursor(cursor) {
             Err(Invalid::Epoch) => DeltaOutcome::EpochMismatch {
                 epoch: self.epoch(),
@@ -35,7 +42,6 @@ impl Hub {
         };
         if let Some(peer) = self.sessions.get_mut(&session) {
             peer.settled = false;
-            peer.offer_next = 0;
         }
         self.send(session, Body::DeltaReply { request, outcome });
     }
@@ -70,15 +76,14 @@ impl Hub {
             revision: to,
             head,
         };
+        let standing = self.standing();
         let outcome = if segments.is_empty() && next.is_none() {
-            DeltaOutcome::UpToDate {
-                cursor,
-                digest: self.digest(),
-            }
+            DeltaOutcome::UpToDate { standing }
         } else {
             DeltaOutcome::Changes {
                 to: cursor,
                 next: next.clone(),
+                standing,
             }
         };
         if let Some(peer) = self.sessions.get_mut(&session) {

@@ -1,11 +1,22 @@
 //! The runs of the hub and the revisions each has numbered: what makes a cursor valid.
 
+use bincode::{Decode, Encode};
 use sync_core::{Cursor, Epoch, Revision};
 
-/// Ascending by first revision; the last one is the current run.
+/// One run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(crate) struct Run {
+    /// Counts the runs of this disk. Runs that numbered nothing share their first revision with the
+    /// next one, so that alone does not tell which came first.
+    pub(crate) ordinal: u64,
+    pub(crate) first: Revision,
+    pub(crate) epoch: Epoch,
+}
+
+/// In the order in which they were opened; the last one is the current run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lineage {
-    epochs: Vec<(Revision, Epoch)>,
+    runs: Vec<Run>,
 }
 
 /// Why a cursor cannot be continued.
@@ -19,45 +30,40 @@ pub(crate) enum Invalid {
 
 impl Lineage {
     /// Takes a stored run back, in any order.
-    pub(crate) fn restore(&mut self, epoch: Epoch, first: Revision) {
-        self.epochs.push((first, epoch));
-        self.epochs.sort_unstable();
+    pub(crate) fn restore(&mut self, run: Run) {
+        self.runs.push(run);
+        self.runs.sort_unstable();
     }
 
-    /// Opens a run. Returns the runs that are too old to keep. A run that numbered nothing is
-    /// superseded by the next with the same first revision, yet kept: cursors may carry it.
-    pub(crate) fn open(
-        &mut self,
-        epoch: Epoch,
-        first: Revision,
-        max: usize,
-    ) -> Vec<(Epoch, Revision)> {
-        self.epochs.push((first, epoch));
-        let excess = self.epochs.len().saturating_sub(max);
-        self.epochs
-            .drain(..excess)
-            .map(|(first, epoch)| (epoch, first))
-            .collect()
+    /// Opens a run. Returns it with the runs that are too old to keep. A run that numbered nothing is
+    /// kept like any other: cursors may carry it.
+    pub(crate) fn open(&mut self, epoch: Epoch, first: Revision, max: usize) -> (Run, Vec<Run>) {
+        let ordinal = self.runs.last().map_or(0, |run| run.ordinal + 1);
+        let run = Run {
+            ordinal,
+            first,
+            epoch,
+        };
+        self.runs.push(run);
+        let excess = self.runs.len().saturating_sub(max);
+        (run, self.runs.drain(..excess).collect())
     }
 
     pub(crate) fn current(&self) -> Epoch {
-        self.epochs
+        self.runs
             .last()
-            .map_or(Epoch::from_random(0), |&(_, epoch)| epoch)
+            .map_or(Epoch::from_random(0), |run| run.epoch)
     }
 
     /// Checks that everything the cursor's owner holds was numbered by this lineage. `head` is the
     /// hub's last revision.
     pub(crate) fn check(&self, cursor: &Cursor, head: Revision) -> Result<(), Invalid> {
-        let at = self
-            .epochs
-            .iter()
-            .position(|&(_, epoch)| epoch == cursor.epoch);
+        let at = self.runs.iter().position(|run| run.epoch == cursor.epoch);
         let at = at.ok_or(Invalid::Epoch)?;
         let read = cursor.head.max(cursor.revision);
-        match self.epochs.get(at + 1) {
+        match self.runs.get(at + 1) {
             // The next run's first revision is one more than this run's last.
-            Some(&(next_first, _)) if read >= next_first => Err(Invalid::Epoch),
+            Some(next) if read >= next.first => Err(Invalid::Epoch),
             None if read > head => Err(Invalid::Ahead),
             _ => Ok(()),
         }
@@ -100,12 +106,31 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_numbered_nothing_keep_their_place() {
+        let mut lineage = Lineage::default();
+        let runs = [(9, 6), (1, 6), (5, 8)].map(|(epoch, first)| {
+            lineage
+                .open(Epoch::from_random(epoch), Revision::new(first), 9)
+                .0
+        });
+        let mut restored = Lineage::default();
+        for run in [runs[1], runs[2], runs[0]] {
+            restored.restore(run);
+        }
+        let head = Revision::new(9);
+        // The first of them numbered nothing before the second did; its own 6 and 7 were lost.
+        assert_eq!(restored.check(&cursor(9, 7, 7), head), Err(Invalid::Epoch));
+        assert_eq!(restored.check(&cursor(9, 5, 5), head), Ok(()));
+        assert_eq!(restored.check(&cursor(1, 7, 7), head), Ok(()));
+    }
+
+    #[test]
     fn the_oldest_runs_are_given_up() {
         let mut lineage = Lineage::default();
         for n in 1..=3 {
             lineage.open(Epoch::from_random(n), Revision::new(n), 9);
         }
-        let dropped = lineage.open(Epoch::from_random(4), Revision::new(4), 2);
+        let (_, dropped) = lineage.open(Epoch::from_random(4), Revision::new(4), 2);
         assert_eq!(dropped.len(), 2);
         assert_eq!(lineage.current(), Epoch::from_random(4));
     }

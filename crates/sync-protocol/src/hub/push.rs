@@ -1,7 +1,8 @@
 //! Writes that agents push: verified, joined, committed together.
 
 use bytes::Bytes;
-use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, Writer};
+use sync_core::codec::List;
+use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer};
 
 use super::Hub;
 use super::commit::{Commit, Source};
@@ -53,11 +54,27 @@ impl Hub {
                 }
             }
             commit.with_row(rows::put_known(&writer, upto));
-            self.known.insert(writer, upto);
+            self.known.insert(writer.clone(), upto);
             self.finish(commit, now);
         }
-        self.send(session, Body::Committed { incarnation, upto });
+        let body = Body::Committed {
+            incarnation,
+            upto,
+            refused: self.refused_of(&writer, push.after, upto),
+            standing: self.standing(),
+        };
+        self.send(session, body);
         Ok(())
+    }
+
+    /// The writes `after < seq <= upto` that were refused and whose writer may not know it yet.
+    fn refused_of(&self, writer: &Writer, after: Seq, upto: Seq) -> List<Seq> {
+        let first = WriteId::new(writer.clone(), after.next());
+        let last = WriteId::new(writer.clone(), upto.max(first.seq));
+        let waiting = self.receipts.get(writer.agent()).into_iter();
+        let waiting = waiting.flat_map(|receipts| receipts.range(first.clone()..=last.clone()));
+        let refused = waiting.filter(|(_, receipt)| receipt.refused());
+        refused.map(|(id, _)| id.seq).collect()
     }
 }
 
@@ -80,7 +97,7 @@ fn verify(push: &Push, writer: &Writer) -> Result<Vec<(Seq, Segment)>, String> {
 
 fn exact(seq: Seq, writer: &Writer, bytes: &[u8]) -> Result<Segment, String> {
     let segment = Segment::decode(bytes).map_err(|e| e.to_string())?;
-    let id = sync_core::WriteId::new(writer.clone(), seq);
+    let id = WriteId::new(writer.clone(), seq);
     let own = segment.entry.context().contains(&id);
     let only = segment
         .entry

@@ -68,7 +68,7 @@ impl HubRecovery {
                 let writer = hub.space.intern(&writer);
                 hub.known.insert(writer, seq);
             }
-            Stored::Epoch(epoch, first) => hub.lineage.restore(epoch, first),
+            Stored::Run(run) => hub.lineage.restore(run),
             Stored::Member(agent) => {
                 hub.roster.insert(agent, Member::default());
             }
@@ -88,15 +88,10 @@ impl HubRecovery {
     pub fn open(self, epoch: Epoch) -> Hub {
         let mut hub = self.hub;
         let first = hub.revision.next();
-        let mut ops = vec![rows::put_epoch(epoch, first)];
-        let dropped = hub
-            .lineage
-            .open(epoch, first, hub.config.limits.lineage_max);
-        ops.extend(
-            dropped
-                .into_iter()
-                .map(|(old, first)| rows::delete_epoch(old, first)),
-        );
+        let lineage_max = hub.config.limits.lineage_max;
+        let (run, dropped) = hub.lineage.open(epoch, first, lineage_max);
+        let mut ops = vec![rows::put_run(&run)];
+        ops.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
         hub.persist(ops);
         hub

@@ -7,20 +7,29 @@ use sync_core::{Body, Now, Segment, SessionId};
 use super::Hub;
 use super::commit::{Commit, Source};
 
+/// Which frame of which offer arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfferFrame {
+    pub(super) offer: u64,
+    pub(super) index: u32,
+    pub(super) last: bool,
+}
+
 impl Hub {
     /// One frame of an offer. Frames come in order; one that was had already is confirmed again.
     pub(super) fn handle_offer(
         &mut self,
         now: Now,
         session: SessionId,
-        index: u32,
-        last: bool,
+        frame: OfferFrame,
         segments: &[Bytes],
     ) -> Result<(), String> {
-        let Some(expected) = self.sessions.get(&session).map(|s| s.offer_next) else {
+        let OfferFrame { offer, index, last } = frame;
+        let Some(current) = self.sessions.get(&session).map(|s| s.offer) else {
             return Ok(());
         };
-        if index > expected {
+        let expected = if offer > current.0 { 0 } else { current.1 };
+        if offer < current.0 || index > expected {
             return Ok(());
         }
         if index == expected {
@@ -32,11 +41,11 @@ impl Hub {
             }
             self.finish(commit, now);
             if let Some(peer) = self.sessions.get_mut(&session) {
-                peer.offer_next = index + 1;
+                peer.offer = (offer, index + 1);
                 peer.settled = last;
             }
         }
-        self.send(session, Body::OfferAck { index });
+        self.send(session, Body::OfferAck { offer, index });
         Ok(())
     }
 }

@@ -35,8 +35,10 @@ pub(super) struct Round {
 }
 
 /// How far one member's answer has arrived.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Heard {
+    /// The connection it was asked through: the answer comes through no other.
+    session: SessionId,
     /// Frames that count, each once.
     frames: BTreeSet<(u32, u32)>,
     /// Per part, how many frames it has.
@@ -46,6 +48,15 @@ struct Heard {
 }
 
 impl Heard {
+    fn nothing(session: SessionId) -> Self {
+        Self {
+            session,
+            frames: BTreeSet::new(),
+            sizes: BTreeMap::new(),
+            lost: false,
+        }
+    }
+
     fn complete(&self, parts: u32) -> bool {
         let expected: u64 = self.sizes.values().map(|n| u64::from(*n)).sum();
         self.sizes.len() as u64 == u64::from(parts) && self.frames.len() as u64 == expected
@@ -161,7 +172,7 @@ impl Hub {
                 deadline: now.mono + timeout.unwrap_or(self.config.round_deadline),
                 asked: connected
                     .into_iter()
-                    .map(|(agent, _)| (agent, Heard::default()))
+                    .map(|(agent, session)| (agent, Heard::nothing(session)))
                     .collect(),
                 gathered: Vec::new(),
                 bytes: 0,
@@ -250,12 +261,11 @@ impl Hub {
 
     /// A member is gone: rounds do not wait for it.
     pub(super) fn rounds_lost_member(&mut self, now: Now) {
-        let roster = &self.roster;
-        let gone = |agent: &AgentId| roster.get(agent).is_none_or(|m| m.session.is_none());
         let mut ready = Vec::new();
         for (number, round) in &mut self.rounds {
-            for (_, heard) in round.asked.iter_mut().filter(|(agent, _)| gone(agent)) {
-                heard.lost = true;
+            for (agent, heard) in &mut round.asked {
+                let session = self.roster.get(agent).and_then(|m| m.session);
+                heard.lost |= session != Some(heard.session);
             }
             if round.committed.is_none() && round.gathered_all() {
                 ready.push(*number);

@@ -2,7 +2,8 @@
 
 use sync_core::codec::List;
 use sync_core::{
-    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, WriteId, Writer,
+    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing, WriteId,
+    Writer,
 };
 
 use super::{Hub, Member, ReplyTo};
@@ -18,13 +19,16 @@ pub(super) struct Session {
     pub(super) settled: bool,
     /// The revision that this peer will have once it has read all it was sent; none while it pages.
     pub(super) sent: Option<Revision>,
-    /// The next frame expected of an offer.
-    pub(super) offer_next: u32,
+    /// The last delta request that was answered. One that comes late must not unsettle what a later
+    /// one has settled.
+    pub(super) last_request: u64,
+    /// The offer under way and its next frame.
+    pub(super) offer: (u64, u32),
 }
 
 impl Hub {
     /// A peer was admitted by the transport.
-    pub fn handle_connected(&mut self, _now: Now, session: SessionId, hello: &Hello) {
+    pub fn handle_connected(&mut self, now: Now, session: SessionId, hello: &Hello) {
         if let Some(reason) = self.failed.clone() {
             return self.disconnect(session, &reason);
         }
@@ -36,7 +40,8 @@ impl Hub {
                 incarnation: hello.incarnation,
                 settled: false,
                 sent: None,
-                offer_next: 0,
+                last_request: 0,
+                offer: (0, 0),
             },
         );
         if hello.role == Role::Member {
@@ -46,6 +51,8 @@ impl Hub {
                 session: Some(session),
                 acked: None,
             };
+            // What was asked through an earlier connection will not be answered through this one.
+            self.rounds_lost_member(now);
         }
     }
 
@@ -124,31 +131,23 @@ impl Hub {
                 }
                 Ok(())
             }
-            Body::Offer { index, last } => self.handle_offer(now, session, index, last, &segments),
-            Body::RepairRequest { key } => {
-                self.handle_repair_request(session, &key);
-                Ok(())
+            Body::Offer { offer, index, last } => {
+                let frame = super::reentry::OfferFrame { offer, index, last };
+                self.handle_offer(now, session, frame, &segments)
             }
-            Body::ReceiptsTaken { writes } => {
-                self.handle_receipts_taken(session, &writes);
-                Ok(())
-            }
-            Body::Ping { nonce } => {
-                self.handle_ping(session, nonce);
-                Ok(())
-            }
-            Body::DeltaReply { .. }
-            | Body::Committed { .. }
-            | Body::Gap { .. }
-            | Body::StateRequest { .. }
-            | Body::StateUpdate { .. }
-            | Body::OfferAck { .. }
-            | Body::RepairReply { .. }
-            | Body::Receipts { .. }
-            | Body::Pong { .. }
-            | Body::Request { .. }
-            | Body::Reply { .. } => Err("that message goes from the hub to agents".to_owned()),
+            other => self.handle_member_note(session, other),
         }
+    }
+
+    /// What a member asks about or confirms.
+    fn handle_member_note(&mut self, session: SessionId, body: Body) -> Result<(), String> {
+        match body {
+            Body::RepairRequest { key } => self.handle_repair_request(session, &key),
+            Body::ReceiptsTaken { writes } => self.handle_receipts_taken(session, &writes),
+            Body::Ping { nonce } => self.handle_ping(session, nonce),
+            other => return Err(format!("a member may not send {other:?}")),
+        }
+        Ok(())
     }
 
     pub(super) fn forget_session(&mut self, session: SessionId) {
@@ -181,10 +180,19 @@ impl Hub {
     }
 
     fn handle_ping(&mut self, session: SessionId, nonce: u64) {
-        let (epoch, head) = (self.epoch(), self.revision);
-        self.send(session, Body::Pong { nonce, epoch, head });
+        let standing = self.standing();
+        self.send(session, Body::Pong { nonce, standing });
         // A receipt that was lost on the way is due again.
         self.send_receipts(session);
+    }
+
+    /// Where the hub is.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            epoch: self.epoch(),
+            revision: self.revision,
+            digest: self.digest(),
+        }
     }
 
     /// Sends a peer the fates that wait for it, as many as one message may hold.

@@ -127,11 +127,12 @@ impl Replica {
             }
             ops.push(rows::put_receipt(&receipt));
             if receipt.refused() {
-                if self.outbox.remove((run, seq)) {
+                let undone = self.repairs.entry(receipt.key.clone()).or_default();
+                if let Some(item) = self.outbox.remove((run, seq)) {
+                    undone.union(item.delta.context());
                     ops.push(rows::delete_outbox(run, seq));
                 }
-                self.repairs.insert(receipt.key.clone());
-                ops.push(rows::put_repair(&receipt.key));
+                ops.push(rows::put_repair(&receipt.key, undone));
             }
             self.receipts.insert(receipt.write.clone(), receipt.clone());
             fresh.push(receipt);
@@ -145,6 +146,7 @@ impl Replica {
         self.send(sync_core::Body::ReceiptsTaken {
             writes: taken.into(),
         });
+        self.settle_flushes();
         self.request_repair(now);
     }
 }

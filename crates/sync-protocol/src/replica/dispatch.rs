@@ -1,7 +1,7 @@
 //! The one place where messages from the hub are told apart.
 
 use bytes::Bytes;
-use sync_core::{Body, Cursor, Message, Now};
+use sync_core::{Body, Message, Now};
 
 use super::Replica;
 use super::apply::UpdateFrame;
@@ -19,6 +19,7 @@ impl Replica {
         }
     }
 
+    /// What carries state; the rest is told apart below.
     fn handle_body(&mut self, now: Now, body: Body, segments: &[Bytes]) -> Result<(), String> {
         match body {
             Body::DeltaReply { request, outcome } => {
@@ -40,22 +41,6 @@ impl Replica {
                 };
                 self.handle_update(now, frame, segments)
             }
-            Body::Committed { incarnation, upto } => {
-                self.handle_committed(now, incarnation, upto);
-                Ok(())
-            }
-            Body::Gap { incarnation, known } => {
-                self.handle_gap(now, incarnation, known);
-                Ok(())
-            }
-            Body::StateRequest { round, part, keys } => {
-                self.handle_state_request(round, part, &keys);
-                Ok(())
-            }
-            Body::OfferAck { index } => {
-                self.handle_offer_ack(now, index);
-                Ok(())
-            }
             Body::RepairReply {
                 key,
                 revision,
@@ -70,27 +55,31 @@ impl Replica {
                 };
                 self.handle_repair_reply(now, frame, segments)
             }
-            Body::Receipts { receipts } => {
-                self.handle_receipts(now, receipts.0);
-                Ok(())
-            }
-            Body::Pong { nonce, epoch, head } => {
-                self.handle_pong(
-                    now,
-                    nonce,
-                    Cursor {
-                        epoch,
-                        revision: head,
-                        head,
-                    },
-                );
-                Ok(())
-            }
-            Body::Reply { request, answer } => {
-                self.handle_reply(request, answer);
-                Ok(())
-            }
-            other => Err(format!("the hub sent what only agents send: {other:?}")),
+            other => self.handle_note(now, other),
         }
+    }
+
+    fn handle_note(&mut self, now: Now, body: Body) -> Result<(), String> {
+        match body {
+            Body::Committed {
+                incarnation,
+                upto,
+                refused,
+                standing,
+            } => {
+                self.rely_on(&standing);
+                self.handle_committed(now, incarnation, upto, &refused);
+            }
+            Body::Gap { incarnation, known } => self.handle_gap(now, incarnation, known),
+            Body::StateRequest { round, part, keys } => {
+                self.handle_state_request(round, part, &keys);
+            }
+            Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
+            Body::Receipts { receipts } => self.handle_receipts(now, receipts.0),
+            Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
+            Body::Reply { request, answer } => self.handle_reply(request, answer),
+            other => return Err(format!("the hub sent what only agents send: {other:?}")),
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{Body, Cursor, DeltaOutcome, Now, Resume, Revision};
+use sync_core::{Body, Cursor, DeltaOutcome, Now, Resume, Revision, Standing};
 
 use super::Replica;
 use super::offer::Offering;
@@ -46,7 +46,9 @@ pub(super) struct Link {
     invalid: Option<Cursor>,
     /// One whole exchange per connection is tried when digests differ for no known reason.
     pub(super) healed: bool,
-    /// Numbers pulls and pings, over all connections.
+    /// The hub's greatest position that is relied on, while there is no cursor to carry it.
+    relied_on: Option<Cursor>,
+    /// Numbers pulls, pings and offers, over all connections.
     requests: u64,
 }
 
@@ -57,6 +59,11 @@ impl Link {
 
     pub(super) fn invalid_cursor(&self) -> Option<Cursor> {
         self.invalid
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
     }
 
     pub(super) fn is_pulling(&self) -> bool {
@@ -78,6 +85,7 @@ impl Replica {
         };
         self.cursor = self.cursor.or(self.link.invalid);
         self.repair = None;
+        self.outbox.forget_refusals();
         self.pull(now, None);
     }
 
@@ -109,8 +117,7 @@ impl Replica {
     }
 
     pub(super) fn pull(&mut self, now: Now, resume: Option<Resume>) {
-        self.link.requests += 1;
-        let request = self.link.requests;
+        let request = self.link.next_number();
         self.link.partial = None;
         self.link.pull = Some(Pull {
             request,
@@ -140,28 +147,25 @@ impl Replica {
             return Ok(());
         }
         match outcome {
-            DeltaOutcome::UpToDate { cursor, digest } => {
+            DeltaOutcome::UpToDate { standing } => {
                 self.link.pull = None;
-                self.arrive(cursor);
-                self.in_step_at = Some(now.mono);
-                self.ack();
-                self.heal(now, digest);
-                self.push_pending(now);
-                self.request_repair(now);
+                self.arrive(standing.cursor());
+                self.reached_head(now, &standing);
             }
-            DeltaOutcome::Changes { to, next } => {
+            DeltaOutcome::Changes { to, next, standing } => {
                 self.apply(now, segments, Some(to))?;
                 self.link.settled = true;
-                self.ack();
                 match next {
-                    Some(resume) => self.pull(now, Some(resume)),
+                    Some(resume) => {
+                        self.ack();
+                        self.pull(now, Some(resume));
+                        self.push_pending(now);
+                    }
                     None => {
                         self.link.pull = None;
-                        self.in_step_at = Some(now.mono);
-                        self.request_repair(now);
+                        self.reached_head(now, &standing);
                     }
                 }
-                self.push_pending(now);
             }
             DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. } => {
                 self.link.pull = None;
@@ -171,22 +175,53 @@ impl Replica {
         Ok(())
     }
 
+    /// Everything up to the hub's head has been applied.
+    fn reached_head(&mut self, now: Now, standing: &Standing) {
+        self.in_step_at = Some(now.mono);
+        self.ack();
+        self.compare(now, standing);
+        self.push_pending(now);
+        self.request_repair(now);
+    }
+
     /// Takes a position without any change; it is stored if it is a new one.
     fn arrive(&mut self, cursor: Cursor) {
         self.link.settled = true;
-        self.link.invalid = None;
-        if self.cursor != Some(cursor) {
-            self.cursor = Some(cursor);
+        let before = self.cursor;
+        self.set_cursor(cursor);
+        if self.cursor != before {
             self.persist(Vec::new());
         }
     }
 
     /// Equal positions and nothing pending, yet other content: exchange everything once.
-    fn heal(&mut self, now: Now, digest: sync_core::Digest) {
-        let explained = self.outbox.len() > 0 || !self.repairs.is_empty();
-        if !explained && !self.link.healed && digest != self.space.digest() {
+    fn compare(&mut self, now: Now, standing: &Standing) {
+        let Some(cursor) = self.cursor.filter(|c| c.epoch == standing.epoch) else {
+            return;
+        };
+        if standing.revision < cursor.head {
+            return;
+        }
+        let explained = cursor.revision != standing.revision
+            || self.outbox.len() > 0
+            || !self.repairs.is_empty();
+        if !explained && !self.link.healed && standing.digest != self.space.digest() {
             self.link.healed = true;
             self.start_offer(now);
+        }
+    }
+
+    /// From here on the hub is relied on for what it confirmed at that position: should it come back
+    /// without it, our cursor has to be found invalid.
+    pub(super) fn rely_on(&mut self, standing: &Standing) {
+        match &mut self.cursor {
+            Some(cursor) if cursor.epoch == standing.epoch => {
+                cursor.head = cursor.head.max(standing.revision);
+            }
+            _ => {
+                let met = self.link.relied_on.filter(|c| c.epoch == standing.epoch);
+                self.link.relied_on = met.max(Some(standing.cursor()));
+            }
         }
     }
 
@@ -196,25 +231,31 @@ impl Replica {
     }
 
     /// A cursor read from the hub takes the place of one that could not be served.
-    pub(super) fn set_cursor(&mut self, cursor: Cursor) {
+    pub(super) fn set_cursor(&mut self, mut cursor: Cursor) {
+        let same_run = |held: &Cursor| held.epoch == cursor.epoch;
+        let met = self.cursor.into_iter().chain(self.link.relied_on);
+        let head = met.filter(same_run).map(|c| c.head).max();
+        cursor.head = head.map_or(cursor.head, |head| head.max(cursor.head));
         self.cursor = Some(cursor);
         self.link.invalid = None;
+        self.link.relied_on = None;
     }
 
-    pub(super) fn handle_pong(&mut self, now: Now, nonce: u64, head: Cursor) {
+    pub(super) fn handle_pong(&mut self, now: Now, nonce: u64, standing: &Standing) {
         let Some((_, asked_at)) = self.link.ping.filter(|(asked, _)| *asked == nonce) else {
             return;
         };
         self.link.ping = None;
         let reached = self
             .cursor
-            .is_some_and(|c| c.epoch == head.epoch && c.revision >= head.revision);
+            .is_some_and(|c| c.epoch == standing.epoch && c.revision >= standing.revision);
         if !reached {
             self.pull_once(now);
         } else if self.link.pull.is_none() {
             self.in_step_at = self.in_step_at.max(Some(asked_at));
             // The last confirmation may have been lost.
             self.ack();
+            self.compare(now, standing);
         }
     }
 
@@ -257,8 +298,7 @@ impl Replica {
             self.request_repair(now);
         }
         if self.link.next_ping <= now.mono {
-            self.link.requests += 1;
-            let nonce = self.link.requests;
+            let nonce = self.link.next_number();
             self.link.ping = Some((nonce, now.mono));
             self.link.next_ping = now.mono + self.config.beat;
             self.send(Body::Ping { nonce });

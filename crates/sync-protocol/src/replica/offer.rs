@@ -12,6 +12,7 @@ use super::Replica;
 /// An offer under way: one frame is out at a time.
 #[derive(Debug)]
 pub(super) struct Offering {
+    number: u64,
     index: u32,
     frame: Vec<Bytes>,
     /// Where the next frame starts; none if this one is the last.
@@ -36,8 +37,10 @@ impl Replica {
     pub(super) fn start_offer(&mut self, now: Now) {
         self.give_up_cursor();
         self.link.settled = false;
+        let number = self.link.next_number();
         let (frame, next) = self.offer_frame(None);
         self.link.offering = Some(Offering {
+            number,
             index: 0,
             frame,
             next,
@@ -53,6 +56,7 @@ impl Replica {
         };
         offering.sent_at = now.mono;
         let body = Body::Offer {
+            offer: offering.number,
             index: offering.index,
             last: offering.next.is_none(),
         };
@@ -60,8 +64,9 @@ impl Replica {
         self.send(message);
     }
 
-    pub(super) fn handle_offer_ack(&mut self, now: Now, index: u32) {
-        let Some(offering) = self.link.offering.as_ref().filter(|o| o.index == index) else {
+    pub(super) fn handle_offer_ack(&mut self, now: Now, number: u64, index: u32) {
+        let current = |o: &&Offering| o.number == number && o.index == index;
+        let Some(offering) = self.link.offering.as_ref().filter(current) else {
             return;
         };
         match offering.next.clone() {
@@ -69,6 +74,7 @@ impl Replica {
                 let (frame, next) = self.offer_frame(Some(&position));
                 let sent_at = now.mono;
                 self.link.offering = Some(Offering {
+                    number,
                     index: index + 1,
                     frame,
                     next,
@@ -95,7 +101,7 @@ impl Replica {
             let after = inside
                 .filter(|p| p.key == *key)
                 .and_then(|p| p.within.as_ref());
-            for part in state.entry().parts(after, page) {
+            for part in self.settled_part(key, state.entry()).parts(after, page) {
                 let segment = encode_parts(key, state.version(), state.revision(), &part.entry);
                 if used > 0 && used + segment.len() > page {
                     return (frame, last);

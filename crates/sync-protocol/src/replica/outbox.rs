@@ -12,6 +12,9 @@ pub(super) struct Item {
     pub(super) key: Key,
     pub(super) delta: Entry,
     pub(super) segment: Bytes,
+    /// The hub has refused it. It stays until its receipt is here: should that get lost with the hub's
+    /// disk, the write is still somewhere.
+    refused: bool,
 }
 
 /// A push to make.
@@ -55,7 +58,8 @@ impl Outbox {
     }
 
     /// Adds a delta and returns the ids it makes superfluous: own writes that it covers entirely.
-    /// Their numbers are vouched for by the push that carries a later one.
+    /// Their numbers are vouched for by the push that carries a later one. A removal stays: should the
+    /// write on top of it be refused, it still has to take place.
     ///
     /// Those that a flush waits for, `awaited` being the last of them, stay all the same: the hub
     /// would be waited for no longer although it has neither them nor what covers them.
@@ -69,8 +73,9 @@ impl Outbox {
         let is_awaited = |held: &(Incarnation, Seq)| {
             awaited.is_some_and(|upto| held.0 != id.0 || held.1 <= upto)
         };
+        let is_removal = |item: &Item| delta.is_live() && !item.delta.is_live();
         let covered = self.by_key.get(key).into_iter().flatten().filter(|held| {
-            let item = self.items.get(held);
+            let item = self.items.get(held).filter(|item| !is_removal(item));
             !is_awaited(held) && item.is_some_and(|item| delta.includes(&item.delta))
         });
         let covered: Vec<_> = covered.copied().collect();
@@ -98,15 +103,14 @@ impl Outbox {
                 key,
                 delta,
                 segment,
+                refused: false,
             },
         );
     }
 
     /// Takes one write out.
-    pub(super) fn remove(&mut self, id: (Incarnation, Seq)) -> bool {
-        let Some(item) = self.items.remove(&id) else {
-            return false;
-        };
+    pub(super) fn remove(&mut self, id: (Incarnation, Seq)) -> Option<Item> {
+        let item = self.items.remove(&id)?;
         self.bytes -= item.segment.len();
         if let Some(ids) = self.by_key.get_mut(&item.key) {
             ids.remove(&id);
@@ -114,14 +118,26 @@ impl Outbox {
                 self.by_key.remove(&item.key);
             }
         }
-        true
+        Some(item)
     }
 
-    /// The hub has everything of that run up to `upto`; returns what no longer waits.
-    pub(super) fn committed(&mut self, run: Incarnation, upto: Seq) -> Vec<(Incarnation, Seq)> {
+    /// The hub has everything of that run up to `upto`, but for what it refused; returns what no
+    /// longer waits.
+    pub(super) fn committed(
+        &mut self,
+        run: Incarnation,
+        upto: Seq,
+        refused: &[Seq],
+    ) -> Vec<(Incarnation, Seq)> {
         let base = self.bases.entry(run).or_default();
         *base = upto.max(*base);
+        for seq in refused {
+            if let Some(item) = self.items.get_mut(&(run, *seq)) {
+                item.refused = true;
+            }
+        }
         let done = self.items.range((run, Seq::new(0))..=(run, upto));
+        let done = done.filter(|(_, item)| !item.refused);
         let done: Vec<_> = done.map(|(id, _)| *id).collect();
         for id in &done {
             self.remove(*id);
@@ -132,6 +148,13 @@ impl Outbox {
     /// The hub has that run's writes only up to `known`.
     pub(super) fn rewind(&mut self, run: Incarnation, known: Seq) {
         self.bases.insert(run, known);
+    }
+
+    /// Another hub may answer from here on: what one refused has to be asked for again.
+    pub(super) fn forget_refusals(&mut self) {
+        for item in self.items.values_mut() {
+            item.refused = false;
+        }
     }
 
     /// Whether anything of `run` up to `upto` waits.
@@ -149,11 +172,14 @@ impl Outbox {
 
     /// The next push: writes of one run, about a page of them.
     pub(super) fn load(&self, page: usize) -> Option<Load> {
-        let (&(incarnation, first), _) = self.items.first_key_value()?;
+        let mut open = self.items.iter().filter(|(_, item)| !item.refused);
+        let &(incarnation, first) = open.clone().next()?.0;
         let before = Seq::new(first.get() - 1);
-        let after = self.bases.get(&incarnation).copied().unwrap_or(before);
+        // Not above what is pushed again because its refusal is to be confirmed.
+        let base = self.bases.get(&incarnation).copied().unwrap_or(before);
+        let after = base.min(before);
         let (mut seqs, mut segments, mut used) = (Vec::new(), Vec::new(), 0);
-        for (&(run, seq), item) in &self.items {
+        for (&(run, seq), item) in &mut open {
             let full = !segments.is_empty() && used + item.segment.len() > page;
             if run != incarnation || full {
                 break;

@@ -28,8 +28,14 @@ impl Replica {
         });
     }
 
-    pub(super) fn handle_committed(&mut self, now: Now, run: Incarnation, upto: Seq) {
-        let done = self.outbox.committed(run, upto);
+    pub(super) fn handle_committed(
+        &mut self,
+        now: Now,
+        run: Incarnation,
+        upto: Seq,
+        refused: &[Seq],
+    ) {
+        let done = self.outbox.committed(run, upto, refused);
         // A row that comes back after a crash is pushed again and found to be known.
         self.lazy_rows.extend(
             done.into_iter()

@@ -1,6 +1,6 @@
 //! A replica from its stored rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sync_core::{HybridClock, Incarnation, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
@@ -32,7 +32,7 @@ impl ReplicaRecovery {
             link: Link::default(),
             in_step_at: None,
             receipts: BTreeMap::new(),
-            repairs: BTreeSet::new(),
+            repairs: BTreeMap::new(),
             repair: None,
             waiting: Waiting::default(),
             lazy_rows: Vec::new(),
@@ -73,10 +73,11 @@ impl ReplicaRecovery {
             Stored::Receipt(receipt) => {
                 replica.receipts.insert(receipt.write.clone(), receipt);
             }
-            Stored::Repair(key) => {
-                replica.repairs.insert(key);
+            Stored::Repair(segment) => {
+                let undone = segment.entry.context().clone();
+                replica.repairs.insert(segment.key, undone);
             }
-            Stored::Known(..) | Stored::Epoch(..) | Stored::Member(_) => {
+            Stored::Known(..) | Stored::Run(_) | Stored::Member(_) => {
                 return refuse("this directory belongs to a hub, not to an agent");
             }
         }

@@ -1,6 +1,7 @@
 //! Undoing a refused write: what it had replaced here is still live at the hub, and no join can bring
 //! it back, so the hub's whole entry takes the place of ours, with our other pending writes on top.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,9 +41,10 @@ impl Replica {
     /// Asks for the next key to repair, one at a time.
     pub(super) fn request_repair(&mut self, now: Now) {
         let ready = self.link.settled && self.repair.is_none();
-        let Some(key) = self.repairs.first().filter(|_| ready).cloned() else {
+        let Some((key, _)) = self.repairs.first_key_value().filter(|_| ready) else {
             return;
         };
+        let key = key.clone();
         self.repair = Some(Repair {
             key: key.clone(),
             asked_at: now.mono,
@@ -52,6 +54,26 @@ impl Replica {
             version: Version::default(),
         });
         self.send(Body::RepairRequest { key });
+    }
+
+    /// What may be told of a key as fact: all that is held but for own writes that the hub has not
+    /// admitted and for what they cover here, which may be alive elsewhere.
+    pub(super) fn settled_part<'a>(&self, key: &Key, entry: &'a Entry) -> Cow<'a, Entry> {
+        let mut open = self.repairs.get(key).cloned().unwrap_or_default();
+        for item in self.outbox.of_key(key) {
+            open.union(item.delta.context());
+        }
+        if open.is_empty() {
+            return Cow::Borrowed(entry);
+        }
+        let mut context = entry.context().clone();
+        context.subtract(&open);
+        let kept = entry.writes().filter(|(id, _)| !open.contains(id));
+        let kept: Vec<_> = kept.map(|(id, w)| (id.clone(), w.clone())).collect();
+        for (id, write) in &kept {
+            context.union(&write.closure(id));
+        }
+        Cow::Owned(Entry::from_parts(kept, context).unwrap_or_default())
     }
 
     pub(super) fn handle_repair_reply(
@@ -89,11 +111,11 @@ impl Replica {
         let Some(repair) = self.repair.take() else {
             return;
         };
-        let applied = self
-            .cursor
-            .map(|c| c.revision.max(c.head))
-            .unwrap_or_default();
-        if repair.revision < applied {
+        let Some(cursor) = self.cursor.filter(|_| self.link.settled) else {
+            // It will be asked for again once all we hold has been offered.
+            return;
+        };
+        if repair.revision < cursor.head.max(cursor.revision) {
             return self.request_repair(now);
         }
         let Repair {

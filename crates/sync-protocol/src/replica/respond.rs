@@ -30,7 +30,7 @@ impl Replica {
                 let Some(state) = self.space.get(key) else {
                     continue;
                 };
-                for part in state.entry().parts(None, page) {
+                for part in self.settled_part(key, state.entry()).parts(None, page) {
                     packer.push(encode_parts(
                         key,
                         state.version(),

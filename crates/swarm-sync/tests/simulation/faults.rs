@@ -1,0 +1,94 @@
+//! Cuts and crashes.
+
+use crate::plan::REPLICAS;
+use crate::world::{Event, World};
+
+/// Time between two chances for a cut or a crash, in microseconds.
+const FAULT_PAUSE_US: u64 = 40_000;
+
+/// Longest time until the other side notices a cut, or a node comes back.
+const NOTICE_US_MAX: u64 = 400_000;
+
+impl World {
+    pub(crate) fn fault(&mut self) {
+        if !self.faulty {
+            return;
+        }
+        for n in 0..REPLICAS {
+            if self.random.chance(self.plan.cut) {
+                self.cut(n);
+            }
+            if self.random.chance(self.plan.replica_crash) {
+                self.crash_replica(n);
+            }
+        }
+        if self.random.chance(self.plan.hub_crash) {
+            self.crash_hub();
+        }
+        if self.plan.rollback && self.hub.machine.is_some() && self.random.chance(200) {
+            self.hub.backup = Some(self.hub.disk.image());
+        }
+        self.schedule(FAULT_PAUSE_US, Event::Fault);
+    }
+
+    /// Ends a connection; one side notices later, so that both ends of it may overlap the next.
+    fn cut(&mut self, n: usize) {
+        let Some(session) = self.replicas[n].session else {
+            return;
+        };
+        self.stats.hit("cut");
+        let (first, later) = (self.random.chance(500), self.random.below(NOTICE_US_MAX));
+        let (hub_after, replica_after) = if first { (later, 0) } else { (0, later) };
+        self.schedule(hub_after, Event::HubClosed(session));
+        self.schedule(replica_after, Event::ReplicaClosed(n, session));
+    }
+
+    fn crash_replica(&mut self, n: usize) {
+        if self.replicas[n].machine.is_none() {
+            return;
+        }
+        self.stats.hit("replica restart");
+        // What was under way may have reached the disk, or not.
+        while self.random.chance(300) && self.replicas[n].disk.complete().is_some() {}
+        let node = &mut self.replicas[n];
+        node.machine = None;
+        let lost = node.disk.crash();
+        self.stats.add("batches lost", lost);
+        let (noticed, back) = (
+            self.random.below(NOTICE_US_MAX),
+            self.random.between(1_000, NOTICE_US_MAX),
+        );
+        if let Some(session) = self.replicas[n].session.take() {
+            self.schedule(noticed, Event::HubClosed(session));
+        }
+        self.schedule(back, Event::StartReplica(n));
+    }
+
+    fn crash_hub(&mut self) {
+        if self.hub.machine.take().is_none() {
+            return;
+        }
+        self.stats.hit("hub restart");
+        while self.random.chance(300) && self.hub.disk.complete().is_some() {}
+        let lost = self.hub.disk.crash();
+        self.stats.add("batches lost", lost);
+        self.hub.open.clear();
+        if self.plan.rollback
+            && self.random.chance(500)
+            && let Some(backup) = self.hub.backup.take()
+        {
+            self.stats.hit("rollback");
+            self.rollbacks += 1;
+            self.hub.disk.restore(backup);
+            self.hub.versions.clear();
+        }
+        for n in 0..REPLICAS {
+            if let Some(session) = self.replicas[n].session {
+                let noticed = self.random.below(NOTICE_US_MAX);
+                self.schedule(noticed, Event::ReplicaClosed(n, session));
+            }
+        }
+        let back = self.random.between(1_000, NOTICE_US_MAX);
+        self.schedule(back, Event::StartHub);
+    }
+}

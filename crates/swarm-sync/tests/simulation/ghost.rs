@@ -1,0 +1,116 @@
+//! What really happened, kept outside the nodes: every operation with what its writer was shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{
+    Context, Digest, Entry, Epoch, Key, Operation, Payload, PayloadKind, Receipt, Revision,
+    WriteId, Writer,
+};
+
+/// One operation that a node accepted.
+#[derive(Debug)]
+pub(crate) struct Op {
+    pub(crate) key: Key,
+    /// What it left to be seen; none for an operation that only removes.
+    pub(crate) payload: Option<Payload>,
+    /// Whether it is a write itself, as a delete under a rule with one winner is.
+    pub(crate) is_write: bool,
+    /// The live writes it replaced, all of which its writer was shown.
+    pub(crate) shown: BTreeSet<WriteId>,
+    /// Of a counter: what this run had contributed, this operation included.
+    pub(crate) total: i64,
+    pub(crate) acked: bool,
+    /// Made at the hub, for a peer without a replica.
+    pub(crate) at_hub: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ghost {
+    pub(crate) ops: BTreeMap<WriteId, Op>,
+    /// What a clear at the hub removed; whether it did for good is known once it was confirmed.
+    pub(crate) cleared: BTreeMap<WriteId, bool>,
+    /// What agents were told about their writes.
+    pub(crate) receipts: BTreeMap<WriteId, Receipt>,
+    /// Every payload ever put or inserted.
+    pub(crate) written: BTreeSet<(Key, Payload)>,
+    /// What each position of the hub's log stood for.
+    pub(crate) digests: BTreeMap<(Epoch, Revision), Digest>,
+}
+
+impl Ghost {
+    /// Notes an accepted operation: what its node held when it was made, and what it replaced.
+    pub(crate) fn note(
+        &mut self,
+        id: &WriteId,
+        key: &Key,
+        operation: &Operation,
+        before: &Entry,
+        shown: BTreeSet<WriteId>,
+        is_write: bool,
+    ) {
+        let own = before.writes().find(|(held, _)| held.writer == id.writer);
+        let so_far = own
+            .and_then(|(held, _)| self.ops.get(held))
+            .map_or(0, |op| op.total);
+        let (payload, total) = match operation {
+            Operation::Put(value) => (Some(Payload::put(value)), 0),
+            Operation::Insert(value) => (Some(Payload::element(value)), 0),
+            Operation::Add(amount) => (Some(Payload::count(so_far + amount)), so_far + amount),
+            _ => (None, 0),
+        };
+        self.written
+            .extend(payload.clone().map(|payload| (key.clone(), payload)));
+        let op = Op {
+            key: key.clone(),
+            payload,
+            is_write,
+            shown,
+            total,
+            acked: false,
+            at_hub: false,
+        };
+        self.ops.insert(id.clone(), op);
+    }
+
+    /// What earlier operations of the same agent had replaced and this one covers once more: should
+    /// they have been refused, it is this one that replaces it.
+    pub(crate) fn replaced_before(&self, id: &WriteId, key: &Key, over: &Context) -> Vec<WriteId> {
+        let agent = id.writer.agent();
+        let ops = self
+            .ops
+            .iter()
+            .filter(|(other, op)| op.key == *key && other.writer.agent() == agent);
+        let shown = ops.flat_map(|(_, op)| &op.shown);
+        shown
+            .filter(|shown| over.contains(shown))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn refused(&self, id: &WriteId) -> bool {
+        self.receipts.get(id).is_some_and(Receipt::refused)
+    }
+}
+
+/// Which live writes an operation replaces, by the rule of its key: what that rule shows of them.
+/// The entry must be under one rule.
+pub(crate) fn shown(operation: &Operation, before: &Entry, writer: &Writer) -> BTreeSet<WriteId> {
+    let all = || before.writes();
+    let own = |id: &WriteId| id.writer == *writer;
+    let register = |kind| matches!(kind, PayloadKind::Put | PayloadKind::Absent);
+    let ids: Vec<&WriteId> = match operation {
+        Operation::Add(_) => all().map(|(id, _)| id).filter(|id| own(id)).collect(),
+        Operation::Insert(value) | Operation::Remove(value) => {
+            let mine = matches!(operation, Operation::Insert(_));
+            let element = Payload::element(value);
+            let holding = all().filter(|(id, w)| w.payload == element && (!mine || own(id)));
+            holding.map(|(id, _)| id).collect()
+        }
+        _ if all().any(|(_, write)| register(write.payload.kind())) => {
+            let newest = all().max_by_key(|(id, write)| (write.stamp, *id));
+            newest.iter().map(|(id, _)| *id).collect()
+        }
+        _ => all().map(|(id, _)| id).collect(),
+    };
+    ids.into_iter().cloned().collect()
+}

@@ -1,0 +1,245 @@
+//! The driver's part: events into machines, outputs out of them, crashes and starts.
+
+use bytes::Bytes;
+use sync_core::{Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Role, SessionId, codec};
+use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, ReplicaRecovery};
+
+use crate::network::Direction;
+use crate::plan::swarm;
+use crate::world::{Event, World};
+
+impl World {
+    pub(crate) fn deliver_to_hub(&mut self, session: SessionId, frame: &Bytes) {
+        let now = self.hub_now();
+        let Some(hub) = self
+            .hub
+            .machine
+            .as_mut()
+            .filter(|_| self.hub.open.contains(&session))
+        else {
+            return;
+        };
+        let message = codec::decode(frame).expect("whole frames only");
+        hub.handle_message(now, session, message);
+        self.drain_hub();
+    }
+
+    pub(crate) fn deliver_to_replica(&mut self, session: SessionId, frame: &Bytes) {
+        let Some(n) = self.replica_of(session) else {
+            return;
+        };
+        let now = self.clock(n);
+        let message = codec::decode(frame).expect("whole frames only");
+        if let Some(replica) = &mut self.replicas[n].machine {
+            replica.handle_message(now, message);
+            self.drain_replica(n);
+        }
+    }
+
+    pub(crate) fn complete_hub(&mut self, run: u64) {
+        let now = self.hub_now();
+        let Some(hub) = self.hub.machine.as_mut().filter(|_| self.hub.run == run) else {
+            return;
+        };
+        if let Some(token) = self.hub.disk.complete() {
+            hub.handle_persisted(now, token, Ok(()));
+        }
+        self.drain_hub();
+    }
+
+    pub(crate) fn complete_replica(&mut self, n: usize, run: u64) {
+        let now = self.clock(n);
+        let node = &mut self.replicas[n];
+        let Some(replica) = node.machine.as_mut().filter(|_| node.run == run) else {
+            return;
+        };
+        if let Some(token) = node.disk.complete() {
+            replica.handle_persisted(now, token, Ok(()));
+        }
+        self.drain_replica(n);
+    }
+
+    pub(crate) fn time_hub(&mut self, run: u64) {
+        let now = self.hub_now();
+        if self.hub.run != run || self.hub.timer_us != Some(self.now_us) {
+            return;
+        }
+        self.hub.timer_us = None;
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_timeout(now);
+            self.drain_hub();
+        }
+    }
+
+    pub(crate) fn time_replica(&mut self, n: usize, run: u64) {
+        let now = self.clock(n);
+        let node = &mut self.replicas[n];
+        if node.run != run || node.timer_us != Some(self.now_us) {
+            return;
+        }
+        node.timer_us = None;
+        if let Some(replica) = &mut node.machine {
+            replica.handle_timeout(now);
+            self.drain_replica(n);
+        }
+    }
+
+    pub(crate) fn close_at_hub(&mut self, session: SessionId) {
+        let now = self.hub_now();
+        if !self.hub.open.remove(&session) {
+            return;
+        }
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_disconnected(now, session);
+            self.drain_hub();
+        }
+    }
+
+    pub(crate) fn close_at_replica(&mut self, n: usize, session: SessionId) {
+        let now = self.clock(n);
+        let node = &mut self.replicas[n];
+        if node.session != Some(session) {
+            return;
+        }
+        node.session = None;
+        if let Some(replica) = &mut node.machine {
+            replica.handle_link_down(now);
+            self.drain_replica(n);
+        }
+        let again = self.random.between(5_000, 100_000);
+        self.schedule(again, Event::Connect(n));
+    }
+
+    pub(crate) fn start_hub(&mut self) {
+        if self.hub.machine.is_some() {
+            return;
+        }
+        let mut recovery = HubRecovery::new(self.plan.hub(), sync_resolve::standard());
+        for row in self.hub.disk.rows() {
+            recovery.row(&row).expect("rows read back");
+        }
+        let mut hub = recovery.open(Epoch::from_random(self.random.next()));
+        self.hub.run += 1;
+        self.hub.timer_us = None;
+        let client = self.new_session();
+        self.hub.client = client;
+        // The same run of the same program, throughout: only the hub restarts.
+        let run = Incarnation::from_random(77);
+        let name = sync_core::AgentId::new("client").expect("a valid name");
+        hub.handle_connected(
+            self.hub_now(),
+            client,
+            &Hello::new(swarm(), name, run, Role::Client),
+        );
+        self.hub.machine = Some(hub);
+        self.drain_hub();
+    }
+
+    pub(crate) fn start_replica(&mut self, n: usize) {
+        if self.replicas[n].machine.is_some() {
+            return;
+        }
+        let run = Incarnation::from_random(self.random.next());
+        let node = &mut self.replicas[n];
+        let config = self.plan.replica(&node.agent);
+        let mut recovery = ReplicaRecovery::new(config, sync_resolve::standard(), run);
+        for row in node.disk.rows() {
+            recovery.row(&row).expect("rows read back");
+        }
+        node.machine = Some(recovery.open());
+        node.run += 1;
+        node.timer_us = None;
+        self.drain_replica(n);
+        self.check_recovered(n);
+        self.schedule(1_000, Event::Connect(n));
+    }
+
+    pub(crate) fn drain_hub(&mut self) {
+        while let Some(output) = self.hub.machine.as_mut().and_then(Hub::poll_output) {
+            match output {
+                HubOutput::Persist { token, batch } => {
+                    self.hub.disk.submit(token, batch);
+                    let after = self.random.between(20, self.plan.disk_us_max);
+                    let run = self.hub.run;
+                    self.schedule(after, Event::HubDisk(run));
+                }
+                HubOutput::Send { session, message } => self.send_from_hub(session, &message),
+                HubOutput::Answer { request, answer } => self.answered_by_hub(request, answer),
+                HubOutput::Disconnect { session, reason } => {
+                    self.require(false, || format!("the hub closed {session:?}: {reason}"));
+                }
+            }
+        }
+        let due = self.hub.machine.as_ref().and_then(Hub::poll_timeout);
+        let due = due.map(|d| u64::try_from(d.as_micros()).expect("short times"));
+        if let Some(due) = due.map(|d| d.max(self.now_us + 1))
+            && self.hub.timer_us.is_none_or(|set| due < set)
+        {
+            self.hub.timer_us = Some(due);
+            let run = self.hub.run;
+            self.schedule_at(due, Event::HubTimer(run));
+        }
+    }
+
+    fn send_from_hub(&mut self, session: SessionId, message: &Message) {
+        if session == self.hub.client {
+            if let Body::Reply { request, answer } = &message.body {
+                self.answered_by_hub(*request, answer.clone());
+            }
+            return;
+        }
+        if let Body::DeltaReply {
+            outcome: DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. },
+            ..
+        } = &message.body
+            && let Some(n) = self.replica_of(session)
+        {
+            self.replicas[n].mismatch = true;
+        }
+        self.transmit(Direction::ToReplica, session, message);
+    }
+
+    pub(crate) fn drain_replica(&mut self, n: usize) {
+        while let Some(output) = self.replicas[n]
+            .machine
+            .as_mut()
+            .and_then(Replica::poll_output)
+        {
+            match output {
+                ReplicaOutput::Persist { token, batch } => {
+                    self.replicas[n].disk.submit(token, batch);
+                    let after = self.random.between(20, self.plan.disk_us_max);
+                    let run = self.replicas[n].run;
+                    self.schedule(after, Event::ReplicaDisk(n, run));
+                }
+                ReplicaOutput::Send(message) => {
+                    if let Body::Offer { index: 0, .. } = &message.body {
+                        self.check_offer(n);
+                    }
+                    if let Some(session) = self.replicas[n].session {
+                        self.transmit(Direction::ToHub, session, &message);
+                    }
+                }
+                ReplicaOutput::Answer { request, result } => {
+                    self.answered_by_replica(n, request, result);
+                }
+                ReplicaOutput::Receipt(receipt) => self.received(n, receipt),
+                ReplicaOutput::Disconnect(reason) => {
+                    self.require(false, || format!("replica {n} closed: {reason}"));
+                }
+            }
+        }
+        let due = self.replicas[n]
+            .machine
+            .as_ref()
+            .and_then(Replica::poll_timeout);
+        let due = due.map(|d| u64::try_from(d.as_micros()).expect("short times"));
+        if let Some(due) = due.map(|d| d.max(self.now_us + 1))
+            && self.replicas[n].timer_us.is_none_or(|set| due < set)
+        {
+            self.replicas[n].timer_us = Some(due);
+            let run = self.replicas[n].run;
+            self.schedule_at(due, Event::ReplicaTimer(n, run));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What goes wrong in one seed, and how often. Each seed leaves most faults out ("swarm testing"):
+//! all of them at once hide what two of them do.
+
+use std::time::Duration;
+
+use sync_core::{AgentId, Durability, Key, SwarmId};
+use sync_protocol::{HubConfig, Limits, ReplicaConfig};
+
+use crate::random::Random;
+
+/// Agents in every seed.
+pub(crate) const REPLICAS: usize = 3;
+
+/// Whether disks of hubs are rolled back at all.
+const ROLLBACKS: bool = false;
+
+/// How far stamps may run ahead in every seed. Real skews are far below.
+const DRIFT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Per thousand messages.
+    pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) reordered: u64,
+    pub(crate) delayed: u64,
+    /// Per thousand fault ticks.
+    pub(crate) cut: u64,
+    pub(crate) hub_crash: u64,
+    pub(crate) replica_crash: u64,
+    /// Whether a hub that crashes may come back with an older disk.
+    pub(crate) rollback: bool,
+    /// Longest time a batch takes, in microseconds.
+    pub(crate) disk_us_max: u64,
+    /// The clock's resolution, in milliseconds: coarse clocks make stamps collide.
+    pub(crate) tick_ms: u64,
+    /// How far each node's clock is ahead, in milliseconds; the hub's is the last.
+    pub(crate) skew_ms: [u64; REPLICAS + 1],
+    /// Time between two actions of the workload, in microseconds.
+    pub(crate) pause_us: u64,
+    /// Per thousand actions.
+    pub(crate) clear: u64,
+    pub(crate) client: u64,
+    pub(crate) round: u64,
+    /// Whether keys on which rules fight, and values over the hub's limit, are among the work.
+    pub(crate) fights: bool,
+    pub(crate) keys: Vec<Key>,
+    limits: Limits,
+    hub_value_bytes_max: usize,
+}
+
+impl Plan {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let quiet = random.chance(60);
+        let mut rate = |share: u64, most: u64| {
+            let on = !quiet && random.chance(share);
+            if on { random.between(1, most) } else { 0 }
+        };
+        let (lost, duplicated) = (rate(400, 80), rate(400, 80));
+        let (reordered, delayed) = (rate(300, 150), rate(400, 60));
+        let (cut, hub_crash, replica_crash) = (rate(600, 150), rate(600, 150), rate(500, 100));
+        let rollback = hub_crash > 0 && random.chance(500) && ROLLBACKS;
+        let fights = random.chance(500);
+        let mut limits = Limits::default();
+        limits.drift_max = DRIFT;
+        limits.page_bytes = *random.pick(&[150, 400, 2_000, 256 * 1024]);
+        limits.receipts_per_message = *random.pick(&[1, 3, 64]);
+        limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
+        let coarse = random.chance(500);
+        let skewed = random.chance(500);
+        Self {
+            lost,
+            duplicated,
+            reordered,
+            delayed,
+            cut,
+            hub_crash,
+            replica_crash,
+            rollback,
+            disk_us_max: *random.pick(&[50, 2_000, 60_000]),
+            tick_ms: if coarse { random.between(5, 500) } else { 1 },
+            skew_ms: std::array::from_fn(|_| if skewed { random.below(3_000) } else { 0 }),
+            pause_us: *random.pick(&[2_000, 8_000, 30_000]),
+            clear: if random.chance(300) { 15 } else { 0 },
+            client: if random.chance(500) { 60 } else { 0 },
+            round: *random.pick(&[5, 40]),
+            fights,
+            keys: keys(random, fights),
+            limits,
+            hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
+        }
+    }
+
+    pub(crate) fn hub(&self) -> HubConfig {
+        let mut config = HubConfig::new(swarm());
+        config.limits = self.limits;
+        config.limits.value_bytes_max = self.hub_value_bytes_max;
+        config.round_deadline = Duration::from_millis(400);
+        config
+    }
+
+    pub(crate) fn replica(&self, agent: &AgentId) -> ReplicaConfig {
+        let mut config = ReplicaConfig::new(swarm(), agent.clone(), Durability::Disk);
+        config.limits = self.limits;
+        config.beat = Duration::from_millis(150);
+        config.retry = Duration::from_millis(500);
+        config
+    }
+}
+
+pub(crate) fn swarm() -> SwarmId {
+    SwarmId::new("simulated").expect("a valid name")
+}
+
+fn keys(random: &mut Random, fights: bool) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for class in ["lww", "counter", "set"] {
+        let count = random.between(1, 3);
+        keys.extend((0..count).map(|n| format!("{class}-{n}")));
+    }
+    if fights {
+        keys.extend(["fight-0".to_owned(), "fight-1".to_owned()]);
+    }
+    let keys = keys.into_iter().map(Key::new);
+    keys.collect::<Result<_, _>>().expect("valid keys")
+}

@@ -1,0 +1,330 @@
+//! One hub, three replicas, their disks, and the one queue of everything that will happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sync_core::{AgentId, Hello, Incarnation, Now, Role, SessionId};
+use sync_core::{Key, Version};
+use sync_protocol::{Hub, Replica};
+
+use crate::disk::{Disk, Image};
+use crate::ghost::Ghost;
+use crate::network::Network;
+use crate::plan::{Plan, REPLICAS, swarm};
+use crate::random::Random;
+use crate::stats::Stats;
+use crate::workload::{Asked, Reader};
+
+/// When the simulated time starts, in milliseconds since 1970.
+const WALL_MS_BASE: u64 = 1_700_000_000_000;
+
+/// Something that happens at its time.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    ToHub(SessionId, Bytes),
+    ToReplica(SessionId, Bytes),
+    /// A batch of that run is durable.
+    HubDisk(u64),
+    ReplicaDisk(usize, u64),
+    HubTimer(u64),
+    ReplicaTimer(usize, u64),
+    /// The hub learns that a connection is gone.
+    HubClosed(SessionId),
+    /// An agent learns that a connection is gone.
+    ReplicaClosed(usize, SessionId),
+    Connect(usize),
+    StartHub,
+    StartReplica(usize),
+    Work,
+    Fault,
+}
+
+#[derive(Debug)]
+pub(crate) struct HubNode {
+    pub(crate) machine: Option<Hub>,
+    pub(crate) disk: Disk,
+    /// Counts starts: events of an earlier one are void.
+    pub(crate) run: u64,
+    pub(crate) timer_us: Option<u64>,
+    pub(crate) open: BTreeSet<SessionId>,
+    /// The connection of a peer without a replica.
+    pub(crate) client: SessionId,
+    pub(crate) backup: Option<Image>,
+    /// Numbers that were durable: nothing durable goes back.
+    pub(crate) versions: BTreeMap<Key, Version>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ReplicaNode {
+    pub(crate) agent: AgentId,
+    pub(crate) machine: Option<Replica>,
+    pub(crate) disk: Disk,
+    pub(crate) run: u64,
+    pub(crate) timer_us: Option<u64>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) versions: BTreeMap<Key, Version>,
+    /// Whether the hub has refused the cursor of this connection.
+    pub(crate) mismatch: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) now_us: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    scheduled: u64,
+    pub(crate) hub: HubNode,
+    pub(crate) replicas: Vec<ReplicaNode>,
+    pub(crate) network: Network,
+    pub(crate) next_session: u64,
+    pub(crate) ghost: Ghost,
+    pub(crate) asked: BTreeMap<u64, Asked>,
+    pub(crate) next_request: u64,
+    pub(crate) next_value: i64,
+    pub(crate) reader: Reader,
+    pub(crate) stats: Stats,
+    /// Whether faults and work go on.
+    pub(crate) faulty: bool,
+    pub(crate) events: u64,
+    pub(crate) rollbacks: u64,
+    pub(crate) trace: Trace,
+    /// What was found to be wrong first.
+    pub(crate) violation: Option<String>,
+}
+
+/// A running hash of everything that happened.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) hash: u64,
+    pub(crate) print: bool,
+}
+
+impl Trace {
+    /// Tells what happens while a seed is replayed.
+    #[expect(clippy::print_stdout, reason = "a replayed seed tells what happens")]
+    pub(crate) fn say(&self, text: impl FnOnce() -> String) {
+        if self.print {
+            println!("{}", text());
+        }
+    }
+
+    pub(crate) fn absorb(&mut self, bytes: &[u8]) {
+        // FNV-1a.
+        for byte in bytes {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, print: bool) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::draw(&mut random);
+        let replicas = (0..REPLICAS).map(|n| ReplicaNode {
+            agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
+            machine: None,
+            disk: Disk::default(),
+            run: 0,
+            timer_us: None,
+            session: None,
+            versions: BTreeMap::new(),
+            mismatch: false,
+        });
+        let mut world = Self {
+            replicas: replicas.collect(),
+            plan,
+            random,
+            now_us: 0,
+            queue: BTreeMap::new(),
+            scheduled: 0,
+            hub: HubNode {
+                machine: None,
+                disk: Disk::default(),
+                run: 0,
+                timer_us: None,
+                open: BTreeSet::new(),
+                client: SessionId(0),
+                backup: None,
+                versions: BTreeMap::new(),
+            },
+            network: Network::default(),
+            next_session: 0,
+            ghost: Ghost::default(),
+            asked: BTreeMap::new(),
+            next_request: 0,
+            next_value: 0,
+            reader: Reader::default(),
+            stats: Stats::default(),
+            faulty: true,
+            events: 0,
+            rollbacks: 0,
+            trace: Trace {
+                hash: 0xcbf2_9ce4_8422_2325,
+                print,
+            },
+            violation: None,
+        };
+        world.schedule(0, Event::StartHub);
+        for n in 0..REPLICAS {
+            world.schedule(0, Event::StartReplica(n));
+        }
+        world.schedule(1, Event::Work);
+        world.schedule(1, Event::Fault);
+        world
+    }
+
+    /// Records the first thing that is wrong.
+    pub(crate) fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && self.violation.is_none() {
+            let (at, back) = (self.now_us, self.rollbacks);
+            self.violation = Some(format!("at {at} us, {back} rollbacks: {}", what()));
+        }
+    }
+
+    pub(crate) fn schedule(&mut self, after_us: u64, event: Event) {
+        self.schedule_at(self.now_us + after_us, event);
+    }
+
+    pub(crate) fn schedule_at(&mut self, at_us: u64, event: Event) {
+        self.scheduled += 1;
+        self.queue.insert((at_us, self.scheduled), event);
+    }
+
+    /// Lets the next thing happen.
+    pub(crate) fn step(&mut self) {
+        let ((at, _), event) = self.queue.pop_first().expect("timers never end");
+        self.now_us = at;
+        self.events += 1;
+        self.record(&event);
+        match event {
+            Event::ToHub(session, frame) => self.deliver_to_hub(session, &frame),
+            Event::ToReplica(session, frame) => self.deliver_to_replica(session, &frame),
+            Event::HubDisk(run) => self.complete_hub(run),
+            Event::ReplicaDisk(n, run) => self.complete_replica(n, run),
+            Event::HubTimer(run) => self.time_hub(run),
+            Event::ReplicaTimer(n, run) => self.time_replica(n, run),
+            Event::HubClosed(session) => self.close_at_hub(session),
+            Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
+            Event::Connect(n) => self.connect(n),
+            Event::StartHub => self.start_hub(),
+            Event::StartReplica(n) => self.start_replica(n),
+            Event::Work => self.work(),
+            Event::Fault => self.fault(),
+        }
+        self.check_step();
+    }
+
+    fn record(&mut self, event: &Event) {
+        let code: (u8, u64, u64, &[u8]) = match event {
+            Event::ToHub(session, frame) => (1, session.0, 0, frame),
+            Event::ToReplica(session, frame) => (2, session.0, 0, frame),
+            Event::HubDisk(run) => (3, *run, 0, &[]),
+            Event::ReplicaDisk(n, run) => (4, *n as u64, *run, &[]),
+            Event::HubTimer(run) => (5, *run, 0, &[]),
+            Event::ReplicaTimer(n, run) => (6, *n as u64, *run, &[]),
+            Event::HubClosed(session) => (7, session.0, 0, &[]),
+            Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),
+            Event::Connect(n) => (9, *n as u64, 0, &[]),
+            Event::StartHub => (10, 0, 0, &[]),
+            Event::StartReplica(n) => (11, *n as u64, 0, &[]),
+            Event::Work => (12, 0, 0, &[]),
+            Event::Fault => (13, 0, 0, &[]),
+        };
+        self.trace.absorb(&[code.0]);
+        self.trace.absorb(&self.now_us.to_le_bytes());
+        self.trace.absorb(&code.1.to_le_bytes());
+        self.trace.absorb(&code.2.to_le_bytes());
+        self.trace.absorb(code.3);
+        if self.trace.print {
+            self.print_event(event);
+        }
+    }
+
+    fn print_event(&self, event: &Event) {
+        let text = match event {
+            Event::ToHub(_, frame) | Event::ToReplica(_, frame) => {
+                let message = sync_core::codec::decode(frame).expect("whole frames only");
+                let segments: Vec<String> = message
+                    .segments
+                    .iter()
+                    .map(|s| match sync_core::Segment::decode(s) {
+                        Ok(s) => format!(
+                            "{}@{}/{} live {:?} ctx {:?}",
+                            s.key,
+                            s.version,
+                            s.revision,
+                            s.entry
+                                .writes()
+                                .map(|(id, w)| format!("{id}={:?}@{}", w.payload, w.stamp))
+                                .collect::<Vec<_>>(),
+                            s.entry.context().spans()
+                        ),
+                        Err(error) => error.to_string(),
+                    })
+                    .collect();
+                let name = if matches!(event, Event::ToHub(..)) {
+                    "to hub"
+                } else {
+                    "from hub"
+                };
+                let (Event::ToHub(session, _) | Event::ToReplica(session, _)) = event else {
+                    return;
+                };
+                format!("{name} {session:?} {:?} {segments:#?}", message.body)
+            }
+            other => format!("{other:?}"),
+        };
+        self.trace.say(|| format!("{:>10} {text}", self.now_us));
+    }
+
+    /// What the hub's clock says; that of replica `n`.
+    pub(crate) fn hub_now(&self) -> Now {
+        self.clock(REPLICAS)
+    }
+
+    pub(crate) fn clock(&self, node: usize) -> Now {
+        let ms = self.now_us / 1_000;
+        let coarse = ms - ms % self.plan.tick_ms;
+        Now {
+            mono: Duration::from_micros(self.now_us),
+            wall_ms: WALL_MS_BASE + coarse + self.plan.skew_ms[node],
+        }
+    }
+
+    pub(crate) fn replica_of(&self, session: SessionId) -> Option<usize> {
+        self.replicas
+            .iter()
+            .position(|r| r.session == Some(session))
+    }
+
+    pub(crate) fn new_session(&mut self) -> SessionId {
+        self.next_session += 1;
+        SessionId(self.next_session)
+    }
+
+    pub(crate) fn connect(&mut self, n: usize) {
+        if self.replicas[n].machine.is_none() || self.replicas[n].session.is_some() {
+            return;
+        }
+        if self.hub.machine.is_none() {
+            let again = self.random.between(10_000, 60_000);
+            return self.schedule(again, Event::Connect(n));
+        }
+        let session = self.new_session();
+        self.hub.open.insert(session);
+        let (hub_now, now) = (self.hub_now(), self.clock(n));
+        let node = &mut self.replicas[n];
+        node.session = Some(session);
+        node.mismatch = false;
+        let replica = node.machine.as_mut().expect("checked above");
+        let run: Incarnation = replica.writer().incarnation();
+        let hello = Hello::new(swarm(), node.agent.clone(), run, Role::Member);
+        replica.handle_link_up(now);
+        let hub = self.hub.machine.as_mut().expect("checked above");
+        hub.handle_connected(hub_now, session, &hello);
+        self.drain_hub();
+        self.drain_replica(n);
+    }
+}

@@ -1,0 +1,58 @@
+//! A disk whose completions the test decides: what was not completed is gone after a crash.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use sync_core::{Batch, Row, RowOp};
+use sync_protocol::Token;
+
+/// The rows that survive a crash.
+pub(crate) type Image = BTreeMap<Bytes, Bytes>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    durable: Image,
+    waiting: VecDeque<(Token, Batch)>,
+}
+
+impl Disk {
+    pub(crate) fn submit(&mut self, token: Token, batch: Batch) {
+        self.waiting.push_back((token, batch));
+    }
+
+    /// Makes the oldest batch durable.
+    pub(crate) fn complete(&mut self) -> Option<Token> {
+        let (token, batch) = self.waiting.pop_front()?;
+        for op in batch.ops {
+            match op {
+                RowOp::Put { key, value } => self.durable.insert(key, value),
+                RowOp::Delete { key } => self.durable.remove(&key),
+            };
+        }
+        Some(token)
+    }
+
+    /// Loses what is not durable; returns how many batches that were.
+    pub(crate) fn crash(&mut self) -> usize {
+        let lost = self.waiting.len();
+        self.waiting.clear();
+        lost
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+        self.durable.iter().map(|(key, value)| Row {
+            key: key.clone(),
+            value: value.clone(),
+        })
+    }
+
+    pub(crate) fn image(&self) -> Image {
+        self.durable.clone()
+    }
+
+    /// Puts an older copy in place, as a restored backup would.
+    pub(crate) fn restore(&mut self, image: Image) {
+        self.waiting.clear();
+        self.durable = image;
+    }
+}
