@@ -1,1 +1,18 @@
-//! The machines driven by hand, one promise at a time.
+//! The machines driven by hand, one promise at a time: virtual time, a disk whose completions the
+//! test decides, every message encoded and decoded.
+//!
+//! - `stage`: a hub and agents without a driver
+//! - `commits`: what waits for the store
+//! - `rounds`: full synchronization
+//! - `cursors`: deltas, pages, re-entry
+//! - `fates`: receipts, refusals, repairs
+//! - `manners`: messages that break the protocol
+
+mod commits;
+mod cursors;
+#[path = "../support/disk.rs"]
+mod disk;
+mod fates;
+mod manners;
+mod rounds;
+mod stage;

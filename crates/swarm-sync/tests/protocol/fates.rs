@@ -1,0 +1,188 @@
+//! What becomes of writes that lose or may not enter.
+
+use std::time::Duration;
+
+use sync_core::{Body, Operation, Reason, Value};
+use sync_protocol::Command;
+
+use crate::stage::{AgentSide, HubSide, assert_equal, put, talk, trio};
+
+/// Both write while cut off; `b` last.
+fn race(
+    hub: &mut HubSide,
+    a: &mut AgentSide,
+    b: &mut AgentSide,
+    first: Operation,
+    last: Operation,
+) {
+    a.cut(hub);
+    b.cut(hub);
+    a.write("k", first);
+    b.mono += Duration::from_millis(5);
+    b.write("k", last);
+}
+
+#[test]
+fn the_loser_of_a_race_gets_its_value_back() {
+    let (mut hub, mut a, mut b) = trio();
+    race(&mut hub, &mut a, &mut b, put("early"), put("late"));
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut b]);
+    a.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(a.value("k"), Some("late".into()));
+    let [receipt] = &a.receipts[..] else {
+        panic!("{:?}", a.receipts)
+    };
+    assert_eq!(receipt.discarded.value(), Some("early".into()));
+    let Reason::Superseded {
+        winner,
+        winner_value,
+        ..
+    } = &receipt.reason
+    else {
+        panic!("{receipt:?}")
+    };
+    assert_eq!(winner.writer, *b.replica.writer());
+    assert_eq!(*winner_value, Some("late".into()));
+    assert!(b.receipts.is_empty());
+    assert_eq!(hub.hub.receipts().count(), 0, "taken, so forgotten");
+}
+
+#[test]
+fn a_receipt_waits_for_a_writer_that_is_away_through_restarts_of_both() {
+    let (mut hub, mut a, mut b) = trio();
+    race(&mut hub, &mut a, &mut b, put("early"), put("late"));
+    // The early write gets in first and loses only later, while its writer is away.
+    a.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut b]);
+    assert_eq!(hub.hub.receipts().count(), 1);
+    hub.restart();
+    a.restart();
+    assert_eq!(hub.hub.receipts().count(), 1);
+    a.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.receipts.len(), 1);
+    // It is kept here until somebody has dealt with it.
+    a.restart();
+    assert_eq!(a.replica.receipts().count(), 1);
+    let write = a.receipts[0].write.clone();
+    a.command(Command::TakeReceipts(vec![write]));
+    a.settle();
+    a.restart();
+    assert_eq!(a.replica.receipts().count(), 0);
+}
+
+#[test]
+fn a_receipt_is_repeated_until_it_was_taken() {
+    let (mut hub, mut a, mut b) = trio();
+    race(&mut hub, &mut a, &mut b, put("early"), put("late"));
+    a.connect(&mut hub, 3);
+    b.connect(&mut hub, 4);
+    let sessions = [a.session.unwrap(), b.session.unwrap()];
+    // Every receipt of the first second is lost.
+    for _ in 0..10 {
+        for (agent, session) in [&mut a, &mut b].into_iter().zip(sessions) {
+            agent.settle();
+            for message in std::mem::take(&mut agent.said) {
+                hub.hear(session, message);
+            }
+        }
+        hub.settle();
+        for (session, message) in std::mem::take(&mut hub.said) {
+            if !matches!(message.body, Body::Receipts { .. }) {
+                let agent = if session == sessions[0] {
+                    &mut a
+                } else {
+                    &mut b
+                };
+                agent.hear(message);
+            }
+        }
+    }
+    assert!(a.receipts.is_empty());
+    a.pass(Duration::from_secs(2));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.receipts.len(), 1);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+#[test]
+fn what_was_replaced_knowingly_makes_no_receipt() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.write("k", put(2));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.write("k", Operation::Delete);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), None);
+    assert!(a.receipts.is_empty() && b.receipts.is_empty());
+    assert_eq!(hub.hub.receipts().count(), 0);
+}
+
+#[test]
+fn the_rule_that_commits_first_wins_and_the_other_write_comes_back() {
+    let (mut hub, mut a, mut b) = trio();
+    race(&mut hub, &mut a, &mut b, Operation::Add(5), put("text"));
+    a.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a]);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(b.value("k"), Some(Value::Int(5)));
+    let [receipt] = &b.receipts[..] else {
+        panic!("{:?}", b.receipts)
+    };
+    assert!(matches!(receipt.reason, Reason::RuleMismatch { .. }));
+    assert_eq!(receipt.discarded.value(), Some("text".into()));
+}
+
+#[test]
+fn a_refused_write_gives_back_what_it_had_replaced() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put("kept"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    // A clock that was set wrong by a year; the value it replaced here is live at the hub.
+    b.ahead_ms = 365 * 24 * 3_600_000;
+    b.write("k", put("from the future"));
+    assert_eq!(b.value("k"), Some("from the future".into()));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some("kept".into()));
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(b.value("k"), Some("kept".into()));
+    let [receipt] = &b.receipts[..] else {
+        panic!("{:?}", b.receipts)
+    };
+    assert!(matches!(receipt.reason, Reason::FutureStamp { .. }));
+    assert!(receipt.to_string().contains("set the clock"), "{receipt}");
+    // And the hub's clock was not dragged along.
+    b.ahead_ms = 0;
+    a.write("k", put("next"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some("next".into()));
+}
+
+#[test]
+fn concurrent_adds_and_a_delete_lose_nothing_unseen() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", Operation::Add(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    race(
+        &mut hub,
+        &mut a,
+        &mut b,
+        Operation::Delete,
+        Operation::Add(10),
+    );
+    a.connect(&mut hub, 3);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(a.value("k"), Some(Value::Int(10)));
+    assert!(a.receipts.is_empty() && b.receipts.is_empty());
+}

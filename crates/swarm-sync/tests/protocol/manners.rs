@@ -1,0 +1,162 @@
+//! Messages that break the protocol close their connection and change nothing.
+
+use bytes::Bytes;
+use sync_core::{
+    AgentId, Body, Context, Entry, Incarnation, Message, Payload, Revision, Role, Segment, Seq,
+    SessionId, Stamp, Value, Version, Write, WriteId, Writer,
+};
+
+use crate::stage::{HubSide, WALL_MS, key, talk, trio};
+
+fn segment(writer: &Writer, seq: u64) -> Bytes {
+    let write = Write {
+        stamp: Stamp::at_millis(WALL_MS),
+        payload: Payload::put(&Value::Int(1)),
+        prev: Seq::new(seq - 1),
+        over: Context::new(),
+        note: None,
+    };
+    let entry = Entry::of_write(WriteId::new(writer.clone(), Seq::new(seq)), write);
+    let (version, revision) = (Version::default(), Revision::default());
+    Segment {
+        key: key("k"),
+        version,
+        revision,
+        entry,
+    }
+    .encode()
+}
+
+fn push(upto: u64, seqs: &[u64], segments: Vec<Bytes>) -> Message {
+    let seqs: Vec<Seq> = seqs.iter().copied().map(Seq::new).collect();
+    let incarnation = Incarnation::from_random(1);
+    let (after, upto) = (Seq::new(0), Seq::new(upto));
+    Message::with(
+        Body::Push {
+            incarnation,
+            after,
+            upto,
+            seqs: seqs.into(),
+        },
+        segments,
+    )
+}
+
+fn assert_refused(hub: &mut HubSide, session: SessionId, message: Message) {
+    let (digest, revision) = (hub.hub.digest(), hub.hub.revision());
+    let what = format!("{:?}", message.body);
+    hub.hear(session, message);
+    hub.settle();
+    assert_eq!(
+        (hub.hub.digest(), hub.hub.revision()),
+        (digest, revision),
+        "{what}"
+    );
+    let (closed, reason) = hub
+        .closed
+        .pop()
+        .unwrap_or_else(|| panic!("not refused: {what}"));
+    assert_eq!(closed, session);
+    assert!(reason.len() > 10, "{what}: no sentence: {reason}");
+}
+
+#[test]
+fn a_push_must_be_its_own_writers_exact_delta() {
+    let mine = Writer::new(AgentId::new("a").unwrap(), Incarnation::from_random(1));
+    let another = Writer::new(AgentId::new("b").unwrap(), Incarnation::from_random(1));
+    let cases = [
+        push(1, &[1], vec![segment(&another, 1)]),
+        push(2, &[2], vec![segment(&mine, 1)]),
+        push(1, &[1], vec![Bytes::from_static(b"rubbish")]),
+        push(1, &[1], Vec::new()),
+        push(2, &[2, 1], vec![segment(&mine, 2), segment(&mine, 1)]),
+        push(1, &[2], vec![segment(&mine, 2)]),
+    ];
+    for (number, case) in (10..).zip(cases) {
+        let (mut hub, mut a, mut b) = trio();
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        let session = hub.connect(number, "a", Role::Member);
+        hub.hear(
+            session,
+            Body::DeltaRequest {
+                request: 1,
+                cursor: None,
+                resume: None,
+            },
+        );
+        hub.settle();
+        hub.said.clear();
+        assert_refused(&mut hub, session, case);
+        // Nobody else is disturbed.
+        b.write("other", crate::stage::put(1));
+        talk(&mut hub, &mut [&mut b]);
+        assert_eq!(hub.value("other"), Some(Value::Int(1)));
+    }
+}
+
+#[test]
+fn nothing_is_pushed_before_the_cursor_is_settled() {
+    let mut hub = HubSide::new();
+    let session = hub.connect(1, "a", Role::Member);
+    hub.settle();
+    let mine = Writer::new(AgentId::new("a").unwrap(), Incarnation::from_random(1));
+    hub.hear(session, push(1, &[1], vec![segment(&mine, 1)]));
+    hub.settle();
+    assert_eq!(hub.value("k"), None);
+    assert!(hub.said.is_empty());
+}
+
+#[test]
+fn messages_of_the_wrong_direction_and_of_clients_are_refused() {
+    let wrong = || Body::OfferAck { offer: 1, index: 0 };
+    let (mut hub, mut a, _b) = trio();
+    assert_refused(&mut hub, a.session.unwrap(), wrong().into());
+    let client = hub.connect(7, "cli", Role::Client);
+    assert_refused(&mut hub, client, push(1, &[], Vec::new()));
+    // And at the agent.
+    let digest = a.replica.digest();
+    a.hear(Body::Ping { nonce: 1 });
+    assert!(
+        a.closed
+            .pop()
+            .is_some_and(|reason| reason.contains("only agents send"))
+    );
+    assert_eq!(a.replica.digest(), digest);
+}
+
+#[test]
+fn one_id_with_two_writes_raises_an_alarm_and_both_sides_keep_the_same() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", crate::stage::put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let entry = hub.hub.keyspace().get(&key("k")).unwrap().entry().clone();
+    let (id, write) = entry
+        .writes()
+        .next()
+        .map(|(i, w)| (i.clone(), w.clone()))
+        .unwrap();
+    // A copy of a's disk has given the same id to another write.
+    let payload = Payload::put(&Value::Int(2));
+    let other = Entry::of_write(id, Write { payload, ..write });
+    let segment = Segment {
+        key: key("k"),
+        version: Version::new(1),
+        revision: Revision::new(1),
+        entry: other,
+    };
+    let session = b.session.unwrap();
+    let offer = Body::Offer {
+        offer: 99,
+        index: 0,
+        last: true,
+    };
+    hub.hear(session, Message::with(offer, vec![segment.encode()]));
+    hub.settle();
+    let Some(Ok(sync_core::Answer::Status(status))) = hub.ask(sync_core::Ask::Status) else {
+        panic!("no status")
+    };
+    assert_eq!(status.id_alarms, 1);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.value("k"), hub.value("k"));
+}

@@ -1,0 +1,199 @@
+//! Full synchronization: one scatter, everybody counted once, an end in any case.
+
+use std::time::Duration;
+
+use sync_core::{
+    AgentId, Answer, Ask, Body, Key, Operation, RequestError, RoundId, SyncReport, Value,
+};
+
+use crate::stage::{HubSide, assert_equal, bodies, key, put, talk, trio};
+
+fn start(hub: &mut HubSide, keys: &[&str], timeout_ms: u64) {
+    let keys: Vec<Key> = keys.iter().map(|k| key(k)).collect();
+    let ask = Ask::Sync {
+        keys: keys.into(),
+        timeout_ms: Some(timeout_ms),
+    };
+    hub.hub.handle_ask(hub.now(), 1, ask);
+    hub.drain();
+}
+
+fn report(hub: &mut HubSide) -> Option<Result<SyncReport, RequestError>> {
+    hub.settle();
+    Some(hub.take_answer(1)?.map(|answer| match answer {
+        Answer::Synced(report) => report,
+        other => panic!("{other:?}"),
+    }))
+}
+
+#[test]
+fn many_keys_are_one_scatter() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("x", put(1));
+    b.write("y", Operation::Add(2));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    start(&mut hub, &["x", "y", "x", "absent"], 1_000);
+    assert_eq!(bodies(&hub.said, a.session.unwrap()).len(), 1);
+    assert_eq!(bodies(&hub.said, b.session.unwrap()).len(), 1);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    assert_eq!((report.responded.len(), report.in_step.len()), (2, 2));
+    let versions: Vec<_> = report
+        .keys
+        .iter()
+        .map(|k| (k.key.as_str(), k.version.is_some()))
+        .collect();
+    assert_eq!(versions, [("x", true), ("y", true), ("absent", false)]);
+    assert!(report.keys.iter().all(|k| !k.changed), "nothing was new");
+}
+
+#[test]
+fn a_round_brings_in_what_was_not_pushed_yet() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    // The push is lost on the way.
+    a.said.clear();
+    start(&mut hub, &["k"], 1_000);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    assert!(report.keys[0].changed);
+    assert_eq!(b.value("k"), Some(Value::Int(1)));
+    // The push is repeated, and finds its write known.
+    a.pass(Duration::from_secs(11));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+#[test]
+fn a_member_that_is_silent_is_missing_after_the_deadline() {
+    let (mut hub, mut a, b) = trio();
+    start(&mut hub, &["k"], 1_000);
+    // b never answers.
+    talk(&mut hub, &mut [&mut a]);
+    assert!(report(&mut hub).is_none(), "ended without waiting");
+    hub.pass(Duration::from_millis(999));
+    assert!(report(&mut hub).is_none());
+    assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(1)));
+    hub.pass(Duration::from_millis(1));
+    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    assert_eq!(report.missing, [AgentId::new("b").unwrap()]);
+    assert_eq!(report.responded, [AgentId::new("a").unwrap()]);
+    drop(b);
+}
+
+#[test]
+fn a_member_that_leaves_is_not_waited_for() {
+    let (mut hub, mut a, mut b) = trio();
+    start(&mut hub, &["k"], 60_000);
+    b.cut(&mut hub);
+    talk(&mut hub, &mut [&mut a]);
+    let report = report(&mut hub)
+        .expect("nobody is left to wait for")
+        .unwrap();
+    assert_eq!(report.missing, [AgentId::new("b").unwrap()]);
+}
+
+#[test]
+fn a_round_that_reaches_nobody_is_an_error() {
+    let (mut hub, mut a, mut b) = trio();
+    start(&mut hub, &["k"], 1_000);
+    hub.said.clear();
+    hub.pass(Duration::from_secs(1));
+    let error = report(&mut hub)
+        .expect("the deadline has passed")
+        .expect_err("nobody answered");
+    assert_eq!(
+        error,
+        RequestError::NobodyAnswered {
+            asked: 2,
+            deadline_ms: 1_000
+        }
+    );
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    start(&mut hub, &["k"], 1_000);
+    let error = report(&mut hub)
+        .expect("at once")
+        .expect_err("nobody is there");
+    assert_eq!(error, RequestError::NobodyConnected { roster: 2 });
+}
+
+#[test]
+fn an_answer_counts_once_and_only_in_its_own_round() {
+    let (mut hub, mut a, _b) = trio();
+    start(&mut hub, &["k"], 1_000);
+    let session = a.session.unwrap();
+    let asked = bodies(&hub.said, session);
+    let [Body::StateRequest { round, .. }] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    let round = *round;
+    let answer = |round, index| Body::StateResponse {
+        round,
+        part: 0,
+        index,
+        frames: 2,
+    };
+    // Of another round, of another run of the hub, twice the same frame: none completes it.
+    let foreign = RoundId {
+        number: round.number + 1,
+        ..round
+    };
+    let older = RoundId {
+        epoch: sync_core::Epoch::from_random(99),
+        ..round
+    };
+    for body in [
+        answer(foreign, 0),
+        answer(older, 1),
+        answer(round, 0),
+        answer(round, 0),
+    ] {
+        hub.hear(session, body);
+    }
+    hub.pass(Duration::from_secs(1));
+    let error = report(&mut hub).expect("the deadline has passed");
+    assert!(
+        matches!(error, Err(RequestError::NobodyAnswered { .. })),
+        "{error:?}"
+    );
+    // Both frames, from one of two members.
+    start(&mut hub, &["k"], 1_000);
+    let round = RoundId {
+        number: round.number + 1,
+        ..round
+    };
+    hub.hear(session, answer(round, 1));
+    hub.hear(session, answer(round, 0));
+    hub.pass(Duration::from_secs(1));
+    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    assert_eq!(report.responded, [AgentId::new("a").unwrap()]);
+    a.settle();
+}
+
+#[test]
+fn a_late_answer_is_joined_all_the_same() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    a.said.clear();
+    start(&mut hub, &["k"], 1_000);
+    let late: Vec<_> = std::mem::take(&mut hub.said);
+    hub.pass(Duration::from_secs(1));
+    assert!(report(&mut hub).expect("the deadline has passed").is_err());
+    hub.said = late;
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some(Value::Int(1)));
+    assert_eq!(b.value("k"), Some(Value::Int(1)));
+}
+
+#[test]
+fn too_many_keys_are_refused() {
+    let (mut hub, ..) = trio();
+    let keys: Vec<Key> = (0..=100_000).map(|n| key(&n.to_string())).collect();
+    let ask = Ask::Sync {
+        keys: keys.into(),
+        timeout_ms: None,
+    };
+    let error = hub.ask(ask).expect("at once").expect_err("over the limit");
+    assert_eq!(error.kind(), "too-many-keys");
+}
