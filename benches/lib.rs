@@ -86,12 +86,11 @@ impl Pair {
         reason = "a benchmark that cannot fill fails"
     )]
     pub async fn fill(&self, keys: usize) {
-        let names: Vec<String> = (0..keys).map(|n| format!("key-{n:08}")).collect();
-        for chunk in names.chunks(FILL_AT_ONCE) {
+        for first in (0..keys).step_by(FILL_AT_ONCE) {
             let mut writes = tokio::task::JoinSet::new();
-            for name in chunk.iter().cloned() {
+            for number in first..keys.min(first + FILL_AT_ONCE) {
                 let agent = self.agent.clone();
-                writes.spawn(async move { agent.set(name.as_str(), value(0)).await });
+                writes.spawn(async move { agent.set(key(number), value(0)).await });
             }
             while let Some(written) = writes.join_next().await {
                 written.expect("no write panics").expect("every write fits");
@@ -113,11 +112,7 @@ impl Pair {
             .expect("the hub runs")
             .revision;
         for n in 0..count {
-            let name = format!("key-{n:08}");
-            self.agent
-                .set(name.as_str(), value(1))
-                .await
-                .expect("it fits");
+            self.agent.set(key(n), value(1)).await.expect("it fits");
             self.flush().await;
         }
         before

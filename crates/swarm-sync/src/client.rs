@@ -5,8 +5,8 @@ use std::time::Duration;
 use sync_core::codec;
 use sync_core::{
     Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
-    Message, Operation, RequestError, Role, Since, StateVersion, SwarmId, SyncReport, Value,
-    Version,
+    Message, Operation, RequestError, Role, Since, StateVersion, SwarmId, SyncReport,
+    TransportError, Value, Version,
 };
 
 use crate::error::StartError;
@@ -130,12 +130,16 @@ impl Client {
     }
 
     async fn exchange(&mut self, request: u64, ask: Ask) -> Result<Answer, RequestError> {
-        let lost = |e: String| RequestError::Unavailable {
-            doing: format!("the request ({e})"),
-        };
+        let lost = |reason: String| RequestError::ConnectionLost { reason };
         let frame = codec::encode(&Body::Request { request, ask }.into());
         let sent = self.connection.sender.send(vec![frame]).await;
-        sent.map_err(|e| lost(e.to_string()))?;
+        sent.map_err(|error| match error {
+            TransportError::FrameTooLarge { bytes, limit } => RequestError::TooLarge {
+                bytes: bytes as u64,
+                limit: limit as u64,
+            },
+            other => lost(other.to_string()),
+        })?;
         loop {
             let received = self.connection.receiver.recv(1).await;
             for frame in received.map_err(|e| lost(e.to_string()))? {

@@ -236,6 +236,14 @@ pub enum RequestError {
         /// Why.
         reason: String,
     },
+    /// The connection ended before the answer came. What was asked may still happen.
+    #[error(
+        "the connection to the hub was lost: {reason}; what was asked may have happened, look before you repeat it"
+    )]
+    ConnectionLost {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl RequestError {
@@ -255,6 +263,7 @@ impl RequestError {
             Self::TooManySiblings { .. } => "too-many-siblings",
             Self::Deadline { .. } => "deadline",
             Self::Stopped { .. } => "stopped",
+            Self::ConnectionLost { .. } => "connection-lost",
         }
     }
 }

@@ -213,7 +213,7 @@ pub enum Body {
     },
 }
 
-/// Where the hub is: what an agent compares itself with.
+/// Where the hub is, for one agent: what it compares itself with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Standing {
     /// The hub's run.
@@ -222,6 +222,9 @@ pub struct Standing {
     pub revision: Revision,
     /// The digest of its state there.
     pub digest: Digest,
+    /// Receipts that wait for the agent. None means that what became of its writes up to here was
+    /// either told or chosen.
+    pub receipts: u32,
 }
 
 impl Standing {

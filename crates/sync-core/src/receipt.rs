@@ -62,6 +62,9 @@ pub enum Reason {
         /// The largest allowed.
         limit: u64,
     },
+    /// It was covered, and the hub that knew why has lost its disk. Reported although it may have been
+    /// replaced knowingly: saying too much is allowed here, silence is not.
+    Unknown,
 }
 
 impl Receipt {
@@ -70,7 +73,8 @@ impl Receipt {
         self.write.writer.agent()
     }
 
-    /// Whether the write was never admitted, so that its writer has to undo its local effects.
+    /// Whether the write was never admitted, or may not have been, so that its writer has to undo its
+    /// local effects.
     pub fn refused(&self) -> bool {
         !matches!(self.reason, Reason::Superseded { .. })
     }
@@ -95,6 +99,10 @@ impl std::fmt::Display for Receipt {
                 f,
                 "{write} was not admitted: its clock is {ahead_ms} ms ahead of the hub's, \
                  {limit_ms} ms are tolerated; set the clock and write again"
+            ),
+            Reason::Unknown => write!(
+                f,
+                "{write} to {key:?} is no longer visible, and the hub that knew why has lost its disk"
             ),
             Reason::TooLarge { bytes, limit } => write!(
                 f,

@@ -129,7 +129,7 @@ pub struct SyncReport {
     pub in_step: Vec<AgentId>,
     /// Writes that lost against a concurrent one, over all keys.
     pub conflicts: u32,
-    /// Bytes of the round's messages, framing aside.
+    /// Bytes of state that the answers carried; 0 if everybody held the same as the hub.
     pub bytes: u64,
     /// How long it took.
     pub elapsed_ms: u64,

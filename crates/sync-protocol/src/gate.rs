@@ -61,6 +61,11 @@ impl<O> Gate<O> {
         self.held.pop_front().map(|(_, output)| output)
     }
 
+    /// Takes back outputs that nobody waits for any more.
+    pub(crate) fn discard(&mut self, is_void: impl Fn(&O) -> bool) {
+        self.held.retain(|(_, output)| !is_void(output));
+    }
+
     /// Whether every batch issued is durable.
     pub(crate) fn is_settled(&self) -> bool {
         self.durable == self.issued

@@ -1,5 +1,6 @@
 //! The hub of one swarm: collects, resolves, commits, numbers, fans out.
 
+mod adopted;
 mod ask;
 mod commit;
 mod delta;
@@ -16,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Batch, Body, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
-    Receipt, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId, Writer,
+    AgentId, Answer, Ask, Batch, Body, Context, Digest, Epoch, HybridClock, Incarnation, Key,
+    Message, Now, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId,
+    Writer,
 };
 
 use crate::config::HubConfig;
@@ -102,6 +104,8 @@ pub struct Hub {
     next_round: u64,
     /// Fates that wait for their writers.
     receipts: BTreeMap<AgentId, BTreeMap<WriteId, Receipt>>,
+    /// Per key, writes that were offered as dead and have never been pushed here.
+    adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
     gate: Gate<HubOutput>,
     /// Why the hub stopped, if its store failed.
@@ -256,7 +260,7 @@ impl Hub {
         let meta = Meta {
             high_water: self.clock.high_water(),
             revision: self.revision,
-            cursor: None,
+            ..Meta::default()
         };
         ops.push(rows::put_meta(&meta));
         self.gate.persist(Batch {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Digest, DigestKey, Entry, Joined, Key, Revision, RowOp, Segment, SwarmId, Version, Write,
-    WriteId, Writer,
+    Digest, DigestKey, Entry, Joined, Key, PayloadKind, Revision, RowOp, Segment, SwarmId, Version,
+    Write, WriteId, Writer,
 };
 
 use crate::rows;
@@ -64,6 +64,18 @@ impl Changes {
                 .map(|(id, _)| id),
         );
     }
+}
+
+/// The writes that a join removed, but for a delete that has done its work. A write that came with the
+/// join and covers them explains nothing: its writer may have found them dead already.
+pub(crate) fn ended<'a>(
+    joined: &'a Joined,
+    entry: &'a Entry,
+) -> impl Iterator<Item = &'a (WriteId, Write)> {
+    joined.removed.iter().filter(|(_, write)| {
+        let done = write.payload.kind() == PayloadKind::Absent && !entry.is_live();
+        !done
+    })
 }
 
 /// All keys of one node.

@@ -3,6 +3,7 @@
 mod apply;
 mod ask;
 mod dispatch;
+mod fate;
 mod link;
 mod offer;
 mod outbox;
@@ -127,6 +128,11 @@ pub struct Replica {
     in_step_at: Option<Duration>,
     /// Fates that the caller has not dealt with.
     receipts: BTreeMap<WriteId, Receipt>,
+    /// Own writes that were removed, until the hub has said whether receipts are due.
+    fates: BTreeMap<WriteId, Receipt>,
+    /// A hub could not serve our cursor: everything is being exchanged, and whatever it knew of the
+    /// fates of our writes may be lost.
+    reentering: bool,
     /// Keys on which writes were refused whose local effects are still to be undone, each with what
     /// those writes had covered.
     repairs: BTreeMap<Key, Context>,
@@ -277,6 +283,7 @@ impl Replica {
         let meta = Meta {
             high_water: self.clock.high_water(),
             cursor,
+            reentering: self.reentering,
             ..Meta::default()
         };
         ops.push(rows::put_meta(&meta));

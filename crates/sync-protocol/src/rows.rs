@@ -36,6 +36,8 @@ pub(crate) struct Meta {
     pub(crate) revision: Revision,
     /// At a replica its position in the hub's log.
     pub(crate) cursor: Option<Cursor>,
+    /// At a replica whether it exchanges everything because a hub could not serve its cursor.
+    pub(crate) reentering: bool,
 }
 
 /// A row, read.
@@ -48,13 +50,27 @@ pub(crate) enum Stored {
     Run(Run),
     Member(AgentId),
     Receipt(Receipt),
-    Outbox(Incarnation, Seq, Segment),
+    Outbox(Incarnation, Seq, Waiting),
     Repair(Segment),
+    Fate(Receipt),
+    Adopted(Segment),
+}
+
+/// An outbox row's content.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) key: Key,
+    pub(crate) delta: Entry,
+    pub(crate) segment: Bytes,
+    /// What it replaced here.
+    pub(crate) replaced: Context,
 }
 
 mod kind {
     pub(super) const MEMBER: u8 = b'a';
     pub(super) const RUN: u8 = b'e';
+    pub(super) const FATE: u8 = b'f';
+    pub(super) const ADOPTED: u8 = b'd';
     pub(super) const HEADER: u8 = b'h';
     pub(super) const KNOWN: u8 = b'k';
     pub(super) const META: u8 = b'm';
@@ -121,8 +137,33 @@ pub(crate) fn delete_receipt(write: &WriteId) -> RowOp {
     delete(receipt_key(write))
 }
 
-pub(crate) fn put_outbox(run: Incarnation, seq: Seq, segment: Bytes) -> RowOp {
-    put(outbox_key(run, seq), segment)
+/// No row if nothing is left.
+pub(crate) fn put_adopted(key: &Key, dead: &Context) -> RowOp {
+    let row = [&[kind::ADOPTED], key.as_str().as_bytes()].concat();
+    if dead.is_empty() {
+        delete(row)
+    } else {
+        put(row, covering(key, dead))
+    }
+}
+
+pub(crate) fn put_fate(fate: &Receipt) -> RowOp {
+    put(fate_key(&fate.write), codec::to_bytes(fate))
+}
+
+pub(crate) fn delete_fate(write: &WriteId) -> RowOp {
+    delete(fate_key(write))
+}
+
+pub(crate) fn put_outbox(
+    run: Incarnation,
+    seq: Seq,
+    key: &Key,
+    segment: &Bytes,
+    replaced: &Context,
+) -> RowOp {
+    let pair = (segment.to_vec(), covering(key, replaced).to_vec());
+    put(outbox_key(run, seq), codec::to_bytes(&pair))
 }
 
 pub(crate) fn delete_outbox(run: Incarnation, seq: Seq) -> RowOp {
@@ -130,12 +171,13 @@ pub(crate) fn delete_outbox(run: Incarnation, seq: Seq) -> RowOp {
 }
 
 pub(crate) fn put_repair(key: &Key, undone: &Context) -> RowOp {
-    let entry = Entry::covering(undone.clone());
-    let (version, revision) = (Version::default(), Revision::default());
-    put(
-        repair_key(key),
-        segment::encode_parts(key, version, revision, &entry),
-    )
+    put(repair_key(key), covering(key, undone))
+}
+
+/// A set of ids, as the segment of a state that covers them.
+fn covering(key: &Key, ids: &Context) -> Bytes {
+    let entry = Entry::covering(ids.clone());
+    segment::encode_parts(key, Version::default(), Revision::default(), &entry)
 }
 
 pub(crate) fn delete_repair(key: &Key) -> RowOp {
@@ -177,15 +219,28 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         kind::MEMBER => Stored::Member(codec::from_bytes("member row", value)?),
         kind::RECEIPT => Stored::Receipt(codec::from_bytes("receipt row", value)?),
         kind::OUTBOX => {
-            let segment = Segment::decode(value)?;
             let Some((run, seq)) = outbox_numbers(&row.key) else {
                 return Ok(None);
             };
-            Stored::Outbox(run, seq, segment)
+            Stored::Outbox(run, seq, read_waiting(value)?)
         }
+        kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
+        kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
         _ => return Ok(None),
     }))
+}
+
+fn read_waiting(value: &Bytes) -> Result<Waiting, DecodeError> {
+    let (segment, replaced): (Vec<u8>, Vec<u8>) = codec::from_bytes("outbox row", value)?;
+    let Segment { key, entry, .. } = Segment::decode(&segment)?;
+    let (_, replaced) = Segment::decode(&replaced)?.entry.into_parts();
+    Ok(Waiting {
+        key,
+        delta: entry,
+        segment: segment.into(),
+        replaced,
+    })
 }
 
 fn put(key: Vec<u8>, value: Bytes) -> RowOp {
@@ -235,6 +290,12 @@ fn member_key(agent: &AgentId) -> Vec<u8> {
 
 fn receipt_key(write: &WriteId) -> Vec<u8> {
     let mut row = vec![kind::RECEIPT];
+    push_id(&mut row, write);
+    row
+}
+
+fn fate_key(write: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::FATE];
     push_id(&mut row, write);
     row
 }

@@ -252,6 +252,10 @@ fn a_directory_of_another_kind_of_node_is_refused() {
     let (hubs, agents) = (hubs.to_string_lossy(), agents.to_string_lossy());
     let swapped = [
         (
+            run(&["agent", "--json", "--id", "agent-2", "--data", &agents]),
+            &agents,
+        ),
+        (
             run(&["agent", "--json", "--id", "agent-1", "--data", &hubs]),
             &hubs,
         ),

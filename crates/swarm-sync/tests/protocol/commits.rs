@@ -231,7 +231,7 @@ fn a_client_writes_through_the_hub_and_joins_no_roster() {
 fn a_store_that_fails_stops_its_machine() {
     let mut hub = HubSide::new();
     hub.connect(1, "a", Role::Member);
-    let (token, _) = match hub.hub.poll_output() {
+    let (token, ()) = match hub.hub.poll_output() {
         Some(_) => unreachable!("the stage has taken every output"),
         None => (hub.disk.complete().expect("the roster is being stored"), ()),
     };

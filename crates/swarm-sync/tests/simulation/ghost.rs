@@ -48,10 +48,10 @@ impl Ghost {
         shown: BTreeSet<WriteId>,
         is_write: bool,
     ) {
-        let own = before.writes().find(|(held, _)| held.writer == id.writer);
-        let so_far = own
-            .and_then(|(held, _)| self.ops.get(held))
-            .map_or(0, |op| op.total);
+        let own = before.writes().filter(|(held, _)| held.writer == id.writer);
+        let so_far: i64 = own
+            .filter_map(|(held, _)| Some(self.ops.get(held)?.total))
+            .sum();
         let (payload, total) = match operation {
             Operation::Put(value) => (Some(Payload::put(value)), 0),
             Operation::Insert(value) => (Some(Payload::element(value)), 0),

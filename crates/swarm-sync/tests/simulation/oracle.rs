@@ -7,6 +7,13 @@ use sync_protocol::{Hub, KeyState, Keyspace};
 
 use crate::world::World;
 
+/// What operations in force have replaced; what they have perhaps, where a hub lost its disk.
+#[derive(Debug)]
+struct Account {
+    replaced: BTreeSet<WriteId>,
+    perhaps: BTreeSet<WriteId>,
+}
+
 impl World {
     /// Safety, after every event.
     pub(crate) fn check_step(&mut self) {
@@ -190,12 +197,15 @@ impl World {
             // A client has no replica that could take it.
             self.ghost.receipts.insert(receipt.write.clone(), receipt);
         }
-        let replaced = self.replaced();
+        let account = Account {
+            replaced: self.replaced(|id| self.effective(id)),
+            perhaps: self.replaced(|id| self.effective(id) || self.unknown(id)),
+        };
         for id in &ids {
-            self.check_accounted(id, &replaced);
+            self.check_accounted(id, &account);
         }
         for key in self.plan.keys.clone() {
-            self.check_value(&key, &replaced);
+            self.check_value(&key, &account);
         }
         self.check_reader();
     }
@@ -212,11 +222,17 @@ impl World {
         self.at_hub(&op.key).context().contains(id) && !self.ghost.refused(id)
     }
 
+    /// Whether all that anybody can say of the write is that it is not there.
+    fn unknown(&self, id: &WriteId) -> bool {
+        let receipt = self.ghost.receipts.get(id);
+        receipt.is_some_and(|receipt| receipt.reason == Reason::Unknown)
+    }
+
     /// Everything that an operation in force has replaced, and what that had replaced in turn: a
     /// refused write is in force as part of what its writer put on top of it.
-    fn replaced(&self) -> BTreeSet<WriteId> {
+    fn replaced(&self, in_force: impl Fn(&WriteId) -> bool) -> BTreeSet<WriteId> {
         let ids = self.ghost.ops.keys();
-        let mut open: Vec<&WriteId> = ids.filter(|id| self.effective(id)).collect();
+        let mut open: Vec<&WriteId> = ids.filter(|id| in_force(id)).collect();
         let mut replaced = BTreeSet::new();
         while let Some(id) = open.pop() {
             let shown = self.ghost.ops.get(id).into_iter().flat_map(|op| &op.shown);
@@ -226,7 +242,7 @@ impl World {
     }
 
     /// The promise: visible, knowingly replaced, cleared, or back in the hands of its writer.
-    fn check_accounted(&mut self, id: &WriteId, replaced: &BTreeSet<WriteId>) {
+    fn check_accounted(&mut self, id: &WriteId, account: &Account) {
         let op = &self.ghost.ops[id];
         if !op.acked {
             return;
@@ -241,34 +257,39 @@ impl World {
             || self.ghost.cleared.contains_key(id)
             || (op.payload.is_none() && known)
             || gone
-            || replaced.contains(id)
+            || account.perhaps.contains(id)
             || self.overwritten_by_own(id);
         let text = format!("{op:?}");
         self.require(accounted, || format!("{id} is gone: {text}\n{entry:?}"));
-        let back = entry.write(id).is_some() && replaced.contains(id);
+        let back = entry.write(id).is_some() && account.replaced.contains(id);
         self.require(!back, || {
             format!("{id} is back although it was replaced: {text}")
         });
     }
 
+    /// Whether a write is to be live in the end. `is_live` decides where either would be right.
+    fn expects(&self, id: &WriteId, account: &Account, is_live: bool) -> bool {
+        let op = &self.ghost.ops[id];
+        let known = self.effective(id) || self.unknown(id);
+        // What the hub had not confirmed, or was rolled back, may be undone.
+        let confirmed = self.ghost.cleared.get(id);
+        let cleared = confirmed == Some(&true) && self.rollbacks == 0;
+        // There is no replica that would have kept it, or its receipt, for a hub that lost its disk.
+        let gone = op.at_hub && self.rollbacks > 0;
+        // A write under way that its own agent replaced, in vain, may have arrived or not.
+        let skipped = self.overwritten_by_own(id);
+        let perhaps = account.perhaps.contains(id) || self.unknown(id);
+        let either = confirmed.is_some() || gone || skipped || perhaps;
+        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id);
+        let dead = account.replaced.contains(id) || cleared || told;
+        op.payload.is_some() && known && !dead && (is_live || !either)
+    }
+
     /// Live are exactly the writes that nobody replaced, and they read as their rule says.
-    fn check_value(&mut self, key: &Key, replaced: &BTreeSet<WriteId>) {
+    fn check_value(&mut self, key: &Key, account: &Account) {
         let found = self.at_hub(key);
         let ops = self.ghost.ops.iter().filter(|(_, op)| op.key == *key);
-        let effective: Vec<_> = ops.filter(|(id, _)| self.effective(id)).collect();
-        let live = effective.iter().filter(|(id, op)| {
-            // What the hub had not confirmed, or was rolled back, may be undone.
-            let confirmed = self.ghost.cleared.get(id);
-            let for_good = confirmed == Some(&true) && self.rollbacks == 0;
-            let cleared = confirmed.is_some() && (for_good || found.write(id).is_none());
-            // A write under way that its own agent replaced, in vain: it may have arrived or not.
-            let skipped = found.write(id).is_none() && self.overwritten_by_own(id);
-            op.payload.is_some()
-                && !replaced.contains(*id)
-                && !cleared
-                && !skipped
-                && !self.ghost.receipts.contains_key(id)
-        });
+        let live = ops.filter(|(id, _)| self.expects(id, account, found.write(id).is_some()));
         let live: Vec<_> = live.collect();
         let expected: BTreeSet<WriteId> = live.iter().map(|(id, _)| (*id).clone()).collect();
         let actual: BTreeSet<WriteId> = found.writes().map(|(id, _)| id.clone()).collect();
@@ -281,10 +302,7 @@ impl World {
         let kinds: BTreeSet<PayloadKind> = found.writes().map(|(_, w)| w.payload.kind()).collect();
         let lww = kinds.contains(&PayloadKind::Put);
         self.require(actual == expected, || {
-            format!(
-                "{key} holds {actual:?}, expected {expected:?}, replaced {:?}",
-                replaced.intersection(&actual).collect::<Vec<_>>()
-            )
+            format!("{key} holds {actual:?}, expected {expected:?}")
         });
         self.require(!is_counter || sum == found_sum, || {
             format!("{key} reads {found_sum}, expected {sum}")

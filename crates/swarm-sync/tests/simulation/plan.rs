@@ -11,9 +11,6 @@ use crate::random::Random;
 /// Agents in every seed.
 pub(crate) const REPLICAS: usize = 3;
 
-/// Whether disks of hubs are rolled back at all.
-const ROLLBACKS: bool = false;
-
 /// How far stamps may run ahead in every seed. Real skews are far below.
 const DRIFT: Duration = Duration::from_secs(5);
 
@@ -59,7 +56,7 @@ impl Plan {
         let (lost, duplicated) = (rate(400, 80), rate(400, 80));
         let (reordered, delayed) = (rate(300, 150), rate(400, 60));
         let (cut, hub_crash, replica_crash) = (rate(600, 150), rate(600, 150), rate(500, 100));
-        let rollback = hub_crash > 0 && random.chance(500) && ROLLBACKS;
+        let rollback = hub_crash > 0 && random.chance(500);
         let fights = random.chance(500);
         let mut limits = Limits::default();
         limits.drift_max = DRIFT;

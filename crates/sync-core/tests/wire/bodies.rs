@@ -26,6 +26,7 @@ fn standing() -> Standing {
         epoch: EPOCH,
         revision: Revision::new(0),
         digest: digest(),
+        receipts: 300,
     }
 }
 
@@ -178,6 +179,7 @@ fn receipts() -> Vec<Receipt> {
             bytes: 1 << 33,
             limit: 1 << 20,
         },
+        Reason::Unknown,
     ];
     let receipt = |reason| Receipt {
         write: id("agent-1", 1, 1),
@@ -365,5 +367,6 @@ fn errors() -> Vec<RequestError> {
             limit_ms: 1,
         },
         RequestError::Stopped { reason: reason() },
+        RequestError::ConnectionLost { reason: reason() },
     ]
 }

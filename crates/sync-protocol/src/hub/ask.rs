@@ -120,7 +120,7 @@ impl Hub {
         let mut commit = Commit::default();
         commit.with_row(rows::put_known(&writer, seq));
         self.known.insert(writer, seq);
-        self.admit(&mut commit, now, key, delta, Source::Held);
+        self.admit(&mut commit, now, key, delta, Source::Here);
         self.finish(commit, now);
         Ok(Ack {
             write_id: Some(id),

@@ -7,7 +7,7 @@ use sync_core::{
 };
 
 use super::Hub;
-use crate::keyspace::Changes;
+use crate::keyspace::{Changes, KeyState, ended};
 use crate::rows;
 
 /// Where a delta comes from.
@@ -15,8 +15,10 @@ use crate::rows;
 pub(super) enum Source {
     /// Its own writer, fresh: may be refused, and then what it replaced stays.
     Writer,
-    /// State that somebody held: its covers are facts.
+    /// State that somebody held: its covers are facts, but nobody says whether they were chosen.
     Held,
+    /// An operation of the hub itself.
+    Here,
 }
 
 /// A commit that is being put together.
@@ -52,6 +54,11 @@ impl Commit {
         self.extra.push(row);
     }
 
+    /// A fate that is told with it.
+    pub(super) fn with_receipt(&mut self, receipt: Receipt) {
+        self.receipts.push(receipt);
+    }
+
     /// A version that the key had elsewhere.
     pub(super) fn with_floor(&mut self, key: &Key, version: Version) {
         let floor = self.floors.entry(key.clone()).or_default();
@@ -80,7 +87,10 @@ impl Hub {
         source: Source,
     ) {
         if source == Source::Writer && self.is_decided(key, &delta) {
-            return;
+            return self.return_adopted(commit, key, &delta);
+        }
+        if source == Source::Held {
+            self.adopt_dead(commit, key, &delta);
         }
         self.space.intern_entry(&mut delta);
         delta = self.refuse_misfits(commit, now, key, delta, source);
@@ -95,6 +105,13 @@ impl Hub {
         if !joined.replaced.is_empty() {
             commit.foreign.insert(key.clone());
         }
+        if source == Source::Held {
+            let entry = self.space.get(key).map(KeyState::entry);
+            let lost = entry.into_iter().flat_map(|entry| ended(&joined, entry));
+            let unknown =
+                |(id, write): &(WriteId, Write)| receipt(id.clone(), key, write, Reason::Unknown);
+            commit.receipts.extend(lost.map(unknown));
+        }
         commit.changes.record(key, joined);
         commit.deltas.entry(key.clone()).or_default().join(delta);
     }
@@ -102,7 +119,7 @@ impl Hub {
     /// Whether the write of a delta is dead here. Then it was admitted once, with all that it covers, or
     /// it was refused, and what it covers at its writer must not be covered by its coming again.
     fn is_decided(&self, key: &Key, delta: &Entry) -> bool {
-        let Some(held) = self.space.get(key).map(|state| state.entry()) else {
+        let Some(held) = self.space.get(key).map(KeyState::entry) else {
             return false;
         };
         let mut writes = delta.writes();
@@ -144,7 +161,7 @@ impl Hub {
                     let span = std::iter::once(write.span(&id));
                     delta = Entry::covering(span.collect());
                 }
-                Source::Held => {
+                Source::Held | Source::Here => {
                     delta.withhold(&id);
                 }
             }
@@ -247,8 +264,13 @@ impl Hub {
         }
         let changed: BTreeSet<Key> = commit.changes.keys().cloned().collect();
         if changed.is_empty() {
-            if !commit.extra.is_empty() {
-                self.persist(commit.extra);
+            let mut ops = std::mem::take(&mut commit.extra);
+            let addressees = self.keep_receipts(&mut commit, &mut ops);
+            if !ops.is_empty() {
+                self.persist(ops);
+            }
+            for session in addressees {
+                self.send_receipts(session);
             }
             return Committed::default();
         }
@@ -314,7 +336,7 @@ impl Hub {
     }
 }
 
-fn receipt(write: WriteId, key: &Key, lost: &Write, reason: Reason) -> Receipt {
+pub(super) fn receipt(write: WriteId, key: &Key, lost: &Write, reason: Reason) -> Receipt {
     Receipt {
         write,
         key: key.clone(),

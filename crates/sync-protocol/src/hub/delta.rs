@@ -76,7 +76,7 @@ impl Hub {
             revision: to,
             head,
         };
-        let standing = self.standing();
+        let standing = self.standing(session);
         let outcome = if segments.is_empty() && next.is_none() {
             DeltaOutcome::UpToDate { standing }
         } else {

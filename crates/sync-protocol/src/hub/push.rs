@@ -61,7 +61,7 @@ impl Hub {
             incarnation,
             upto,
             refused: self.refused_of(&writer, push.after, upto),
-            standing: self.standing(),
+            standing: self.standing(session),
         };
         self.send(session, body);
         Ok(())

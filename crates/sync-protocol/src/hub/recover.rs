@@ -33,6 +33,7 @@ impl HubRecovery {
             rounds: BTreeMap::new(),
             next_round: 1,
             receipts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             id_alarms: 0,
             gate: Gate::default(),
             failed: None,
@@ -73,7 +74,11 @@ impl HubRecovery {
                 hub.roster.insert(agent, Member::default());
             }
             Stored::Receipt(receipt) => hub.keep_receipt(receipt),
-            Stored::Outbox(..) | Stored::Repair(_) => {
+            Stored::Adopted(segment) => {
+                let (_, dead) = segment.entry.into_parts();
+                hub.adopted.insert(segment.key, dead);
+            }
+            Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) => {
                 let reason = "this directory belongs to an agent, not to a hub".to_owned();
                 return Err(RowError {
                     row: row.key.escape_ascii().to_string(),

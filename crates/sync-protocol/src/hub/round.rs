@@ -71,12 +71,12 @@ struct Gathered {
     source: Source,
 }
 
-/// A write that its writer has not pushed yet may be refused like a push; anything else is state
-/// that somebody held.
+/// Writes and removals that their writer has not pushed yet: they may be refused like a push. What is
+/// anything else is state that somebody held.
 fn gather(segments: Vec<Segment>, agent: &AgentId) -> Vec<Gathered> {
     let source = |delta: &Entry| {
         let mut writes = delta.writes();
-        let own = writes.next().is_some_and(|(id, write)| {
+        let own = writes.next().is_none_or(|(id, write)| {
             id.writer.agent() == agent && write.closure(id) == *delta.context()
         });
         if own && writes.next().is_none() {

@@ -180,18 +180,21 @@ impl Hub {
     }
 
     fn handle_ping(&mut self, session: SessionId, nonce: u64) {
-        let standing = self.standing();
+        let standing = self.standing(session);
         self.send(session, Body::Pong { nonce, standing });
         // A receipt that was lost on the way is due again.
         self.send_receipts(session);
     }
 
-    /// Where the hub is.
-    pub(super) fn standing(&self) -> Standing {
+    /// Where the hub is, for one peer.
+    pub(super) fn standing(&self, session: SessionId) -> Standing {
+        let agent = self.sessions.get(&session).map(|peer| &peer.agent);
+        let waiting = agent.and_then(|agent| self.receipts.get(agent));
         Standing {
             epoch: self.epoch(),
             revision: self.revision,
             digest: self.digest(),
+            receipts: waiting.map_or(0, |w| u32::try_from(w.len()).unwrap_or(u32::MAX)),
         }
     }
 

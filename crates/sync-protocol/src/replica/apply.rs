@@ -1,12 +1,11 @@
 //! What the hub sends is joined and made durable together with the cursor it moves.
 
 use bytes::Bytes;
-use sync_core::{Cursor, Epoch, Now, Receipt, Revision, Segment};
+use sync_core::{Cursor, Epoch, Now, Revision, Segment};
 
+use super::Replica;
 use super::link::Partial;
-use super::{Outbox, Replica, ReplicaOutput};
 use crate::keyspace::Changes;
-use crate::rows;
 
 /// Which frame of which update arrived.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +27,16 @@ impl Replica {
     ) -> Result<(), String> {
         let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
         let mut changes = Changes::default();
+        let mut gone = Vec::new();
         for mut segment in decoded.map_err(|e| e.to_string())? {
             self.space.intern_entry(&mut segment.entry);
             for (_, write) in segment.entry.writes() {
                 self.clock.observe(write.stamp, now);
             }
             let joined = self.space.join(&segment.key, segment.entry);
+            if !joined.removed.is_empty() {
+                gone.extend(self.own_ended(&segment.key, &joined));
+            }
             if joined.inflated() {
                 changes.record(&segment.key, joined);
             }
@@ -47,8 +50,10 @@ impl Replica {
         if let Some(cursor) = cursor {
             self.set_cursor(cursor);
         }
-        let ops = self.space.rows(&changes);
+        let mut ops = self.space.rows(&changes);
+        let due = self.note_fates(gone, &mut ops);
         self.persist(ops);
+        self.report(due);
         Ok(())
     }
 
@@ -110,43 +115,5 @@ impl Replica {
         self.in_step_at = Some(now.mono);
         self.ack();
         Ok(())
-    }
-
-    /// Fates of own writes: durable here before the hub may forget them.
-    pub(super) fn handle_receipts(&mut self, now: Now, receipts: Vec<Receipt>) {
-        let mut ops = Vec::new();
-        let mut taken = Vec::new();
-        let mut fresh = Vec::new();
-        for receipt in receipts {
-            taken.push(receipt.write.clone());
-            let Some((run, seq)) = Outbox::key_of(&self.me, &receipt.write) else {
-                continue;
-            };
-            if self.receipts.contains_key(&receipt.write) {
-                continue;
-            }
-            ops.push(rows::put_receipt(&receipt));
-            if receipt.refused() {
-                let undone = self.repairs.entry(receipt.key.clone()).or_default();
-                if let Some(item) = self.outbox.remove((run, seq)) {
-                    undone.union(item.delta.context());
-                    ops.push(rows::delete_outbox(run, seq));
-                }
-                ops.push(rows::put_repair(&receipt.key, undone));
-            }
-            self.receipts.insert(receipt.write.clone(), receipt.clone());
-            fresh.push(receipt);
-        }
-        if !ops.is_empty() {
-            self.persist(ops);
-        }
-        for receipt in fresh {
-            self.gate.push(ReplicaOutput::Receipt(receipt));
-        }
-        self.send(sync_core::Body::ReceiptsTaken {
-            writes: taken.into(),
-        });
-        self.settle_flushes();
-        self.request_repair(now);
     }
 }

@@ -65,8 +65,8 @@ impl Replica {
 
     pub(super) fn fail_asks(&mut self, reason: &str) {
         for request in std::mem::take(&mut self.waiting.asks).into_keys() {
-            let doing = format!("the request ({reason})");
-            self.answer(request, Err(RequestError::Unavailable { doing }));
+            let reason = reason.to_owned();
+            self.answer(request, Err(RequestError::ConnectionLost { reason }));
         }
     }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sync_core::{Body, Cursor, DeltaOutcome, Now, Resume, Revision, Standing};
 
-use super::Replica;
 use super::offer::Offering;
 use super::outbox::Load;
+use super::{Replica, ReplicaOutput};
 
 /// A question that is out.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl Replica {
         };
         self.cursor = self.cursor.or(self.link.invalid);
         self.repair = None;
+        self.void_messages();
         self.outbox.forget_refusals();
         self.pull(now, None);
     }
@@ -98,7 +99,8 @@ impl Replica {
             ..Link::default()
         };
         self.repair = None;
-        self.fail_asks("the connection to the hub was lost");
+        self.void_messages();
+        self.fail_asks("it was cut");
     }
 
     /// Asks the hub at once whether anything is new, instead of with the next beat.
@@ -107,6 +109,18 @@ impl Replica {
             self.link.next_ping = now.mono;
             self.retry(now);
         }
+    }
+
+    /// What was to be said through one connection is not said through the next, where the cursor comes
+    /// first.
+    fn void_messages(&mut self) {
+        let to_peer = |output: &ReplicaOutput| {
+            matches!(
+                output,
+                ReplicaOutput::Send(_) | ReplicaOutput::Disconnect(_)
+            )
+        };
+        self.gate.discard(to_peer);
     }
 
     /// Asks for what is new, unless that question is out already.
@@ -169,6 +183,7 @@ impl Replica {
             }
             DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. } => {
                 self.link.pull = None;
+                self.give_up_fates();
                 self.start_offer(now);
             }
         }
@@ -177,6 +192,10 @@ impl Replica {
 
     /// Everything up to the hub's head has been applied.
     fn reached_head(&mut self, now: Now, standing: &Standing) {
+        if self.reentering {
+            self.reentering = false;
+            self.persist(Vec::new());
+        }
         self.in_step_at = Some(now.mono);
         self.ack();
         self.compare(now, standing);
@@ -202,6 +221,7 @@ impl Replica {
         if standing.revision < cursor.head {
             return;
         }
+        self.settle_fates(standing);
         let explained = cursor.revision != standing.revision
             || self.outbox.len() > 0
             || !self.repairs.is_empty();

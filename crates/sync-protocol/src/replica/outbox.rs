@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
-use sync_core::{Entry, Incarnation, Key, Revision, Seq, Version, WriteId, Writer};
+use sync_core::{Context, Entry, Incarnation, Key, Revision, RowOp, Seq, Version, WriteId, Writer};
+
+use crate::rows::{self, Waiting};
 
 /// One write that waits.
 #[derive(Debug, Clone)]
@@ -12,9 +14,28 @@ pub(super) struct Item {
     pub(super) key: Key,
     pub(super) delta: Entry,
     pub(super) segment: Bytes,
+    /// What it, and own writes it made superfluous, replaced here. Until it is admitted, that may be
+    /// alive elsewhere.
+    replaced: Context,
     /// The hub has refused it. It stays until its receipt is here: should that get lost with the hub's
     /// disk, the write is still somewhere.
     refused: bool,
+}
+
+impl Item {
+    /// What is not a fact before the hub has admitted this: the write itself and what it replaced. A
+    /// removal is always admitted.
+    pub(super) fn open(&self) -> Context {
+        let mut open = self.replaced.clone();
+        for (id, write) in self.delta.writes() {
+            open.insert(write.span(id));
+        }
+        if self.delta.is_live() {
+            open
+        } else {
+            Context::new()
+        }
+    }
 }
 
 /// A push to make.
@@ -59,7 +80,8 @@ impl Outbox {
 
     /// Adds a delta and returns the ids it makes superfluous: own writes that it covers entirely.
     /// Their numbers are vouched for by the push that carries a later one. A removal stays: should the
-    /// write on top of it be refused, it still has to take place.
+    /// write on top of it be refused, it still has to take place. So does a write that died here
+    /// otherwise than by this delta: its fate is still to be told.
     ///
     /// Those that a flush waits for, `awaited` being the last of them, stay all the same: the hub
     /// would be waited for no longer although it has neither them nor what covers them.
@@ -68,44 +90,58 @@ impl Outbox {
         id: (Incarnation, Seq),
         key: &Key,
         delta: Entry,
+        mut replaced: Context,
         awaited: Option<Seq>,
-    ) -> (Bytes, Vec<(Incarnation, Seq)>) {
+    ) -> (RowOp, Vec<(Incarnation, Seq)>) {
         let is_awaited = |held: &(Incarnation, Seq)| {
             awaited.is_some_and(|upto| held.0 != id.0 || held.1 <= upto)
         };
-        let is_removal = |item: &Item| delta.is_live() && !item.delta.is_live();
+        let mine = &replaced;
+        let is_replaced = |item: &Item| {
+            let removal = delta.is_live() && !item.delta.is_live();
+            let chosen = item.delta.writes().all(|(id, _)| mine.contains(id));
+            !removal && chosen && delta.includes(&item.delta)
+        };
         let covered = self.by_key.get(key).into_iter().flatten().filter(|held| {
-            let item = self.items.get(held).filter(|item| !is_removal(item));
-            !is_awaited(held) && item.is_some_and(|item| delta.includes(&item.delta))
+            let item = self.items.get(held);
+            !is_awaited(held) && item.is_some_and(is_replaced)
         });
         let covered: Vec<_> = covered.copied().collect();
         for old in &covered {
-            self.remove(*old);
+            if let Some(item) = self.remove(*old) {
+                replaced.union(&item.replaced);
+            }
         }
         let segment = encode_parts(key, Version::default(), Revision::default(), &delta);
-        self.restore(id, key.clone(), delta, segment.clone());
-        (segment, covered)
+        let row = rows::put_outbox(id.0, id.1, key, &segment, &replaced);
+        let waiting = Waiting {
+            key: key.clone(),
+            delta,
+            segment,
+            replaced,
+        };
+        self.restore(id, waiting);
+        (row, covered)
     }
 
     /// Takes a stored item back.
-    pub(super) fn restore(
-        &mut self,
-        id: (Incarnation, Seq),
-        key: Key,
-        delta: Entry,
-        segment: Bytes,
-    ) {
+    pub(super) fn restore(&mut self, id: (Incarnation, Seq), waiting: Waiting) {
+        let Waiting {
+            key,
+            delta,
+            segment,
+            replaced,
+        } = waiting;
         self.bytes += segment.len();
         self.by_key.entry(key.clone()).or_default().insert(id);
-        self.items.insert(
-            id,
-            Item {
-                key,
-                delta,
-                segment,
-                refused: false,
-            },
-        );
+        let item = Item {
+            key,
+            delta,
+            segment,
+            replaced,
+            refused: false,
+        };
+        self.items.insert(id, item);
     }
 
     /// Takes one write out.
@@ -128,7 +164,7 @@ impl Outbox {
         run: Incarnation,
         upto: Seq,
         refused: &[Seq],
-    ) -> Vec<(Incarnation, Seq)> {
+    ) -> Vec<((Incarnation, Seq), Item)> {
         let base = self.bases.entry(run).or_default();
         *base = upto.max(*base);
         for seq in refused {
@@ -139,10 +175,15 @@ impl Outbox {
         let done = self.items.range((run, Seq::new(0))..=(run, upto));
         let done = done.filter(|(_, item)| !item.refused);
         let done: Vec<_> = done.map(|(id, _)| *id).collect();
-        for id in &done {
-            self.remove(*id);
-        }
-        done
+        let taken = done.into_iter();
+        taken
+            .filter_map(|id| Some((id, self.remove(id)?)))
+            .collect()
+    }
+
+    /// Everything that waits.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
     }
 
     /// The hub has that run's writes only up to `known`.

@@ -37,10 +37,10 @@ impl Replica {
     ) {
         let done = self.outbox.committed(run, upto, refused);
         // A row that comes back after a crash is pushed again and found to be known.
-        self.lazy_rows.extend(
-            done.into_iter()
-                .map(|(run, seq)| rows::delete_outbox(run, seq)),
-        );
+        for ((run, seq), item) in done {
+            self.note_fate_of(&item);
+            self.lazy_rows.push(rows::delete_outbox(run, seq));
+        }
         let landed = |f: &Flight| f.load.incarnation == run && f.load.upto <= upto;
         if self.link.flight.as_ref().is_some_and(landed) {
             self.link.flight = None;

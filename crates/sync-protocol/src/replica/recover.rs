@@ -10,6 +10,8 @@ use crate::gate::Gate;
 use crate::keyspace::Keyspace;
 use crate::rows::{self, RowError, Stored};
 
+const OTHER_AGENT: &str = "this directory holds writes of an agent with another name";
+
 /// Takes rows in ascending order, then opens the replica.
 #[derive(Debug)]
 pub struct ReplicaRecovery {
@@ -32,6 +34,8 @@ impl ReplicaRecovery {
             link: Link::default(),
             in_step_at: None,
             receipts: BTreeMap::new(),
+            fates: BTreeMap::new(),
+            reentering: false,
             repairs: BTreeMap::new(),
             repair: None,
             waiting: Waiting::default(),
@@ -57,6 +61,7 @@ impl ReplicaRecovery {
         match rows::read(row)? {
             Stored::Meta(meta) => {
                 replica.cursor = meta.cursor;
+                replica.reentering = meta.reentering;
                 replica.clock = HybridClock::new(meta.high_water, replica.config.limits.drift_max);
             }
             Stored::Header(segment) => replica.space.restore_header(segment),
@@ -65,19 +70,28 @@ impl ReplicaRecovery {
                     return refuse("the key's header does not know this write");
                 }
             }
-            Stored::Outbox(run, seq, segment) => {
-                replica
-                    .outbox
-                    .restore((run, seq), segment.key, segment.entry, row.value.clone());
+            Stored::Outbox(run, seq, waiting) => {
+                // The hub believes no agent about another's writes, so these would wait for ever.
+                let own = Writer::new(replica.config.agent.clone(), run);
+                if waiting.delta.context().last_of(&own).is_none() {
+                    return refuse(OTHER_AGENT);
+                }
+                replica.outbox.restore((run, seq), waiting);
+            }
+            Stored::Fate(fate) => {
+                replica.fates.insert(fate.write.clone(), fate);
             }
             Stored::Receipt(receipt) => {
+                if receipt.addressee() != &replica.config.agent {
+                    return refuse(OTHER_AGENT);
+                }
                 replica.receipts.insert(receipt.write.clone(), receipt);
             }
             Stored::Repair(segment) => {
                 let undone = segment.entry.context().clone();
                 replica.repairs.insert(segment.key, undone);
             }
-            Stored::Known(..) | Stored::Run(_) | Stored::Member(_) => {
+            Stored::Known(..) | Stored::Run(_) | Stored::Member(_) | Stored::Adopted(_) => {
                 return refuse("this directory belongs to a hub, not to an agent");
             }
         }

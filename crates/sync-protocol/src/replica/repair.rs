@@ -61,7 +61,7 @@ impl Replica {
     pub(super) fn settled_part<'a>(&self, key: &Key, entry: &'a Entry) -> Cow<'a, Entry> {
         let mut open = self.repairs.get(key).cloned().unwrap_or_default();
         for item in self.outbox.of_key(key) {
-            open.union(item.delta.context());
+            open.union(&item.open());
         }
         if open.is_empty() {
             return Cow::Borrowed(entry);

@@ -1,6 +1,5 @@
 //! Answering a round: nothing for keys that are the same, else what the hub lacks.
 
-use sync_core::segment::encode_parts;
 use sync_core::{Body, Digest, Key, Message, RoundId};
 
 use super::Replica;
@@ -19,25 +18,10 @@ impl Replica {
             if self.space.entry_digest(key) == *digest {
                 continue;
             }
-            let mut pending = self.outbox.of_key(key).peekable();
-            if pending.peek().is_some() {
-                // The hub holds everything else that this replica ever had of the key.
-                for item in pending {
-                    packer.push(item.segment.clone());
-                }
-            } else if self.is_in_step() {
-                // Same position, nothing pending, other content: the hub should see all of it.
-                let Some(state) = self.space.get(key) else {
-                    continue;
-                };
-                for part in self.settled_part(key, state.entry()).parts(None, page) {
-                    packer.push(encode_parts(
-                        key,
-                        state.version(),
-                        state.revision(),
-                        &part.entry,
-                    ));
-                }
+            // The hub holds everything else that this replica ever had of the key; if it does not, the
+            // digests say so and everything is exchanged.
+            for item in self.outbox.of_key(key) {
+                packer.push(item.segment.clone());
             }
         }
         let answers = packer.finish();
@@ -51,10 +35,5 @@ impl Replica {
             };
             self.send(Message::with(body, segments));
         }
-    }
-
-    /// Nothing is known to be missing here.
-    fn is_in_step(&self) -> bool {
-        self.link.settled && !self.link.is_pulling() && self.link.partial.is_none()
     }
 }

@@ -1,8 +1,8 @@
 //! Local writes: checked, joined, durable, then acknowledged and pushed.
 
 use sync_core::{
-    Ack, Cursor, Entry, Key, Now, Operation, RequestError, Resolver, Resolvers, Value, WriteId,
-    Writer,
+    Ack, Context, Cursor, Entry, Key, Now, Operation, RequestError, Resolver, Resolvers, Value,
+    WriteId, Writer,
 };
 
 use super::{Outbox, Outcome, Replica, RequestId};
@@ -71,13 +71,17 @@ impl Replica {
     fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry) {
         self.seq = id.seq;
         let mut changes = Changes::default();
-        changes.record(key, self.space.join(key, delta.clone()));
-        let run = self.me.incarnation();
-        let (segment, covered) =
-            self.outbox
-                .push((run, id.seq), key, delta, self.waiting.awaited());
+        let joined = self.space.join(key, delta.clone());
+        let mut replaced = Context::new();
+        for (gone, _) in &joined.removed {
+            replaced.insert_id(gone);
+        }
+        changes.record(key, joined);
+        let run = (self.me.incarnation(), id.seq);
+        let awaited = self.waiting.awaited();
+        let (row, covered) = self.outbox.push(run, key, delta, replaced, awaited);
         let mut ops = self.space.rows(&changes);
-        ops.push(rows::put_outbox(run, id.seq, segment));
+        ops.push(row);
         ops.extend(
             covered
                 .into_iter()

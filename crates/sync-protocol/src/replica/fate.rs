@@ -1,0 +1,178 @@
+//! What became of own writes. The hub says so by receipts; should it lose its disk before they are
+//! here, the removal of an own write is a receipt by itself.
+
+use sync_core::{
+    Body, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
+    Standing, Write, WriteId,
+};
+
+use super::outbox::{Item, Outbox};
+use super::{Replica, ReplicaOutput};
+use crate::keyspace::{KeyState, ended};
+use crate::rows;
+
+fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
+    Receipt {
+        write: id.clone(),
+        key: key.clone(),
+        stamp: write.stamp,
+        discarded: write.payload.clone(),
+        reason: Reason::Unknown,
+        revision: Revision::default(),
+    }
+}
+
+impl Replica {
+    /// The own writes that a join removed.
+    pub(super) fn own_ended(&self, key: &Key, joined: &Joined) -> Vec<Receipt> {
+        let Some(entry) = self.space.get(key).map(KeyState::entry) else {
+            return Vec::new();
+        };
+        let own = ended(joined, entry).filter(|(id, _)| {
+            // What still waits for the hub will be told about when it gets there.
+            let told = Outbox::key_of(&self.me, id)
+                .is_none_or(|(run, seq)| self.outbox.waits(run, seq) && !self.reentering);
+            !told && !self.receipts.contains_key(id)
+        });
+        own.map(|(id, write)| unknown(id, key, write)).collect()
+    }
+
+    /// A write that the hub has taken may be dead here already, and its receipt on the way.
+    pub(super) fn note_fate_of(&mut self, item: &Item) {
+        for mut fate in self.dead_of(item) {
+            fate.revision = self.cursor.map(|c| c.head).unwrap_or_default();
+            self.lazy_rows.push(rows::put_fate(&fate));
+            self.fates.insert(fate.write.clone(), fate);
+        }
+    }
+
+    /// The write of an outbox item, if it is dead here.
+    fn dead_of(&self, item: &Item) -> Vec<Receipt> {
+        let Some(entry) = self.space.get(&item.key).map(KeyState::entry) else {
+            return Vec::new();
+        };
+        let dead = item.delta.writes().filter(|(id, write)| {
+            let done = write.payload.kind() == PayloadKind::Absent && !entry.is_live();
+            let known = self.receipts.contains_key(id) || entry.write(id).is_some();
+            !done && !known
+        });
+        dead.map(|(id, write)| unknown(id, &item.key, write))
+            .collect()
+    }
+
+    /// Keeps what was removed until the hub has told why; what is due at once is returned. Goes with
+    /// the rows of the removal.
+    pub(super) fn note_fates(&mut self, gone: Vec<Receipt>, ops: &mut Vec<RowOp>) -> Vec<Receipt> {
+        let mut due = Vec::new();
+        for mut fate in gone {
+            fate.revision = self.cursor.map(|c| c.head).unwrap_or_default();
+            if self.reentering {
+                ops.push(rows::put_receipt(&fate));
+                self.receipts.insert(fate.write.clone(), fate.clone());
+                due.push(fate);
+            } else {
+                ops.push(rows::put_fate(&fate));
+                self.fates.insert(fate.write.clone(), fate);
+            }
+        }
+        due
+    }
+
+    /// Hands receipts that are being stored to the caller.
+    pub(super) fn report(&mut self, due: Vec<Receipt>) {
+        for receipt in due {
+            self.gate.push(ReplicaOutput::Receipt(receipt));
+        }
+    }
+
+    /// Up to where the hub stands, no receipt waits: what was removed until then was chosen.
+    pub(super) fn settle_fates(&mut self, standing: &Standing) {
+        if standing.receipts > 0 || self.fates.is_empty() {
+            return;
+        }
+        let told = |fate: &Receipt| fate.revision <= standing.revision;
+        let done = self.fates.extract_if(.., |_, fate| told(fate));
+        // A row that comes back after a crash is settled again.
+        self.lazy_rows
+            .extend(done.map(|(id, _)| rows::delete_fate(&id)));
+    }
+
+    /// The hub that knew has lost its disk: what nobody explained by now nobody will.
+    pub(super) fn give_up_fates(&mut self) {
+        self.reentering = true;
+        let mut ops = Vec::new();
+        let mut due = Vec::new();
+        let mut fates = std::mem::take(&mut self.fates);
+        ops.extend(fates.keys().map(rows::delete_fate));
+        let waiting = self.outbox.items();
+        let dead = waiting.flat_map(|item| self.dead_of(item));
+        fates.extend(dead.map(|fate| (fate.write.clone(), fate)));
+        for (id, fate) in fates {
+            // Pushed once more it would come alive at a hub that has never heard of its end.
+            if let Some(waiting) = Outbox::key_of(&self.me, &id) {
+                self.undo(&fate, waiting, false, &mut ops);
+            }
+            ops.push(rows::put_receipt(&fate));
+            self.receipts.insert(id, fate.clone());
+            due.push(fate);
+        }
+        self.persist(ops);
+        self.report(due);
+    }
+
+    /// Fates of own writes: durable here before the hub may forget them.
+    pub(super) fn handle_receipts(&mut self, now: Now, receipts: Vec<Receipt>) {
+        let mut ops = Vec::new();
+        let mut taken = Vec::new();
+        let mut due = Vec::new();
+        for receipt in receipts {
+            taken.push(receipt.write.clone());
+            let Some(id) = Outbox::key_of(&self.me, &receipt.write) else {
+                continue;
+            };
+            // A reason takes the place of none.
+            let held = self.receipts.get(&receipt.write).map(|held| &held.reason);
+            let is_new = held.is_none_or(|r| *r == Reason::Unknown && *r != receipt.reason);
+            if receipt.refused() {
+                self.undo(&receipt, id, is_new, &mut ops);
+            }
+            if is_new {
+                if self.fates.remove(&receipt.write).is_some() {
+                    ops.push(rows::delete_fate(&receipt.write));
+                }
+                ops.push(rows::put_receipt(&receipt));
+                self.receipts.insert(receipt.write.clone(), receipt.clone());
+                due.push(receipt);
+            }
+        }
+        if !ops.is_empty() {
+            self.persist(ops);
+        }
+        self.report(due);
+        self.send(Body::ReceiptsTaken {
+            writes: taken.into(),
+        });
+        self.settle_flushes();
+        self.request_repair(now);
+    }
+
+    /// A refused write waits no longer, and what it did here is to be undone.
+    fn undo(
+        &mut self,
+        receipt: &Receipt,
+        id: (Incarnation, Seq),
+        is_new: bool,
+        ops: &mut Vec<RowOp>,
+    ) {
+        let item = self.outbox.remove(id);
+        if item.is_none() && !is_new {
+            return;
+        }
+        let undone = self.repairs.entry(receipt.key.clone()).or_default();
+        if let Some(item) = item {
+            undone.union(&item.open());
+            ops.push(rows::delete_outbox(id.0, id.1));
+        }
+        ops.push(rows::put_repair(&receipt.key, undone));
+    }
+}
