@@ -1,6 +1,6 @@
 //! JSON from outside: what it may not hold is found before any of it is used.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 use swarm_sync::{Value, ValueError};
 
@@ -21,14 +21,23 @@ pub(crate) fn parse_object(text: &str, into: &mut Parsed) -> Result<(), String> 
         .map_err(|error| explain(text, &error))
 }
 
-/// A value as a person types it: JSON, or text if it is not JSON.
-pub(crate) fn value_or_text(text: &str) -> Result<Value, ValueError> {
+/// A value as a person types it: JSON, or text if it is not JSON. What is JSON but more than a value
+/// can hold is refused, not taken as text.
+pub(crate) fn value_or_text(text: &str) -> Result<Value, String> {
+    let as_text = "to store it as text, put it in double quotes";
+    // Only the grammar: neither the depth of lists nor the size of numbers matters to this.
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return Ok(Value::from(text));
+    }
+    if let Some(number) = integer_out_of_range(text) {
+        let error = ValueError::NumberRange(number.to_owned());
+        return Err(format!("{error}; {as_text}"));
+    }
     match serde_json::from_str::<Json>(text) {
-        Ok(json) => match integer_out_of_range(text) {
-            Some(number) => Err(ValueError::NumberRange(number.to_owned())),
-            None => Value::from_json(json),
-        },
-        Err(_) => Ok(Value::from(text)),
+        Ok(json) => Value::from_json(json).map_err(|error| format!("{error}; {as_text}")),
+        Err(error) => Err(format!(
+            "{error}: it is JSON, but more than a value can hold; {as_text}"
+        )),
     }
 }
 
@@ -188,6 +197,31 @@ mod tests {
         assert_eq!(value_or_text("hello").unwrap(), Value::from("hello"));
         assert_eq!(value_or_text("-3").unwrap(), Value::from(-3));
         assert_eq!(value_or_text("\"3\"").unwrap(), Value::from("3"));
-        assert!(value_or_text("9223372036854775808").is_err());
+        // It begins like JSON, and is none.
+        for text in ["[[[", "1e999x", "\"open", "{a:1}"] {
+            assert_eq!(value_or_text(text).unwrap(), Value::from(text));
+        }
+        let deep = "[".repeat(200);
+        assert_eq!(value_or_text(&deep).unwrap(), Value::from(deep.as_str()));
+    }
+
+    #[test]
+    fn json_that_no_value_can_hold_is_not_taken_as_text() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let cases = [
+            ("9223372036854775808".to_owned(), "64 bits"),
+            ("[100000000000000000000]".to_owned(), "64 bits"),
+            ("1e999".to_owned(), "out of range"),
+            ("[1e999]".to_owned(), "out of range"),
+            (deep(40), "nested deeper"),
+            (deep(200), "recursion limit"),
+            (deep(100_000), "recursion limit"),
+            (r#"["\ud800"]"#.to_owned(), "hex escape"),
+        ];
+        for (text, expected) in cases {
+            let error = value_or_text(&text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.contains("double quotes"), "{error}");
+        }
     }
 }

@@ -5,7 +5,7 @@ mod connector;
 mod driver;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,6 +34,8 @@ pub struct Agent {
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
     incarnation: Incarnation,
+    /// Why it stopped by itself, once it has.
+    failure: Arc<OnceLock<String>>,
 }
 
 /// Where an agent and its connection stand.
@@ -328,6 +330,18 @@ impl Agent {
         }
     }
 
+    /// Waits until the agent has stopped by itself, and says why: its store failed, so that nothing
+    /// more can be promised.
+    pub async fn stopped(&self) -> String {
+        self.commands.closed().await;
+        self.reason()
+    }
+
+    fn reason(&self) -> String {
+        let orderly = || "the agent was shut down".to_owned();
+        self.failure.get().cloned().unwrap_or_else(orderly)
+    }
+
     async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Result<Answer, RequestError> {
         let timeout = wait.unwrap_or(self.default_timeout * 2);
         match self.run(Command::Ask { ask, timeout }).await? {
@@ -346,7 +360,7 @@ impl Agent {
         command: impl FnOnce(oneshot::Sender<T>) -> AgentCommand,
     ) -> Result<T, RequestError> {
         let stopped = || RequestError::Stopped {
-            reason: "the agent was shut down".to_owned(),
+            reason: self.reason(),
         };
         let (done, answer) = oneshot::channel();
         self.commands

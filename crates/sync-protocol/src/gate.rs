@@ -71,12 +71,12 @@ impl<O> Gate<O> {
         self.durable == self.issued
     }
 
-    /// Gives up everything that waits: the store has failed. What is pushed from here on waits for
-    /// nothing.
-    pub(crate) fn abandon(&mut self) {
+    /// Gives up everything that waits and returns it: the store has failed. What is pushed from here
+    /// on waits for nothing.
+    pub(crate) fn abandon(&mut self) -> Vec<O> {
         self.batches.clear();
-        self.held.clear();
         self.durable = self.issued;
+        self.held.drain(..).map(|(_, output)| output).collect()
     }
 }
 

@@ -25,7 +25,7 @@ use sync_core::{
 use crate::config::HubConfig;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
-use crate::rows::{self, Meta};
+use crate::rows::{self, Meta, Owner};
 
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
@@ -107,6 +107,8 @@ pub struct Hub {
     /// Per key, writes that were offered as dead and have never been pushed here.
     adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
+    /// Rows that go with the next batch.
+    unsaved: Vec<RowOp>,
     gate: Gate<HubOutput>,
     /// Why the hub stopped, if its store failed.
     failed: Option<String>,
@@ -183,6 +185,11 @@ impl Hub {
         self.rounds.values().map(Round::deadline).min()
     }
 
+    /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.
+    pub fn is_blank(&self) -> bool {
+        !self.unsaved.is_empty() && self.sessions.is_empty() && self.rounds.is_empty()
+    }
+
     /// Whether every commit is durable.
     pub fn is_settled(&self) -> bool {
         self.gate.is_settled()
@@ -209,10 +216,15 @@ impl Hub {
     }
 
     fn fail(&mut self, reason: &str) {
-        self.gate.abandon();
         let error = RequestError::Stopped {
             reason: reason.to_owned(),
         };
+        for held in self.gate.abandon() {
+            if let HubOutput::Answer { request, .. } = held {
+                let answer = Err(error.clone());
+                self.gate.push(HubOutput::Answer { request, answer });
+            }
+        }
         for round in std::mem::take(&mut self.rounds).into_values() {
             if let ReplyTo::Local(request) = round.reply_to() {
                 self.gate.push(HubOutput::Answer {
@@ -257,10 +269,13 @@ impl Hub {
         if self.failed.is_some() {
             return;
         }
+        ops.append(&mut self.unsaved);
         let meta = Meta {
+            owner: Owner::Hub,
             high_water: self.clock.high_water(),
             revision: self.revision,
-            ..Meta::default()
+            cursor: None,
+            reentering: false,
         };
         ops.push(rows::put_meta(&meta));
         self.gate.persist(Batch {

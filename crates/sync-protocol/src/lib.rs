@@ -24,5 +24,5 @@ pub use keyspace::{KeyState, Keyspace};
 pub use replica::{
     Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
-pub use rows::RowError;
+pub use rows::{Owner, RowError};
 pub use view::matches;

@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use sync_core::{
     Ack, Answer, Ask, Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now,
-    Operation, Receipt, RequestError, Resolvers, RowOp, Seq, Value, WriteId, Writer,
+    Operation, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, Value, WriteId, Writer,
 };
 
 use crate::config::ReplicaConfig;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
-use crate::rows::{self, Meta};
+use crate::rows::{self, Meta, Owner};
 
 use self::ask::Waiting;
 use self::link::Link;
@@ -210,11 +210,18 @@ impl Replica {
         match result {
             Ok(()) => self.gate.complete(token),
             Err(reason) => {
-                self.gate.abandon();
                 let error = RequestError::Stopped {
                     reason: reason.clone(),
                 };
-                for request in self.waiting.drain() {
+                let held = self
+                    .gate
+                    .abandon()
+                    .into_iter()
+                    .filter_map(|output| match output {
+                        ReplicaOutput::Answer { request, .. } => Some(request),
+                        _ => None,
+                    });
+                for request in held.chain(self.waiting.drain()) {
                     self.answer(request, Err(error.clone()));
                 }
                 self.gate.push(ReplicaOutput::Disconnect(reason.clone()));
@@ -281,16 +288,21 @@ impl Replica {
         // again instead of taking half a re-entry for the whole.
         let cursor = self.cursor.or_else(|| self.link.invalid_cursor());
         let meta = Meta {
+            owner: self.owner(),
             high_water: self.clock.high_water(),
+            revision: Revision::default(),
             cursor,
             reentering: self.reentering,
-            ..Meta::default()
         };
         ops.push(rows::put_meta(&meta));
         self.gate.persist(Batch {
             swarm: self.config.swarm.clone(),
             ops,
         });
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Agent(self.config.agent.clone())
     }
 
     fn ack(&mut self) {

@@ -17,19 +17,75 @@ use sync_core::{
 
 use crate::hub::Run;
 
-/// A row that does not read as what its key says. Nothing was changed.
+/// Stored rows that are not this node's. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the stored row {row} cannot be read: {reason}")]
-pub struct RowError {
-    /// The row's key, escaped.
-    pub row: String,
-    /// What does not fit.
-    pub reason: String,
+#[non_exhaustive]
+pub enum RowError {
+    /// A row does not read as what its key says.
+    #[error("the stored row {row} cannot be read: {reason}")]
+    Unreadable {
+        /// The row's key, escaped.
+        row: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The rows are another node's.
+    #[error(
+        "the stored state belongs to {held}, not to {opened}; use another directory, or start the node it belongs to"
+    )]
+    Owner {
+        /// Whose they are.
+        held: Owner,
+        /// Who was to read them.
+        opened: Owner,
+    },
+}
+
+impl RowError {
+    /// A row that does not read as what its key says.
+    pub(crate) fn unreadable(row: &Row, reason: impl Into<String>) -> Self {
+        Self::Unreadable {
+            row: row.key.escape_ascii().to_string(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Whose rows they are: a directory opened by the wrong node would lock the right one out.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::exhaustive_enums, reason = "there are two kinds of nodes")]
+pub enum Owner {
+    /// The hub of the swarm.
+    Hub,
+    /// An agent.
+    Agent(AgentId),
+}
+
+impl Owner {
+    /// Refuses rows of another node.
+    pub(crate) fn check(&self, opened: &Self) -> Result<(), RowError> {
+        if self == opened {
+            return Ok(());
+        }
+        let (held, opened) = (self.clone(), opened.clone());
+        Err(RowError::Owner { held, opened })
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hub => f.write_str("a hub"),
+            Self::Agent(agent) => write!(f, "the agent {agent}"),
+        }
+    }
 }
 
 /// The one row that every batch of a machine renews.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Meta {
+    /// Whose rows these are.
+    pub(crate) owner: Owner,
     /// The greatest stamp issued or adopted: the clock's high-water mark.
     pub(crate) high_water: Stamp,
     /// At a hub its last revision.
@@ -73,7 +129,8 @@ mod kind {
     pub(super) const ADOPTED: u8 = b'd';
     pub(super) const HEADER: u8 = b'h';
     pub(super) const KNOWN: u8 = b'k';
-    pub(super) const META: u8 = b'm';
+    /// Sorts before all others: it says whose rows follow.
+    pub(super) const META: u8 = b'M';
     pub(super) const OUTBOX: u8 = b'o';
     pub(super) const REPAIR: u8 = b'p';
     pub(super) const RECEIPT: u8 = b'r';
@@ -186,13 +243,9 @@ pub(crate) fn delete_repair(key: &Key) -> RowOp {
 
 /// Reads a row back.
 pub(crate) fn read(row: &Row) -> Result<Stored, RowError> {
-    let unreadable = |reason: String| RowError {
-        row: row.key.escape_ascii().to_string(),
-        reason,
-    };
     read_value(row)
-        .map_err(|e| unreadable(e.to_string()))?
-        .ok_or_else(|| unreadable("unknown kind".to_owned()))
+        .map_err(|e| RowError::unreadable(row, e.to_string()))?
+        .ok_or_else(|| RowError::unreadable(row, "unknown kind"))
 }
 
 fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {

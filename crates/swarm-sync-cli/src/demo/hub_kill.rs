@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::absence::holds;
 use super::facts::Facts;
 use super::process::{Peer, each};
-use super::scene::Scene;
+use super::scene::{Scene, client_at};
 
 /// Acknowledged writes before the hub is killed.
 const ACKED_MIN: usize = 40;
@@ -66,9 +66,13 @@ pub(super) async fn run(scene: &mut Scene, facts: &mut Facts) -> Result<()> {
     scene.kill_hub().await?;
     let acked = progress.list();
 
-    scene.say("the hub is dead; starting it again");
+    scene.say("the hub is dead; reading what it kept, where no agent finds it");
+    let apart = scene.start_hub_apart().await?;
+    let at_hub = found_at_hub(&apart.address, &acked).await?;
+    apart.end().await?;
+
+    scene.say("starting it again where its agents look for it");
     scene.restart_hub().await?;
-    let at_hub = found_at_hub(scene, &acked).await?;
     back.send_replace(true);
     scene.say("its agents come back");
     while let Some(done) = writers.join_next().await {
@@ -127,15 +131,16 @@ async fn write(
     Ok(())
 }
 
-/// How many of these writes the hub itself reads back.
-async fn found_at_hub(scene: &Scene, writes: &[(String, Json)]) -> Result<usize> {
-    let mut client = scene.client().await?;
+/// How many of these writes the hub at an address reads back.
+async fn found_at_hub(address: &str, writes: &[(String, Json)]) -> Result<usize> {
+    let mut client = client_at(address).await?;
     let mut found = 0;
     for (key, value) in writes {
         let state = client.get(Key::new(key)?).await?;
         let read = state.and_then(|s| s.value).map(|v| v.to_json());
         found += usize::from(read.as_ref() == Some(value));
     }
+    client.close().await;
     Ok(found)
 }
 

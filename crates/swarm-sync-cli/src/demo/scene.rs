@@ -77,6 +77,15 @@ impl Scene {
             .await
     }
 
+    /// Starts a hub with the dead one's directory at an address that no agent knows: what it holds,
+    /// no replica has told it again.
+    pub(super) async fn start_hub_apart(&self) -> Result<HubProcess> {
+        if self.hub.is_some() {
+            bail!("the hub is not dead");
+        }
+        HubProcess::start(&self.directory, "127.0.0.1:0").await
+    }
+
     /// Starts the hub again, at the same address and with the same directory.
     pub(super) async fn restart_hub(&mut self) -> Result<()> {
         self.hub = Some(HubProcess::start(&self.directory, &self.address).await?);
@@ -85,10 +94,7 @@ impl Scene {
 
     /// A client of the hub: it reads there and not in a replica.
     pub(super) async fn client(&self) -> Result<Client> {
-        let link = TcpLink::new(&self.address, LinkOptions::default());
-        let (swarm, name) = (SwarmId::new(SWARM)?, AgentId::new("demo")?);
-        let client = Client::connect(&link, swarm, name, Duration::from_secs(10)).await;
-        client.context("asking the hub")
+        client_at(&self.address).await
     }
 
     /// Waits until every agent has been in step with the hub.
@@ -156,4 +162,12 @@ impl Scene {
         self.progress.finish_and_clear();
         Ok(())
     }
+}
+
+/// A client of the hub at an address.
+pub(super) async fn client_at(address: &str) -> Result<Client> {
+    let link = TcpLink::new(address, LinkOptions::default());
+    let (swarm, name) = (SwarmId::new(SWARM)?, AgentId::new("demo")?);
+    let client = Client::connect(&link, swarm, name, Duration::from_secs(10)).await;
+    client.context("asking the hub")
 }

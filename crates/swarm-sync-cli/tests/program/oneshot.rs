@@ -194,7 +194,8 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
 #[test]
 fn a_bad_command_line_is_code_2() {
     let long = "k".repeat(1_025);
-    let cases: [&[&str]; 12] = [
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let cases: [&[&str]; 15] = [
         &[],
         &["frobnicate"],
         &["get"],
@@ -202,6 +203,9 @@ fn a_bad_command_line_is_code_2() {
         &["get", &long],
         &["add", "n", "many"],
         &["set", "k", "9223372036854775808"],
+        &["set", "k", "1e999"],
+        &["set", "k", "[1e999]"],
+        &["set", "k", &deep],
         &["delta", "--since", "-1"],
         &["status", "--timeout", "0"],
         &["status", "--hub", "nonsense"],

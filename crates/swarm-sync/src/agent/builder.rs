@@ -1,6 +1,6 @@
 //! Settings of an [`Agent`] and its start.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{AgentId, Clock, Incarnation, Link, Resolvers, Store, SwarmId};
@@ -9,7 +9,7 @@ use sync_store::MemoryStore;
 use tokio::sync::{Mutex, broadcast, mpsc};
 
 use super::Agent;
-use super::driver::Driver;
+use super::driver::{Driver, Handles};
 use crate::clock::SystemClock;
 use crate::error::StartError;
 
@@ -117,13 +117,20 @@ impl AgentBuilder {
         let (default_timeout, incarnation) = (self.default_timeout, self.incarnation);
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let (receipts, _) = broadcast::channel(RECEIPTS_MAX);
-        let driver = Driver::open(self, agent, swarm, queue, receipts.clone()).await?;
+        let failure = Arc::new(OnceLock::new());
+        let handles = Handles {
+            commands: queue,
+            receipts: receipts.clone(),
+            failure: Arc::clone(&failure),
+        };
+        let driver = Driver::open(self, agent, swarm, handles).await?;
         let task = Arc::new(Mutex::new(Some(tokio::spawn(driver.run()))));
         Ok(Agent {
             commands,
             receipts,
             task,
             default_timeout,
+            failure,
             incarnation,
         })
     }

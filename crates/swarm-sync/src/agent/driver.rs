@@ -2,7 +2,7 @@
 //! and callers, and decides nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sync_core::codec;
 use sync_core::{
@@ -55,6 +55,15 @@ pub(super) enum AgentCommand {
     },
 }
 
+/// What a task shares with its handles.
+#[derive(Debug)]
+pub(super) struct Handles {
+    pub(super) commands: mpsc::Receiver<AgentCommand>,
+    pub(super) receipts: broadcast::Sender<Receipt>,
+    /// Set once the store has failed: what is on disk is unknown, so the task ends.
+    pub(super) failure: Arc<OnceLock<String>>,
+}
+
 /// A connection that is up.
 #[derive(Debug)]
 struct Up {
@@ -68,7 +77,6 @@ pub(super) struct Driver {
     replica: Replica,
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
-    commands: mpsc::Receiver<AgentCommand>,
     connector: Connector,
     up: Option<Up>,
     hub: String,
@@ -78,7 +86,7 @@ pub(super) struct Driver {
     next_request: u64,
     /// Callers that wait until the replica is in step, with when they asked.
     in_step: Vec<(std::time::Duration, oneshot::Sender<()>)>,
-    receipts: broadcast::Sender<Receipt>,
+    handles: Handles,
 }
 
 impl Driver {
@@ -86,8 +94,7 @@ impl Driver {
         settings: AgentBuilder,
         agent: AgentId,
         swarm: SwarmId,
-        commands: mpsc::Receiver<AgentCommand>,
-        receipts: broadcast::Sender<Receipt>,
+        handles: Handles,
     ) -> Result<Self, StartError> {
         let store = settings.store;
         let incarnation = settings.incarnation;
@@ -101,7 +108,6 @@ impl Driver {
             replica: recovery.open(),
             clock: settings.clock,
             queue: StoreQueue::start(store),
-            commands,
             connector: Connector::start(settings.link, hello, settings.online),
             up: None,
             hub,
@@ -110,7 +116,7 @@ impl Driver {
             answers: BTreeMap::new(),
             next_request: 0,
             in_step: Vec::new(),
-            receipts,
+            handles,
         })
     }
 
@@ -126,7 +132,7 @@ impl Driver {
                 biased;
                 completed = self.queue.completed() => self.handle_completed(completed),
                 Some(event) = self.connector.events.recv() => self.handle_link(event),
-                command = self.commands.recv() => match command {
+                command = self.handles.commands.recv() => match command {
                     None => break None,
                     Some(AgentCommand::Shutdown { done }) => break Some(done),
                     Some(command) => self.handle_command(command),
@@ -137,6 +143,9 @@ impl Driver {
                 }
             }
             self.pump().await;
+            if self.handles.failure.get().is_some() {
+                break None;
+            }
         };
         self.finish().await;
         if let Some(done) = done {
@@ -169,6 +178,7 @@ impl Driver {
         for (token, result) in completed.into_values() {
             if let Err(reason) = &result {
                 tracing::error!(reason, "the store failed; this agent stops");
+                self.handles.failure.get_or_init(|| reason.clone());
             }
             self.replica.handle_persisted(now, token, result);
         }
@@ -303,7 +313,7 @@ impl Driver {
                 ReplicaOutput::Receipt(receipt) => {
                     tracing::warn!("{receipt}");
                     // Without a subscriber it waits to be listed.
-                    let _ = self.receipts.send(receipt);
+                    let _ = self.handles.receipts.send(receipt);
                 }
                 ReplicaOutput::Disconnect(reason) => {
                     tracing::warn!(reason, "disconnecting from the hub");

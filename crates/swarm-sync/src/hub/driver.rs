@@ -303,6 +303,8 @@ impl Driver {
                 }
             }
         }
+        // A name that was only asked about is forgotten again.
+        self.hubs.retain(|_, hub| !hub.is_blank());
         for (session, frames) in frames {
             match self.coordinator.send(session, frames).await {
                 // A peer that is gone or too slow is reported by the coordinator as disconnected.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use swarm_sync::{Durability, SledStore, Store, Value};
+use swarm_sync::{Durability, MemoryStore, SledStore, Store, StoreError, Value};
+use sync_core::{Batch, Row};
 
 use crate::support::{PATIENCE, Wire, converged, flush};
 
@@ -72,6 +73,147 @@ async fn a_hub_directory_is_no_agent_directory() {
     let other = Wire::memory();
     let refused = other.agent("a").store(store.clone()).start().await;
     let sentence = refused.expect_err("rows of a hub").to_string();
-    assert!(sentence.contains("belongs to a hub"), "{sentence}");
+    assert!(
+        sentence.contains("belongs to a hub, not to the agent a"),
+        "{sentence}"
+    );
     store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_agents_directory_is_refused_and_left_as_it_was() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let wire = Wire::memory();
+    let agent = wire
+        .agent("a")
+        .offline()
+        .store(store.clone())
+        .start()
+        .await
+        .unwrap();
+    agent.set("k", 1).await.unwrap();
+    agent.shutdown().await;
+    let before = store
+        .scan(&crate::support::team(), None, 100)
+        .await
+        .unwrap();
+    let refused = wire.agent("b").offline().store(store.clone()).start().await;
+    let sentence = refused.expect_err("rows of another agent").to_string();
+    assert!(
+        sentence.contains("belongs to the agent a, not to the agent b"),
+        "{sentence}"
+    );
+    let coordinator = Arc::new(swarm_sync::MemoryCoordinator::default());
+    let hub = swarm_sync::StateSynchronizer::builder(store.clone(), coordinator)
+        .start()
+        .await;
+    let sentence = hub.expect_err("rows of an agent").to_string();
+    assert!(
+        sentence.contains("belongs to the agent a, not to a hub"),
+        "{sentence}"
+    );
+    assert_eq!(
+        store
+            .scan(&crate::support::team(), None, 100)
+            .await
+            .unwrap(),
+        before
+    );
+}
+
+#[tokio::test]
+async fn asking_about_a_swarm_leaves_no_trace_of_it() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let wire = Wire::memory();
+    let hub = wire.hub(store.clone()).await;
+    for n in 0..2_000 {
+        let typo = swarm_sync::SwarmId::new(format!("typo-{n}")).unwrap();
+        assert_eq!(hub.status(&typo).await.unwrap().keys, 0);
+    }
+    assert!(store.swarms().await.unwrap().is_empty());
+    hub.shutdown().await;
+}
+
+/// A store whose disk fills up.
+#[derive(Debug, Default)]
+struct Full {
+    memory: MemoryStore,
+    full: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Store for Full {
+    async fn commit(&self, group: Vec<Batch>) -> Result<(), StoreError> {
+        if self.full.load(std::sync::atomic::Ordering::SeqCst) {
+            let (path, reason) = ("full".to_owned(), "no space left".to_owned());
+            return Err(StoreError::Io {
+                path,
+                doing: "writing",
+                reason,
+            });
+        }
+        self.memory.commit(group).await
+    }
+
+    async fn scan(
+        &self,
+        swarm: &swarm_sync::SwarmId,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.memory.scan(swarm, after, limit).await
+    }
+
+    async fn swarms(&self) -> Result<Vec<swarm_sync::SwarmId>, StoreError> {
+        self.memory.swarms().await
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Disk
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.memory.close().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
+    let (agent_store, hub_store) = (Arc::new(Full::default()), Arc::new(Full::default()));
+    let wire = Wire::memory();
+    let hub = wire.hub(hub_store.clone()).await;
+    let agent = wire
+        .agent("a")
+        .store(agent_store.clone())
+        .start()
+        .await
+        .unwrap();
+    agent.wait_in_step(PATIENCE).await.unwrap();
+    agent_store
+        .full
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let agent = agent.clone();
+        writes.spawn(async move { agent.set("k", n).await });
+    }
+    while let Some(answered) = writes.join_next().await {
+        let error = answered.unwrap().expect_err("never acknowledged");
+        assert_eq!(error.kind(), "stopped");
+    }
+    assert!(agent.stopped().await.contains("no space left"));
+    // The hub notices that it is gone: no round waits for it.
+    let error = crate::support::eventually("the hub notices", async || {
+        hub.synchronize_state(&crate::support::team(), &crate::support::key("k"), None)
+            .await
+            .err()
+    });
+    assert_eq!(error.await.kind(), "nobody-connected");
+
+    hub_store
+        .full
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let late = swarm_sync::AgentId::new("late").unwrap();
+    let _ = hub.register(&crate::support::team(), &late).await;
+    assert!(hub.stopped().await.contains("no space left"));
 }

@@ -1,6 +1,6 @@
 //! What every transport must do. Each law is a function that panics where a transport breaks it.
 //!
-//! ```ignore
+//! ```text
 //! sync_core::transport_suite!(MyFixture);
 //! ```
 //!

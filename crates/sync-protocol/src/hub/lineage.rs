@@ -49,6 +49,10 @@ impl Lineage {
         (run, self.runs.drain(..excess).collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     pub(crate) fn current(&self) -> Epoch {
         self.runs
             .last()

@@ -8,7 +8,7 @@ use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
-use crate::rows::{self, RowError, Stored};
+use crate::rows::{self, Owner, RowError, Stored};
 
 /// Takes rows in ascending order, then opens the hub.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl HubRecovery {
             receipts: BTreeMap::new(),
             adopted: BTreeMap::new(),
             id_alarms: 0,
+            unsaved: Vec::new(),
             gate: Gate::default(),
             failed: None,
             config,
@@ -48,6 +49,7 @@ impl HubRecovery {
         let hub = &mut self.hub;
         match rows::read(row)? {
             Stored::Meta(meta) => {
+                meta.owner.check(&Owner::Hub)?;
                 hub.revision = meta.revision;
                 hub.clock = HybridClock::new(meta.high_water, hub.config.limits.drift_max);
             }
@@ -58,11 +60,8 @@ impl HubRecovery {
             }
             Stored::Write(key, id, write) => {
                 if !hub.space.restore_write(&key, id, write) {
-                    let reason = "the key's header does not know this write".to_owned();
-                    return Err(RowError {
-                        row: row.key.escape_ascii().to_string(),
-                        reason,
-                    });
+                    let reason = "the key's header does not know this write";
+                    return Err(RowError::unreadable(row, reason));
                 }
             }
             Stored::Known(writer, seq) => {
@@ -79,26 +78,28 @@ impl HubRecovery {
                 hub.adopted.insert(segment.key, dead);
             }
             Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) => {
-                let reason = "this directory belongs to an agent, not to a hub".to_owned();
-                return Err(RowError {
-                    row: row.key.escape_ascii().to_string(),
-                    reason,
-                });
+                return Err(RowError::unreadable(row, "only agents keep such rows"));
             }
         }
         Ok(())
     }
 
     /// Opens a fresh run. `epoch` must be drawn at random.
+    ///
+    /// The run is on record before anything speaks of it; for a swarm that nobody has written to or
+    /// joined yet that is with its first batch, so that asking about a name leaves no trace of it.
     pub fn open(self, epoch: Epoch) -> Hub {
         let mut hub = self.hub;
+        let fresh = hub.lineage.is_empty();
         let first = hub.revision.next();
         let lineage_max = hub.config.limits.lineage_max;
         let (run, dropped) = hub.lineage.open(epoch, first, lineage_max);
-        let mut ops = vec![rows::put_run(&run)];
-        ops.extend(dropped.iter().map(rows::delete_run));
+        hub.unsaved.push(rows::put_run(&run));
+        hub.unsaved.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
-        hub.persist(ops);
+        if !fresh {
+            hub.persist(Vec::new());
+        }
         hub
     }
 }

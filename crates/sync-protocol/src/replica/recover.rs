@@ -10,8 +10,6 @@ use crate::gate::Gate;
 use crate::keyspace::Keyspace;
 use crate::rows::{self, RowError, Stored};
 
-const OTHER_AGENT: &str = "this directory holds writes of an agent with another name";
-
 /// Takes rows in ascending order, then opens the replica.
 #[derive(Debug)]
 pub struct ReplicaRecovery {
@@ -51,15 +49,11 @@ impl ReplicaRecovery {
     /// Takes one row back.
     pub fn row(&mut self, row: &Row) -> Result<(), RowError> {
         let replica = &mut self.replica;
-        let refuse = |reason: &str| {
-            let row = row.key.escape_ascii().to_string();
-            Err(RowError {
-                row,
-                reason: reason.to_owned(),
-            })
-        };
+        let refuse = |reason: &str| Err(RowError::unreadable(row, reason));
         match rows::read(row)? {
             Stored::Meta(meta) => {
+                // The hub believes no agent about another's writes: they would wait for ever.
+                meta.owner.check(&replica.owner())?;
                 replica.cursor = meta.cursor;
                 replica.reentering = meta.reentering;
                 replica.clock = HybridClock::new(meta.high_water, replica.config.limits.drift_max);
@@ -71,20 +65,12 @@ impl ReplicaRecovery {
                 }
             }
             Stored::Outbox(run, seq, waiting) => {
-                // The hub believes no agent about another's writes, so these would wait for ever.
-                let own = Writer::new(replica.config.agent.clone(), run);
-                if waiting.delta.context().last_of(&own).is_none() {
-                    return refuse(OTHER_AGENT);
-                }
                 replica.outbox.restore((run, seq), waiting);
             }
             Stored::Fate(fate) => {
                 replica.fates.insert(fate.write.clone(), fate);
             }
             Stored::Receipt(receipt) => {
-                if receipt.addressee() != &replica.config.agent {
-                    return refuse(OTHER_AGENT);
-                }
                 replica.receipts.insert(receipt.write.clone(), receipt);
             }
             Stored::Repair(segment) => {
@@ -92,7 +78,7 @@ impl ReplicaRecovery {
                 replica.repairs.insert(segment.key, undone);
             }
             Stored::Known(..) | Stored::Run(_) | Stored::Member(_) | Stored::Adopted(_) => {
-                return refuse("this directory belongs to a hub, not to an agent");
+                return refuse("only hubs keep such rows");
             }
         }
         Ok(())
