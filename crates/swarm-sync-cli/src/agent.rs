@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use swarm_sync::{Agent, LinkOptions, TcpLink};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::cli::AgentArgs;
 use crate::data::Data;
@@ -19,6 +19,12 @@ use crate::output::{self, Lines};
 use crate::signals::Signals;
 
 use self::dispatch::{Dispatcher, End};
+
+/// How long the hub may take to confirm the last writes.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// How long the last answers may take to be read.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -37,8 +43,9 @@ pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
     if args.json {
         converse(&args, agent, data, &mut signals).await
     } else {
-        watch(&args, &agent, &data, &mut signals).await?;
-        stop(&agent, &data).await
+        let watched = watch(&args, &agent, &data, &mut signals).await;
+        let stopped = stop(&agent, &data).await;
+        watched.and(stopped)
     }
 }
 
@@ -72,7 +79,10 @@ async fn watch(
         "agent {id} of the swarm {swarm}, state in {data}, keeps in step with {hub}; \
          Ctrl-C stops it\nto drive it, start it with --json and write JSON lines to it"
     ))?;
-    signals.end().await;
+    tokio::select! {
+        () = signals.end() => {}
+        reason = agent.stopped() => return Err(Failure::new(Code::Data, "stopped", has_stopped(&reason))),
+    }
     let state = agent.state().await?;
     output::line(&format!(
         "{} keys, digest {}",
@@ -100,6 +110,7 @@ async fn converse(
             biased;
             () = signals.end() => break End::Signal,
             () = lines.closed() => break End::Signal,
+            reason = agent.stopped() => break End::Stopped(reason),
             Ok(receipt) = receipts.recv() => {
                 // Who reads too slowly for this finds it among the `receipts`.
                 let _ = out.try_send(answer::receipt_event(&receipt));
@@ -114,6 +125,9 @@ async fn converse(
         if !matches!(end, End::Signal) {
             dispatcher.drain().await;
         }
+        if matches!(end, End::Input | End::Quit(_)) {
+            push_last(&agent, durable).await;
+        }
     };
     tokio::select! {
         () = drained => {}
@@ -122,13 +136,54 @@ async fn converse(
     }
     dispatcher.abort().await;
     let stopped = stop(&agent, &data).await;
-    if let End::Quit(id) = end {
-        let _ = out.send(answer::quit(&id, stopped.as_ref().err())).await;
+    let mut ended = stopped;
+    match end {
+        End::Quit(id) => {
+            let _ = out.send(answer::quit(&id, ended.as_ref().err())).await;
+        }
+        End::Stopped(reason) => {
+            let sentence = has_stopped(&reason);
+            let _ = out.send(answer::stopped(&sentence)).await;
+            output::complain(&sentence);
+            ended = Err(Failure::silent(Code::Data));
+        }
+        End::Input | End::Signal => {}
     }
     drop((out, dispatcher));
     // Whoever does not read his answers does not hold the process for ever.
     let _ = timeout(LAST_LINES, lines.finish()).await;
-    stopped
+    ended
+}
+
+fn has_stopped(reason: &str) -> String {
+    format!("the agent has stopped, as its store failed: {reason}")
+}
+
+/// Gives the last writes the time to reach a hub that is there, or about to be; says how many did
+/// not.
+async fn push_last(agent: &Agent, durable: bool) {
+    let until = Instant::now() + LAST_WRITES;
+    loop {
+        // An agent that stopped by itself says so elsewhere.
+        let Ok(state) = agent.state().await else {
+            return;
+        };
+        let waiting = state.replica.pending_writes;
+        if waiting == 0 {
+            return;
+        }
+        let in_vain = !state.online || state.link_error.is_some();
+        if in_vain || Instant::now() >= until {
+            let writes = if waiting == 1 { "write" } else { "writes" };
+            if durable {
+                tracing::warn!("{waiting} {writes} wait on disk for the hub");
+            } else {
+                tracing::warn!("{waiting} {writes} did not reach the hub and are gone");
+            }
+            return;
+        }
+        sleep(GLANCE).await;
+    }
 }
 
 async fn ready(args: &AgentArgs, agent: &Agent, data: &Data) -> Result<String, Failure> {

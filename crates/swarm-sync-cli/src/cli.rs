@@ -115,7 +115,8 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object with all the facts.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Keep the directory with the data and logs of every process. A failed demo always does.
+    /// Keep the directory with the data and logs of every process. A failed demo always does, an
+    /// interrupted one does not.
     #[arg(long)]
     pub(crate) keep: bool,
 }
@@ -173,7 +174,9 @@ const AGENT_HELP: &str = r#"One JSON object per line in, one per line out with t
   {"id":13,"op":"receipts","take":true}                    own writes that lost, and forget them
   {"id":14,"op":"quit"}                                    so does the end of stdin
 Writes are answered once they are on disk, with or without a hub. Lines with "event"
-come by themselves: ready first, then receipt for each own write that lost a race.
+come by themselves: ready first, then receipt for each own write that lost a race, and
+stopped if its store failed. A line takes at most 4 MiB. At the end, own writes get 2 s
+to reach a hub that is there; what does not reach it waits on disk for the next start.
 An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
 
 Examples:

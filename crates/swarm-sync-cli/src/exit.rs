@@ -1,5 +1,6 @@
 //! How the program ends: a documented code, and a sentence that says what to do.
 
+use std::io;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -14,7 +15,8 @@ Exit codes:
   1  it failed, or what was asked about does not hold (`get` of an absent key)
   2  the command line is not valid
   3  no hub answers there, or it refuses
-  4  the data directory is in use, damaged or not accessible";
+  4  the data directory is in use, damaged or not accessible
+  130  a demo was interrupted";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) enum Code {
     NoHub = 3,
     /// The data directory.
     Data = 4,
+    /// A signal ended what would have ended by itself. What a shell says of SIGINT.
+    Interrupted = 130,
 }
 
 /// Who reads stdout.
@@ -87,16 +91,25 @@ impl Failure {
         &self.message
     }
 
+    /// Ends with what was found, which was printed: also if nobody reads it any more.
+    pub(crate) fn unless(holds: bool, code: Code, printed: io::Result<()>) -> Result<(), Self> {
+        match printed {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ if holds => Ok(()),
+            _ => Err(Self::silent(code)),
+        }
+    }
+
     /// Ends with `code`; everything has been said.
     pub(crate) fn silent(code: Code) -> Self {
         Self::new(code, "failed", "")
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         let kind = match error.kind() {
-            std::io::ErrorKind::BrokenPipe => "closed-pipe",
+            io::ErrorKind::BrokenPipe => "closed-pipe",
             _ => "io",
         };
         Self::new(Code::Failed, kind, error.to_string())

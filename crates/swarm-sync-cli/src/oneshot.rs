@@ -11,7 +11,7 @@ use swarm_sync::{
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, SetArgs, StatusArgs, SyncArgs};
 use crate::exit::{Code, Failure};
-use crate::output::{self, brief, or_dash};
+use crate::output::{self, brief, brief_text, or_dash};
 
 /// A round may take all of its time; its answer comes after.
 const ANSWER_AFTER_ROUND: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
     for change in &changes {
         let value = change.value.as_ref().map(|v| brief(&v.to_json()));
         table.add_row([
-            change.key.to_string(),
+            brief_text(change.key.as_str()),
             value.unwrap_or_else(|| "(deleted)".to_owned()),
             or_dash(change.version.map(Version::get)),
             or_dash(change.revision.map(Revision::get)),
@@ -91,8 +91,9 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
         output::line(&table.to_string())?;
     }
     let (count, since, head) = (changes.len(), args.since.get(), last.head.get());
+    let keys = if count == 1 { "key" } else { "keys" };
     output::line(&format!(
-        "{count} keys changed after revision {since}; the last revision is {head}"
+        "{count} {keys} changed after revision {since}; the last revision is {head}"
     ))?;
     Ok(())
 }
@@ -129,14 +130,17 @@ async fn write(hub: &HubArgs, key: Key, operation: Operation) -> Result<(), Fail
 }
 
 fn absent(args: &GetArgs) -> Result<(), Failure> {
-    if args.hub.json {
-        print(&json!({"key": args.key, "value": null, "version": null}))?;
-    }
     let (key, swarm) = (&args.key, &args.hub.swarm);
     output::complain(&format!(
         "the key {key:?} holds no value in the swarm {swarm}"
     ));
-    Err(Failure::silent(Code::Failed))
+    let printed = if args.hub.json {
+        let object = json!({"key": key, "value": null, "version": null});
+        output::line(&object.to_string())
+    } else {
+        Ok(())
+    };
+    Failure::unless(false, Code::Failed, printed)
 }
 
 /// Text as it is, everything else as JSON.
@@ -159,7 +163,7 @@ fn print_report(report: &SyncReport) -> Result<(), Failure> {
     let mut table = output::table(&["key", "version", "changed", "conflicts"]);
     for key in &report.keys {
         table.add_row([
-            key.key.to_string(),
+            brief_text(key.key.as_str()),
             or_dash(key.version.map(Version::get)),
             if key.changed { "yes" } else { "no" }.to_owned(),
             key.conflicts.to_string(),

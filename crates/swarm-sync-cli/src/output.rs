@@ -30,7 +30,26 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 /// Writes a sentence to stderr.
 pub(crate) fn complain(sentence: &str) {
     // Without a stderr there is nobody to tell.
-    let _ = writeln!(stderr().lock(), "swarm-sync: {sentence}");
+    let _ = writeln!(stderr().lock(), "swarm-sync: {}", visible(sentence));
+}
+
+/// Text that somebody else wrote, for a terminal: what would steer it is written out.
+pub(crate) fn visible(text: &str) -> String {
+    let steers = |c: char| {
+        // Beyond the control characters: separators of lines, and marks that change the direction.
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => shown.extend(c.escape_default()),
+            c if steers(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A table with these headings, no wider than the terminal and never than 80 columns.
@@ -71,15 +90,22 @@ pub(crate) fn verdict(holds: bool) -> Cell {
 
 /// A value as a cell: short.
 pub(crate) fn brief(value: &Json) -> String {
-    const CHARS_MAX: usize = 60;
-    let text = match value {
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= CHARS_MAX {
-        return text;
+    match value {
+        Json::String(text) => brief_text(text),
+        other => brief_text(&other.to_string()),
     }
-    let start: String = text.chars().take(CHARS_MAX - 1).collect();
+}
+
+/// Text as a cell: short, and nothing in it steers the terminal.
+pub(crate) fn brief_text(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    // More is not shown, so it need not be written out.
+    let start: String = text.chars().take(CHARS_MAX + 1).collect();
+    let shown = visible(&start);
+    if shown.chars().count() <= CHARS_MAX {
+        return shown;
+    }
+    let start: String = shown.chars().take(CHARS_MAX - 1).collect();
     format!("{start}…")
 }
 
@@ -134,5 +160,36 @@ async fn write_lines(mut lines: mpsc::Receiver<String>) {
         if written.is_err() || stdout.flush().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_written_out() {
+        let cases = [
+            ("plain, ä and 🐝", "plain, ä and 🐝"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("two\nlines\r\t", "two\\nlines\\r\\t"),
+            ("\u{9b}31m\u{7f}\u{7}", "\\u{9b}31m\\u{7f}\\u{7}"),
+            ("\u{202e}gnp.exe", "\\u{202e}gnp.exe"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(visible(text), shown);
+            assert_eq!(brief(&json!(text)), shown);
+            assert!(!brief(&json!([text])).chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn long_cells_are_cut() {
+        assert_eq!(brief_text(&"k".repeat(60)), "k".repeat(60));
+        let cut = format!("{}…", "k".repeat(59));
+        assert_eq!(brief_text(&"k".repeat(61)), cut);
+        assert_eq!(brief_text(&"\u{1b}".repeat(1_000)).chars().count(), 60);
     }
 }

@@ -108,6 +108,12 @@ pub(super) fn event(name: &str, fields: Fields) -> String {
     object_line(&[("event", name.into())], fields)
 }
 
+/// The agent stopped by itself.
+pub(super) fn stopped(reason: &str) -> String {
+    let error = json!({"error": {"kind": "stopped", "message": reason}});
+    event("stopped", object(error))
+}
+
 /// A receipt that has arrived.
 pub(super) fn receipt_event(arrived: &Receipt) -> String {
     // The sentence at least.

@@ -11,12 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinSet, unconstrained};
 
 use super::answer;
-use super::lines::Line;
+use super::lines::{LINE_BYTES_MAX, Line};
 use super::perform::perform;
 use super::request::{self, Request};
 
 /// Requests under way. Enough for writes to share flushes; past it no line is read.
 const REQUESTS_MAX: usize = 1_024;
+
+/// Bytes of lines under way, so that many requests may wait or large ones, and not many large ones.
+const BYTES_MAX: usize = 8 * LINE_BYTES_MAX;
 
 /// Why the conversation is over.
 #[derive(Debug)]
@@ -27,13 +30,15 @@ pub(super) enum End {
     Quit(Json),
     /// The system wants it, or nobody reads the answers.
     Signal,
+    /// The agent stopped by itself, for this reason.
+    Stopped(String),
 }
 
 /// A line, and the place that its request takes.
 #[derive(Debug)]
 pub(super) struct Next {
     line: Line,
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 /// Starts requests and sends their answers.
@@ -43,6 +48,9 @@ pub(super) struct Dispatcher {
     durable: bool,
     out: mpsc::Sender<String>,
     places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    /// Read, but not yet in its place.
+    waiting: Option<Line>,
     tasks: JoinSet<()>,
 }
 
@@ -53,6 +61,8 @@ impl Dispatcher {
             durable,
             out,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            bytes: Arc::new(Semaphore::new(BYTES_MAX)),
+            waiting: None,
             tasks: JoinSet::new(),
         }
     }
@@ -60,7 +70,14 @@ impl Dispatcher {
     /// The next line once there is a place for it; `None` at the end of the input. Cancel-safe.
     pub(super) async fn next(&mut self, input: &mut mpsc::Receiver<Line>) -> Option<Next> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        let line = input.recv().await?;
+        if self.waiting.is_none() {
+            self.waiting = Some(input.recv().await?);
+        }
+        let held = self.waiting.as_ref().map_or(0, Line::len);
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.bytes).acquire_many_owned(held).await;
+        let place = (place, room.ok()?);
+        let line = self.waiting.take()?;
         Some(Next { line, place })
     }
 

@@ -5,9 +5,9 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// Longest line. Room for the largest value however it is escaped, and a bound on what a writer
+/// Longest line. Room for the largest value with every byte escaped, and a bound on what a writer
 /// that never ends its line makes this process hold.
-pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Lines read ahead: few, as each may be long.
 const LINES_MAX: usize = 4;
@@ -21,12 +21,30 @@ pub(super) enum Line {
     TooLong,
 }
 
+impl Line {
+    /// Bytes held.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::TooLong => 0,
+        }
+    }
+
+    /// Nothing is asked: what an editor or a script leaves at the end.
+    fn is_blank(&self) -> bool {
+        matches!(self, Self::Bytes(bytes) if bytes.trim_ascii().is_empty())
+    }
+}
+
 /// The lines of stdin until its end. Read by a thread, because a read of stdin cannot be cancelled.
 pub(super) fn stdin() -> mpsc::Receiver<Line> {
     let (sender, receiver) = mpsc::channel(LINES_MAX);
     thread::spawn(move || {
         let mut stdin = io::stdin().lock();
         while let Some(line) = read_line(&mut stdin, LINE_BYTES_MAX) {
+            if line.is_blank() {
+                continue;
+            }
             if sender.blocking_send(line).is_err() {
                 return;
             }
@@ -92,5 +110,8 @@ mod tests {
             Line::Bytes(b"xyz".to_vec()),
         ];
         assert_eq!(lines, expected);
+        let blank: Vec<bool> = lines.iter().map(Line::is_blank).collect();
+        assert_eq!(blank, [false, true, false, false]);
+        assert!(Line::Bytes(b" \t\r".to_vec()).is_blank());
     }
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use comfy_table::Cell;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tempfile::TempDir;
 
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -30,8 +31,13 @@ pub(super) struct Facts {
     /// Writes acknowledged at hub level before the kill.
     pub(super) hub_kill_acked_writes: usize,
     pub(super) elapsed_ms: u64,
-    /// Writes that lost against a concurrent one.
-    pub(super) conflicts: usize,
+    /// The full synchronization, as the hub reported it.
+    pub(super) sync: Option<RoundFacts>,
+    /// Writes that the round itself found to have lost: `sync.conflicts`. Those that were pushed
+    /// before it are not among them.
+    pub(super) conflicts: u64,
+    /// Writes to the lww register that lost, by the receipts.
+    pub(super) lww_losers: usize,
     /// Receipts that their writers hold.
     pub(super) receipts: usize,
     pub(super) lww_value: Option<Json>,
@@ -55,6 +61,28 @@ pub(super) struct AgentFacts {
     pub(super) pending_writes: u64,
 }
 
+/// What the report of a round says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RoundFacts {
+    pub(super) responded: Vec<String>,
+    pub(super) missing: Vec<String>,
+    /// Those that confirmed to hold durably what the round came to.
+    pub(super) in_step: Vec<String>,
+    pub(super) keys: Vec<KeyFacts>,
+    pub(super) conflicts: u64,
+    /// Bytes of state that the answers carried.
+    pub(super) bytes: u64,
+    pub(super) elapsed_ms: u64,
+}
+
+/// What a round came to for one key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeyFacts {
+    pub(super) key: String,
+    pub(super) changed: bool,
+    pub(super) conflicts: u64,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     #[serde(rename = "check")]
@@ -74,6 +102,13 @@ impl Facts {
             && self.converged
             && self.survived_hub_kill
             && self.checks.iter().all(|check| check.ok);
+    }
+
+    /// The directory stays; returns where it is.
+    pub(super) fn keep(&mut self, directory: TempDir) -> String {
+        let place = directory.keep().display().to_string();
+        self.directory = Some(place.clone());
+        place
     }
 
     pub(super) fn to_json(&self) -> Result<String, Failure> {

@@ -1,6 +1,8 @@
 //! Whatever is not a request gets an answer that says what to do; nothing changes, the process
 //! lives on.
 
+use std::io::Write;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::{Agent, Place, Process, json_of, run, stderr};
@@ -81,13 +83,10 @@ fn malformed_lines_are_answered_and_change_nothing() {
         };
         expect_error(&mut agent, line.as_bytes(), &id, kind, text);
     }
-    expect_error(
-        &mut agent,
-        b"",
-        &Json::Null,
-        "bad-request",
-        "not a JSON object",
-    );
+    // A blank line asks nothing and gets no answer.
+    for blank in [&b""[..], b"  \t", b"\r"] {
+        agent.process.send(blank);
+    }
     let nested = |depth: usize| {
         format!(
             r#"{{"id":7,"op":"set","key":"k","value":{}{}}}"#,
@@ -167,13 +166,95 @@ fn lines_that_are_too_long_or_not_text_are_skipped() {
         "UTF-8",
     );
     expect_error(&mut agent, b"\xff\xfe", &Json::Null, "bad-request", "UTF-8");
-    let long = vec![b'x'; (16 << 20) + 1];
-    expect_error(&mut agent, &long, &Json::Null, "bad-request", "16777216");
+    let long = vec![b'x'; (4 << 20) + 1];
+    expect_error(&mut agent, &long, &Json::Null, "bad-request", "4194304");
     // A long line that is within the limit is read, and refused for what it says.
     let mut padded = br#"{"id":7,"op":"get","key":"k"}"#.to_vec();
-    padded.resize(16 << 20, b' ');
+    padded.resize(4 << 20, b' ');
     agent.process.send(&padded);
     assert_eq!(agent.answer(&json!(7))["value"], "before");
+}
+
+#[test]
+fn the_largest_value_fits_a_line_with_every_byte_escaped() {
+    let place = Place::new();
+    let mut agent = lonely(&place);
+    let bytes = 512 * 1_024 - 1_024;
+    let line = format!(
+        r#"{{"id":7,"op":"set","key":"k","value":"{}"}}"#,
+        "\\u0001".repeat(bytes)
+    );
+    agent.process.send(line.as_bytes());
+    assert_eq!(agent.answer(&json!(7))["ok"], true);
+    assert_eq!(agent.value("k"), "\u{1}".repeat(bytes));
+}
+
+#[test]
+fn many_large_lines_are_all_answered() {
+    let place = Place::new();
+    let mut agent = lonely(&place);
+    // More than may be under way at once.
+    let padding = " ".repeat(4_000_000);
+    for id in 0..20 {
+        let line = format!(r#"{{"id":{id},"op":"get","key":"k"}}{padding}"#);
+        agent.process.send(line.as_bytes());
+    }
+    for id in 0..20 {
+        assert_eq!(agent.answer(&json!(id))["value"], "before");
+    }
+}
+
+/// The system refuses to let the store's file grow further, as on a full disk.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_agent_whose_store_fails_says_so_and_ends() {
+    let place = Place::new();
+    let data = place.path("a");
+    let program = crate::support::program(&[]);
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(program.get_program())
+        .args([
+            "agent",
+            "--json",
+            "--hub",
+            "127.0.0.1:1",
+            "--id",
+            "a",
+            "--data",
+        ])
+        .arg(&data)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("there is a shell");
+    let mut stdin = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || {
+        for number in 0..1_000 {
+            // What cannot be compressed.
+            let value: Vec<u64> = (0..4_000)
+                .map(|n: u64| (n + number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1)
+                .collect();
+            let line =
+                json!({"id": number, "op": "set", "key": format!("k{number}"), "value": value});
+            if writeln!(stdin, "{line}").is_err() {
+                return;
+            }
+        }
+        // Not the end of the input: it is to end by itself.
+        std::thread::sleep(crate::support::PATIENCE);
+    });
+    let output = child.wait_with_output().expect("it ends");
+    drop(writer);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let event = json_of(&output);
+    assert_eq!(event["event"], "stopped", "{event}");
+    assert_eq!(event["error"]["kind"], "stopped");
+    let message = event["error"]["message"].as_str().expect("a sentence");
+    assert!(message.contains("its store failed"), "{message}");
+    assert!(stderr(&output).contains(message), "{}", stderr(&output));
 }
 
 #[test]

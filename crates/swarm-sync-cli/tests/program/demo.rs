@@ -27,9 +27,16 @@ fn every_fact_holds() {
         "{facts}"
     );
     assert_eq!(
-        (&facts["conflicts"], &facts["receipts"]),
+        (&facts["lww_losers"], &facts["receipts"]),
         (&json!(2), &json!(2))
     );
+    let round = &facts["sync"];
+    let names: Vec<String> = (1..=5).map(|n| format!("agent-{n}")).collect();
+    assert_eq!(round["responded"], json!(names));
+    assert_eq!(round["in_step"], json!(names), "{round}");
+    assert_eq!(round["missing"], json!([]));
+    assert_eq!(round["keys"].as_array().map(Vec::len), Some(3));
+    assert_eq!(facts["conflicts"], round["conflicts"]);
     let number = |name: &str| facts[name].as_f64().unwrap_or_default();
     assert!(
         number("delta_bytes") > 10_240.0,
@@ -77,7 +84,7 @@ fn people_get_tables_and_can_keep_the_directories() {
         .expect("the program starts");
     let text = stdout(&output);
     assert!(output.status.success(), "{text} {}", stderr(&output));
-    assert!(text.contains("11 of 11 checks hold"), "{text}");
+    assert!(text.contains("12 of 12 checks hold"), "{text}");
     assert!(
         !text.contains('\u{1b}') && stderr(&output).is_empty(),
         "{text}"
@@ -107,10 +114,15 @@ fn people_get_tables_and_can_keep_the_directories() {
 /// Starts a demo and waits until its first agent runs; returns the process ids of its children.
 #[cfg(target_os = "linux")]
 fn started(place: &Place) -> (Process, Vec<String>) {
+    started_with(place, &["demo", "--json"])
+}
+
+#[cfg(target_os = "linux")]
+fn started_with(place: &Place, args: &[&str]) -> (Process, Vec<String>) {
     let scratch = place.path("tmp");
     std::fs::create_dir(&scratch).expect("it is new");
     // The children inherit the environment, the test's own process does not change.
-    let process = Process::start_in(&["demo", "--json"], &[("TMPDIR", &scratch)]);
+    let process = Process::start_in(args, &[("TMPDIR", &scratch)]);
     let parent = process.child.id();
     let children = until(|| children_of(parent), |c| c.len() >= 3);
     (process, children)
@@ -161,12 +173,77 @@ fn a_failed_demo_keeps_its_directory_and_says_where() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupted_demo_leaves_no_process_behind() {
-    for signal in ["INT", "KILL"] {
+fn an_interrupted_demo_leaves_nothing_behind() {
+    for signal in ["INT", "TERM"] {
         let place = Place::new();
         let (mut process, children) = started(&place);
         process.signal(signal);
-        assert!(!process.end().success());
+        assert_eq!(process.end().code(), Some(130));
+        let facts = process.json();
+        assert_eq!(facts["ok"], false);
+        let sentence = facts["error"].as_str().expect("a sentence");
+        assert!(sentence.contains("was interrupted"), "{sentence}");
+        process.logged(sentence);
         until(|| children.iter().any(is_alive), |alive| !alive);
+        let left = std::fs::read_dir(place.path("tmp")).expect("it is there");
+        assert_eq!(left.count(), 0, "{signal}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_demo_prints_no_table_and_keeps_what_it_is_told_to() {
+    let place = Place::new();
+    let (mut process, _) = started_with(&place, &["demo", "--keep"]);
+    process.signal("INT");
+    assert_eq!(process.end().code(), Some(130));
+    assert!(process.rest().is_empty());
+    process.logged("its data and logs are in");
+    let left = std::fs::read_dir(place.path("tmp")).expect("it is there");
+    assert_eq!(left.count(), 1);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_demo_leaves_no_process_behind() {
+    let place = Place::new();
+    let (mut process, children) = started(&place);
+    process.signal("KILL");
+    assert!(!process.end().success());
+    until(|| children.iter().any(is_alive), |alive| !alive);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interruption_is_one_also_if_nobody_reads() {
+    let place = Place::new();
+    let mut child = program(&["demo", "--json"])
+        .env("TMPDIR", place.path(""))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    until(|| children_of(child.id()), |c| c.len() >= 3);
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(sent.expect("there is a kill").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn a_demo_without_a_place_says_what_to_do() {
+    let place = Place::new();
+    let refused = program(&["demo"])
+        .env("TMPDIR", place.path("nowhere"))
+        .output()
+        .expect("the program starts");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("set TMPDIR"),
+        "{}",
+        stderr(&refused)
+    );
 }

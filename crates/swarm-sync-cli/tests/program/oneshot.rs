@@ -99,6 +99,9 @@ fn deltas_and_status_show_the_log_and_the_roster() {
         stdout(&hub.client(&["delta", "--since", "r1"]))
             .contains("2 keys changed after revision 1")
     );
+    assert!(
+        stdout(&hub.client(&["delta", "--since", "2"])).contains("1 key changed after revision 2")
+    );
     let ahead = hub.client(&["delta", "--since", "99"]);
     assert_eq!(ahead.status.code(), Some(1));
     assert!(
@@ -195,7 +198,7 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
 fn a_bad_command_line_is_code_2() {
     let long = "k".repeat(1_025);
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let cases: [&[&str]; 15] = [
+    let cases: [&[&str]; 16] = [
         &[],
         &["frobnicate"],
         &["get"],
@@ -211,6 +214,7 @@ fn a_bad_command_line_is_code_2() {
         &["status", "--hub", "nonsense"],
         &["agent", "--hub", ":1"],
         &["serve", "--listen", "127.0.0.1:99999"],
+        &["serve", "--listen", ""],
     ];
     for args in cases {
         let refused = run(args);
@@ -252,4 +256,45 @@ fn a_closed_pipe_is_no_complaint() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(stderr(&output), "");
     assert!(output.status.success());
+}
+
+#[test]
+fn a_closed_pipe_changes_no_finding() {
+    let place = Place::new();
+    let hub = place.hub();
+    for command in ["get", "version"] {
+        let mut child =
+            crate::support::program(&[command, "none", "--json", "--hub", &hub.address])
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("holds no value"));
+    }
+}
+
+#[test]
+fn what_others_wrote_does_not_steer_the_terminal() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "agent-1");
+    let (key, value) = ("k\u{1b}[31m\nforged", "v\u{1b}]0;title\u{7}\u{9b}2J");
+    agent.set(key, &json!(value));
+    agent.set("list", &json!([value]));
+    agent.set(&"l".repeat(1_000), &json!(1));
+    agent.flush();
+    for args in [&["delta"][..], &["sync", key], &["status"]] {
+        let table = stdout(&hub.client(args));
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(!table.contains(steers), "{table:?}");
+        assert!(!table.contains("\nforged"), "{table:?}");
+        assert!(!table.contains(&"l".repeat(100)), "{table:?}");
+    }
+    let table = stdout(&hub.client(&["delta"]));
+    assert!(table.contains("\\u{1b}"), "{table}");
+    // Asked for by itself, a value comes as it is.
+    assert_eq!(stdout(&hub.client(&["get", key])), format!("{value}\n"));
 }
