@@ -37,7 +37,16 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     })?;
     run_step("test", || step(&["test", "--workspace"]))?;
     run_step("doc", || {
-        let mut command = cargo(root, &["doc", "--workspace", "--no-deps", "--locked"]);
+        let mut command = cargo(
+            root,
+            &[
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--all-features",
+                "--locked",
+            ],
+        );
         command.env("RUSTDOCFLAGS", "-D warnings");
         shell::run(command)
     })?;

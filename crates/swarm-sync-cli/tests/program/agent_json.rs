@@ -1,11 +1,8 @@
 //! Every request an agent takes, and the order of its answers.
 
-use std::io::Write;
-use std::time::Instant;
-
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, PATIENCE, Place, program, stderr, stdout, until};
+use crate::support::{Agent, Place, until};
 
 #[test]
 fn writes_answer_with_their_id_and_durability() {
@@ -378,59 +375,4 @@ fn quit_and_the_end_of_input_answer_everything_first() {
     );
     let read = hub.client(&["get", "k199"]);
     assert_eq!(read.stdout, b"199\n");
-}
-
-/// Runs an agent on these lines, then the end of its input.
-fn fed(hub: &str, data: &std::path::Path, lines: &[Json], more: &[&str]) -> (Vec<String>, String) {
-    let data = data.to_string_lossy();
-    let args = [
-        "agent", "--json", "--hub", hub, "--id", "fed", "--data", &data,
-    ];
-    let mut child = program(&[&args, more].concat())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    for line in lines {
-        writeln!(stdin, "{line}").expect("it reads");
-    }
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{}", stderr(&output));
-    let lines = stdout(&output).lines().map(str::to_owned).collect();
-    (lines, stderr(&output))
-}
-
-#[test]
-fn the_last_writes_reach_a_hub_that_is_there() {
-    let place = Place::new();
-    let hub = place.hub();
-    let set = |key: &str| json!({"op": "set", "key": key, "value": key});
-    let cases = [
-        vec![set("by-the-end")],
-        vec![set("by-quitting"), json!({"op": "quit"})],
-    ];
-    for lines in cases {
-        let (_, log) = fed(&hub.address, &place.path("fed"), &lines, &[]);
-        assert_eq!(log, "");
-        let key = lines[0]["key"].as_str().expect("a key");
-        let read = hub.client(&["get", key]);
-        assert_eq!(read.stdout, format!("{key}\n").into_bytes());
-    }
-}
-
-#[test]
-fn writes_that_reach_no_hub_are_counted() {
-    let place = Place::new();
-    let set = |key: &str| json!({"op": "set", "key": key, "value": 1});
-    let (data, two) = (place.path("fed"), [set("a"), set("b")]);
-    let (_, log) = fed("127.0.0.1:1", &data, &two, &["--offline"]);
-    assert!(log.contains("2 writes wait on disk for the hub"), "{log}");
-    let started = Instant::now();
-    let (lines, log) = fed("127.0.0.1:1", &data, &[set("c")], &[]);
-    assert!(lines[0].contains("\"pending_writes\":2"), "{lines:?}");
-    assert!(log.contains("3 writes wait on disk for the hub"), "{log}");
-    assert!(started.elapsed() < PATIENCE / 4, "no hub is waited for");
 }

@@ -1,8 +1,6 @@
 //! Whatever is not a request gets an answer that says what to do; nothing changes, the process
 //! lives on.
 
-use std::io::Write;
-
 use serde_json::{Value as Json, json};
 
 use crate::support::{Agent, Place, Process, json_of, run, stderr};
@@ -202,59 +200,6 @@ fn many_large_lines_are_all_answered() {
     for id in 0..20 {
         assert_eq!(agent.answer(&json!(id))["value"], "before");
     }
-}
-
-/// The system refuses to let the store's file grow further, as on a full disk.
-#[test]
-#[cfg(target_os = "linux")]
-fn an_agent_whose_store_fails_says_so_and_ends() {
-    let place = Place::new();
-    let data = place.path("a");
-    let program = crate::support::program(&[]);
-    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", limited])
-        .arg(program.get_program())
-        .args([
-            "agent",
-            "--json",
-            "--hub",
-            "127.0.0.1:1",
-            "--id",
-            "a",
-            "--data",
-        ])
-        .arg(&data)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("there is a shell");
-    let mut stdin = child.stdin.take().expect("piped");
-    let writer = std::thread::spawn(move || {
-        for number in 0..1_000 {
-            // What cannot be compressed.
-            let value: Vec<u64> = (0..4_000)
-                .map(|n: u64| (n + number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1)
-                .collect();
-            let line =
-                json!({"id": number, "op": "set", "key": format!("k{number}"), "value": value});
-            if writeln!(stdin, "{line}").is_err() {
-                return;
-            }
-        }
-        // Not the end of the input: it is to end by itself.
-        std::thread::sleep(crate::support::PATIENCE);
-    });
-    let output = child.wait_with_output().expect("it ends");
-    drop(writer);
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-    let event = json_of(&output);
-    assert_eq!(event["event"], "stopped", "{event}");
-    assert_eq!(event["error"]["kind"], "stopped");
-    let message = event["error"]["message"].as_str().expect("a sentence");
-    assert!(message.contains("its store failed"), "{message}");
-    assert!(stderr(&output).contains(message), "{}", stderr(&output));
 }
 
 #[test]

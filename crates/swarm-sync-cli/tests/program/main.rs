@@ -9,6 +9,7 @@
 //! - `demo`: the demonstration, whole and failing
 //! - `help`: what `--help` teaches
 
+mod agent_end;
 mod agent_json;
 mod bad_input;
 mod demo;
