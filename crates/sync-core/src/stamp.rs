@@ -88,6 +88,8 @@ pub trait Clock: Send + Sync + fmt::Debug {
 pub struct HybridClock {
     last: Stamp,
     drift_ms_max: u64,
+    /// Whether `last` may be of a clock that was set wrong.
+    distrusted: bool,
 }
 
 impl HybridClock {
@@ -98,11 +100,17 @@ impl HybridClock {
         Self {
             last: high_water,
             drift_ms_max,
+            distrusted: false,
         }
     }
 
     /// A stamp greater than every one issued or observed and than `floor`.
     pub fn tick(&mut self, now: Now, floor: Option<Stamp>) -> Stamp {
+        let limit = now.wall_ms.saturating_add(self.drift_ms_max);
+        if self.distrusted && self.last.millis() > limit {
+            self.last = Stamp::default();
+            self.distrusted = false;
+        }
         let past = floor.map_or(self.last, |f| f.max(self.last));
         self.last = Stamp::at_millis(now.wall_ms).max(past.next());
         self.last
@@ -120,6 +128,12 @@ impl HybridClock {
     pub fn believes(&self, stamp: Stamp, now: Now) -> bool {
         let known = now.wall_ms.max(self.last.millis());
         stamp.millis() <= known.saturating_add(self.drift_ms_max)
+    }
+
+    /// The stamps issued were refused as too far in the future. Once the wall clock has been put right
+    /// it is followed again, instead of waiting for it to reach that future.
+    pub fn distrust(&mut self) {
+        self.distrusted = true;
     }
 
     /// The greatest stamp issued or adopted; persist it with whatever carries it.
@@ -170,6 +184,14 @@ mod tests {
         clock.observe(Stamp::at_millis(9_999), at(1_000));
         assert_eq!(clock.high_water().millis(), 1_500);
         assert!(!clock.believes(Stamp::at_millis(2_001), at(1_000)));
+    }
+
+    #[test]
+    fn a_future_that_was_refused_is_given_up() {
+        let mut clock = HybridClock::new(Stamp::at_millis(9_000), Duration::from_millis(500));
+        clock.distrust();
+        assert_eq!(clock.tick(at(8_700), None).millis(), 9_000);
+        assert_eq!(clock.tick(at(1_000), None).millis(), 1_000);
     }
 
     #[test]

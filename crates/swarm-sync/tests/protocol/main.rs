@@ -7,6 +7,7 @@
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
+//! - `seeds`: schedules that the simulation has found, told by hand
 
 mod commits;
 mod cursors;
@@ -15,4 +16,5 @@ mod disk;
 mod fates;
 mod manners;
 mod rounds;
+mod seeds;
 mod stage;

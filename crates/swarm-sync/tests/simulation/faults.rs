@@ -7,7 +7,7 @@ use crate::world::{Event, World};
 const FAULT_PAUSE_US: u64 = 40_000;
 
 /// Longest time until the other side notices a cut, or a node comes back.
-const NOTICE_US_MAX: u64 = 400_000;
+pub(crate) const NOTICE_US_MAX: u64 = 400_000;
 
 impl World {
     pub(crate) fn fault(&mut self) {

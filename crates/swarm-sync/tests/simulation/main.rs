@@ -93,7 +93,8 @@ fn heal(world: &mut World) {
         world.schedule(0, Event::StartReplica(n));
     }
     let until = world.now_us + HEAL_US_MAX;
-    let mut next_look = world.now_us;
+    // By then the last cut has been noticed, and what was held up has arrived.
+    let mut next_look = world.now_us + faults::NOTICE_US_MAX + network::DELAY_US_MAX;
     while world.violation.is_none() {
         world.step();
         if world.now_us < next_look {
@@ -112,6 +113,7 @@ fn heal(world: &mut World) {
         world.require(!late, || format!("never agreed: {differences}"));
     }
     if world.violation.is_none() {
+        world.check_round();
         world.check_healed();
     }
 }

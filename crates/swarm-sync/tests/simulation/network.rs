@@ -11,7 +11,7 @@ use crate::world::{Event, World};
 const LATENCY_US: (u64, u64) = (200, 4_000);
 
 /// Longest extra way of a message that is held up: longer than a retry.
-const DELAY_US_MAX: u64 = 900_000;
+pub(crate) const DELAY_US_MAX: u64 = 900_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Answer, Entry, Key, PayloadKind, Reason, Receipt, SyncReport, Value, WriteId};
+use sync_core::codec::List;
+use sync_core::{
+    Answer, Ask, Entry, Key, PayloadKind, Reason, Receipt, SyncReport, Value, Version, WriteId,
+};
 use sync_protocol::{Hub, KeyState, Keyspace};
 
+use crate::workload::Asked;
 use crate::world::World;
 
 /// What operations in force have replaced; what they have perhaps, where a hub lost its disk.
@@ -188,6 +192,37 @@ impl World {
         lines.join("\n")
     }
 
+    /// One round over everything reaches everyone, finds nothing new and moves no state.
+    pub(crate) fn check_round(&mut self) {
+        let before = self.hub.machine.as_ref().map(Hub::revision);
+        let (now, keys) = (self.hub_now(), List(self.plan.keys.clone()));
+        let request = self.new_request(Asked::Round);
+        self.last_report = None;
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_ask(
+                now,
+                request,
+                Ask::Sync {
+                    keys,
+                    timeout_ms: None,
+                },
+            );
+        }
+        self.drain_hub();
+        while self.violation.is_none() && self.asked.contains_key(&request) {
+            self.step();
+        }
+        let report = self.last_report.take();
+        let everyone = report.as_ref().is_some_and(|report| {
+            let all = [&report.responded, &report.in_step];
+            let reached = all.iter().all(|agents| agents.len() == self.replicas.len());
+            reached && report.bytes == 0 && Some(report.revision) == before
+        });
+        self.require(everyone, || {
+            format!("a round after healing came to {report:?}")
+        });
+    }
+
     /// Once healed.
     pub(crate) fn check_healed(&mut self) {
         let ids: Vec<WriteId> = self.ghost.ops.keys().cloned().collect();
@@ -325,7 +360,7 @@ impl World {
             let Some(hub) = &mut self.hub.machine else {
                 return;
             };
-            hub.handle_ask(now, u64::MAX, sync_core::Ask::Get(key.clone()));
+            hub.handle_ask(now, u64::MAX, Ask::Get(key.clone()));
             let mut expected: Option<Value> = None;
             while let Some(output) = self.hub.machine.as_mut().and_then(Hub::poll_output) {
                 if let sync_protocol::HubOutput::Answer {
@@ -344,20 +379,14 @@ impl World {
     }
 }
 
-fn goes_back(
-    floor: &std::collections::BTreeMap<Key, sync_core::Version>,
-    space: &Keyspace,
-) -> Option<Key> {
+fn goes_back(floor: &std::collections::BTreeMap<Key, Version>, space: &Keyspace) -> Option<Key> {
     let lower = floor.iter().find(|(key, version)| {
         space.get(key).map(KeyState::version).unwrap_or_default() < **version
     });
     lower.map(|(key, _)| key.clone())
 }
 
-fn note_versions(
-    floor: &mut std::collections::BTreeMap<Key, sync_core::Version>,
-    space: &Keyspace,
-) {
+fn note_versions(floor: &mut std::collections::BTreeMap<Key, Version>, space: &Keyspace) {
     for (key, state) in space.iter_after(None) {
         if floor.get(key) != Some(&state.version()) {
             floor.insert(key.clone(), state.version());
@@ -373,11 +402,11 @@ fn entry(space: &Keyspace, key: &Key) -> Entry {
 }
 
 fn same_entries(a: &Keyspace, b: &Keyspace) -> bool {
-    let live = |space: &Keyspace| -> Vec<(Key, Entry)> {
+    let live = |space: &Keyspace| -> Vec<(Key, Version, Entry)> {
         let all = space.iter_after(None);
         let touched = all.filter(|(_, s)| !s.entry().context().is_empty());
         touched
-            .map(|(key, state)| (key.clone(), state.entry().clone()))
+            .map(|(key, state)| (key.clone(), state.version(), state.entry().clone()))
             .collect()
     };
     live(a) == live(b)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    Answer, Ask, Body, Cursor, Entry, Key, Message, Operation, PayloadKind, Receipt, RequestError,
-    Since, Value, WriteId,
+    Answer, Ask, Body, Cursor, Entry, Key, Message, Operation, Payload, PayloadKind, Receipt,
+    RequestError, Since, Value, WriteId,
 };
 use sync_protocol::{Command, KeyState, Outcome};
 
@@ -137,7 +137,7 @@ impl World {
             let gone_now: BTreeSet<WriteId> = gone.cloned().collect();
             let expected = ghost::shown(&operation, &before, &id.writer);
             let text = format!("{operation:?} of {key} replaced {gone_now:?}, shown {expected:?}");
-            let fights = key.as_str().starts_with("fight");
+            let fights = fights(&key);
             self.trace.say(|| format!("{id}: {text}"));
             self.require(fights || gone_now == expected, || text);
             let over = after.write(&id).map(|write| &write.over);
@@ -152,6 +152,7 @@ impl World {
             self.check_own_write(n, &key, &operation, value);
         }
         self.drain_replica(n);
+        self.check_read(n, &key);
     }
 
     fn write_at_hub(&mut self) {
@@ -360,7 +361,10 @@ impl World {
                     .cleared
                     .extend(ids.into_iter().map(|id| (id, true)));
             }
-            (Asked::Round, Answer::Synced(report)) => self.check_report(&report),
+            (Asked::Round, Answer::Synced(report)) => {
+                self.check_report(&report);
+                self.last_report = Some(report);
+            }
             (Asked::Delta, Answer::Delta(delta)) => {
                 for change in delta.changes {
                     match change.value {
@@ -372,6 +376,26 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// A read shows nothing that nobody wrote.
+    fn check_read(&mut self, n: usize, key: &Key) {
+        let now = self.clock(n);
+        let replica = self.replicas[n].machine.as_ref();
+        let value = replica.and_then(|r| r.get(now, key)?.value);
+        let written = |payload| self.ghost.written.contains(&(key.clone(), payload));
+        let known = match &value {
+            Some(Value::List(items)) => items.iter().all(|item| {
+                // Where rules fight, a value may still be read by the rule that has lost.
+                written(Payload::element(item)) || written(Payload::put(item)) || fights(key)
+            }),
+            Some(Value::Int(_)) if key.as_str().starts_with("counter") || fights(key) => true,
+            Some(value) => written(Payload::put(value)),
+            None => true,
+        };
+        self.require(known, || {
+            format!("replica {n} reads {value:?} of {key}, which nobody wrote")
+        });
     }
 
     /// A read right after a write shows it.
@@ -417,6 +441,10 @@ impl World {
             format!("replica {n} reads {after:?} after {text} of {key}")
         });
     }
+}
+
+fn fights(key: &Key) -> bool {
+    key.as_str().starts_with("fight")
 }
 
 /// The write that a hub just made for somebody.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{AgentId, Hello, Incarnation, Now, Role, SessionId};
-use sync_core::{Key, Version};
+use sync_core::{Key, SyncReport, Version};
 use sync_protocol::{Hub, Replica};
 
 use crate::disk::{Disk, Image};
@@ -84,6 +84,7 @@ pub(crate) struct World {
     pub(crate) next_request: u64,
     pub(crate) next_value: i64,
     pub(crate) reader: Reader,
+    pub(crate) last_report: Option<SyncReport>,
     pub(crate) stats: Stats,
     /// Whether faults and work go on.
     pub(crate) faulty: bool,
@@ -156,6 +157,7 @@ impl World {
             next_request: 0,
             next_value: 0,
             reader: Reader::default(),
+            last_report: None,
             stats: Stats::default(),
             faulty: true,
             events: 0,

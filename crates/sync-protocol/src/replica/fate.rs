@@ -133,6 +133,9 @@ impl Replica {
             // A reason takes the place of none.
             let held = self.receipts.get(&receipt.write).map(|held| &held.reason);
             let is_new = held.is_none_or(|r| *r == Reason::Unknown && *r != receipt.reason);
+            if matches!(receipt.reason, Reason::FutureStamp { .. }) {
+                self.clock.distrust();
+            }
             if receipt.refused() {
                 self.undo(&receipt, id, is_new, &mut ops);
             }
