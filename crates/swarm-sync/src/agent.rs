@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sync_core::{
     Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Incarnation, Key, Operation, Receipt,
-    RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
+    Reply, RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -342,7 +342,7 @@ impl Agent {
         self.failure.get().cloned().unwrap_or_else(orderly)
     }
 
-    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Result<Answer, RequestError> {
+    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
         let timeout = wait.unwrap_or(self.default_timeout * 2);
         match self.run(Command::Ask { ask, timeout }).await? {
             Outcome::Answered(answer) => Ok(answer),

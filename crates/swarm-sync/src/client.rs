@@ -5,8 +5,8 @@ use std::time::Duration;
 use sync_core::codec;
 use sync_core::{
     Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
-    Message, Operation, RequestError, Role, Since, StateVersion, SwarmId, SyncReport,
-    TransportError, Value, Version,
+    Message, Operation, Piece, Pieces, Reply, RequestError, Role, Since, StateVersion, SwarmId,
+    SyncReport, TransportError, Value, Version,
 };
 
 use crate::error::StartError;
@@ -16,6 +16,8 @@ use crate::hub::unexpected;
 #[derive(Debug)]
 pub struct Client {
     connection: Connection,
+    /// What has arrived of the answer.
+    pieces: Pieces,
     next_request: u64,
     timeout: Duration,
 }
@@ -33,6 +35,7 @@ impl Client {
         let connection = link.connect(&hello).await?;
         Ok(Self {
             connection,
+            pieces: Pieces::default(),
             next_request: 0,
             timeout,
         })
@@ -110,7 +113,7 @@ impl Client {
     }
 
     /// Any request.
-    pub async fn ask(&mut self, ask: Ask) -> Result<Answer, RequestError> {
+    pub async fn ask(&mut self, ask: Ask) -> Reply {
         self.next_request += 1;
         let request = self.next_request;
         let limit = self.timeout;
@@ -129,12 +132,12 @@ impl Client {
         self.connection.sender.close().await;
     }
 
-    async fn exchange(&mut self, request: u64, ask: Ask) -> Result<Answer, RequestError> {
+    async fn exchange(&mut self, request: u64, ask: Ask) -> Reply {
         let lost = |reason: String| RequestError::ConnectionLost { reason };
         let frame = codec::encode(&Body::Request { request, ask }.into());
         let sent = self.connection.sender.send(vec![frame]).await;
         sent.map_err(|error| match error {
-            TransportError::FrameTooLarge { bytes, limit } => RequestError::TooLarge {
+            TransportError::FrameTooLarge { bytes, limit } => RequestError::RequestTooLarge {
                 bytes: bytes as u64,
                 limit: limit as u64,
             },
@@ -147,14 +150,23 @@ impl Client {
                 if let Message {
                     body:
                         Body::Reply {
-                            request: answered,
-                            answer,
+                            request: of,
+                            index,
+                            frames,
                         },
-                    ..
+                    segments,
                 } = message
-                    && answered == request
+                    && of == request
                 {
-                    return answer;
+                    let piece = Piece {
+                        of,
+                        index,
+                        count: frames,
+                    };
+                    let reply = self.pieces.take("an answer", piece, &segments);
+                    if let Some(reply) = reply.map_err(|e| lost(e.to_string()))? {
+                        return reply;
+                    }
                 }
             }
         }

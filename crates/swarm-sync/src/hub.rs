@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Delta, HubStatus, Key, RequestError, Since, StateVersion, SwarmId,
+    AgentId, Answer, Ask, Delta, HubStatus, Key, Reply, RequestError, Since, StateVersion, SwarmId,
     SyncReport, Version,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -165,7 +165,7 @@ impl StateSynchronizer {
         self.reason()
     }
 
-    async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Result<Answer, RequestError> {
+    async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Reply {
         let (done, answer) = oneshot::channel();
         self.command(
             HubCommand::Ask {

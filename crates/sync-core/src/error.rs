@@ -150,6 +150,24 @@ pub enum RequestError {
         /// The largest allowed.
         limit: u64,
     },
+    /// The request does not fit a message.
+    #[error("the request takes {bytes} bytes; the limit is {limit}: name fewer keys at a time")]
+    RequestTooLarge {
+        /// Its encoded size in bytes.
+        bytes: u64,
+        /// The largest allowed.
+        limit: u64,
+    },
+    /// The hub has the answer, but it is larger than an answer may be.
+    #[error(
+        "the answer takes {bytes} bytes; the limit is {limit}: ask for less at a time, or read it through an agent, which holds the state itself"
+    )]
+    AnswerTooLarge {
+        /// Its encoded size in bytes.
+        bytes: u64,
+        /// The largest allowed.
+        limit: u64,
+    },
     /// The value, key or metadata is not valid.
     #[error("{reason}")]
     Invalid {
@@ -252,6 +270,8 @@ impl RequestError {
         match self {
             Self::Operation { .. } => "operation",
             Self::TooLarge { .. } => "too-large",
+            Self::RequestTooLarge { .. } => "request-too-large",
+            Self::AnswerTooLarge { .. } => "answer-too-large",
             Self::Invalid { .. } => "invalid",
             Self::NobodyConnected { .. } => "nobody-connected",
             Self::NobodyAnswered { .. } => "nobody-answered",

@@ -33,6 +33,7 @@ pub mod entry;
 pub mod error;
 pub mod id;
 pub mod message;
+pub mod pieces;
 pub mod receipt;
 pub mod report;
 pub mod resolver;
@@ -54,7 +55,8 @@ pub use id::{
     AgentId, Epoch, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq, SwarmId,
     Version, WriteId, Writer,
 };
-pub use message::{Answer, Ask, Body, DeltaOutcome, Message, RoundId, Standing};
+pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
+pub use pieces::{Piece, Pieces};
 pub use receipt::{Reason, Receipt};
 pub use report::{
     Ack, Delta, HubStatus, KeyReport, MemberStatus, Since, StateMetadata, StateVersion, SyncReport,

@@ -11,7 +11,6 @@ use crate::cursor::{Cursor, Resume};
 use crate::digest::Digest;
 use crate::error::RequestError;
 use crate::id::{Epoch, Incarnation, Key, Revision, Seq, Version, WriteId};
-use crate::receipt::Receipt;
 use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport};
 use crate::resolver::Operation;
 use crate::value::Value;
@@ -48,7 +47,7 @@ impl From<Body> for Message {
 }
 
 /// What a message says. Segments go with `Push`, `StateResponse`, `Offer`, `DeltaReply`,
-/// `StateUpdate` and `RepairReply`.
+/// `StateUpdate` and `RepairReply`; a piece (see [`crate::pieces`]) with `Receipts` and `Reply`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[expect(
     clippy::exhaustive_enums,
@@ -175,10 +174,14 @@ pub enum Body {
         /// How many frames carry the entry.
         frames: u32,
     },
-    /// Hub to agent: what became of your writes.
+    /// Hub to agent: what became of your writes, a [`List`] of receipts, oldest first, in pieces.
     Receipts {
-        /// Oldest first.
-        receipts: List<Receipt>,
+        /// Numbers the deliveries of a connection.
+        delivery: u64,
+        /// This piece, from 0.
+        index: u32,
+        /// How many pieces there are.
+        frames: u32,
     },
     /// Agent to hub: these receipts are durable here.
     ReceiptsTaken {
@@ -204,14 +207,19 @@ pub enum Body {
         /// What to do.
         ask: Ask,
     },
-    /// Hub to the asker.
+    /// Hub to the asker: a [`Reply`] in pieces.
     Reply {
         /// That of the request.
         request: u64,
-        /// The answer, or why there is none.
-        answer: Result<Answer, RequestError>,
+        /// This piece, from 0.
+        index: u32,
+        /// How many pieces there are.
+        frames: u32,
     },
 }
+
+/// The answer to a request, or why there is none.
+pub type Reply = Result<Answer, RequestError>;
 
 /// Where the hub is, for one agent: what it compares itself with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

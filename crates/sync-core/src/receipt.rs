@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
+use crate::codec;
 use crate::id::{AgentId, Key, Revision, WriteId};
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
@@ -71,6 +72,11 @@ impl Receipt {
     /// The agent it is for.
     pub fn addressee(&self) -> &AgentId {
         self.write.writer.agent()
+    }
+
+    /// How many bytes it takes on the wire. O(size): it is encoded for that.
+    pub fn weight(&self) -> usize {
+        codec::to_bytes(self).len()
     }
 
     /// Whether the write was never admitted, or may not have been, so that its writer has to undo its

@@ -7,11 +7,12 @@ mod wire;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
+use bincode::{BorrowDecode, Encode};
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
 use sync_core::{
-    Answer, Ask, Body, Context, DecodeError, DeltaOutcome, Entry, Message, Payload, Revision,
-    Segment, Seq, Span, Stamp, Value, Version, Write, codec,
+    Answer, Ask, Body, Context, DecodeError, DeltaOutcome, Entry, Message, Payload, Piece, Pieces,
+    Reply, RequestError, Revision, Segment, Seq, Span, Stamp, Value, Version, Write, codec, pieces,
 };
 
 use wire::{bodies, frame, id, key, messages, segments, value, writer};
@@ -52,26 +53,27 @@ fn name(body: &Body) -> &'static str {
             Ask::Clear(_) => "ask-clear",
             Ask::Status => "ask-status",
         },
-        Body::Reply {
-            answer: Ok(answer), ..
-        } => match answer {
-            Answer::Version(_) => "version",
-            Answer::State(_) => "state",
-            Answer::Keys { .. } => "keys",
-            Answer::Delta(_) => "delta",
-            Answer::Written(_) => "written",
-            Answer::Synced(_) => "synced",
-            Answer::Cleared(_) => "cleared",
-            Answer::Status(_) => "status",
-        },
-        Body::Reply {
-            answer: Err(error), ..
-        } => error.kind(),
+        Body::Reply { .. } => "reply",
     }
 }
 
-/// How many names [`name`] knows.
-const NAMES: usize = 50;
+/// The same for answers and errors.
+fn reply_name(reply: &Reply) -> &'static str {
+    match reply {
+        Ok(Answer::Version(_)) => "version",
+        Ok(Answer::State(_)) => "state",
+        Ok(Answer::Keys { .. }) => "keys",
+        Ok(Answer::Delta(_)) => "delta",
+        Ok(Answer::Written(_)) => "written",
+        Ok(Answer::Synced(_)) => "synced",
+        Ok(Answer::Cleared(_)) => "cleared",
+        Ok(Answer::Status(_)) => "status",
+        Err(error) => error.kind(),
+    }
+}
+
+/// How many names [`name`] and [`reply_name`] know.
+const NAMES: (usize, usize) = (29, 24);
 
 #[test]
 fn every_message_reads_back() {
@@ -80,11 +82,50 @@ fn every_message_reads_back() {
     }
 }
 
+/// Answers and receipts, whole and in pieces, and neither when they are cut short or go on.
+#[test]
+fn everything_that_travels_in_pieces_reads_back() {
+    for reply in bodies::replies() {
+        assert_travels(&reply);
+    }
+    assert_travels(&bodies::receipts());
+}
+
+fn assert_travels<T>(item: &T)
+where
+    T: Encode + for<'a> BorrowDecode<'a, ()> + PartialEq + fmt::Debug,
+{
+    for page in [1, 7, 1 << 20] {
+        let cut = pieces::cut(item, page).unwrap();
+        let count = u32::try_from(cut.len()).unwrap();
+        let mut pieces = Pieces::default();
+        let taken = (0..count).zip(&cut).map(|(index, bytes)| {
+            let piece = Piece {
+                of: 1,
+                index,
+                count,
+            };
+            let bytes = std::slice::from_ref(bytes);
+            pieces.take::<T>("an item", piece, bytes).unwrap()
+        });
+        let taken: Vec<T> = taken.flatten().collect();
+        assert_eq!(taken.as_slice(), std::slice::from_ref(item));
+    }
+    let whole = codec::to_bytes(item);
+    for end in 0..whole.len() {
+        assert!(codec::from_bytes::<T>("an item", &whole[..end]).is_err());
+    }
+    let longer = [&whole[..], &[0]].concat();
+    assert!(codec::from_bytes::<T>("an item", &longer).is_err());
+}
+
 /// A case that is not among the samples would not be tested anywhere here.
 #[test]
 fn the_samples_hold_every_case() {
     let names: BTreeSet<_> = bodies::all().iter().map(name).collect();
-    assert_eq!(names.len(), NAMES, "{names:?}");
+    assert_eq!(names.len(), NAMES.0, "{names:?}");
+    let names: BTreeSet<_> = bodies::replies().iter().map(reply_name).collect();
+    assert_eq!(names.len(), NAMES.1, "{names:?}");
 }
 
 #[test]
@@ -326,10 +367,14 @@ fn the_bytes_of_the_format_have_not_changed() {
         "committed",
         "receipts-taken",
         "ask-write",
-        "too-large",
+        "reply",
     ] {
         cases.push((name.to_owned(), frame(&body(name).into())));
     }
+    let too_large = RequestError::TooLarge { bytes: 2, limit: 1 };
+    let refused = Reply::Err(too_large);
+    cases.push(("too-large".to_owned(), codec::to_bytes(&refused)));
+    cases.push(("receipts".to_owned(), codec::to_bytes(&bodies::receipts())));
     let mut found = String::new();
     for (name, bytes) in cases {
         writeln!(found, "{name} {}", Hex(&bytes)).unwrap();

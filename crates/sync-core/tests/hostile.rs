@@ -4,9 +4,12 @@
 
 mod wire;
 
+use bincode::{BorrowDecode, Encode};
 use bytes::Bytes;
-use sync_core::{Body, Key, Message, Payload, Segment, Value, codec};
+use sync_core::codec::List;
+use sync_core::{Body, Key, Message, Payload, Receipt, Reply, Segment, Value, codec};
 
+use wire::bodies::{receipts, replies};
 use wire::{frame, messages, segments};
 
 /// bincode's variable-length integer.
@@ -323,9 +326,11 @@ fn noise_is_refused_or_read_but_nothing_else() {
     };
     let heads: Vec<Bytes> = messages().iter().map(frame).collect();
     let bodies: Vec<Bytes> = segments().iter().map(Segment::encode).collect();
+    let mut replies: Vec<Bytes> = replies().iter().map(codec::to_bytes).collect();
+    replies.push(codec::to_bytes(&receipts()));
     let mut read = 0_u32;
     for round in 0..100_000_u32 {
-        let pool = if round % 2 == 0 { &heads } else { &bodies };
+        let pool = [&heads, &bodies, &replies][round as usize % 3];
         let whole = &pool[usize::try_from(next() >> 40).unwrap() % pool.len()];
         let at = usize::try_from(next() >> 40).unwrap() % whole.len();
         let length = usize::try_from(next() >> 58).unwrap();
@@ -349,6 +354,8 @@ fn noise_is_refused_or_read_but_nothing_else() {
             assert_eq!(Segment::decode(&segment.encode()), Ok(segment));
             read += 1;
         }
+        reads_back::<Reply>(&bytes);
+        reads_back::<List<Receipt>>(&bytes);
         if let Ok(value) = Value::decode(&bytes) {
             assert_eq!(value.encode(), bytes);
         }
@@ -374,4 +381,15 @@ fn a_name_inside_a_body_is_checked() {
     let bytes = [&good[..at - 1], &blob(b""), &good[at + 1..]].concat();
     let refused = codec::decode(&bytes.into()).unwrap_err().to_string();
     assert!(refused.contains("empty"), "{refused}");
+}
+
+/// What reads at all reads back.
+fn reads_back<T>(bytes: &[u8])
+where
+    T: Encode + for<'a> BorrowDecode<'a, ()> + PartialEq + std::fmt::Debug,
+{
+    if let Ok(item) = codec::from_bytes::<T>("an item", bytes) {
+        let again = codec::to_bytes(&item);
+        assert_eq!(codec::from_bytes("an item", &again), Ok(item));
+    }
 }

@@ -15,6 +15,8 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Keys one request may name: bounds what a single asker can make the hub hold.
     pub request_keys_max: usize,
+    /// Largest encoded request, in bytes: it must fit a frame.
+    pub request_bytes_max: usize,
     /// How far a stamp may lie ahead of the receiver's clock. More than any real skew between
     /// machines that run NTP, less than a clock that was set wrong.
     pub drift_max: Duration,
@@ -34,6 +36,7 @@ impl Default for Limits {
             value_bytes_max: 512 * 1024,
             page_bytes: 256 * 1024,
             request_keys_max: 100_000,
+            request_bytes_max: 768 * 1024,
             drift_max: Duration::from_mins(1),
             outbox_bytes_max: 256 * 1024 * 1024,
             siblings_max: 64,

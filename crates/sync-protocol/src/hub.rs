@@ -1,6 +1,7 @@
 //! The hub of one swarm: collects, resolves, commits, numbers, fans out.
 
 mod adopted;
+mod answer;
 mod ask;
 mod commit;
 mod delta;
@@ -17,9 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Batch, Body, Context, Digest, Epoch, HybridClock, Incarnation, Key,
-    Message, Now, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId,
-    Writer,
+    AgentId, Ask, Batch, Context, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
+    Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId, Writer,
 };
 
 use crate::config::HubConfig;
@@ -61,7 +61,7 @@ pub enum HubOutput {
         /// The number its caller gave it.
         request: u64,
         /// The answer, or why there is none.
-        answer: Result<Answer, RequestError>,
+        answer: Reply,
     },
     /// Close a connection: its peer broke the protocol.
     Disconnect {
@@ -245,15 +245,6 @@ impl Hub {
             session,
             message: message.into(),
         });
-    }
-
-    fn reply(&mut self, to: ReplyTo, answer: Result<Answer, RequestError>) {
-        match to {
-            ReplyTo::Local(request) => self.gate.push(HubOutput::Answer { request, answer }),
-            ReplyTo::Remote(session, request) => {
-                self.send(session, Body::Reply { request, answer });
-            }
-        }
     }
 
     fn disconnect(&mut self, session: SessionId, reason: &str) {

@@ -33,36 +33,21 @@
 //! that ended stays ended: connecting again, paced by [`Backoff`], is the caller's decision. Names
 //! are believed and bytes travel in the clear: keep to loopback or a network that is trusted.
 
+#![cfg_attr(
+    not(feature = "tcp"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it only bytes on a wire need"
+    )
+)]
+
 mod backoff;
-#[cfg_attr(
-    not(feature = "tcp"),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "some of it only bytes on a wire need"
-    )
-)]
 mod frame;
-#[cfg_attr(
-    not(feature = "tcp"),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "some of it only bytes on a wire need"
-    )
-)]
 mod hub;
 mod memory;
 mod meter;
 mod options;
-#[cfg_attr(
-    not(feature = "tcp"),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "some of it only bytes on a wire need"
-    )
-)]
 mod outbox;
 mod registry;
 mod signal;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sync_core::codec;
 use sync_core::{
-    AgentId, Answer, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, RequestError,
+    AgentId, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, Reply, RequestError,
     SessionId, Store, SwarmId, TransportError,
 };
 use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
@@ -29,7 +29,7 @@ pub(super) enum HubCommand {
     Ask {
         swarm: SwarmId,
         ask: Ask,
-        done: oneshot::Sender<Result<Answer, RequestError>>,
+        done: oneshot::Sender<Reply>,
     },
     Register {
         swarm: SwarmId,
@@ -57,7 +57,7 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<HubCommand>,
     hubs: BTreeMap<SwarmId, Hub>,
     sessions: BTreeMap<SessionId, SwarmId>,
-    answers: BTreeMap<u64, oneshot::Sender<Result<Answer, RequestError>>>,
+    answers: BTreeMap<u64, oneshot::Sender<Reply>>,
     next_request: u64,
     /// Set once the store has failed: what is on disk is unknown, so this task ends.
     failure: Arc<OnceLock<String>>,

@@ -4,10 +4,12 @@
 //! - `sync`: writes, full synchronization, deltas, versions, clear
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
+//! - `large`: what does not fit a frame
 //! - `durable`: sled on both sides, across restarts
 
 mod durable;
 mod fates;
+mod large;
 mod links;
 mod support;
 mod sync;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_sync::{
-    Agent, AgentBuilder, Coordinator, CoordinatorOptions, Durability, Key, LinkOptions,
-    MemoryCoordinator, MemoryStore, RequestError, StateSynchronizer, Store, SwarmId,
+    Agent, AgentBuilder, AgentId, Client, Coordinator, CoordinatorOptions, Durability, Key, Link,
+    LinkOptions, MemoryCoordinator, MemoryStore, RequestError, StateSynchronizer, Store, SwarmId,
     TcpCoordinator, TcpLink,
 };
 
@@ -56,6 +56,16 @@ impl Wire {
             }
         };
         builder.swarm("team")
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        let link: Arc<dyn Link> = match self {
+            Self::Memory(memory) => Arc::new(memory.link()),
+            Self::Tcp(tcp) => Arc::new(TcpLink::new(tcp.local_addr(), LinkOptions::default())),
+        };
+        let name = AgentId::new("client").expect("a name");
+        let client = Client::connect(&*link, team(), name, PATIENCE).await;
+        client.expect("the hub is there")
     }
 
     pub(crate) async fn agents<const N: usize>(&self) -> [Agent; N] {

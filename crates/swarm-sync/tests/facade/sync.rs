@@ -204,26 +204,6 @@ async fn swarms_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn an_entry_larger_than_a_frame_travels_in_parts() {
-    for wire in Wire::both().await {
-        let hub = wire.memory_hub().await;
-        let [writer] = wire.agents::<1>().await;
-        let padding = "x".repeat(1_000);
-        for n in 0..3_000 {
-            writer
-                .insert("large", format!("{n}-{padding}"))
-                .await
-                .unwrap();
-        }
-        flush(&writer).await;
-        let newcomer = wire.agent("newcomer").start().await.unwrap();
-        converged(&hub, &[&writer, &newcomer]).await;
-        let set = newcomer.get("large").await.unwrap().unwrap();
-        assert!(matches!(set.value, Some(Value::List(items)) if items.len() == 3_000));
-    }
-}
-
-#[tokio::test]
 async fn metadata_travels_with_its_write() {
     let wire = Wire::memory();
     let hub = wire.memory_hub().await;

@@ -7,7 +7,9 @@ use sync_core::{
     Value,
 };
 
-use crate::stage::{AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, talk, trio};
+use crate::stage::{
+    AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, read_reply, talk, trio,
+};
 
 fn deliver(hub: &mut HubSide, agent: &mut AgentSide, wanted: impl Fn(&Body) -> bool) {
     hub.settle();
@@ -76,11 +78,8 @@ fn a_client_never_gets_one_id_for_two_writes() {
         let said = std::mem::take(&mut hub.said);
         let ids = said
             .into_iter()
-            .filter_map(|(_, message)| match message.body {
-                Body::Reply {
-                    answer: Ok(Answer::Written(ack)),
-                    ..
-                } => ack.write_id,
+            .filter_map(|(_, message)| match read_reply(&message) {
+                Some(Ok(Answer::Written(ack))) => ack.write_id,
                 _ => None,
             });
         ids.collect::<Vec<_>>()

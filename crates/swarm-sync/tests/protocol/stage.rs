@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Body, Durability, Epoch, Hello, Incarnation, Key, Message, Now,
-    Operation, Receipt, RequestError, Role, SessionId, SwarmId, Value, codec,
+    AgentId, Ask, Body, Durability, Epoch, Hello, Incarnation, Key, Message, Now, Operation,
+    Receipt, Reply, RequestError, Role, SessionId, SwarmId, Value, codec,
 };
 use sync_protocol::{
     Command, Hub, HubConfig, HubOutput, HubRecovery, Outcome, Replica, ReplicaConfig,
@@ -35,8 +35,21 @@ fn at(mono: Duration) -> Now {
     }
 }
 
+/// What every coordinator takes by default.
+const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
 fn through_the_codec(message: &Message) -> Message {
-    codec::decode(&codec::encode(message).to_bytes()).expect("what is encoded is decoded")
+    let frame = codec::encode(message).to_bytes();
+    assert!(frame.len() <= FRAME_BYTES_MAX, "too large for a frame");
+    codec::decode(&frame).expect("what is encoded is decoded")
+}
+
+/// The answer that a message carries whole.
+pub(crate) fn read_reply(message: &Message) -> Option<Reply> {
+    let Body::Reply { frames: 1, .. } = message.body else {
+        return None;
+    };
+    codec::from_bytes("an answer", message.segments.first()?).ok()
 }
 
 /// A hub, what it has said and what its disk has not finished.
@@ -44,7 +57,7 @@ pub(crate) struct HubSide {
     pub(crate) hub: Hub,
     pub(crate) disk: Disk,
     pub(crate) said: Vec<(SessionId, Message)>,
-    pub(crate) answers: Vec<(u64, Result<Answer, RequestError>)>,
+    pub(crate) answers: Vec<(u64, Reply)>,
     pub(crate) closed: Vec<(SessionId, String)>,
     pub(crate) mono: Duration,
     config: HubConfig,
@@ -135,13 +148,13 @@ impl HubSide {
     }
 
     /// Asks locally and lets the disk finish; the answer, if there is one yet.
-    pub(crate) fn ask(&mut self, ask: Ask) -> Option<Result<Answer, RequestError>> {
+    pub(crate) fn ask(&mut self, ask: Ask) -> Option<Reply> {
         self.hub.handle_ask(self.now(), u64::MAX, ask);
         self.settle();
         self.take_answer(u64::MAX)
     }
 
-    pub(crate) fn take_answer(&mut self, request: u64) -> Option<Result<Answer, RequestError>> {
+    pub(crate) fn take_answer(&mut self, request: u64) -> Option<Reply> {
         let at = self
             .answers
             .iter()

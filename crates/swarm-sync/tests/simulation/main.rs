@@ -48,6 +48,8 @@ const MUST_HAPPEN: &[&str] = &[
     "repair",
     "refusal",
     "receipts",
+    "receipts in pieces",
+    "answer in pieces",
     "receipt",
     "update in frames",
     "page of several",

@@ -1,7 +1,9 @@
 //! The driver's part: events into machines, outputs out of them, crashes and starts.
 
 use bytes::Bytes;
-use sync_core::{Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Role, SessionId, codec};
+use sync_core::{
+    Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Piece, Role, SessionId, codec,
+};
 use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, ReplicaRecovery};
 
 use crate::network::Direction;
@@ -183,10 +185,8 @@ impl World {
 
     fn send_from_hub(&mut self, session: SessionId, message: &Message) {
         if session == self.hub.client {
-            if let Body::Reply { request, answer } = &message.body {
-                self.answered_by_hub(*request, answer.clone());
-            }
-            return;
+            self.stats.count_message(message);
+            return self.client_hears(message);
         }
         if let Body::DeltaReply {
             outcome: DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. },
@@ -197,6 +197,26 @@ impl World {
             self.replicas[n].mismatch = true;
         }
         self.transmit(Direction::ToReplica, session, message);
+    }
+
+    /// The client's connection loses nothing: what it hears is complete.
+    fn client_hears(&mut self, message: &Message) {
+        let Body::Reply {
+            request: of,
+            index,
+            frames: count,
+        } = message.body
+        else {
+            return;
+        };
+        let piece = Piece { of, index, count };
+        let taken = self
+            .hub
+            .client_pieces
+            .take("an answer", piece, &message.segments);
+        if let Some(reply) = taken.expect("the hub's answers are whole") {
+            self.answered_by_hub(of, reply);
+        }
     }
 
     pub(crate) fn drain_replica(&mut self, n: usize) {

@@ -60,7 +60,7 @@ impl Plan {
         let fights = random.chance(500);
         let mut limits = Limits::default();
         limits.drift_max = DRIFT;
-        limits.page_bytes = *random.pick(&[150, 400, 2_000, 256 * 1024]);
+        limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
         limits.receipts_per_message = *random.pick(&[1, 3, 64]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
         let coarse = random.chance(500);

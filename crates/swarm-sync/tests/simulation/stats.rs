@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sync_core::{Body, DeltaOutcome, Message, Receipt};
+use sync_core::{Body, DeltaOutcome, Message};
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Stats(BTreeMap<&'static str, u64>);
@@ -35,8 +35,9 @@ impl Stats {
             Body::RepairReply { .. } => "repair",
             Body::StateResponse { .. } if !message.segments.is_empty() => "response with state",
             Body::StateUpdate { frames, .. } if *frames > 1 => "update in frames",
-            Body::Receipts { receipts } if receipts.iter().any(Receipt::refused) => "refusal",
-            Body::Receipts { .. } => "receipts",
+            Body::Receipts { frames: 1, .. } => "receipts",
+            Body::Receipts { .. } => "receipts in pieces",
+            Body::Reply { frames, .. } if *frames > 1 => "answer in pieces",
             Body::DeltaReply { outcome, .. } => match outcome {
                 DeltaOutcome::EpochMismatch { .. } => "epoch mismatch",
                 DeltaOutcome::Ahead { .. } => "ahead",

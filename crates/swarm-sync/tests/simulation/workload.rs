@@ -6,7 +6,7 @@ use std::time::Duration;
 use sync_core::codec::List;
 use sync_core::{
     Answer, Ask, Body, Cursor, Entry, Key, Message, Operation, Payload, PayloadKind, Receipt,
-    RequestError, Since, Value, WriteId,
+    Reply, RequestError, Since, Value, WriteId,
 };
 use sync_protocol::{Command, KeyState, Outcome};
 
@@ -294,7 +294,11 @@ impl World {
 
     /// A receipt reached the application.
     pub(crate) fn received(&mut self, n: usize, receipt: Receipt) {
-        self.stats.hit("receipt");
+        self.stats.hit(if receipt.refused() {
+            "refusal"
+        } else {
+            "receipt"
+        });
         let mine = receipt.addressee() == &self.replicas[n].agent;
         self.require(mine, || {
             format!("replica {n} got another's receipt: {receipt}")
@@ -328,7 +332,7 @@ impl World {
         }
     }
 
-    pub(crate) fn answered_by_hub(&mut self, request: u64, answer: Result<Answer, RequestError>) {
+    pub(crate) fn answered_by_hub(&mut self, request: u64, answer: Reply) {
         let Some(asked) = self.asked.remove(&request) else {
             return self.require(false, || format!("the hub answered {request} twice"));
         };

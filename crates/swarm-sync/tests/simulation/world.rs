@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sync_core::{AgentId, Hello, Incarnation, Now, Role, SessionId};
-use sync_core::{Key, SyncReport, Version};
+use sync_core::{
+    AgentId, Hello, Incarnation, Key, Now, Pieces, Role, SessionId, SyncReport, Version,
+};
 use sync_protocol::{Hub, Replica};
 
 use crate::disk::{Disk, Image};
@@ -50,6 +51,7 @@ pub(crate) struct HubNode {
     pub(crate) open: BTreeSet<SessionId>,
     /// The connection of a peer without a replica.
     pub(crate) client: SessionId,
+    pub(crate) client_pieces: Pieces,
     pub(crate) backup: Option<Image>,
     /// Numbers that were durable: nothing durable goes back.
     pub(crate) versions: BTreeMap<Key, Version>,
@@ -147,6 +149,7 @@ impl World {
                 timer_us: None,
                 open: BTreeSet::new(),
                 client: SessionId(0),
+                client_pieces: Pieces::default(),
                 backup: None,
                 versions: BTreeMap::new(),
             },

@@ -1,9 +1,10 @@
 //! Every body, request, answer, outcome, reason and error.
 
+use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, Answer, Ask, Body, Cursor, Delta, DeltaOutcome, DigestKey, Durability, Epoch, HubStatus,
-    Incarnation, KeyReport, MemberStatus, MergeRule, Operation, Payload, Reason, Receipt,
+    Incarnation, KeyReport, MemberStatus, MergeRule, Operation, Payload, Reason, Receipt, Reply,
     RequestError, Resume, Revision, RoundId, Seq, Since, Stamp, Standing, StateMetadata,
     StateVersion, SwarmId, SyncReport, Value, Version,
 };
@@ -57,12 +58,13 @@ pub(crate) fn all() -> Vec<Body> {
             .into_iter()
             .map(|ask| Body::Request { request: 3, ask }),
     );
-    let answers = answers()
-        .into_iter()
-        .map(Ok)
-        .chain(errors().into_iter().map(Err));
-    bodies.extend(answers.map(|answer| Body::Reply { request: 4, answer }));
     bodies
+}
+
+/// Every answer and every error.
+pub(crate) fn replies() -> Vec<Reply> {
+    let answers = answers().into_iter().map(Ok);
+    answers.chain(errors().into_iter().map(Err)).collect()
 }
 
 /// Those that carry state, or ask for it.
@@ -145,7 +147,14 @@ fn plain() -> Vec<Body> {
         },
         Body::OfferAck { offer: 0, index: 3 },
         Body::Receipts {
-            receipts: receipts().into(),
+            delivery: 1,
+            index: 0,
+            frames: 1,
+        },
+        Body::Reply {
+            request: 4,
+            index: 2,
+            frames: 300,
         },
         Body::ReceiptsTaken {
             writes: vec![id("agent-1", 1, 1), id("agent-2", 0, 2)].into(),
@@ -158,7 +167,8 @@ fn plain() -> Vec<Body> {
     ]
 }
 
-fn receipts() -> Vec<Receipt> {
+/// Every reason.
+pub(crate) fn receipts() -> List<Receipt> {
     let superseded = |winner_value| Reason::Superseded {
         winner: id("agent-2", 2, 2),
         winner_stamp: Stamp::at_millis(9),
@@ -189,7 +199,7 @@ fn receipts() -> Vec<Receipt> {
         reason,
         revision: Revision::new(5),
     };
-    reasons.map(receipt).into()
+    List(reasons.map(receipt).into())
 }
 
 fn outcomes() -> [DeltaOutcome; 5] {
@@ -343,6 +353,8 @@ fn errors() -> Vec<RequestError> {
     vec![
         RequestError::Operation { reason: reason() },
         RequestError::TooLarge { bytes: 2, limit: 1 },
+        RequestError::RequestTooLarge { bytes: 2, limit: 1 },
+        RequestError::AnswerTooLarge { bytes: 2, limit: 1 },
         RequestError::Invalid {
             reason: String::new(),
         },

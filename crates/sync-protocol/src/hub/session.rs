@@ -2,8 +2,8 @@
 
 use sync_core::codec::List;
 use sync_core::{
-    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing, WriteId,
-    Writer,
+    AgentId, Body, Hello, Incarnation, Message, Now, Receipt, Revision, Role, SessionId, Standing,
+    WriteId, Writer, pieces,
 };
 
 use super::{Hub, Member, ReplyTo};
@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) last_request: u64,
     /// The offer under way and its next frame.
     pub(super) offer: (u64, u32),
+    /// Counts what was sent of receipts.
+    pub(super) deliveries: u64,
 }
 
 impl Hub {
@@ -42,6 +44,7 @@ impl Hub {
                 sent: None,
                 last_request: 0,
                 offer: (0, 0),
+                deliveries: 0,
             },
         );
         if hello.role == Role::Member {
@@ -206,9 +209,28 @@ impl Hub {
         let Some(waiting) = self.receipts.get(&peer.agent) else {
             return;
         };
-        let most = self.config.limits.receipts_per_message;
-        let receipts: List<_> = waiting.values().take(most).cloned().collect();
-        self.send(session, Body::Receipts { receipts });
+        let limits = &self.config.limits;
+        let mut room = limits.page_bytes;
+        let fits = |receipt: &&Receipt| {
+            let first = room == limits.page_bytes;
+            let left = room.checked_sub(receipt.weight());
+            room = left.unwrap_or(0);
+            first || left.is_some()
+        };
+        let receipts = waiting.values().take(limits.receipts_per_message);
+        let receipts: List<_> = receipts.take_while(fits).cloned().collect();
+        // Two values and what hangs on them: far from more than can be cut.
+        let cut = pieces::cut(&receipts, limits.page_bytes).unwrap_or_default();
+        let Some(peer) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        peer.deliveries += 1;
+        let delivery = peer.deliveries;
+        self.send_pieces(session, cut, |index, frames| Body::Receipts {
+            delivery,
+            index,
+            frames,
+        });
     }
 
     fn handle_receipts_taken(&mut self, session: SessionId, writes: &[WriteId]) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Body, Now, RequestError, Seq};
+use sync_core::{Ask, Body, Now, Reply, RequestError, Seq, codec};
 
 use super::{Outcome, Replica, RequestId};
 
@@ -45,6 +45,14 @@ impl Replica {
             let doing = doing(&ask).to_owned();
             return self.answer(request, Err(RequestError::Unavailable { doing }));
         }
+        let (bytes, limit) = (
+            codec::to_bytes(&ask).len(),
+            self.config.limits.request_bytes_max,
+        );
+        if bytes > limit {
+            let (bytes, limit) = (bytes as u64, limit as u64);
+            return self.answer(request, Err(RequestError::RequestTooLarge { bytes, limit }));
+        }
         let deadline = Deadline {
             at: now.mono + timeout,
             limit: timeout,
@@ -53,13 +61,9 @@ impl Replica {
         self.send(Body::Request { request, ask });
     }
 
-    pub(super) fn handle_reply(
-        &mut self,
-        request: RequestId,
-        answer: Result<Answer, RequestError>,
-    ) {
+    pub(super) fn handle_reply(&mut self, request: RequestId, reply: Reply) {
         if self.waiting.asks.remove(&request).is_some() {
-            self.answer(request, answer.map(Outcome::Answered));
+            self.answer(request, reply.map(Outcome::Answered));
         }
     }
 

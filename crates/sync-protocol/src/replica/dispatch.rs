@@ -1,7 +1,8 @@
 //! The one place where messages from the hub are told apart.
 
 use bytes::Bytes;
-use sync_core::{Body, Message, Now};
+use sync_core::codec::List;
+use sync_core::{Body, Message, Now, Piece};
 
 use super::Replica;
 use super::apply::UpdateFrame;
@@ -55,6 +56,48 @@ impl Replica {
                 };
                 self.handle_repair_reply(now, frame, segments)
             }
+            other => self.handle_pieces(now, other, segments),
+        }
+    }
+
+    /// What comes in pieces counts once the last one is here.
+    fn handle_pieces(&mut self, now: Now, body: Body, segments: &[Bytes]) -> Result<(), String> {
+        match body {
+            Body::Receipts {
+                delivery,
+                index,
+                frames,
+            } => {
+                let piece = Piece {
+                    of: delivery,
+                    index,
+                    count: frames,
+                };
+                let receipts = self
+                    .link
+                    .receipts
+                    .take("a list of receipts", piece, segments);
+                if let Some(List(receipts)) = receipts.map_err(|e| e.to_string())? {
+                    self.handle_receipts(now, receipts);
+                }
+                Ok(())
+            }
+            Body::Reply {
+                request,
+                index,
+                frames,
+            } => {
+                let piece = Piece {
+                    of: request,
+                    index,
+                    count: frames,
+                };
+                let reply = self.link.reply.take("an answer", piece, segments);
+                if let Some(reply) = reply.map_err(|e| e.to_string())? {
+                    self.handle_reply(request, reply);
+                }
+                Ok(())
+            }
             other => self.handle_note(now, other),
         }
     }
@@ -75,9 +118,7 @@ impl Replica {
                 self.handle_state_request(round, part, &keys);
             }
             Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
-            Body::Receipts { receipts } => self.handle_receipts(now, receipts.0),
             Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
-            Body::Reply { request, answer } => self.handle_reply(request, answer),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),
         }
         Ok(())

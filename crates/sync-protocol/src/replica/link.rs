@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{Body, Cursor, DeltaOutcome, Now, Resume, Revision, Standing};
+use sync_core::{Body, Cursor, DeltaOutcome, Now, Pieces, Resume, Revision, Standing};
 
 use super::offer::Offering;
 use super::outbox::Load;
@@ -40,6 +40,9 @@ pub(super) struct Link {
     pub(super) offering: Option<Offering>,
     pub(super) flight: Option<Flight>,
     pub(super) partial: Option<Partial>,
+    /// What has arrived of an answer and of a delivery of receipts.
+    pub(super) reply: Pieces,
+    pub(super) receipts: Pieces,
     ping: Option<(u64, Duration)>,
     next_ping: Duration,
     /// The cursor that the hub could not serve, until a new one takes its place.

@@ -1,0 +1,48 @@
+//! Answers on their way: to a caller in this process whole, to a peer in pieces that each fit a frame.
+
+use bytes::Bytes;
+use sync_core::{Body, Message, Reply, RequestError, SessionId, pieces};
+
+use super::{Hub, HubOutput, ReplyTo};
+
+impl Hub {
+    pub(super) fn reply(&mut self, to: ReplyTo, answer: Reply) {
+        match to {
+            ReplyTo::Local(request) => self.gate.push(HubOutput::Answer { request, answer }),
+            ReplyTo::Remote(session, request) => self.send_reply(session, request, &answer),
+        }
+    }
+
+    /// An answer that is too large for the asker is an answer, too: it stays connected.
+    pub(super) fn send_reply(&mut self, session: SessionId, request: u64, reply: &Reply) {
+        let page = self.config.limits.page_bytes;
+        let too_large = |bytes: usize| {
+            let (bytes, limit) = (bytes as u64, pieces::WHOLE_BYTES_MAX as u64);
+            pieces::cut(
+                &Reply::Err(RequestError::AnswerTooLarge { bytes, limit }),
+                page,
+            )
+        };
+        let cut = pieces::cut(reply, page).or_else(too_large);
+        self.send_pieces(session, cut.unwrap_or_default(), |index, frames| {
+            Body::Reply {
+                request,
+                index,
+                frames,
+            }
+        });
+    }
+
+    /// Sends what was cut, each piece in a message of its own.
+    pub(super) fn send_pieces(
+        &mut self,
+        session: SessionId,
+        cut: Vec<Bytes>,
+        body: impl Fn(u32, u32) -> Body,
+    ) {
+        let frames = u32::try_from(cut.len()).unwrap_or(u32::MAX);
+        for (index, piece) in (0..frames).zip(cut) {
+            self.send(session, Message::with(body(index, frames), vec![piece]));
+        }
+    }
+}
