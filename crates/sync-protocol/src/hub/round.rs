@@ -1,18 +1,19 @@
-//! Full synchronization: ask everyone, gather until complete or the deadline, join, resolve, commit,
-//! send the update, wait until it is confirmed.
+//! Full synchronization: ask everyone, gather until complete or the deadline, commit, send the update,
+//! wait until it is confirmed.
+
+mod confirm;
+mod gather;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::Bytes;
 use sync_core::codec::List;
 use sync_core::message::distinct;
-use sync_core::{
-    AgentId, Answer, Body, Digest, Entry, Key, KeyReport, Now, RequestError, Revision, RoundId,
-    Segment, SessionId, SyncReport,
-};
+use sync_core::{AgentId, Body, Digest, Key, Now, RequestError, Revision, RoundId, SessionId};
 
-use super::commit::{Commit, Source};
+pub(super) use self::gather::ResponseFrame;
+
+use self::gather::Gathered;
 use super::{Hub, ReplyTo};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
@@ -63,50 +64,11 @@ impl Heard {
     }
 }
 
-/// One segment of an answer.
-#[derive(Debug)]
-struct Gathered {
-    key: Key,
-    delta: Entry,
-    source: Source,
-}
-
-/// Writes and removals that their writer has not pushed yet: they may be refused like a push. What is
-/// anything else is state that somebody held.
-fn gather(segments: Vec<Segment>, agent: &AgentId) -> Vec<Gathered> {
-    let source = |delta: &Entry| {
-        let mut writes = delta.writes();
-        let own = writes.next().is_none_or(|(id, write)| {
-            id.writer.agent() == agent && write.closure(id) == *delta.context()
-        });
-        if own && writes.next().is_none() {
-            Source::Writer
-        } else {
-            Source::Held
-        }
-    };
-    let gathered = segments.into_iter().map(|segment| Gathered {
-        source: source(&segment.entry),
-        key: segment.key,
-        delta: segment.entry,
-    });
-    gathered.collect()
-}
-
 #[derive(Debug)]
 struct Outcome {
     revision: Revision,
     changed: BTreeSet<Key>,
     conflicts: BTreeMap<Key, u32>,
-}
-
-/// Which frame of which answer arrived.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ResponseFrame {
-    pub(super) round: RoundId,
-    pub(super) part: u32,
-    pub(super) index: u32,
-    pub(super) frames: u32,
 }
 
 impl Round {
@@ -212,53 +174,6 @@ impl Hub {
             .collect()
     }
 
-    /// One frame of an answer. It counts once, only in its own round and from a member that was
-    /// asked; a late one is joined with the next commit.
-    pub(super) fn handle_state_response(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        frame: ResponseFrame,
-        segments: &[Bytes],
-    ) -> Result<(), String> {
-        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
-        let decoded = decoded.map_err(|e| e.to_string())?;
-        let Some(peer) = self.sessions.get(&session) else {
-            return Ok(());
-        };
-        let (agent, settled) = (peer.agent.clone(), peer.settled);
-        let number = frame.round.number;
-        let of_this_run = frame.round.epoch == self.epoch();
-        let round = self
-            .rounds
-            .get_mut(&number)
-            .filter(|r| of_this_run && r.committed.is_none());
-        let Some(round) = round else {
-            // State is joined whenever it comes, once the sender's position is known to be ours.
-            if settled && of_this_run {
-                self.commit_gathered(now, gather(decoded, &agent));
-            }
-            return Ok(());
-        };
-        let parts = round.parts;
-        let Some(heard) = round.asked.get_mut(&agent) else {
-            return Ok(());
-        };
-        if frame.part >= parts || frame.index >= frame.frames {
-            return Err("an answer does not fit its round".to_owned());
-        }
-        if !heard.frames.insert((frame.part, frame.index)) {
-            return Ok(());
-        }
-        heard.sizes.insert(frame.part, frame.frames);
-        round.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
-        round.gathered.extend(gather(decoded, &agent));
-        if round.gathered_all() {
-            self.close_gathering(now, number);
-        }
-        Ok(())
-    }
-
     /// A member is gone: rounds do not wait for it.
     pub(super) fn rounds_lost_member(&mut self, now: Now) {
         let mut ready = Vec::new();
@@ -290,133 +205,6 @@ impl Hub {
                 self.close_gathering(now, number);
             }
             self.end_round(now, number);
-        }
-    }
-
-    /// The gathering is over: commit what it brought.
-    fn close_gathering(&mut self, now: Now, number: u64) {
-        let Some(round) = self.rounds.get_mut(&number) else {
-            return;
-        };
-        if round.responded().next().is_none() {
-            let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
-            let waited = round.deadline.saturating_sub(round.started);
-            let deadline_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-            let reply_to = round.reply_to;
-            let gathered = std::mem::take(&mut round.gathered);
-            self.rounds.remove(&number);
-            self.commit_gathered(now, gathered);
-            let error = RequestError::NobodyAnswered { asked, deadline_ms };
-            return self.reply(reply_to, Err(error));
-        }
-        let gathered = std::mem::take(&mut round.gathered);
-        let (changed, conflicts) = self.commit_gathered(now, gathered);
-        let revision = self.revision;
-        if let Some(round) = self.rounds.get_mut(&number) {
-            round.committed = Some(Outcome {
-                revision,
-                changed,
-                conflicts,
-            });
-        }
-        self.rounds_acked(now);
-    }
-
-    /// Commits gathered state, in as many commits as keep each within a page.
-    fn commit_gathered(
-        &mut self,
-        now: Now,
-        gathered: Vec<Gathered>,
-    ) -> (BTreeSet<Key>, BTreeMap<Key, u32>) {
-        let (mut changed, mut conflicts) = (BTreeSet::new(), BTreeMap::new());
-        let page = self.config.limits.page_bytes;
-        let (mut commit, mut weight) = (Commit::default(), 0);
-        for Gathered { key, delta, source } in gathered {
-            weight += delta.writes().map(|(_, w)| w.weight()).sum::<usize>();
-            self.admit(&mut commit, now, &key, delta, source);
-            if weight >= page {
-                let done = self.finish(std::mem::take(&mut commit), now);
-                changed.extend(done.changed);
-                conflicts.extend(done.conflicts);
-                weight = 0;
-            }
-        }
-        let done = self.finish(commit, now);
-        changed.extend(done.changed);
-        conflicts.extend(done.conflicts);
-        (changed, conflicts)
-    }
-
-    /// Ends the rounds whose update everyone who answered has confirmed.
-    pub(super) fn rounds_acked(&mut self, now: Now) {
-        let done: Vec<u64> = self
-            .rounds
-            .iter()
-            .filter(|(_, round)| {
-                round.committed.as_ref().is_some_and(|outcome| {
-                    let mut waiting = round.responded().filter(|a| !round.asked[*a].lost);
-                    waiting.all(|agent| self.has_acked(agent, outcome.revision))
-                })
-            })
-            .map(|(number, _)| *number)
-            .collect();
-        for number in done {
-            self.end_round(now, number);
-        }
-    }
-
-    fn has_acked(&self, agent: &AgentId, revision: Revision) -> bool {
-        // Nothing was ever committed: there is nothing to confirm.
-        revision == Revision::default()
-            || self
-                .roster
-                .get(agent)
-                .and_then(|m| m.acked)
-                .is_some_and(|acked| acked >= revision)
-    }
-
-    fn end_round(&mut self, now: Now, number: u64) {
-        let Some(round) = self.rounds.remove(&number) else {
-            return;
-        };
-        let Some(outcome) = &round.committed else {
-            return;
-        };
-        let responded: BTreeSet<AgentId> = round.responded().cloned().collect();
-        let missing = self
-            .roster
-            .keys()
-            .filter(|a| !responded.contains(*a))
-            .cloned()
-            .collect();
-        let in_step = responded
-            .iter()
-            .filter(|a| self.has_acked(a, outcome.revision));
-        let elapsed = now.mono.saturating_sub(round.started);
-        let report = SyncReport {
-            epoch: self.epoch(),
-            revision: outcome.revision,
-            keys: round
-                .keys
-                .iter()
-                .map(|key| self.key_report(key, outcome))
-                .collect(),
-            in_step: in_step.cloned().collect(),
-            responded: responded.into_iter().collect(),
-            missing,
-            conflicts: outcome.conflicts.values().sum(),
-            bytes: round.bytes,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.reply(round.reply_to, Ok(Answer::Synced(report)));
-    }
-
-    fn key_report(&self, key: &Key, outcome: &Outcome) -> KeyReport {
-        KeyReport {
-            key: key.clone(),
-            version: self.version_of(key),
-            changed: outcome.changed.contains(key),
-            conflicts: outcome.conflicts.get(key).copied().unwrap_or_default(),
         }
     }
 }
