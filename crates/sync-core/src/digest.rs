@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::entry::Entry;
 use crate::id::{Key, SwarmId, WriteId};
-use crate::write::Payload;
+use crate::payload::Payload;
 
 /// A 128-bit sum or hash, shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]

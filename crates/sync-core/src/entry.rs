@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use crate::context::{Context, Span};
 use crate::id::{WriteId, Writer};
-use crate::write::{Payload, Write};
+use crate::payload::Payload;
+use crate::write::Write;
 
 pub use self::parts::Part;
 use self::writes::Writes;

@@ -65,6 +65,15 @@ pub enum ValueError {
         /// The deepest allowed.
         limit: usize,
     },
+    /// No name for a field of a map.
+    #[error(
+        "the name of a field has {bytes} bytes; 1 to {} are allowed",
+        crate::payload::FIELD_BYTES_MAX
+    )]
+    FieldName {
+        /// Its length in bytes.
+        bytes: usize,
+    },
     /// An integer outside `i64`.
     #[error("the number {0} does not fit 64 bits; send it as text or as a float")]
     NumberRange(String),

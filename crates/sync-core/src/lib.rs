@@ -33,10 +33,13 @@ pub mod entry;
 pub mod error;
 pub mod id;
 pub mod message;
+pub mod payload;
 pub mod pieces;
+pub mod policy;
 pub mod receipt;
 pub mod report;
 pub mod resolver;
+pub mod rules;
 pub mod segment;
 pub mod stamp;
 pub mod store;
@@ -56,12 +59,15 @@ pub use id::{
     Version, WriteId, Writer,
 };
 pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
+pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};
 pub use pieces::{Piece, Pieces};
+pub use policy::{Pattern, Policies, Policy, PolicyError, Priority, Ttl};
 pub use receipt::{Reason, Receipt};
 pub use report::{
     Ack, Delta, HubStatus, KeyReport, MemberStatus, Since, StateMetadata, StateVersion, SyncReport,
 };
-pub use resolver::{Loss, MergeRule, Operation, OperationError, Plan, Resolver, Resolvers};
+pub use resolver::{Loss, MergeRule, OnConcurrent, Operation, OperationError, Plan, Resolver};
+pub use rules::Resolvers;
 pub use segment::Segment;
 pub use stamp::{Clock, HybridClock, Now, Stamp};
 pub use store::{Batch, Durability, Row, RowOp, Store, StoreError};
@@ -70,4 +76,4 @@ pub use transport::{
     LinkSender, Refusal, Role, SessionId, Topology, TopologyInfo, Traffic, TransportError, Welcome,
 };
 pub use value::{Float, Value};
-pub use write::{Metadata, Note, Payload, PayloadKind, Write};
+pub use write::{Metadata, Note, Write};

@@ -5,10 +5,10 @@ use serde::{Serialize, Serializer};
 
 use crate::codec;
 use crate::id::{AgentId, Key, Revision, WriteId};
+use crate::payload::Payload;
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
 use crate::value::Value;
-use crate::write::Payload;
 
 /// The fate of one discarded write, delivered to its writer and kept by the hub until acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]

@@ -1,9 +1,7 @@
 //! What a merge rule is: which writes an operation covers, and how live writes read as one value.
 //! The join is never its business.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -11,10 +9,11 @@ use thiserror::Error;
 
 use crate::context::Context;
 use crate::entry::Entry;
+use crate::error::ValueError;
 use crate::id::{WriteId, Writer};
+use crate::payload::{Payload, PayloadKind};
 use crate::stamp::Stamp;
 use crate::value::Value;
-use crate::write::{Payload, PayloadKind};
 
 /// The rules there are.
 #[derive(
@@ -29,6 +28,38 @@ pub enum MergeRule {
     Counter,
     /// Elements; an add wins over a remove that did not see it.
     Set,
+    /// What was written knowingly replaces; what becomes of concurrent values says [`OnConcurrent`].
+    Causal,
+    /// Fields, each like a key of its own under [`MergeRule::Lww`].
+    Map,
+    /// A function of the user's makes one value out of concurrent ones, at the hub.
+    Custom,
+}
+
+impl MergeRule {
+    /// What becomes of concurrent values unless a policy says otherwise.
+    pub fn on_concurrent(self) -> OnConcurrent {
+        match self {
+            Self::Causal => OnConcurrent::Keep,
+            Self::Custom => OnConcurrent::Custom,
+            Self::Lww | Self::Counter | Self::Set | Self::Map => OnConcurrent::Lww,
+        }
+    }
+}
+
+/// What becomes of the values that remain concurrent under [`MergeRule::Causal`].
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode,
+)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OnConcurrent {
+    /// The greatest stamp wins; the others come back to their writers.
+    Lww,
+    /// All are kept and shown until somebody who saw them writes.
+    Keep,
+    /// The hub asks a function of the user's for one value.
+    Custom,
 }
 
 impl fmt::Display for MergeRule {
@@ -37,6 +68,9 @@ impl fmt::Display for MergeRule {
             Self::Lww => "lww",
             Self::Counter => "counter",
             Self::Set => "set",
+            Self::Causal => "causal",
+            Self::Map => "map",
+            Self::Custom => "custom",
         })
     }
 }
@@ -55,6 +89,10 @@ pub enum Operation {
     Insert(Value),
     /// Take an element out of a set.
     Remove(Value),
+    /// Replace the value of one field of a map.
+    PutField(String, Value),
+    /// Remove one field of a map.
+    UnsetField(String),
 }
 
 impl Operation {
@@ -66,6 +104,8 @@ impl Operation {
             Self::Add(_) => "add",
             Self::Insert(_) => "insert",
             Self::Remove(_) => "remove",
+            Self::PutField(..) => "put",
+            Self::UnsetField(_) => "unset",
         }
     }
 }
@@ -103,14 +143,18 @@ pub enum OperationError {
         /// The contribution so far.
         total: i64,
     },
-    /// The element of a set, which reads as a list, is nested too deep.
+    /// The element of a set or the value of a field, which reads inside a list or map, is nested too
+    /// deep.
     #[error(
-        "the element is nested deeper than {limit} levels, the most an element of a set can be"
+        "the value is nested deeper than {limit} levels, the most one inside a set or map can be"
     )]
     TooDeep {
         /// The deepest allowed.
         limit: usize,
     },
+    /// No name for a field.
+    #[error(transparent)]
+    FieldName(#[from] ValueError),
 }
 
 /// A live write that the hub covers.
@@ -127,6 +171,11 @@ pub struct Loss {
 pub trait Resolver: Send + Sync + fmt::Debug {
     /// Which rule this is.
     fn rule(&self) -> MergeRule;
+
+    /// What it does with concurrent values, if it is one of several that differ in this.
+    fn on_concurrent(&self) -> OnConcurrent {
+        self.rule().on_concurrent()
+    }
 
     /// Whether a write of that kind belongs to this rule.
     fn holds(&self, kind: PayloadKind) -> bool;
@@ -146,64 +195,22 @@ pub trait Resolver: Send + Sync + fmt::Debug {
     /// The live write that a reader sees as the author of the value, if the rule shows just one.
     fn shown(&self, entry: &Entry) -> Option<WriteId>;
 
+    /// Live writes that [`Resolver::fold`] does not show and that wait for the hub's decision. O(1)
+    /// or O(size).
+    fn hidden(&self, entry: &Entry) -> usize;
+
+    /// Live writes that a reader is shown as concurrent values, the one the value is of included; none
+    /// unless there are several.
+    fn siblings(&self, _entry: &Entry) -> Vec<WriteId> {
+        Vec::new()
+    }
+
     /// The writes that the hub covers once it holds `entry`.
     fn losses(&self, entry: &Entry) -> Vec<Loss>;
-}
 
-/// The resolvers a swarm uses.
-#[derive(Debug, Clone)]
-pub struct Resolvers {
-    by_rule: BTreeMap<MergeRule, Arc<dyn Resolver>>,
-    default_rule: MergeRule,
-}
-
-impl Resolvers {
-    /// The rule of a key that is first written with a plain `set` is `default_rule`, which must be
-    /// among `resolvers`.
-    pub fn new(
-        default_rule: MergeRule,
-        resolvers: impl IntoIterator<Item = Arc<dyn Resolver>>,
-    ) -> Option<Self> {
-        let by_rule: BTreeMap<_, _> = resolvers.into_iter().map(|r| (r.rule(), r)).collect();
-        by_rule.contains_key(&default_rule).then_some(Self {
-            by_rule,
-            default_rule,
-        })
-    }
-
-    /// The rule that holds writes of `kind`: the default one if it can, else the first that can.
-    pub fn holding(&self, kind: PayloadKind) -> Option<&dyn Resolver> {
-        let default = self.get(self.default_rule).filter(|r| r.holds(kind));
-        default.or_else(|| {
-            self.by_rule
-                .values()
-                .map(AsRef::as_ref)
-                .find(|r| r.holds(kind))
-        })
-    }
-
-    /// The rule of an entry: that of its first live write for which `counts` holds. A key without
-    /// live writes has none; its next operation chooses.
-    pub fn of_entry(
-        &self,
-        entry: &Entry,
-        mut counts: impl FnMut(&WriteId) -> bool,
-    ) -> Option<&dyn Resolver> {
-        let (_, write) = entry.writes().find(|(id, _)| counts(id))?;
-        self.holding(write.payload.kind())
-    }
-
-    /// The rule that a first operation gives to a key; `None` for one that only removes.
-    pub fn of_operation(&self, operation: &Operation) -> Option<&dyn Resolver> {
-        match operation {
-            Operation::Put(_) => self.get(self.default_rule),
-            Operation::Add(_) => self.holding(PayloadKind::Count),
-            Operation::Insert(_) => self.holding(PayloadKind::Element),
-            Operation::Delete | Operation::Remove(_) => None,
-        }
-    }
-
-    fn get(&self, rule: MergeRule) -> Option<&dyn Resolver> {
-        self.by_rule.get(&rule).map(AsRef::as_ref)
+    /// Live writes that the hub has to make one value of, through a function of the user's; none
+    /// unless there are several.
+    fn unmerged(&self, _entry: &Entry) -> Vec<WriteId> {
+        Vec::new()
     }
 }

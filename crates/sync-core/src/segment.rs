@@ -10,8 +10,9 @@ use crate::cursor::Seen;
 use crate::entry::Entry;
 use crate::error::DecodeError;
 use crate::id::{AgentId, Incarnation, Key, Revision, Seq, Version, WriteId, Writer};
+use crate::payload::Payload;
 use crate::stamp::Stamp;
-use crate::write::{Metadata, Note, Payload, Write};
+use crate::write::{Metadata, Note, Write};
 
 const WHAT: &str = "a segment";
 

@@ -25,4 +25,4 @@ pub use replica::{
     Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
 pub use rows::{Owner, RowError};
-pub use view::matches;
+pub use sync_core::policy::matches;

@@ -25,11 +25,7 @@ pub(crate) fn state_version(
             .map(|(id, _)| id.writer.agent().clone())
             .collect(),
     };
-    let hidden = if shown.is_some() {
-        entry.live_count().saturating_sub(1)
-    } else {
-        0
-    };
+    let hidden = rule.map_or(0, |r| r.hidden(entry));
     let user = shown
         .as_ref()
         .and_then(|id| entry.write(id))
@@ -50,60 +46,5 @@ pub(crate) fn state_version(
             user: user.map(UserMetadata::from),
         },
         value,
-    }
-}
-
-/// Whether `key` matches `pattern`, in which `*` stands for any run of characters and `?` for one.
-/// O(key · stars) at worst, no recursion.
-pub fn matches(pattern: &str, key: &str) -> bool {
-    let (pattern, key): (Vec<char>, Vec<char>) = (pattern.chars().collect(), key.chars().collect());
-    let (mut p, mut k) = (0, 0);
-    // Where to resume if the last star has to take one more character.
-    let mut retry = None;
-    while k < key.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p, k));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == key[k] => {
-                p += 1;
-                k += 1;
-            }
-            _ => match retry {
-                Some((star, taken)) => {
-                    p = star + 1;
-                    k = taken + 1;
-                    retry = Some((star, k));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns() {
-        let cases = [
-            ("*", "", true),
-            ("*", "any", true),
-            ("task_*", "task_7", true),
-            ("task_*", "tusk_7", false),
-            ("?at", "cat", true),
-            ("?at", "at", false),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b*c", "a-c-b", false),
-            ("", "", true),
-            ("", "a", false),
-            ("ä?", "äö", true),
-        ];
-        for (pattern, key, expected) in cases {
-            assert_eq!(matches(pattern, key), expected, "{pattern} against {key}");
-        }
     }
 }

@@ -10,10 +10,11 @@
 //! implements [`sync_core::Resolver`].
 //!
 //! ```
-//! use sync_core::{Entry, MergeRule, Operation, Value};
+//! use sync_core::{Entry, Key, MergeRule, Operation};
 //!
+//! let key = Key::new("hits").unwrap();
 //! let rules = sync_resolve::standard();
-//! let rule = rules.of_operation(&Operation::Add(1)).unwrap();
+//! let rule = rules.of_operation(&key, &Operation::Add(1)).unwrap();
 //! assert_eq!(rule.rule(), MergeRule::Counter);
 //! assert_eq!(rule.fold(&Entry::new()), None);
 //! ```

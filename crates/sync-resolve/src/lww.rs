@@ -67,6 +67,10 @@ impl Resolver for Lww {
         newest(entry).map(|(id, _)| id.clone())
     }
 
+    fn hidden(&self, entry: &Entry) -> usize {
+        entry.live_count().saturating_sub(1)
+    }
+
     fn losses(&self, entry: &Entry) -> Vec<Loss> {
         let Some((winner, write)) = newest(entry) else {
             return Vec::new();

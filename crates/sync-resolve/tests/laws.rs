@@ -3,7 +3,7 @@
 
 mod replica;
 
-use sync_core::{Entry, Loss, MergeRule, Operation, PayloadKind, Resolver, Value};
+use sync_core::{Entry, Key, Loss, MergeRule, Operation, PayloadKind, Resolver, Value};
 use sync_resolve::{Counter, Lww, Set};
 
 use replica::{Replica, insert, joined, orders, pair, put, remove};
@@ -266,6 +266,7 @@ fn every_kind_of_write_belongs_to_one_rule() {
         assert_eq!(rules.holding(kind).unwrap().rule(), rule);
         assert_eq!(self::rules().iter().filter(|r| r.holds(kind)).count(), 1);
     }
+    let key = Key::new("k").unwrap();
     for (operation, rule) in [
         (put("x"), Some(MergeRule::Lww)),
         (Operation::Add(1), Some(MergeRule::Counter)),
@@ -273,6 +274,9 @@ fn every_kind_of_write_belongs_to_one_rule() {
         (remove("x"), None),
         (Operation::Delete, None),
     ] {
-        assert_eq!(rules.of_operation(&operation).map(Resolver::rule), rule);
+        assert_eq!(
+            rules.of_operation(&key, &operation).map(Resolver::rule),
+            rule
+        );
     }
 }

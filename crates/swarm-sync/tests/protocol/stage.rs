@@ -165,7 +165,9 @@ impl HubSide {
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
         let state = self.hub.keyspace().get(&key(name))?;
         let rules = sync_resolve::standard();
-        rules.of_entry(state.entry(), |_| true)?.fold(state.entry())
+        rules
+            .of_entry(&key(name), state.entry(), |_| true)?
+            .fold(state.entry())
     }
 }
 

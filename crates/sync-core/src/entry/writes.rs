@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use crate::context::Span;
 use crate::id::{WriteId, Writer};
-use crate::write::{Payload, Write};
+use crate::payload::Payload;
+use crate::write::Write;
 
 /// A map from id to write, ascending. Most keys hold exactly one, which costs no tree.
 #[derive(Debug, Clone, Default)]
@@ -27,14 +28,11 @@ pub(super) struct Many {
 impl Many {
     fn insert(&mut self, id: WriteId, write: Write) -> Option<Write> {
         if let Some(part) = write.payload.part() {
-            self.by_part
-                .entry(part.clone())
-                .or_default()
-                .push(id.clone());
+            self.by_part.entry(part).or_default().push(id.clone());
         }
         let old = self.by_id.remove(&id);
         if let Some(part) = old.as_ref().and_then(|w| w.payload.part()) {
-            self.forget_part(part, &id);
+            self.forget_part(&part, &id);
         }
         self.by_id.insert(id, write);
         old
@@ -43,7 +41,7 @@ impl Many {
     fn remove(&mut self, id: &WriteId) -> Option<Write> {
         let write = self.by_id.remove(id)?;
         if let Some(part) = write.payload.part() {
-            self.forget_part(part, id);
+            self.forget_part(&part, id);
         }
         Some(write)
     }
@@ -168,7 +166,7 @@ impl Writes {
         let (one, many) = match self {
             Self::None => (None, None),
             Self::One(id, write) => (
-                (write.payload.part() == Some(part)).then_some((id, write)),
+                (write.payload.part().as_ref() == Some(part)).then_some((id, write)),
                 None,
             ),
             Self::Many(many) => {

@@ -13,7 +13,7 @@ use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::rows;
-use crate::view;
+use crate::{matches, view};
 
 /// Keys cleared in one commit, so that the update fits a frame.
 const KEYS_PER_CLEAR: usize = 1_000;
@@ -62,7 +62,7 @@ impl Hub {
     }
 
     pub(super) fn read(&self, key: &Key, state: &KeyState) -> StateVersion {
-        let rule = self.resolvers.of_entry(state.entry(), |_| true);
+        let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
         view::state_version(key, state, rule, false, Some(0))
     }
 
@@ -73,7 +73,7 @@ impl Hub {
             .filter(|(_, s)| s.entry().is_live());
         let matching = live
             .map(|(key, _)| key)
-            .filter(|k| view::matches(pattern, k.as_str()));
+            .filter(|k| matches(pattern, k.as_str()));
         let mut keys: Vec<Key> = matching.take(KEYS_PER_PAGE + 1).cloned().collect();
         let more = keys.len() > KEYS_PER_PAGE;
         keys.truncate(KEYS_PER_PAGE);
@@ -98,12 +98,12 @@ impl Hub {
         let writer = self.writer_for(to);
         let empty = sync_core::Entry::new();
         let entry = self.space.get(key).map_or(&empty, |state| state.entry());
-        let rule = self.resolvers.of_entry(entry, |_| true);
+        let rule = self.resolvers.of_entry(key, entry, |_| true);
         let nothing = Ack {
             write_id: None,
             durability: Durability::Hub,
         };
-        let Some(rule) = rule.or_else(|| self.resolvers.of_operation(operation)) else {
+        let Some(rule) = rule.or_else(|| self.resolvers.of_operation(key, operation)) else {
             return Ok(nothing);
         };
         let seq = self.known.get(&writer).copied().unwrap_or_default().next();

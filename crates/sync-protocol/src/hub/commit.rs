@@ -141,10 +141,10 @@ impl Hub {
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
         let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
-        let mut rule = self.resolvers.of_entry(held, stays);
+        let mut rule = self.resolvers.of_entry(key, held, stays);
         let mut misfits = Vec::new();
         for (id, write) in fresh {
-            let first = self.resolvers.holding(write.payload.kind());
+            let first = self.resolvers.of_kind(key, write.payload.kind());
             rule = rule.or(first);
             let fits = rule.is_some_and(|r| r.holds(write.payload.kind()));
             let reason = match rule {
@@ -219,7 +219,7 @@ impl Hub {
                 continue;
             };
             let entry = state.entry();
-            let Some(rule) = self.resolvers.of_entry(entry, |_| true) else {
+            let Some(rule) = self.resolvers.of_entry(&key, entry, |_| true) else {
                 continue;
             };
             let losses = rule.losses(entry);

@@ -43,21 +43,21 @@ impl Replica {
             .space
             .get(key)
             .filter(|s| s.entry().is_live() && s.version().get() > 0)?;
-        let rule = self.rule_of(state.entry());
+        let rule = self.rule_of(key, state.entry());
         rule.is_some_and(|r| r.fold(state.entry()).is_some())
             .then(|| state.version())
     }
 
     /// The keys that match `pattern` and hold a value, ascending.
     pub fn keys(&self, pattern: &str) -> Vec<Key> {
-        let holds = |s: &KeyState| {
-            self.rule_of(s.entry())
+        let holds = |key: &Key, s: &KeyState| {
+            self.rule_of(key, s.entry())
                 .is_some_and(|rule| rule.fold(s.entry()).is_some())
         };
         let matching = self
             .space
             .iter_after(None)
-            .filter(|(key, state)| view::matches(pattern, key.as_str()) && holds(state));
+            .filter(|(key, state)| crate::matches(pattern, key.as_str()) && holds(key, state));
         matching.map(|(key, _)| key.clone()).collect()
     }
 
@@ -80,7 +80,7 @@ impl Replica {
     }
 
     fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
-        let rule = self.rule_of(state.entry());
+        let rule = self.rule_of(key, state.entry());
         let undecided = rule.is_some_and(|r| !r.losses(state.entry()).is_empty());
         let pending = self.outbox.of_key(key).next().is_some();
         view::state_version(

@@ -55,8 +55,8 @@ impl Replica {
         }
         let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, KeyState::entry);
-        let rule = rule_of(&self.resolvers, &self.outbox, &self.me, entry)
-            .or_else(|| self.resolvers.of_operation(operation));
+        let rule = rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
+            .or_else(|| self.resolvers.of_operation(key, operation));
         let Some(rule) = rule else { return Ok(None) };
         check_siblings(rule, entry, &self.config.limits)?;
         let author = Author {
@@ -91,8 +91,8 @@ impl Replica {
     }
 
     /// The rule of an entry, as this replica knows it.
-    pub(super) fn rule_of(&self, entry: &Entry) -> Option<&dyn Resolver> {
-        rule_of(&self.resolvers, &self.outbox, &self.me, entry)
+    pub(super) fn rule_of(&self, key: &Key, entry: &Entry) -> Option<&dyn Resolver> {
+        rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
     }
 }
 
@@ -101,22 +101,18 @@ fn rule_of<'a>(
     resolvers: &'a Resolvers,
     outbox: &Outbox,
     me: &Writer,
+    key: &Key,
     entry: &Entry,
 ) -> Option<&'a dyn Resolver> {
     let waits =
         |id: &WriteId| Outbox::key_of(me, id).is_some_and(|(run, seq)| outbox.waits(run, seq));
-    let committed = resolvers.of_entry(entry, |id| !waits(id));
-    committed.or_else(|| resolvers.of_entry(entry, |_| true))
+    let committed = resolvers.of_entry(key, entry, |id| !waits(id));
+    committed.or_else(|| resolvers.of_entry(key, entry, |_| true))
 }
 
 /// A replica that cannot decide must not pile up concurrent values without bound.
 fn check_siblings(rule: &dyn Resolver, entry: &Entry, limits: &Limits) -> Result<(), RequestError> {
-    // Rules that show every live write have no siblings.
-    let hidden = if rule.shown(entry).is_some() {
-        entry.live_count() - 1
-    } else {
-        0
-    };
+    let hidden = rule.hidden(entry);
     let limit = limits.siblings_max;
     if hidden > limit {
         let (siblings, limit) = (hidden as u64, limit as u64);

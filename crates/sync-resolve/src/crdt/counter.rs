@@ -66,6 +66,10 @@ impl Resolver for Counter {
         None
     }
 
+    fn hidden(&self, _entry: &Entry) -> usize {
+        0
+    }
+
     fn losses(&self, _entry: &Entry) -> Vec<Loss> {
         Vec::new()
     }

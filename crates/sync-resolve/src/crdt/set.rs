@@ -74,6 +74,10 @@ impl Resolver for Set {
         None
     }
 
+    fn hidden(&self, _entry: &Entry) -> usize {
+        0
+    }
+
     fn losses(&self, _entry: &Entry) -> Vec<Loss> {
         Vec::new()
     }

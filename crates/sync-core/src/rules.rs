@@ -1,0 +1,100 @@
+//! Which rule a key is under: what its policy says, else what its live writes are, else what its first
+//! operation is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::id::{Key, WriteId};
+use crate::payload::PayloadKind;
+use crate::policy::Policies;
+use crate::resolver::{MergeRule, OnConcurrent, Operation, Resolver};
+
+/// The resolvers a swarm uses, and the policies that choose among them.
+#[derive(Debug, Clone)]
+pub struct Resolvers {
+    by_rule: BTreeMap<(MergeRule, OnConcurrent), Arc<dyn Resolver>>,
+    default_rule: MergeRule,
+    policies: Arc<Policies>,
+}
+
+impl Resolvers {
+    /// The rule of a key that is first written with a plain `set` is `default_rule`, which must be
+    /// among `resolvers`.
+    pub fn new(
+        default_rule: MergeRule,
+        resolvers: impl IntoIterator<Item = Arc<dyn Resolver>>,
+    ) -> Option<Self> {
+        let named = |r: Arc<dyn Resolver>| ((r.rule(), r.on_concurrent()), r);
+        let by_rule: BTreeMap<_, _> = resolvers.into_iter().map(named).collect();
+        let default = (default_rule, default_rule.on_concurrent());
+        by_rule.contains_key(&default).then(|| Self {
+            by_rule,
+            default_rule,
+            policies: Arc::default(),
+        })
+    }
+
+    /// The same under other policies.
+    #[must_use]
+    pub fn with_policies(mut self, policies: Arc<Policies>) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
+    /// The resolver of that rule.
+    pub fn get(&self, rule: MergeRule, on_concurrent: OnConcurrent) -> Option<&dyn Resolver> {
+        self.by_rule.get(&(rule, on_concurrent)).map(AsRef::as_ref)
+    }
+
+    /// The rule of a key from its live writes: that of the first for which `counts` holds. A key
+    /// without live writes has none; its next operation chooses. A policy that does not fit what is
+    /// there waits until the key is free of it.
+    pub fn of_entry(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        mut counts: impl FnMut(&WriteId) -> bool,
+    ) -> Option<&dyn Resolver> {
+        let (_, write) = entry.writes().find(|(id, _)| counts(id))?;
+        let kind = write.payload.kind();
+        self.of_policy(key)
+            .filter(|r| r.holds(kind))
+            .or_else(|| self.holding(kind))
+    }
+
+    /// The rule that a first write of `kind` gives to a key, or finds there by policy.
+    pub fn of_kind(&self, key: &Key, kind: PayloadKind) -> Option<&dyn Resolver> {
+        self.of_policy(key).or_else(|| self.holding(kind))
+    }
+
+    /// The rule that a first operation gives to a key, or finds there by policy; `None` for one that
+    /// only removes.
+    pub fn of_operation(&self, key: &Key, operation: &Operation) -> Option<&dyn Resolver> {
+        self.of_policy(key).or_else(|| match operation {
+            Operation::Put(_) => self.get(self.default_rule, self.default_rule.on_concurrent()),
+            Operation::Add(_) => self.holding(PayloadKind::Count),
+            Operation::Insert(_) => self.holding(PayloadKind::Element),
+            Operation::PutField(..) => self.holding(PayloadKind::Field),
+            Operation::Delete | Operation::Remove(_) | Operation::UnsetField(_) => None,
+        })
+    }
+
+    fn of_policy(&self, key: &Key) -> Option<&dyn Resolver> {
+        let policy = self.policies.of(key)?;
+        let rule = policy.rule?;
+        self.get(rule, policy.on_concurrent())
+    }
+
+    /// The rule that holds writes of `kind`: the default one if it can, else the first that can.
+    pub fn holding(&self, kind: PayloadKind) -> Option<&dyn Resolver> {
+        let default = self.get(self.default_rule, self.default_rule.on_concurrent());
+        let able = self.by_rule.values().map(AsRef::as_ref);
+        default.into_iter().chain(able).find(|r| r.holds(kind))
+    }
+}
