@@ -11,6 +11,7 @@ use crate::cursor::{Cursor, Resume};
 use crate::digest::Digest;
 use crate::error::RequestError;
 use crate::id::{Epoch, Incarnation, Key, Revision, Seq, Version, WriteId};
+use crate::policy::Policy;
 use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport};
 use crate::resolver::Operation;
 use crate::value::Value;
@@ -188,6 +189,13 @@ pub enum Body {
         /// The writes they are about.
         writes: List<WriteId>,
     },
+    /// Agent to hub: which policies hold?
+    PolicyRequest,
+    /// Hub to agent: the table, also whenever it changes.
+    Policies {
+        /// The policies.
+        policies: List<Policy>,
+    },
     /// Agent to hub: are you there, and is there anything new?
     Ping {
         /// Returned in the answer.
@@ -230,6 +238,8 @@ pub struct Standing {
     pub revision: Revision,
     /// The digest of its state there.
     pub digest: Digest,
+    /// The fingerprint of its policies.
+    pub policies: u64,
     /// Receipts that wait for the agent. None means that what became of its writes up to here was
     /// either told or chosen.
     pub receipts: u32,

@@ -1,6 +1,7 @@
 //! What became of a write that is not visible although nobody chose so.
 
 use bincode::{Decode, Encode};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::codec;
@@ -20,7 +21,7 @@ pub struct Receipt {
     /// When it was made.
     pub stamp: Stamp,
     /// What it had written, so that it can be proposed again.
-    #[serde(serialize_with = "payload_value")]
+    #[serde(flatten, serialize_with = "payload_parts")]
     pub discarded: Payload,
     /// Why it is not visible.
     pub reason: Reason,
@@ -43,6 +44,13 @@ pub enum Reason {
         winner_value: Option<Value>,
         /// The rule that decided.
         rule: MergeRule,
+    },
+    /// A function of the user's has made one value out of it and others.
+    Merged {
+        /// The function's name.
+        by: String,
+        /// The write that holds the value.
+        into: WriteId,
     },
     /// Another writer's operation had given the key a different rule first.
     RuleMismatch {
@@ -82,7 +90,10 @@ impl Receipt {
     /// Whether the write was never admitted, or may not have been, so that its writer has to undo its
     /// local effects.
     pub fn refused(&self) -> bool {
-        !matches!(self.reason, Reason::Superseded { .. })
+        !matches!(
+            self.reason,
+            Reason::Superseded { .. } | Reason::Merged { .. }
+        )
     }
 }
 
@@ -96,6 +107,9 @@ impl std::fmt::Display for Receipt {
                     f,
                     "{write} to {key:?} lost against the concurrent {winner} under {rule}"
                 )
+            }
+            Reason::Merged { by, into } => {
+                write!(f, "{write} to {key:?} was merged by {by} into {into}")
             }
             Reason::RuleMismatch { rule } => write!(
                 f,
@@ -118,6 +132,13 @@ impl std::fmt::Display for Receipt {
     }
 }
 
-fn payload_value<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
-    payload.value().serialize(serializer)
+/// The value, and the field it is of.
+fn payload_parts<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    let field = payload.field_name();
+    let mut parts = serializer.serialize_map(None)?;
+    if let Some(field) = field {
+        parts.serialize_entry("field", field)?;
+    }
+    parts.serialize_entry("discarded", &payload.value())?;
+    parts.end()
 }

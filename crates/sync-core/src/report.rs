@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cursor::Cursor;
 use crate::digest::Digest;
-use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version};
+use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version, WriteId};
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
 use crate::store::Durability;
@@ -28,8 +28,23 @@ pub struct StateVersion {
     pub timestamp: Option<Stamp>,
     /// Who wrote the value, if a single write shows.
     pub agent: Option<AgentId>,
+    /// The values that remain concurrent, the shown one included; none unless there are several and the
+    /// key's rule keeps them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<Sibling>,
     /// How the value came about.
     pub metadata: StateMetadata,
+}
+
+/// One of several concurrent values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Sibling {
+    /// The write.
+    pub write: WriteId,
+    /// When it was made.
+    pub timestamp: Stamp,
+    /// What it wrote.
+    pub value: Option<Value>,
 }
 
 /// How a value came about and how far it can be trusted.
@@ -140,7 +155,7 @@ pub struct SyncReport {
 pub struct Ack {
     /// Its identity; none if the operation had nothing to do (deleting what is not there).
     #[serde(rename = "write")]
-    pub write_id: Option<crate::id::WriteId>,
+    pub write_id: Option<WriteId>,
     /// What the acknowledgement survives.
     pub durability: Durability,
 }

@@ -41,6 +41,8 @@ fn name(body: &Body) -> &'static str {
         Body::RepairReply { .. } => "repair-reply",
         Body::Receipts { .. } => "receipts",
         Body::ReceiptsTaken { .. } => "receipts-taken",
+        Body::PolicyRequest => "policy-request",
+        Body::Policies { .. } => "policies",
         Body::Ping { .. } => "ping",
         Body::Pong { .. } => "pong",
         Body::Request { ask, .. } => match ask {
@@ -73,7 +75,7 @@ fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-const NAMES: (usize, usize) = (29, 24);
+const NAMES: (usize, usize) = (31, 24);
 
 #[test]
 fn every_message_reads_back() {

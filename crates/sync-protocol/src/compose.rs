@@ -1,8 +1,8 @@
 //! From an operation to the delta that carries it: the same at a replica and at the hub.
 
 use sync_core::{
-    Entry, HybridClock, Metadata, Note, Now, Operation, Payload, RequestError, Resolver, Seen, Seq,
-    Span, Value, Write, WriteId, Writer,
+    Entry, HybridClock, Key, Metadata, Note, Now, Operation, Payload, Policies, RequestError,
+    Resolver, Seen, Seq, Span, Value, Write, WriteId, Writer,
 };
 
 use crate::config::Limits;
@@ -51,26 +51,30 @@ pub(crate) fn compose(
 }
 
 /// Refuses a value that is nested too deep or over the limit, before anything is acknowledged.
-pub(crate) fn check_operation(operation: &Operation, limits: &Limits) -> Result<(), RequestError> {
-    let (Operation::Put(value) | Operation::Insert(value) | Operation::Remove(value)) = operation
-    else {
-        return Ok(());
+pub(crate) fn check_operation(operation: &Operation, limit: u64) -> Result<(), RequestError> {
+    let payload = match operation {
+        Operation::Put(value) | Operation::Insert(value) | Operation::Remove(value) => {
+            value.check_depth()?;
+            Payload::put(value)
+        }
+        Operation::PutField(name, value) => {
+            value.check_depth()?;
+            Payload::field(name, value)?
+        }
+        _ => return Ok(()),
     };
-    value.check_depth()?;
-    check_size(&Payload::put(value), limits)
-}
-
-/// Refuses a payload over the limit.
-pub(crate) fn check_size(payload: &Payload, limits: &Limits) -> Result<(), RequestError> {
-    let bytes = payload.as_bytes().len();
-    if bytes > limits.value_bytes_max {
-        let limit = limits.value_bytes_max as u64;
-        return Err(RequestError::TooLarge {
-            bytes: bytes as u64,
-            limit,
-        });
+    let bytes = payload.as_bytes().len() as u64;
+    if bytes > limit {
+        return Err(RequestError::TooLarge { bytes, limit });
     }
     Ok(())
+}
+
+/// The largest encoded value of one write to `key`, in bytes.
+pub(crate) fn value_bytes_max(key: &Key, limits: &Limits, policies: &Policies) -> u64 {
+    let limit = limits.value_bytes_max as u64;
+    let policy = policies.of(key).and_then(|p| p.max_value_bytes);
+    policy.map_or(limit, |own| own.min(limit))
 }
 
 /// User metadata from a value that must be a map.

@@ -7,6 +7,7 @@ mod commit;
 mod delta;
 mod fanout;
 mod lineage;
+mod policy;
 mod push;
 mod recover;
 mod reentry;

@@ -72,10 +72,24 @@ pub(crate) fn ended<'a>(
     joined: &'a Joined,
     entry: &'a Entry,
 ) -> impl Iterator<Item = &'a (WriteId, Write)> {
-    joined.removed.iter().filter(|(_, write)| {
-        let done = write.payload.kind() == PayloadKind::Absent && !entry.is_live();
-        !done
-    })
+    joined
+        .removed
+        .iter()
+        .filter(|(_, write)| !has_done_its_work(write, entry))
+}
+
+/// Whether a write that is gone stood for an absence that nothing contests: the whole key's once nothing
+/// is live, a field's once nothing of the field is; older fields are gone with the absence of all.
+pub(crate) fn has_done_its_work(write: &Write, entry: &Entry) -> bool {
+    match write.payload.kind() {
+        PayloadKind::Absent => !entry.is_live(),
+        PayloadKind::Unset => write
+            .payload
+            .part()
+            .is_none_or(|field| entry.part(&field).next().is_none()),
+        PayloadKind::Cleared => true,
+        _ => false,
+    }
 }
 
 /// All keys of one node.

@@ -7,6 +7,7 @@ mod fate;
 mod link;
 mod offer;
 mod outbox;
+mod policy;
 mod push;
 mod read;
 mod recover;

@@ -8,11 +8,11 @@ use bincode::{Decode, Encode};
 use bytes::Bytes;
 use thiserror::Error;
 
-use sync_core::codec;
+use sync_core::codec::{self, List};
 use sync_core::segment;
 use sync_core::{
-    AgentId, Context, Cursor, DecodeError, Entry, Incarnation, Key, Receipt, Revision, Row, RowOp,
-    Segment, Seq, Stamp, Version, Write, WriteId, Writer,
+    AgentId, Context, Cursor, DecodeError, Entry, Incarnation, Key, Policies, Policy, Receipt,
+    Revision, Row, RowOp, Segment, Seq, Stamp, Version, Write, WriteId, Writer,
 };
 
 use crate::hub::Run;
@@ -110,6 +110,7 @@ pub(crate) enum Stored {
     Repair(Segment),
     Fate(Receipt),
     Adopted(Segment),
+    Policies(Policies),
 }
 
 /// An outbox row's content.
@@ -132,6 +133,7 @@ mod kind {
     /// Sorts before all others: it says whose rows follow.
     pub(super) const META: u8 = b'M';
     pub(super) const OUTBOX: u8 = b'o';
+    pub(super) const POLICIES: u8 = b'P';
     pub(super) const REPAIR: u8 = b'p';
     pub(super) const RECEIPT: u8 = b'r';
     pub(super) const WRITE: u8 = b'w';
@@ -202,6 +204,10 @@ pub(crate) fn put_adopted(key: &Key, dead: &Context) -> RowOp {
     } else {
         put(row, covering(key, dead))
     }
+}
+
+pub(crate) fn put_policies(policies: &Policies) -> RowOp {
+    put(vec![kind::POLICIES], codec::to_bytes(&policies.to_list()))
 }
 
 pub(crate) fn put_fate(fate: &Receipt) -> RowOp {
@@ -279,9 +285,20 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
         kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
+        kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
         _ => return Ok(None),
     }))
+}
+
+fn read_policies(value: &Bytes) -> Result<Policies, DecodeError> {
+    const WHAT: &str = "policies row";
+    let List(policies): List<Policy> = codec::from_bytes(WHAT, value)?;
+    Policies::new(policies).map_err(|e| DecodeError::Malformed {
+        what: WHAT,
+        offset: 0,
+        reason: e.to_string(),
+    })
 }
 
 fn read_waiting(value: &Bytes) -> Result<Waiting, DecodeError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync_core::report::UserMetadata;
-use sync_core::{Key, Resolver, StateMetadata, StateVersion};
+use sync_core::{Entry, Key, Resolver, Sibling, StateMetadata, StateVersion, WriteId};
 
 use crate::keyspace::KeyState;
 
@@ -35,6 +35,7 @@ pub(crate) fn state_version(
         key: key.clone(),
         version: (numbered && value.is_some()).then_some(state.version()),
         revision: numbered.then_some(state.revision()),
+        siblings: rule.map_or_else(Vec::new, |r| siblings(r, entry)),
         timestamp: entry.writes().map(|(_, w)| w.stamp).max(),
         agent: shown.map(|id| id.writer.agent().clone()),
         metadata: StateMetadata {
@@ -47,4 +48,17 @@ pub(crate) fn state_version(
         },
         value,
     }
+}
+
+fn siblings(rule: &dyn Resolver, entry: &Entry) -> Vec<Sibling> {
+    let shown = rule.siblings(entry).into_iter();
+    let sibling = |id: WriteId| {
+        let write = entry.write(&id)?;
+        Some(Sibling {
+            timestamp: write.stamp,
+            value: write.payload.value(),
+            write: id,
+        })
+    };
+    shown.filter_map(sibling).collect()
 }

@@ -1,12 +1,14 @@
 //! Every body, request, answer, outcome, reason and error.
 
+use std::time::Duration;
+
 use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, Answer, Ask, Body, Cursor, Delta, DeltaOutcome, DigestKey, Durability, Epoch, HubStatus,
-    Incarnation, KeyReport, MemberStatus, MergeRule, Operation, Payload, Reason, Receipt, Reply,
-    RequestError, Resume, Revision, RoundId, Seq, Since, Stamp, Standing, StateMetadata,
-    StateVersion, SwarmId, SyncReport, Value, Version,
+    Incarnation, KeyReport, MemberStatus, MergeRule, OnConcurrent, Operation, Pattern, Payload,
+    Policy, Reason, Receipt, Reply, RequestError, Resume, Revision, RoundId, Seq, Sibling, Since,
+    Stamp, Standing, StateMetadata, StateVersion, SwarmId, SyncReport, Ttl, Value, Version,
 };
 
 use super::{agent, id, key, value};
@@ -27,6 +29,7 @@ fn standing() -> Standing {
         epoch: EPOCH,
         revision: Revision::new(0),
         digest: digest(),
+        policies: 0x0fed_cba9,
         receipts: 300,
     }
 }
@@ -159,12 +162,30 @@ fn plain() -> Vec<Body> {
         Body::ReceiptsTaken {
             writes: vec![id("agent-1", 1, 1), id("agent-2", 0, 2)].into(),
         },
+        Body::PolicyRequest,
+        Body::Policies {
+            policies: vec![policy()].into(),
+        },
         Body::Ping { nonce: 1 << 20 },
         Body::Pong {
             nonce: 0,
             standing: standing(),
         },
     ]
+}
+
+fn policy() -> Policy {
+    let mut policy = Policy::new(Pattern::new("task_*").unwrap());
+    policy.rule = Some(MergeRule::Causal);
+    policy.on_concurrent = Some(OnConcurrent::Custom);
+    policy.merge = Some("max".to_owned());
+    policy.durability = Some(Durability::Hub);
+    policy.ttl = Some(Ttl {
+        after: Duration::from_millis(1_500),
+        refresh: true,
+    });
+    policy.max_value_bytes = Some(1 << 20);
+    policy
 }
 
 /// Every reason.
@@ -178,6 +199,10 @@ pub(crate) fn receipts() -> List<Receipt> {
     let reasons = [
         superseded(None),
         superseded(Some(value())),
+        Reason::Merged {
+            by: "max".to_owned(),
+            into: id("hub", 3, 4),
+        },
         Reason::RuleMismatch {
             rule: MergeRule::Counter,
         },
@@ -231,6 +256,8 @@ fn asks() -> Vec<Ask> {
         Operation::Add(i64::MIN),
         Operation::Insert(Value::Null),
         Operation::Remove(Value::from("x")),
+        Operation::PutField("f".to_owned(), value()),
+        Operation::UnsetField("f".to_owned()),
     ];
     let write = |operation| Ask::Write {
         key: key("k"),
@@ -266,6 +293,14 @@ fn asks() -> Vec<Ask> {
     asks
 }
 
+fn sibling(value: Option<Value>) -> Sibling {
+    Sibling {
+        write: id("agent-1", 1, 9),
+        timestamp: Stamp::at_millis(2),
+        value,
+    }
+}
+
 fn version(value: Option<Value>) -> StateVersion {
     StateVersion {
         key: key("k"),
@@ -273,6 +308,7 @@ fn version(value: Option<Value>) -> StateVersion {
         revision: Some(Revision::new(77)),
         timestamp: Some(Stamp::at_millis(1)),
         agent: Some(agent("agent-1")),
+        siblings: vec![sibling(value.clone())],
         metadata: StateMetadata {
             rule: Some(MergeRule::Set),
             siblings: 2,

@@ -93,7 +93,8 @@ impl Hub {
         operation: &Operation,
         metadata: Option<Value>,
     ) -> Result<Ack, RequestError> {
-        compose::check_operation(operation, &self.config.limits)?;
+        let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
+        compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
         let writer = self.writer_for(to);
         let empty = sync_core::Entry::new();

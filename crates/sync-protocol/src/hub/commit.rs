@@ -7,6 +7,7 @@ use sync_core::{
 };
 
 use super::Hub;
+use crate::compose;
 use crate::keyspace::{Changes, KeyState, ended};
 use crate::rows;
 
@@ -149,7 +150,7 @@ impl Hub {
             let fits = rule.is_some_and(|r| r.holds(write.payload.kind()));
             let reason = match rule {
                 Some(rule) if !fits => Some(Reason::RuleMismatch { rule: rule.rule() }),
-                _ if source == Source::Writer => self.refuse_write(now, write),
+                _ if source == Source::Writer => self.refuse_write(now, key, write),
                 _ => None,
             };
             misfits.extend(reason.map(|reason| (id.clone(), write.clone(), reason)));
@@ -171,15 +172,12 @@ impl Hub {
         delta
     }
 
-    fn refuse_write(&self, now: Now, write: &Write) -> Option<Reason> {
+    fn refuse_write(&self, now: Now, key: &Key, write: &Write) -> Option<Reason> {
         let limits = &self.config.limits;
-        let bytes = write.payload.as_bytes().len();
-        if bytes > limits.value_bytes_max {
-            let limit = limits.value_bytes_max as u64;
-            return Some(Reason::TooLarge {
-                bytes: bytes as u64,
-                limit,
-            });
+        let bytes = write.payload.as_bytes().len() as u64;
+        let limit = compose::value_bytes_max(key, limits, self.policies());
+        if bytes > limit {
+            return Some(Reason::TooLarge { bytes, limit });
         }
         if !self.clock.believes(write.stamp, now) {
             let ahead_ms = write.stamp.millis().saturating_sub(now.wall_ms);

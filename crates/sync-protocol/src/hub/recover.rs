@@ -77,7 +77,7 @@ impl HubRecovery {
                 let (_, dead) = segment.entry.into_parts();
                 hub.adopted.insert(segment.key, dead);
             }
-            Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) => {
+            Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) | Stored::Policies(_) => {
                 return Err(RowError::unreadable(row, "only agents keep such rows"));
             }
         }

@@ -148,6 +148,7 @@ impl Hub {
             Body::RepairRequest { key } => self.handle_repair_request(session, &key),
             Body::ReceiptsTaken { writes } => self.handle_receipts_taken(session, &writes),
             Body::Ping { nonce } => self.handle_ping(session, nonce),
+            Body::PolicyRequest => self.send_policies(session),
             other => return Err(format!("a member may not send {other:?}")),
         }
         Ok(())
@@ -197,6 +198,7 @@ impl Hub {
             epoch: self.epoch(),
             revision: self.revision,
             digest: self.digest(),
+            policies: self.resolvers.policies().fingerprint(),
             receipts: waiting.map_or(0, |w| u32::try_from(w.len()).unwrap_or(u32::MAX)),
         }
     }

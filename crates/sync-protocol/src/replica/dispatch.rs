@@ -119,6 +119,7 @@ impl Replica {
             }
             Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
             Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
+            Body::Policies { policies } => return self.handle_policies(policies.0),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),
         }
         Ok(())

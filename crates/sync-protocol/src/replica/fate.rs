@@ -2,13 +2,13 @@
 //! here, the removal of an own write is a receipt by itself.
 
 use sync_core::{
-    Body, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
-    Standing, Write, WriteId,
+    Body, Incarnation, Joined, Key, Now, Reason, Receipt, Revision, RowOp, Seq, Standing, Write,
+    WriteId,
 };
 
 use super::outbox::{Item, Outbox};
 use super::{Replica, ReplicaOutput};
-use crate::keyspace::{KeyState, ended};
+use crate::keyspace::{KeyState, ended, has_done_its_work};
 use crate::rows;
 
 fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
@@ -52,7 +52,7 @@ impl Replica {
             return Vec::new();
         };
         let dead = item.delta.writes().filter(|(id, write)| {
-            let done = write.payload.kind() == PayloadKind::Absent && !entry.is_live();
+            let done = has_done_its_work(write, entry);
             let known = self.receipts.contains_key(id) || entry.write(id).is_some();
             !done && !known
         });

@@ -201,6 +201,7 @@ impl Replica {
         }
         self.in_step_at = Some(now.mono);
         self.ack();
+        self.compare_policies(standing);
         self.compare(now, standing);
         self.push_pending(now);
         self.request_repair(now);
@@ -269,6 +270,7 @@ impl Replica {
             return;
         };
         self.link.ping = None;
+        self.compare_policies(standing);
         let reached = self
             .cursor
             .is_some_and(|c| c.epoch == standing.epoch && c.revision >= standing.revision);

@@ -73,6 +73,7 @@ impl ReplicaRecovery {
             Stored::Receipt(receipt) => {
                 replica.receipts.insert(receipt.write.clone(), receipt);
             }
+            Stored::Policies(policies) => replica.take_policies(policies),
             Stored::Repair(segment) => {
                 let undone = segment.entry.context().clone();
                 replica.repairs.insert(segment.key, undone);

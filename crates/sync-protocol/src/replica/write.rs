@@ -44,7 +44,8 @@ impl Replica {
         operation: &Operation,
         metadata: Option<Value>,
     ) -> Result<Option<(WriteId, Entry)>, RequestError> {
-        compose::check_operation(operation, &self.config.limits)?;
+        let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
+        compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
         let (bytes, limit) = (
             self.outbox.bytes() as u64,
