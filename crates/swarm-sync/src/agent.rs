@@ -3,6 +3,7 @@
 mod builder;
 mod connector;
 mod driver;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -21,6 +22,7 @@ use crate::hub::unexpected;
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
+pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 
 /// One agent with its own replica. Cheap to clone; the last clone's end stops it in an orderly way,
 /// [`Agent::shutdown`] does so and waits.

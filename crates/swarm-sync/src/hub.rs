@@ -2,14 +2,16 @@
 
 mod builder;
 mod driver;
+mod merging;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Delta, HubStatus, Key, Reply, RequestError, Since, StateVersion, SwarmId,
-    SyncReport, Version,
+    AgentId, Answer, Ask, Delta, HubStatus, Key, Policies, Reply, RequestError, Since,
+    StateVersion, SwarmId, SyncReport, Version,
 };
+use sync_resolve::Merges;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -26,6 +28,7 @@ pub struct StateSynchronizer {
     commands: mpsc::Sender<HubCommand>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
+    merges: Merges,
     /// Why it stopped by itself, once it has.
     failure: Arc<OnceLock<String>>,
 }
@@ -138,6 +141,19 @@ impl StateSynchronizer {
         let (done, answer) = oneshot::channel();
         let (swarm, agent) = (swarm.clone(), agent.clone());
         self.command(HubCommand::Unregister { swarm, agent, done }, answer)
+            .await
+    }
+
+    /// Puts another table of policies in force in every swarm, from the next commit on, and tells the
+    /// agents. An error if it names a merge function that is not registered; then nothing changes.
+    pub async fn set_policies(&self, policies: Policies) -> Result<(), RequestError> {
+        let checked = builder::check_functions(&policies, &self.merges);
+        checked.map_err(|e| RequestError::Invalid {
+            reason: e.to_string(),
+        })?;
+        let (done, answer) = oneshot::channel();
+        let policies = Arc::new(policies);
+        self.command(HubCommand::SetPolicies { policies, done }, answer)
             .await
     }
 

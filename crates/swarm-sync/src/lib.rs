@@ -45,7 +45,7 @@ pub use sync_resolve as resolve;
 pub use sync_store as store;
 pub use sync_transport as transport;
 
-pub use agent::{Agent, AgentBuilder, AgentState};
+pub use agent::{Agent, AgentBuilder, AgentState, CounterOf, MapOf, RegisterOf, SetOf};
 pub use client::Client;
 pub use clock::SystemClock;
 pub use error::StartError;
@@ -53,11 +53,13 @@ pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Clock, Coordinator, Cursor, Delta, Digest, Durability,
     Epoch, HubStatus, IdError, Incarnation, Key, KeyReport, Link, MemberStatus, MergeRule,
-    Operation, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Since, Stamp,
-    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo,
-    Traffic, TransportError, Value, ValueError, Version, WriteId,
+    OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Priority, Reason, Receipt,
+    RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp, StateMetadata,
+    StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo, Traffic,
+    TransportError, Ttl, Value, ValueError, Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
+pub use sync_resolve::{Merge, Merges};
 pub use sync_store::MemoryStore;
 #[cfg(feature = "sled")]
 pub use sync_store::{SledOptions, SledStore};

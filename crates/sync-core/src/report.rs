@@ -58,6 +58,10 @@ pub struct StateMetadata {
     pub merged_from: Vec<AgentId>,
     /// The hub may still decide otherwise.
     pub provisional: bool,
+    /// Why the function that merges concurrent values of this key made nothing of them; as far as the
+    /// hub tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unmerged: Option<String>,
     /// Milliseconds since the replica last knew itself in step with the hub; 0 at the hub, none if
     /// it never was.
     pub age_ms: Option<u64>,

@@ -77,6 +77,20 @@ impl Value {
         Float::new(number).map(Self::Float)
     }
 
+    /// What it is, for people: `a text`, `a map`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) => "a whole number",
+            Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
     /// Reads a JSON value. An integer outside `i64` and nesting over [`DEPTH_MAX`] are refused.
     pub fn from_json(json: serde_json::Value) -> Result<Self, ValueError> {
         json::from_json(json, DEPTH_MAX)

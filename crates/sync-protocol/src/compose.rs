@@ -52,17 +52,26 @@ pub(crate) fn compose(
 
 /// Refuses a value that is nested too deep or over the limit, before anything is acknowledged.
 pub(crate) fn check_operation(operation: &Operation, limit: u64) -> Result<(), RequestError> {
-    let payload = match operation {
+    match operation {
         Operation::Put(value) | Operation::Insert(value) | Operation::Remove(value) => {
-            value.check_depth()?;
-            Payload::put(value)
+            check_value(value, limit)
         }
         Operation::PutField(name, value) => {
             value.check_depth()?;
-            Payload::field(name, value)?
+            check_size(&Payload::field(name, value)?, limit)
         }
-        _ => return Ok(()),
-    };
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a value that is nested too deep or over the limit.
+pub(crate) fn check_value(value: &Value, limit: u64) -> Result<(), RequestError> {
+    value.check_depth()?;
+    check_size(&Payload::put(value), limit)
+}
+
+/// Refuses a payload over the limit.
+fn check_size(payload: &Payload, limit: u64) -> Result<(), RequestError> {
     let bytes = payload.as_bytes().len() as u64;
     if bytes > limit {
         return Err(RequestError::TooLarge { bytes, limit });

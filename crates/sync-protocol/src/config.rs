@@ -81,6 +81,8 @@ pub struct ReplicaConfig {
     pub durability: Durability,
     /// How long an answer may take before the question is asked again. Longer than a slow page.
     pub retry: Duration,
+    /// How long a write waits for the hub where a policy asks for that.
+    pub ack_timeout: Duration,
     /// How often the hub is asked whether anything is new: the resolution of a read's age.
     pub beat: Duration,
 }
@@ -94,6 +96,7 @@ impl ReplicaConfig {
             durability,
             limits: Limits::default(),
             retry: Duration::from_secs(10),
+            ack_timeout: Duration::from_secs(10),
             beat: Duration::from_secs(1),
         }
     }

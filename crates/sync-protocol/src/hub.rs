@@ -5,8 +5,10 @@ mod answer;
 mod ask;
 mod commit;
 mod delta;
+mod expiry;
 mod fanout;
 mod lineage;
+mod merging;
 mod policy;
 mod push;
 mod recover;
@@ -20,7 +22,8 @@ use std::time::Duration;
 
 use sync_core::{
     AgentId, Ask, Batch, Context, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
-    Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, WriteId, Writer,
+    Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, Sibling, WriteId,
+    Writer,
 };
 
 use crate::config::HubConfig;
@@ -28,8 +31,10 @@ use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
+use self::expiry::Expiries;
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
+use self::merging::Merges;
 use self::round::Round;
 use self::session::Session;
 
@@ -63,6 +68,17 @@ pub enum HubOutput {
         request: u64,
         /// The answer, or why there is none.
         answer: Reply,
+    },
+    /// Make one value of these and report to [`Hub::handle_merged`], whatever happens.
+    Merge {
+        /// Names the request in the report.
+        ticket: u64,
+        /// The key.
+        key: Key,
+        /// The function, by the name it is registered under.
+        function: String,
+        /// The concurrent values.
+        siblings: Vec<Sibling>,
     },
     /// Close a connection: its peer broke the protocol.
     Disconnect {
@@ -108,6 +124,8 @@ pub struct Hub {
     /// Per key, writes that were offered as dead and have never been pushed here.
     adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
+    expiries: Expiries,
+    merges: Merges,
     /// Rows that go with the next batch.
     unsaved: Vec<RowOp>,
     gate: Gate<HubOutput>,
@@ -171,6 +189,9 @@ impl Hub {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_rounds(now);
+        if self.failed.is_none() {
+            self.expire_values(now);
+        }
     }
 
     /// What to do next; `None` until the next input.
@@ -183,7 +204,8 @@ impl Hub {
 
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.rounds.values().map(Round::deadline).min()
+        let rounds = self.rounds.values().map(Round::deadline).min();
+        [rounds, self.expiries.wake()].into_iter().flatten().min()
     }
 
     /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.

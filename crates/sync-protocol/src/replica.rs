@@ -189,7 +189,9 @@ impl Replica {
             } => {
                 self.write(now, request, &key, &operation, metadata);
             }
-            Command::FlushToHub { timeout } => self.wait_for_hub(now, request, timeout),
+            Command::FlushToHub { timeout } => {
+                self.wait_for_hub(now, request, timeout, Outcome::Done);
+            }
             Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
             Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),
             Command::TakeReceipts(writes) => {

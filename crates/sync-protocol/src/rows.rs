@@ -111,6 +111,7 @@ pub(crate) enum Stored {
     Fate(Receipt),
     Adopted(Segment),
     Policies(Policies),
+    Expiry(Key, u64),
 }
 
 /// An outbox row's content.
@@ -136,6 +137,7 @@ mod kind {
     pub(super) const POLICIES: u8 = b'P';
     pub(super) const REPAIR: u8 = b'p';
     pub(super) const RECEIPT: u8 = b'r';
+    pub(super) const EXPIRY: u8 = b't';
     pub(super) const WRITE: u8 = b'w';
 }
 
@@ -208,6 +210,15 @@ pub(crate) fn put_adopted(key: &Key, dead: &Context) -> RowOp {
 
 pub(crate) fn put_policies(policies: &Policies) -> RowOp {
     put(vec![kind::POLICIES], codec::to_bytes(&policies.to_list()))
+}
+
+/// When a key ends, in milliseconds since 1970.
+pub(crate) fn put_expiry(key: &Key, end: u64) -> RowOp {
+    put(expiry_key(key), codec::to_bytes(&(key.clone(), end)))
+}
+
+pub(crate) fn delete_expiry(key: &Key) -> RowOp {
+    delete(expiry_key(key))
 }
 
 pub(crate) fn put_fate(fate: &Receipt) -> RowOp {
@@ -285,6 +296,10 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
         kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
+        kind::EXPIRY => {
+            let (key, end) = codec::from_bytes("expiry row", value)?;
+            Stored::Expiry(key, end)
+        }
         kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
         _ => return Ok(None),
@@ -382,6 +397,10 @@ fn outbox_numbers(row: &[u8]) -> Option<(Incarnation, Seq)> {
     let run = u64::from_be_bytes(run.try_into().ok()?);
     let seq = u64::from_be_bytes(seq.try_into().ok()?);
     Some((Incarnation::from_random(run), Seq::new(seq)))
+}
+
+fn expiry_key(key: &Key) -> Vec<u8> {
+    [&[kind::EXPIRY], key.as_str().as_bytes()].concat()
 }
 
 fn repair_key(key: &Key) -> Vec<u8> {

@@ -43,6 +43,7 @@ pub(crate) fn state_version(
             siblings: u32::try_from(hidden).unwrap_or(u32::MAX),
             merged_from: agents.into_iter().collect(),
             provisional,
+            unmerged: None,
             age_ms,
             user: user.map(UserMetadata::from),
         },

@@ -21,6 +21,7 @@
 
 pub mod crdt;
 mod lww;
+mod merge;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use sync_core::{MergeRule, Resolver, Resolvers};
 
 pub use crdt::{Counter, Set};
 pub use lww::Lww;
+pub use merge::{Merge, Merges};
 
 /// Every rule of this crate; a plain `set` on a fresh key is last-writer-wins.
 #[expect(

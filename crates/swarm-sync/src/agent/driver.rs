@@ -100,6 +100,7 @@ impl Driver {
         let incarnation = settings.incarnation;
         let mut config = ReplicaConfig::new(swarm.clone(), agent.clone(), store.durability());
         config.limits = settings.limits;
+        config.ack_timeout = settings.default_timeout;
         let mut recovery = ReplicaRecovery::new(config, settings.resolvers, incarnation);
         for_each_row::<StartError>(&*store, &swarm, |row| Ok(recovery.row(row)?)).await?;
         let hub = settings.link.describe();

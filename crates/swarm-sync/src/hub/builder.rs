@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sync_core::{Clock, Coordinator, Resolvers, Store};
+use sync_core::{Clock, Coordinator, Policies, Resolvers, Store};
 use sync_protocol::Limits;
+use sync_resolve::Merges;
 use tokio::sync::{Mutex, mpsc};
 
 use super::StateSynchronizer;
@@ -24,6 +25,8 @@ pub struct SynchronizerBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) default_timeout: Duration,
+    pub(super) merges: Merges,
+    pub(super) merge_timeout: Duration,
 }
 
 impl StateSynchronizer {
@@ -39,6 +42,8 @@ impl StateSynchronizer {
             clock: Arc::new(SystemClock::new()),
             limits: Limits::default(),
             default_timeout: Duration::from_secs(10),
+            merges: Merges::default(),
+            merge_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -48,6 +53,27 @@ impl SynchronizerBuilder {
     #[must_use]
     pub fn resolvers(mut self, resolvers: Resolvers) -> Self {
         self.resolvers = resolvers;
+        self
+    }
+
+    /// What holds for keys of a pattern. Agents learn it from the hub.
+    #[must_use]
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.resolvers = self.resolvers.with_policies(Arc::new(policies));
+        self
+    }
+
+    /// The functions that policies name to merge concurrent values.
+    #[must_use]
+    pub fn merges(mut self, merges: Merges) -> Self {
+        self.merges = merges;
+        self
+    }
+
+    /// How long such a function may take before the values stay as they are; 5 s if not set.
+    #[must_use]
+    pub fn merge_timeout(mut self, timeout: Duration) -> Self {
+        self.merge_timeout = timeout;
         self
     }
 
@@ -75,7 +101,9 @@ impl SynchronizerBuilder {
     /// Reads the store and starts. Must be called inside a tokio runtime; for the least latency one
     /// of the current-thread kind that the coordinator runs on too.
     pub async fn start(self) -> Result<StateSynchronizer, StartError> {
+        check_functions(self.resolvers.policies(), &self.merges)?;
         let default_timeout = self.default_timeout;
+        let merges = self.merges.clone();
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let failure = Arc::new(OnceLock::new());
         let driver = Driver::open(self, queue, Arc::clone(&failure)).await?;
@@ -84,7 +112,32 @@ impl SynchronizerBuilder {
             commands,
             task: Arc::new(Mutex::new(Some(task))),
             default_timeout,
+            merges,
             failure,
         })
     }
+}
+
+/// Every function that a policy names must be there.
+pub(super) fn check_functions(policies: &Policies, merges: &Merges) -> Result<(), StartError> {
+    let named = policies
+        .iter()
+        .filter_map(|p| Some((p, p.merge.as_deref()?)));
+    for (policy, name) in named {
+        if merges.get(name).is_none() {
+            let known: Vec<&str> = merges.names().collect();
+            return Err(StartError::Config {
+                reason: format!(
+                    "the policy for {} names the merge function `{name}`, which is not registered; registered are: {}",
+                    policy.pattern,
+                    if known.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        known.join(", ")
+                    }
+                ),
+            });
+        }
+    }
+    Ok(())
 }

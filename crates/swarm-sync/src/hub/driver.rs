@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use sync_core::codec;
 use sync_core::{
-    AgentId, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, Reply, RequestError,
-    SessionId, Store, SwarmId, TransportError,
+    AgentId, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, Policies, Reply,
+    RequestError, SessionId, Store, SwarmId, TransportError,
 };
 use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SynchronizerBuilder;
+use super::merging::{Merged, Merging};
 use crate::error::StartError;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
 
@@ -41,6 +42,10 @@ pub(super) enum HubCommand {
         agent: AgentId,
         done: oneshot::Sender<bool>,
     },
+    SetPolicies {
+        policies: Arc<Policies>,
+        done: oneshot::Sender<()>,
+    },
     Shutdown {
         done: oneshot::Sender<()>,
     },
@@ -54,6 +59,7 @@ pub(super) struct Driver {
     coordinator: Arc<dyn Coordinator>,
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
+    merging: Merging,
     commands: mpsc::Receiver<HubCommand>,
     hubs: BTreeMap<SwarmId, Hub>,
     sessions: BTreeMap<SessionId, SwarmId>,
@@ -74,6 +80,7 @@ impl Driver {
         let mut driver = Self {
             queue: StoreQueue::start(Arc::clone(&store)),
             coordinator: Arc::clone(&settings.coordinator),
+            merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             clock: Arc::clone(&settings.clock),
             settings,
             commands,
@@ -99,6 +106,7 @@ impl Driver {
                 completed = self.queue.completed() => {
                     self.handle_completed(completed);
                 }
+                merged = self.merging.next() => self.handle_merged(merged),
                 events = self.coordinator.recv(EVENTS_PER_TURN) => {
                     if events.is_empty() {
                         break None;
@@ -152,6 +160,21 @@ impl Driver {
             if let Some(hub) = self.hubs.get_mut(&swarm) {
                 hub.handle_persisted(now, token, result);
             }
+        }
+    }
+
+    fn handle_merged(&mut self, merged: Merged) {
+        let now = self.now();
+        let Merged {
+            swarm,
+            ticket,
+            result,
+        } = merged;
+        if let Err(reason) = &result {
+            tracing::warn!(%swarm, reason, "a merge failed; the concurrent values stay");
+        }
+        if let Some(hub) = self.hubs.get_mut(&swarm) {
+            hub.handle_merged(now, ticket, result);
         }
     }
 
@@ -275,6 +298,14 @@ impl Driver {
                     let _ = done.send(known);
                 }
             }
+            HubCommand::SetPolicies { policies, done } => {
+                let resolvers = self.settings.resolvers.clone();
+                self.settings.resolvers = resolvers.with_policies(Arc::clone(&policies));
+                for hub in self.hubs.values_mut() {
+                    hub.set_policies(now, Arc::clone(&policies));
+                }
+                let _ = done.send(());
+            }
             // Handled by the caller, which ends the loop.
             HubCommand::Shutdown { .. } => {}
         }
@@ -284,7 +315,7 @@ impl Driver {
     async fn pump(&mut self) {
         let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
         let mut closing = Vec::new();
-        for hub in self.hubs.values_mut() {
+        for (swarm, hub) in &mut self.hubs {
             while let Some(output) = hub.poll_output() {
                 match output {
                     HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
@@ -298,6 +329,15 @@ impl Driver {
                         if let Some(done) = self.answers.remove(&request) {
                             let _ = done.send(answer);
                         }
+                    }
+                    HubOutput::Merge {
+                        ticket,
+                        key,
+                        function,
+                        siblings,
+                    } => {
+                        let swarm = swarm.clone();
+                        self.merging.start(swarm, ticket, key, function, siblings);
                     }
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sync_core::{
     AgentId, Ask, Body, Durability, Epoch, Hello, Incarnation, Key, Message, Now, Operation,
-    Receipt, Reply, RequestError, Role, SessionId, SwarmId, Value, codec,
+    Receipt, Reply, RequestError, Role, SessionId, Sibling, SwarmId, Value, codec,
 };
 use sync_protocol::{
     Command, Hub, HubConfig, HubOutput, HubRecovery, Outcome, Replica, ReplicaConfig,
@@ -59,6 +59,8 @@ pub(crate) struct HubSide {
     pub(crate) said: Vec<(SessionId, Message)>,
     pub(crate) answers: Vec<(u64, Reply)>,
     pub(crate) closed: Vec<(SessionId, String)>,
+    /// Merges asked for and not answered.
+    pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
     config: HubConfig,
     runs: u64,
@@ -77,6 +79,7 @@ impl HubSide {
             said: Vec::new(),
             answers: Vec::new(),
             closed: Vec::new(),
+            merges: Vec::new(),
             mono: Duration::ZERO,
             config,
             runs: 1,
@@ -111,6 +114,9 @@ impl HubSide {
                     self.said.push((session, through_the_codec(&message)));
                 }
                 HubOutput::Answer { request, answer } => self.answers.push((request, answer)),
+                HubOutput::Merge {
+                    ticket, siblings, ..
+                } => self.merges.push((ticket, siblings)),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }
         }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use sync_core::{
-    Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Piece, Role, SessionId, codec,
+    Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Piece, Role, SessionId, Sibling, Value,
+    codec,
 };
 use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, ReplicaRecovery};
 
@@ -69,6 +70,25 @@ impl World {
         self.hub.timer_us = None;
         if let Some(hub) = &mut self.hub.machine {
             hub.handle_timeout(now);
+            self.drain_hub();
+        }
+    }
+
+    /// The user's function answers: with the greatest of the values, or not at all.
+    pub(crate) fn merged(&mut self, run: u64, ticket: u64, siblings: &[Sibling]) {
+        if self.hub.run != run {
+            return;
+        }
+        let fails = self.faulty && self.random.chance(200);
+        self.stats.hit(if fails { "merge failed" } else { "merge" });
+        let greatest = siblings
+            .iter()
+            .filter_map(|s| s.value.clone())
+            .max_by_key(Value::encode);
+        let result = greatest.filter(|_| !fails).ok_or_else(|| "no".to_owned());
+        let now = self.hub_now();
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_merged(now, ticket, result);
             self.drain_hub();
         }
     }
@@ -167,6 +187,13 @@ impl World {
                 }
                 HubOutput::Send { session, message } => self.send_from_hub(session, &message),
                 HubOutput::Answer { request, answer } => self.answered_by_hub(request, answer),
+                HubOutput::Merge {
+                    ticket, siblings, ..
+                } => {
+                    let after = self.random.between(20, 20_000);
+                    let run = self.hub.run;
+                    self.schedule(after, Event::Merged(run, ticket, siblings));
+                }
                 HubOutput::Disconnect { session, reason } => {
                     self.require(false, || format!("the hub closed {session:?}: {reason}"));
                 }

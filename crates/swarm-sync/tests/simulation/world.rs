@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Hello, Incarnation, Key, Now, Pieces, Role, SessionId, SyncReport, Version,
+    AgentId, Hello, Incarnation, Key, Now, Pieces, Role, SessionId, Sibling, SyncReport, Version,
 };
 use sync_protocol::{Hub, Replica};
 
@@ -29,6 +29,8 @@ pub(crate) enum Event {
     HubDisk(u64),
     ReplicaDisk(usize, u64),
     HubTimer(u64),
+    /// A merge function that this run of the hub has called is done.
+    Merged(u64, u64, Vec<Sibling>),
     ReplicaTimer(usize, u64),
     /// The hub learns that a connection is gone.
     HubClosed(SessionId),
@@ -209,6 +211,7 @@ impl World {
             Event::HubDisk(run) => self.complete_hub(run),
             Event::ReplicaDisk(n, run) => self.complete_replica(n, run),
             Event::HubTimer(run) => self.time_hub(run),
+            Event::Merged(run, ticket, siblings) => self.merged(run, ticket, &siblings),
             Event::ReplicaTimer(n, run) => self.time_replica(n, run),
             Event::HubClosed(session) => self.close_at_hub(session),
             Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
@@ -228,6 +231,7 @@ impl World {
             Event::HubDisk(run) => (3, *run, 0, &[]),
             Event::ReplicaDisk(n, run) => (4, *n as u64, *run, &[]),
             Event::HubTimer(run) => (5, *run, 0, &[]),
+            Event::Merged(run, ticket, _) => (20, *run, *ticket, &[]),
             Event::ReplicaTimer(n, run) => (6, *n as u64, *run, &[]),
             Event::HubClosed(session) => (7, session.0, 0, &[]),
             Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),

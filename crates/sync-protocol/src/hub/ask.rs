@@ -63,7 +63,9 @@ impl Hub {
 
     pub(super) fn read(&self, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
-        view::state_version(key, state, rule, false, Some(0))
+        let mut read = view::state_version(key, state, rule, false, Some(0));
+        read.metadata.unmerged = self.merges.failure(key).map(str::to_owned);
+        read
     }
 
     fn keys_matching(&self, pattern: &str, after: Option<&Key>) -> Answer {

@@ -50,6 +50,11 @@ impl Commit {
         }
     }
 
+    /// A key whose rule is to decide anew.
+    pub(super) fn touch(&mut self, key: &Key) {
+        self.changes.touch(key);
+    }
+
     /// A row that belongs into the same batch.
     pub(super) fn with_row(&mut self, row: RowOp) {
         self.extra.push(row);
@@ -249,7 +254,7 @@ impl Hub {
     }
 
     /// Closes a commit. One that changes nothing bumps nothing and is forwarded to nobody.
-    pub(super) fn finish(&mut self, mut commit: Commit, _now: Now) -> Committed {
+    pub(super) fn finish(&mut self, mut commit: Commit, now: Now) -> Committed {
         self.resolve(&mut commit);
         let raised: Vec<Key> = commit
             .floors
@@ -278,10 +283,14 @@ impl Hub {
             self.number(key, &commit);
         }
         let mut ops = self.space.rows(&commit.changes);
+        for key in &changed {
+            self.schedule(key, now, &mut ops);
+        }
         ops.append(&mut commit.extra);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
         self.fan_out(from, &changed, &commit);
+        self.request_merges(&changed);
         for session in addressees {
             self.send_receipts(session);
         }

@@ -1,10 +1,11 @@
-//! The table of policies: agents learn it from here.
+//! The table of policies: in force here, and agents learn it from here.
 
 use std::sync::Arc;
 
-use sync_core::{Body, Policies, Role, SessionId};
+use sync_core::{Body, Key, Now, Policies, Role, SessionId};
 
 use super::Hub;
+use super::commit::Commit;
 
 impl Hub {
     /// The policies in force.
@@ -12,12 +13,20 @@ impl Hub {
         self.resolvers.policies()
     }
 
-    /// Puts another table in force, from the next commit on, and tells every agent.
-    pub fn set_policies(&mut self, policies: Arc<Policies>) {
-        if *self.policies() == policies {
+    /// Puts another table in force and tells every agent. O(keys): values that end now have an end,
+    /// concurrent ones that nothing keeps any more are decided.
+    pub fn set_policies(&mut self, now: Now, policies: Arc<Policies>) {
+        if *self.policies() == policies || self.failed.is_some() {
             return;
         }
         self.resolvers = self.resolvers.clone().with_policies(policies);
+        self.reschedule(now);
+        let mut commit = Commit::default();
+        for key in self.contested() {
+            commit.touch(&key);
+        }
+        self.finish(commit, now);
+        self.request_all_merges();
         let members = self.sessions.iter();
         let members = members.filter(|(_, s)| s.role == Role::Member);
         let members: Vec<SessionId> = members.map(|(id, _)| *id).collect();
@@ -29,5 +38,22 @@ impl Hub {
     pub(super) fn send_policies(&mut self, session: SessionId) {
         let policies = self.policies().to_list();
         self.send(session, Body::Policies { policies });
+    }
+
+    /// Asks for every merge that is due. O(keys).
+    pub(super) fn request_all_merges(&mut self) {
+        let several = self.space.iter_after(None);
+        let several = several.filter(|(_, s)| s.entry().live_count() > 1);
+        let keys: Vec<Key> = several.map(|(key, _)| key.clone()).collect();
+        self.request_merges(&keys);
+    }
+
+    /// Keys on which the rule in force would end writes.
+    fn contested(&self) -> Vec<Key> {
+        let contested = self.space.iter_after(None).filter(|(key, state)| {
+            let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
+            rule.is_some_and(|r| !r.losses(state.entry()).is_empty())
+        });
+        contested.map(|(key, _)| key.clone()).collect()
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
+use sync_core::{Epoch, HybridClock, Policies, Resolvers, Revision, Row, Stamp};
 
+use super::expiry::Expiries;
+use super::merging::Merges;
 use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
 use crate::gate::Gate;
@@ -35,6 +37,8 @@ impl HubRecovery {
             receipts: BTreeMap::new(),
             adopted: BTreeMap::new(),
             id_alarms: 0,
+            expiries: Expiries::default(),
+            merges: Merges::default(),
             unsaved: Vec::new(),
             gate: Gate::default(),
             failed: None,
@@ -73,6 +77,9 @@ impl HubRecovery {
                 hub.roster.insert(agent, Member::default());
             }
             Stored::Receipt(receipt) => hub.keep_receipt(receipt),
+            Stored::Expiry(key, end) => {
+                hub.expiries.set(&key, Some(end));
+            }
             Stored::Adopted(segment) => {
                 let (_, dead) = segment.entry.into_parts();
                 hub.adopted.insert(segment.key, dead);
@@ -97,9 +104,13 @@ impl HubRecovery {
         hub.unsaved.push(rows::put_run(&run));
         hub.unsaved.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
+        // The table may have changed while the hub was down.
+        let some = |policies: &Policies| policies.iter().any(|p| p.ttl.is_some());
+        hub.expiries.stale = some(hub.policies()) || hub.expiries.wake().is_some();
         if !fresh {
             hub.persist(Vec::new());
         }
+        hub.request_all_merges();
         hub
     }
 }

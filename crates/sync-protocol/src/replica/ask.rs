@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Ask, Body, Now, Reply, RequestError, Seq, codec};
+use sync_core::{Ack, Ask, Body, Now, Reply, RequestError, Seq, codec};
 
 use super::{Outcome, Replica, RequestId};
 
@@ -11,7 +11,17 @@ use super::{Outcome, Replica, RequestId};
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     asks: BTreeMap<RequestId, Deadline>,
-    flushes: BTreeMap<RequestId, (Seq, Deadline)>,
+    flushes: BTreeMap<RequestId, Flush>,
+}
+
+/// Writes that are to reach the hub.
+#[derive(Debug)]
+struct Flush {
+    /// The last of them, of this run.
+    upto: Seq,
+    deadline: Deadline,
+    /// What to answer then.
+    outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +32,13 @@ struct Deadline {
 
 impl Waiting {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let flushes = self.flushes.values().map(|(_, d)| d.at);
+        let flushes = self.flushes.values().map(|f| f.deadline.at);
         self.asks.values().map(|d| d.at).chain(flushes).min()
     }
 
     /// The last write of this run that a flush waits for.
     pub(super) fn awaited(&self) -> Option<Seq> {
-        self.flushes.values().map(|(upto, _)| *upto).max()
+        self.flushes.values().map(|f| f.upto).max()
     }
 
     /// Everyone who waits; nobody afterwards.
@@ -74,12 +84,23 @@ impl Replica {
         }
     }
 
-    pub(super) fn wait_for_hub(&mut self, now: Now, request: RequestId, timeout: Duration) {
-        let deadline = Deadline {
-            at: now.mono + timeout,
-            limit: timeout,
+    /// Answers with `outcome` once every write made so far is at the hub.
+    pub(super) fn wait_for_hub(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        timeout: Duration,
+        outcome: Outcome,
+    ) {
+        let flush = Flush {
+            upto: self.seq,
+            deadline: Deadline {
+                at: now.mono + timeout,
+                limit: timeout,
+            },
+            outcome,
         };
-        self.waiting.flushes.insert(request, (self.seq, deadline));
+        self.waiting.flushes.insert(request, flush);
         self.settle_flushes();
     }
 
@@ -92,11 +113,29 @@ impl Replica {
             .waiting
             .flushes
             .iter()
-            .filter(|(_, (upto, _))| landed(*upto));
+            .filter(|(_, flush)| landed(flush.upto));
         let done: Vec<RequestId> = done.map(|(request, _)| *request).collect();
         for request in done {
-            self.waiting.flushes.remove(&request);
-            self.answer(request, Ok(Outcome::Done));
+            if let Some(flush) = self.waiting.flushes.remove(&request) {
+                let result = self.landed(flush.outcome);
+                self.answer(request, result);
+            }
+        }
+    }
+
+    /// A write that was refused at the hub is not there.
+    fn landed(&self, outcome: Outcome) -> Result<Outcome, RequestError> {
+        let Outcome::Written(Ack {
+            write_id: Some(id), ..
+        }) = &outcome
+        else {
+            return Ok(outcome);
+        };
+        match self.receipts.get(id).filter(|receipt| receipt.refused()) {
+            None => Ok(outcome),
+            Some(receipt) => Err(RequestError::Operation {
+                reason: receipt.to_string(),
+            }),
         }
     }
 
@@ -106,10 +145,12 @@ impl Replica {
             .waiting
             .flushes
             .iter()
-            .filter(|(_, (_, d))| d.at <= now.mono);
+            .filter(|(_, flush)| flush.deadline.at <= now.mono);
         let late: Vec<(RequestId, &str, Duration)> = late_asks
             .map(|(request, d)| (*request, "the hub's answer", d.limit))
-            .chain(late_flushes.map(|(request, (_, d))| (*request, "reaching the hub", d.limit)))
+            .chain(
+                late_flushes.map(|(request, f)| (*request, "reaching the hub", f.deadline.limit)),
+            )
             .collect();
         for (request, doing, limit) in late {
             self.waiting.asks.remove(&request);

@@ -78,7 +78,11 @@ impl ReplicaRecovery {
                 let undone = segment.entry.context().clone();
                 replica.repairs.insert(segment.key, undone);
             }
-            Stored::Known(..) | Stored::Run(_) | Stored::Member(_) | Stored::Adopted(_) => {
+            Stored::Known(..)
+            | Stored::Run(_)
+            | Stored::Member(_)
+            | Stored::Adopted(_)
+            | Stored::Expiry(..) => {
                 return refuse("only hubs keep such rows");
             }
         }

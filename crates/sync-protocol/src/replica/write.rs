@@ -1,8 +1,8 @@
 //! Local writes: checked, joined, durable, then acknowledged and pushed.
 
 use sync_core::{
-    Ack, Context, Cursor, Entry, Key, Now, Operation, RequestError, Resolver, Resolvers, Value,
-    WriteId, Writer,
+    Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, RequestError, Resolver,
+    Resolvers, Value, WriteId, Writer,
 };
 
 use super::{Outbox, Outcome, Replica, RequestId};
@@ -20,20 +20,36 @@ impl Replica {
         operation: &Operation,
         metadata: Option<Value>,
     ) {
-        let result = self.prepare(now, key, operation, metadata);
-        let written = result.map(|made| {
-            let write_id = made.map(|(id, delta)| {
+        match self.prepare(now, key, operation, metadata) {
+            Err(error) => self.answer(request, Err(error)),
+            Ok(None) => {
+                let durability = self.config.durability;
+                self.acknowledge(request, None, durability);
+            }
+            Ok(Some((id, delta))) => {
+                let policy = self.policies().of(key).and_then(|p| p.durability);
+                let level = policy.unwrap_or(self.config.durability);
+                if level == Durability::Memory {
+                    // Before the batch: what is said from here on waits for it.
+                    self.acknowledge(request, Some(id.clone()), level);
+                }
                 self.keep(key, &id, delta);
-                id
-            });
-            let durability = self.config.durability;
-            Outcome::Written(Ack {
-                write_id,
-                durability,
-            })
-        });
-        self.answer(request, written);
+                match level {
+                    Durability::Memory => {}
+                    Durability::Hub => {
+                        let ack = written(Some(id), level);
+                        let timeout = self.config.ack_timeout;
+                        self.wait_for_hub(now, request, timeout, ack);
+                    }
+                    _ => self.acknowledge(request, Some(id), self.config.durability),
+                }
+            }
+        }
         self.push_pending(now);
+    }
+
+    fn acknowledge(&mut self, request: RequestId, id: Option<WriteId>, durability: Durability) {
+        self.answer(request, Ok(written(id, durability)));
     }
 
     /// Everything that can be refused is refused here, before any state changes.
@@ -95,6 +111,13 @@ impl Replica {
     pub(super) fn rule_of(&self, key: &Key, entry: &Entry) -> Option<&dyn Resolver> {
         rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
     }
+}
+
+fn written(write_id: Option<WriteId>, durability: Durability) -> Outcome {
+    Outcome::Written(Ack {
+        write_id,
+        durability,
+    })
 }
 
 /// The rule of an entry: that of what the hub has committed, else that of own writes.
