@@ -2,6 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
+#[cfg(unix)]
+use crate::support::ending_signals;
+#[cfg(target_os = "linux")]
+use crate::support::program_after;
 use crate::support::{Agent, Hub, Place, Process, until};
 
 #[test]
@@ -174,7 +178,7 @@ fn swarms_are_separate() {
 #[test]
 #[cfg(unix)]
 fn signals_stop_hub_and_agent_in_an_orderly_way() {
-    for signal in ["TERM", "INT"] {
+    for signal in ending_signals() {
         let place = Place::new();
         let mut hub = place.hub();
         let mut agent = place.agent(&hub, "agent-1");
@@ -189,6 +193,23 @@ fn signals_stop_hub_and_agent_in_an_orderly_way() {
         assert_eq!(hub.client(&["get", "k"]).stdout, b"1\n");
         assert_eq!(place.agent(&hub, "agent-1").value("k"), 1);
     }
+}
+
+/// What `nohup` does, and what the end of a terminal then does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hang_up_that_is_to_be_ignored_is() {
+    let place = Place::new();
+    let data = place.path("a");
+    let data = data.to_string_lossy();
+    let args = ["agent", "--json", "--hub", "127.0.0.1:1", "--data", &data];
+    let mut agent = Process::spawn(program_after("trap '' HUP", &args));
+    assert_eq!(agent.json()["event"], "ready");
+    agent.signal("HUP");
+    agent.send(br#"{"id":1,"op":"keys"}"#);
+    assert_eq!(agent.json()["ok"], true);
+    agent.signal("TERM");
+    assert!(agent.end().success());
 }
 
 #[test]

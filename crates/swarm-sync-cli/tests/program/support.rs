@@ -24,6 +24,43 @@ pub(crate) fn program(args: &[&str]) -> Command {
     command
 }
 
+/// The same, in a shell that runs `first` before it.
+#[cfg(unix)]
+pub(crate) fn program_after(first: &str, args: &[&str]) -> Command {
+    let program = program(args);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{first}; exec \"$0\" \"$@\"")])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+/// For a shell: files may not grow over 512 KiB, so that a store fails as on a full disk.
+#[cfg(target_os = "linux")]
+pub(crate) const SMALL_DISK: &str = "trap '' XFSZ; ulimit -f 1024";
+
+/// Signals that end a process in an orderly way. SIGHUP does not under `nohup`, which these tests
+/// may have been started with.
+#[cfg(unix)]
+pub(crate) fn ending_signals() -> Vec<&'static str> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let heard = ignored.is_some_and(|mask| {
+        mask.trim()
+            .ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e'])
+    });
+    let hang_up = heard.then_some("HUP");
+    ["INT", "TERM"].into_iter().chain(hang_up).collect()
+}
+
 /// Runs the program to its end.
 pub(crate) fn run(args: &[&str]) -> Output {
     program(args).output().expect("the program starts")
@@ -76,15 +113,25 @@ impl Process {
 
     /// The same with these in its environment.
     pub(crate) fn start_in(args: &[&str], environment: &[(&str, &Path)]) -> Self {
-        let mut child = program(args)
-            .envs(environment.iter().copied())
+        let mut command = program(args);
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
+        Self::spawn_as(command)
+    }
+
+    /// The same with the stderr it has.
+    pub(crate) fn spawn_as(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let lines = lines_of(child.stdout.take().expect("piped"));
-        let errors = lines_of(child.stderr.take().expect("piped"));
+        let errors = child.stderr.take().map_or_else(|| channel().1, lines_of);
         Self {
             stdin: child.stdin.take(),
             child,
