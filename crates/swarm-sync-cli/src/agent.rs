@@ -9,7 +9,8 @@ mod request;
 use std::time::Duration;
 
 use serde_json::json;
-use swarm_sync::{Agent, LinkOptions, TcpLink};
+use swarm_sync::{Agent, LinkOptions, RequestError, TcpLink};
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cli::AgentArgs;
@@ -19,6 +20,7 @@ use crate::output::{self, Lines};
 use crate::signals::Signals;
 
 use self::dispatch::{Dispatcher, End};
+use self::lines::Line;
 
 /// How long the hub may take to confirm the last writes.
 const LAST_WRITES: Duration = Duration::from_secs(2);
@@ -83,7 +85,10 @@ async fn watch(
         () = signals.end() => {}
         reason = agent.stopped() => return Err(Failure::new(Code::Data, "stopped", has_stopped(&reason))),
     }
-    let state = agent.state().await?;
+    let state = agent
+        .state()
+        .await
+        .map_err(|e| Failure::new(Code::Data, e.kind(), e.to_string()))?;
     output::line(&format!(
         "{} keys, digest {}",
         state.replica.keys, state.replica.digest
@@ -105,12 +110,12 @@ async fn converse(
     let durable = data.directory.is_some();
     let mut dispatcher = Dispatcher::new(agent.clone(), durable, out.clone());
     let mut input = lines::stdin();
-    let end = loop {
+    let mut end = loop {
         tokio::select! {
             biased;
             () = signals.end() => break End::Signal,
             () = lines.closed() => break End::Signal,
-            reason = agent.stopped() => break End::Stopped(reason),
+            reason = agent.stopped() => break End::Stopped { reason, quit: None },
             Ok(receipt) = receipts.recv() => {
                 // Who reads too slowly for this finds it among the `receipts`.
                 let _ = out.try_send(answer::receipt_event(&receipt));
@@ -121,16 +126,8 @@ async fn converse(
             },
         }
     };
-    let drained = async {
-        if !matches!(end, End::Signal) {
-            dispatcher.drain().await;
-        }
-        if matches!(end, End::Input | End::Quit(_)) {
-            push_last(&agent, durable).await;
-        }
-    };
     tokio::select! {
-        () = drained => {}
+        () = answer_all(&mut end, &agent, &mut dispatcher, &mut input) => {}
         () = signals.end() => {}
         () = lines.closed() => {}
     }
@@ -141,8 +138,12 @@ async fn converse(
         End::Quit(id) => {
             let _ = out.send(answer::quit(&id, ended.as_ref().err())).await;
         }
-        End::Stopped(reason) => {
+        End::Stopped { reason, quit } => {
             let sentence = has_stopped(&reason);
+            if let Some(id) = quit {
+                let failure = Failure::new(Code::Data, "stopped", &sentence);
+                let _ = out.send(answer::quit(&id, Some(&failure))).await;
+            }
             let _ = out.send(answer::stopped(&sentence)).await;
             output::complain(&sentence);
             ended = Err(Failure::silent(Code::Data));
@@ -156,7 +157,36 @@ async fn converse(
 }
 
 fn has_stopped(reason: &str) -> String {
-    format!("the agent has stopped, as its store failed: {reason}")
+    format!(
+        "the agent has stopped, as its store failed: {reason}; see to its disk, then start it \
+         again: it has what it acknowledged"
+    )
+}
+
+/// Lets everything that was asked be answered, and the last writes reach the hub.
+async fn answer_all(
+    end: &mut End,
+    agent: &Agent,
+    dispatcher: &mut Dispatcher,
+    input: &mut Receiver<Line>,
+) {
+    if matches!(end, End::Signal) {
+        return;
+    }
+    dispatcher.drain().await;
+    if let End::Stopped { quit, .. } = end {
+        *quit = dispatcher.refuse_rest(input).await;
+        return;
+    }
+    push_last(agent, dispatcher.durable()).await;
+    // Its store may have failed over the last of them.
+    if let Err(RequestError::Stopped { reason }) = agent.state().await {
+        let quit = match end {
+            End::Quit(id) => Some(id.take()),
+            _ => None,
+        };
+        *end = End::Stopped { reason, quit };
+    }
 }
 
 /// Gives the last writes the time to reach a hub that is there, or about to be; says how many did

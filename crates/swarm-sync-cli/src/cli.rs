@@ -127,8 +127,9 @@ Examples:
   swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
   swarm-sync serve --swarm team-a --swarm team-b
 
-With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT and SIGTERM stop
-it in an orderly way; after a kill -9 it starts again from its directory.";
+With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
+and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
+again from its directory. If its store fails, it ends with exit code 4.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -174,9 +175,11 @@ const AGENT_HELP: &str = r#"One JSON object per line in, one per line out with t
   {"id":13,"op":"receipts","take":true}                    own writes that lost, and forget them
   {"id":14,"op":"quit"}                                    so does the end of stdin
 Writes are answered once they are on disk, with or without a hub. Lines with "event"
-come by themselves: ready first, then receipt for each own write that lost a race, and
-stopped if its store failed. A line takes at most 4 MiB. At the end, own writes get 2 s
-to reach a hub that is there; what does not reach it waits on disk for the next start.
+come by themselves: ready first, then receipt for each own write that lost a race. If
+its store fails, what was asked and not done gets an error, the last line is stopped, and
+the exit code 4. A line takes at most 4 MiB. At the end, own writes get 2 s to reach a
+hub that is there; what does not reach it waits on disk for the next start. SIGINT,
+SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.
 An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
 
 Examples:

@@ -15,7 +15,7 @@ Exit codes:
   1  it failed, or what was asked about does not hold (`get` of an absent key)
   2  the command line is not valid
   3  no hub answers there, or it refuses
-  4  the data directory is in use, damaged or not accessible
+  4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
   130  a demo was interrupted";
 
 /// The exit codes.
@@ -27,7 +27,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// No hub, or one that refuses.
     NoHub = 3,
-    /// The data directory.
+    /// The data directory, at the start or later.
     Data = 4,
     /// A signal ended what would have ended by itself. What a shell says of SIGINT.
     Interrupted = 130,
@@ -133,7 +133,6 @@ impl From<TransportError> for Failure {
         let (code, kind) = match error {
             TransportError::Unreachable { .. } => (Code::NoHub, "no-hub"),
             TransportError::Refused { .. } => (Code::NoHub, "refused"),
-            TransportError::Listen { .. } => (Code::Failed, "listen"),
             _ => (Code::NoHub, "transport"),
         };
         Self::new(code, kind, error.to_string())

@@ -35,7 +35,8 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
         swarms: (!swarms.is_empty()).then_some(swarms),
         ..CoordinatorOptions::default()
     };
-    let coordinator = Arc::new(TcpCoordinator::bind(&args.listen, options).await?);
+    let bound = TcpCoordinator::bind(&args.listen, options).await;
+    let coordinator = Arc::new(bound.map_err(cannot_listen)?);
     let address = coordinator.local_addr();
     let hub = StateSynchronizer::builder(Arc::clone(&data.store), coordinator)
         .start()
@@ -46,9 +47,12 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
         () = signals.end() => Ok(()),
         () = stdin_closed(args.with_stdin) => Ok(()),
         reason = hub.stopped() => Err(Failure::new(
-            Code::Failed,
+            Code::Data,
             "stopped",
-            format!("the hub has stopped: {reason}"),
+            format!(
+                "the hub has stopped, as its store failed: {reason}; see to its disk, then start it \
+                 again: it has what it acknowledged"
+            ),
         )),
     };
     hub.shutdown().await;
@@ -75,10 +79,19 @@ fn announce(args: &ServeArgs, address: SocketAddr, data: &Data) -> Result<(), Fa
     Ok(())
 }
 
+/// The address is taken, unknown or not allowed: the system's words tell which.
+fn cannot_listen(error: TransportError) -> Failure {
+    let message = format!(
+        "{error}; if it is taken, stop who listens there, else choose another with --listen, where \
+         port 0 lets the system choose"
+    );
+    Failure::new(Code::Failed, "listen", message)
+}
+
 /// Whoever reaches the hub can do everything, so other machines must not without a word.
 async fn refuse_reachable(listen: &str) -> Result<(), Failure> {
     let found = tokio::net::lookup_host(listen).await.map_err(|e| {
-        Failure::from(TransportError::Listen {
+        cannot_listen(TransportError::Listen {
             address: listen.to_owned(),
             reason: e.to_string(),
         })

@@ -4,11 +4,13 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use swarm_sync::Agent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinSet, unconstrained};
+use tokio::time::timeout;
 
 use super::answer;
 use super::lines::{LINE_BYTES_MAX, Line};
@@ -21,6 +23,12 @@ const REQUESTS_MAX: usize = 1_024;
 /// Bytes of lines under way, so that many requests may wait or large ones, and not many large ones.
 const BYTES_MAX: usize = 8 * LINE_BYTES_MAX;
 
+/// After how long without a line it is taken that none waits in the pipe: nothing tells for sure.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How long lines are refused to one that sends on and on.
+const REST: Duration = Duration::from_secs(2);
+
 /// Why the conversation is over.
 #[derive(Debug)]
 pub(super) enum End {
@@ -30,8 +38,12 @@ pub(super) enum End {
     Quit(Json),
     /// The system wants it, or nobody reads the answers.
     Signal,
-    /// The agent stopped by itself, for this reason.
-    Stopped(String),
+    /// The agent stopped by itself.
+    Stopped {
+        reason: String,
+        /// The id of a `quit` that came with it.
+        quit: Option<Json>,
+    },
 }
 
 /// A line, and the place that its request takes.
@@ -105,6 +117,27 @@ impl Dispatcher {
             self.tasks.spawn(work);
         }
         None
+    }
+
+    /// Whether the replica is on disk.
+    pub(super) fn durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Answers what an agent that has stopped by itself was asked and had not read yet; returns the
+    /// id of a `quit` among it.
+    pub(super) async fn refuse_rest(&mut self, input: &mut mpsc::Receiver<Line>) -> Option<Json> {
+        let rest = async {
+            while let Ok(Some(next)) = timeout(QUIET, self.next(input)).await {
+                if let Some(End::Quit(id)) = self.start(next).await {
+                    return Some(id);
+                }
+            }
+            None
+        };
+        let quit = timeout(REST, rest).await.ok().flatten();
+        self.drain().await;
+        quit
     }
 
     /// Waits until everything started is answered. Every request has a deadline of its own.

@@ -51,6 +51,18 @@ fn the_agent_lists_its_requests() {
 }
 
 #[test]
+fn nodes_say_how_they_end_if_their_store_fails() {
+    for command in ["serve", "agent"] {
+        let help = stdout(&run(&[command, "--help"]));
+        // As it is wrapped.
+        let help = help.replace('\n', " ");
+        assert!(help.contains("store fails"), "{help}");
+        assert!(help.contains("exit code 4"), "{help}");
+        assert!(help.contains("SIGHUP"), "{help}");
+    }
+}
+
+#[test]
 fn the_version_is_the_crates() {
     let expected = format!("swarm-sync {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(stdout(&run(&["--version"])), expected);

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use crate::support::{Agent, Hub, Place, Process, json_of, program, run, stderr, until};
+#[cfg(target_os = "linux")]
+use crate::support::{SMALL_DISK, program_after};
 
 #[test]
 fn the_first_line_names_the_address() {
@@ -87,6 +89,49 @@ fn an_address_that_is_taken_is_refused() {
     assert_eq!(json_of(&refused)["error"]["kind"], "listen");
     let sentence = format!("cannot listen on {}", hub.address);
     assert!(stderr(&refused).contains(&sentence), "{}", stderr(&refused));
+    let advice = "stop who listens there, else choose another with --listen";
+    assert!(stderr(&refused).contains(advice), "{}", stderr(&refused));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hub_whose_store_fails_says_so_and_ends() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let data = data.to_string_lossy();
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data,
+        "--json",
+    ];
+    let mut process = Process::spawn(program_after(SMALL_DISK, &args));
+    let address = process.json()["addr"]
+        .as_str()
+        .expect("it listens")
+        .to_owned();
+    let failed = (0_u64..200).any(|number| {
+        // What cannot be compressed.
+        let value: Vec<u64> = (0..3_000)
+            .map(|n| (n + number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1)
+            .collect();
+        let value = serde_json::to_string(&value).expect("JSON");
+        let set = ["set", &format!("k{number}"), &value, "--hub", &address];
+        !run(&set).status.success()
+    });
+    assert!(failed, "the store has room");
+    assert_eq!(process.end().code(), Some(4));
+    let event = process.json();
+    assert_eq!(
+        (&event["event"], &event["error"]["kind"]),
+        (&json!("failed"), &json!("stopped"))
+    );
+    let message = event["error"]["message"].as_str().expect("a sentence");
+    assert!(message.contains("its store failed"), "{message}");
+    assert!(message.contains("start it again"), "{message}");
+    process.logged(message);
 }
 
 #[test]
