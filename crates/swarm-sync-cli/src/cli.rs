@@ -288,7 +288,8 @@ Examples:
   swarm-sync set greeting hello         text, as it is not JSON
   swarm-sync set limit -3
   swarm-sync set config '{\"model\":\"m1\"}'
-  swarm-sync set digits '\"42\"'          the text 42";
+  swarm-sync set digits '\"42\"'          the text 42
+  swarm-sync set answer '\"NaN\"'         the text NaN, which is refused as a number";
 
 #[derive(Debug, Args)]
 pub(crate) struct SetArgs {
@@ -311,7 +312,7 @@ pub(crate) struct AddArgs {
     /// The counter's key.
     pub(crate) key: Key,
     /// What to add; a negative number subtracts.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = amount)]
     pub(crate) amount: i64,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
@@ -366,13 +367,26 @@ pub(crate) struct StatusArgs {
     pub(crate) hub: HubArgs,
 }
 
+/// The longest name that the domain name system knows.
+const HOST_BYTES_MAX: usize = 253;
+
 /// The shape only: the name is looked up when it is used.
 fn address(text: &str) -> Result<String, String> {
     let parts = text.rsplit_once(':');
     match parts.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        // No name is longer; whoever could not reach it would repeat it.
+        Some((host, _)) if host.len() > HOST_BYTES_MAX => Err(format!(
+            "the host has {} bytes; the limit is {HOST_BYTES_MAX}: expected HOST:PORT",
+            host.len()
+        )),
         Some(_) => Ok(text.to_owned()),
         None => Err("expected HOST:PORT, for instance 127.0.0.1:7420".to_owned()),
     }
+}
+
+fn amount(text: &str) -> Result<i64, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("expected a whole number from {} to {}", i64::MIN, i64::MAX))
 }
 
 fn revision(text: &str) -> Result<Revision, String> {

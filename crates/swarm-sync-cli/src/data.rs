@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use swarm_sync::{MemoryStore, SledStore, StartError, Store};
+use swarm_sync::{MemoryStore, SledStore, StartError, Store, StoreError};
 
 use crate::cli::DataArgs;
 use crate::exit::{Code, Failure};
+use crate::output::shorten;
 
 /// Under this directory of the working directory, unless `SWARM_SYNC_DATA` names another.
 const DEFAULT_BASE: &str = "swarm-sync-data";
+
+/// Longer than any path in use, if not than any that is possible.
+const PATH_BYTES_MAX: usize = 1_024;
 
 /// A node's store and where it is.
 #[derive(Debug)]
@@ -34,9 +38,9 @@ impl Data {
         };
         let path = directory.clone();
         let opened = tokio::task::spawn_blocking(move || SledStore::open(path)).await;
-        let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))??;
+        let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;
         Ok(Self {
-            store: Arc::new(store),
+            store: Arc::new(store.map_err(not_opened)?),
             directory: Some(directory),
         })
     }
@@ -62,11 +66,30 @@ impl Data {
     }
 }
 
+fn not_opened(error: StoreError) -> Failure {
+    let StoreError::Io {
+        path,
+        doing,
+        reason,
+    } = &error
+    else {
+        return error.into();
+    };
+    // Whoever needs a path to find something gets it whole, unless it is noise.
+    let path = match path.len() {
+        0..=PATH_BYTES_MAX => path.clone(),
+        _ => shorten(path),
+    };
+    let message = format!("{path}: {doing} failed: {reason} (--data chooses another directory)");
+    Failure::new(Code::Data, "store", message)
+}
+
 fn default_directory(place: &[&str]) -> Result<PathBuf, Failure> {
     let base = std::env::var_os("SWARM_SYNC_DATA").filter(|base| !base.is_empty());
     let mut directory = base.map_or_else(|| Path::new(DEFAULT_BASE).to_owned(), PathBuf::from);
     for name in place {
         if name.bytes().all(|b| b == b'.') {
+            let name = shorten(name);
             let message = format!("{name:?} cannot name a directory; choose one with --data DIR");
             return Err(Failure::new(Code::Usage, "config", message));
         }

@@ -4,6 +4,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::{Map, Value as Json};
 use swarm_sync::{Value, ValueError};
 
+use crate::output::shorten;
+
+const JSON_SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
+
+const ONE_OBJECT: &str = "send one whole object in each line";
+
 /// What was read of an object: also of one that turns out not to be one.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
@@ -15,6 +21,13 @@ pub(crate) struct Parsed {
 
 /// Reads one object; fills `into` as far as it gets. An error is a sentence.
 pub(crate) fn parse_object(text: &str, into: &mut Parsed) -> Result<(), String> {
+    // Said here, as serde would repeat the whole text if it is another kind of JSON.
+    let first = text.trim_start_matches(JSON_SPACES).chars().next();
+    if let Some(first) = first.filter(|first| *first != '{') {
+        return Err(format!(
+            "not a JSON object: it begins with {first:?}; {ONE_OBJECT}, like {{\"op\":\"keys\"}}"
+        ));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Object(into).deserialize(&mut reader);
     read.and_then(|()| reader.end())
@@ -25,12 +38,18 @@ pub(crate) fn parse_object(text: &str, into: &mut Parsed) -> Result<(), String> 
 /// can hold is refused, not taken as text.
 pub(crate) fn value_or_text(text: &str) -> Result<Value, String> {
     let as_text = "to store it as text, put it in double quotes";
-    // Only the grammar: neither the depth of lists nor the size of numbers matters to this.
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+    if !is_json(text.as_bytes()) {
+        let error = ValueError::NotFinite;
+        if is_not_finite(text) {
+            let text = shorten(text.trim());
+            return Err(format!("{error}; {as_text}: '\"{text}\"'"));
+        }
+        if is_json(&with_finite_numbers(text)) {
+            return Err(format!("{error}: put null or a finite number in its place"));
+        }
         return Ok(Value::from(text));
     }
-    if let Some(number) = integer_out_of_range(text) {
-        let error = ValueError::NumberRange(number.to_owned());
+    if let Some(error) = number_range(text) {
         return Err(format!("{error}; {as_text}"));
     }
     match serde_json::from_str::<Json>(text) {
@@ -56,9 +75,48 @@ pub(crate) fn object_line(head: &[(&str, Json)], fields: Map<String, Json>) -> S
     format!("{{{}}}", fields.join(","))
 }
 
+/// The first integer in JSON text that no value can hold, as the error to answer with.
+pub(crate) fn number_range(text: &str) -> Option<ValueError> {
+    integer_out_of_range(text).map(|number| ValueError::NumberRange(shorten(number)))
+}
+
+/// Only the grammar: neither the depth of lists nor the size of numbers matters to this.
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether it is what many programs print and read as a number, and JSON has no word for: `NaN`,
+/// `-inf`. Taken as text it would come as a surprise to whoever computes with it.
+fn is_not_finite(text: &str) -> bool {
+    let number = text.trim().parse::<f64>();
+    number.is_ok_and(|number| !number.is_finite())
+}
+
+/// The text with a number for each `NaN` and `Infinity` outside of strings, as some programs write
+/// them within what is else JSON.
+fn with_finite_numbers(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut finite = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let word = ["NaN", "Infinity"]
+            .into_iter()
+            .find(|word| rest.starts_with(word.as_bytes()));
+        let end = match word {
+            Some(word) => at + word.len(),
+            None if bytes[at] == b'"' => end_of_string(bytes, at).min(bytes.len()),
+            None => at + 1,
+        };
+        finite.extend_from_slice(word.map_or(&bytes[at..end], |_| b"0"));
+        at = end;
+    }
+    finite
+}
+
 /// The first integer in JSON text that does not fit `i64`. `serde_json` reads one beyond 64 bits as
 /// a float, which would change it without a word.
-pub(crate) fn integer_out_of_range(text: &str) -> Option<&str> {
+fn integer_out_of_range(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -98,15 +156,20 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
     let sentence = format!("not a JSON object: {error}");
     let from = error.column().saturating_sub(2);
     let near: String = text.chars().skip(from).take(6).collect();
-    if ["NaN", "nan", "Inf", "inf"]
-        .iter()
-        .any(|word| near.contains(word))
-    {
-        return format!(
-            "{sentence}; JSON has no NaN and no infinity: send a finite number or null"
-        );
-    }
-    sentence
+    let is_near = |word: &&str| near.contains(*word);
+    // serde tells these apart by their words only.
+    let advice = if ["NaN", "nan", "Inf", "inf"].iter().any(is_near) {
+        "JSON has no NaN and no infinity: send a finite number or null"
+    } else if sentence.contains("number out of range") {
+        "floats end at 1.8e308: send a smaller number, or text"
+    } else if sentence.contains("recursion limit") {
+        "flatten it: a value may have 32 levels"
+    } else if error.is_data() {
+        return sentence;
+    } else {
+        ONE_OBJECT
+    };
+    format!("{sentence}; {advice}")
 }
 
 struct Object<'a>(&'a mut Parsed);
@@ -136,7 +199,8 @@ impl<'de> Visitor<'de> for Object<'_> {
             };
             if taken {
                 return Err(A::Error::custom(format!(
-                    "the field {name:?} is there twice"
+                    "the field {:?} is there twice; send it once",
+                    shorten(&name)
                 )));
             }
         }
@@ -203,6 +267,33 @@ mod tests {
         }
         let deep = "[".repeat(200);
         assert_eq!(value_or_text(&deep).unwrap(), Value::from(deep.as_str()));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_taken_as_text() {
+        for text in [
+            "NaN",
+            "nan",
+            "Infinity",
+            "-Infinity",
+            "inf",
+            "-inf",
+            " NaN ",
+            "+1e999",
+        ] {
+            let error = value_or_text(text).unwrap_err();
+            assert!(error.contains("NaN and infinities"), "{error}");
+            assert!(error.contains(&format!("'\"{}\"'", text.trim())), "{error}");
+        }
+        for text in ["[NaN]", r#"{"a":[1,-Infinity]}"#] {
+            let error = value_or_text(text).unwrap_err();
+            assert!(error.contains("put null"), "{error}");
+        }
+        // Words that only look like them, and those within a string.
+        for text in ["NaNa", "infant", "[nan", "[NaN", "\"NaN", "\\\u{e9}NaN"] {
+            assert_eq!(value_or_text(text).unwrap(), Value::from(text));
+        }
+        assert_eq!(value_or_text("\"NaN\"").unwrap(), Value::from("NaN"));
     }
 
     #[test]

@@ -12,16 +12,15 @@ mod oneshot;
 mod output;
 mod serve;
 mod signals;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::exit::{Code, Failure};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = usage::parse();
     logging::start(cli.verbose, &cli.command);
     let audience = cli.command.audience();
     // One thread for the hub, its readers and its writers: fewer hand-overs, less latency.

@@ -11,7 +11,7 @@ use swarm_sync::{
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, SetArgs, StatusArgs, SyncArgs};
 use crate::exit::{Code, Failure};
-use crate::output::{self, brief, brief_text, or_dash};
+use crate::output::{self, brief, brief_text, or_dash, shorten};
 
 /// A round may take all of its time; its answer comes after.
 const ANSWER_AFTER_ROUND: Duration = Duration::from_secs(5);
@@ -131,8 +131,9 @@ async fn write(hub: &HubArgs, key: Key, operation: Operation) -> Result<(), Fail
 
 fn absent(args: &GetArgs) -> Result<(), Failure> {
     let (key, swarm) = (&args.key, &args.hub.swarm);
+    let shown = shorten(key.as_str());
     output::complain(&format!(
-        "the key {key:?} holds no value in the swarm {swarm}"
+        "the key {shown:?} holds no value in the swarm {swarm}"
     ));
     let printed = if args.hub.json {
         let object = json!({"key": key, "value": null, "version": null});

@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 /// Widest table, so that it reads well in a report too.
 const WIDTH_MAX: u16 = 80;
 
+/// Characters of a key, a value or an argument in a table or a sentence.
+const SHOWN_MAX: usize = 60;
+
 /// Lines that may wait to be written. Past it whoever answers waits, and in the end so does whoever
 /// asks faster than it reads.
 const LINES_MAX: usize = 256;
@@ -98,14 +101,17 @@ pub(crate) fn brief(value: &Json) -> String {
 
 /// Text as a cell: short, and nothing in it steers the terminal.
 pub(crate) fn brief_text(text: &str) -> String {
-    const CHARS_MAX: usize = 60;
     // More is not shown, so it need not be written out.
-    let start: String = text.chars().take(CHARS_MAX + 1).collect();
-    let shown = visible(&start);
-    if shown.chars().count() <= CHARS_MAX {
-        return shown;
+    let start: String = text.chars().take(SHOWN_MAX + 1).collect();
+    shorten(&visible(&start))
+}
+
+/// What somebody gave, as a sentence repeats it: enough to recognize it, whatever its length.
+pub(crate) fn shorten(text: &str) -> String {
+    if text.chars().nth(SHOWN_MAX).is_none() {
+        return text.to_owned();
     }
-    let start: String = shown.chars().take(CHARS_MAX - 1).collect();
+    let start: String = text.chars().take(SHOWN_MAX - 1).collect();
     format!("{start}…")
 }
 

@@ -17,7 +17,7 @@ pub enum IdError {
         what: &'static str,
     },
     /// Over the limit.
-    #[error("the {what} has {bytes} bytes; the limit is {limit}")]
+    #[error("the {what} has {bytes} bytes; the limit is {limit}: choose a shorter one")]
     TooLong {
         /// Which kind of name.
         what: &'static str,
@@ -60,7 +60,9 @@ pub enum ValueError {
     #[error("a number is not finite; NaN and infinities cannot be stored")]
     NotFinite,
     /// Lists and maps nested too deep.
-    #[error("the value is nested deeper than {limit} levels")]
+    #[error(
+        "the value is nested deeper than {limit} levels: flatten it, or store its parts as keys of their own"
+    )]
     TooDeep {
         /// The deepest allowed.
         limit: usize,
@@ -75,10 +77,12 @@ pub enum ValueError {
         bytes: usize,
     },
     /// An integer outside `i64`.
-    #[error("the number {0} does not fit 64 bits; send it as text or as a float")]
+    #[error(
+        "the number {0} does not fit 64 bits: use a smaller one, or send it as text or as a float"
+    )]
     NumberRange(String),
     /// Over the size limit.
-    #[error("the value takes {bytes} bytes; the limit is {limit}")]
+    #[error("the value takes {bytes} bytes; the limit is {limit}: split it")]
     TooLarge {
         /// Its encoded size in bytes.
         bytes: usize,

@@ -9,6 +9,9 @@ use tokio::sync::mpsc;
 /// that never ends its line makes this process hold.
 pub(super) const LINE_BYTES_MAX: usize = 4 << 20;
 
+/// What is kept of a longer line, so that it can be answered with its id if that comes early.
+const START_BYTES: usize = 4 << 10;
+
 /// Lines read ahead: few, as each may be long.
 const LINES_MAX: usize = 4;
 
@@ -17,16 +20,15 @@ const LINES_MAX: usize = 4;
 pub(super) enum Line {
     /// A line, without its end.
     Bytes(Vec<u8>),
-    /// A line over the limit; it was skipped.
-    TooLong,
+    /// The start of a line over the limit; the rest was skipped.
+    TooLong(Vec<u8>),
 }
 
 impl Line {
     /// Bytes held.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::TooLong => 0,
+            Self::Bytes(bytes) | Self::TooLong(bytes) => bytes.len(),
         }
     }
 
@@ -72,7 +74,10 @@ fn read_line(input: &mut impl BufRead, limit: usize) -> Option<Line> {
         let part = &available[..end.unwrap_or(available.len())];
         too_long |= line.len() + part.len() > limit;
         if too_long {
-            line = Vec::new();
+            let missing = START_BYTES.saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(missing)]);
+            line.truncate(START_BYTES);
+            line.shrink_to_fit();
         } else {
             line.extend_from_slice(part);
         }
@@ -81,7 +86,7 @@ fn read_line(input: &mut impl BufRead, limit: usize) -> Option<Line> {
         input.consume(taken);
         if ended {
             return Some(if too_long {
-                Line::TooLong
+                Line::TooLong(line)
             } else {
                 Line::Bytes(line)
             });
@@ -106,12 +111,23 @@ mod tests {
         let expected = [
             Line::Bytes(b"abcd".to_vec()),
             Line::Bytes(Vec::new()),
-            Line::TooLong,
+            Line::TooLong(b"abcde".to_vec()),
             Line::Bytes(b"xyz".to_vec()),
         ];
         assert_eq!(lines, expected);
         let blank: Vec<bool> = lines.iter().map(Line::is_blank).collect();
         assert_eq!(blank, [false, true, false, false]);
         assert!(Line::Bytes(b" \t\r".to_vec()).is_blank());
+    }
+
+    #[test]
+    fn of_a_line_that_never_ends_only_the_start_is_kept() {
+        let endless = vec![b'x'; 4 * START_BYTES];
+        let mut input = BufReader::with_capacity(100, &endless[..]);
+        let Some(Line::TooLong(start)) = read_line(&mut input, 2 * START_BYTES) else {
+            panic!("it is over the limit");
+        };
+        assert_eq!(start.len(), START_BYTES);
+        assert!(start.capacity() <= 2 * START_BYTES);
     }
 }

@@ -7,7 +7,8 @@ use swarm_sync::{
     Cursor, Durability, Key, Operation, RequestError, Revision, Since, Value, WriteId,
 };
 
-use crate::json::{Parsed, integer_out_of_range, parse_object};
+use crate::json::{Parsed, number_range, parse_object};
+use crate::output::shorten;
 
 use super::lines::{LINE_BYTES_MAX, Line};
 
@@ -88,11 +89,11 @@ impl From<RequestError> for Refused {
 pub(super) fn read(line: Line) -> (Json, Result<Request, Refused>) {
     let bytes = match line {
         Line::Bytes(bytes) => bytes,
-        Line::TooLong => {
+        Line::TooLong(start) => {
             let message = format!(
                 "a line is over {LINE_BYTES_MAX} bytes and was skipped; send smaller values"
             );
-            return (Json::Null, Err(Refused::bad(message)));
+            return (id_in(&start), Err(Refused::bad(message)));
         }
     };
     let mut parsed = Parsed::default();
@@ -109,10 +110,21 @@ pub(super) fn read(line: Line) -> (Json, Result<Request, Refused>) {
     (parsed.id.unwrap_or_default(), result)
 }
 
+/// The id, if it is whole in the start of a line.
+fn id_in(start: &[u8]) -> Json {
+    let start = String::from_utf8_lossy(start);
+    // A number at the end may go on in what was skipped.
+    let whole = start.trim_end_matches(|c: char| c.is_ascii_digit() || "+-.eE".contains(c));
+    let mut parsed = Parsed::default();
+    // It is not whole, and said to be too long.
+    let _ = parse_object(whole, &mut parsed);
+    parsed.id.unwrap_or_default()
+}
+
 fn parse(text: &str, parsed: &mut Parsed) -> Result<Request, Refused> {
     parse_object(text, parsed).map_err(Refused::bad)?;
-    if let Some(number) = integer_out_of_range(text) {
-        return Err(RequestError::from(swarm_sync::ValueError::NumberRange(number.into())).into());
+    if let Some(error) = number_range(text) {
+        return Err(RequestError::from(error).into());
     }
     let mut fields = Fields {
         op: String::new(),
@@ -178,9 +190,9 @@ impl Fields {
             "receipts" => Request::Receipts(self.forget()?),
             "quit" => Request::Quit,
             other => {
-                let other: String = other.chars().take(40).collect();
                 return Err(Refused::bad(format!(
-                    "there is no op {other:?}; the ops are {OPS}"
+                    "there is no op {:?}; the ops are {OPS}",
+                    shorten(other)
                 )));
             }
         })
@@ -223,10 +235,13 @@ impl Fields {
             None | Some(Json::Bool(false)) => Ok(Forget::None),
             Some(Json::Bool(true)) => Ok(Forget::All),
             Some(Json::Array(ids)) => {
-                let parse = |id: Json| serde_json::from_value::<WriteId>(id);
-                let ids: Result<Vec<_>, _> = ids.into_iter().map(parse).collect();
-                let ids = ids.map_err(|e| Refused::bad(e.to_string()))?;
-                Ok(Forget::Writes(ids))
+                let parse = |id: &Json| match id.as_str().map(str::parse::<WriteId>) {
+                    Some(id) => id.map_err(|e| Refused::bad(e.to_string())),
+                    None => Err(self.mistyped("take", "true or a list of write ids")),
+                };
+                Ok(Forget::Writes(
+                    ids.iter().map(parse).collect::<Result<_, _>>()?,
+                ))
             }
             Some(_) => Err(self.mistyped("take", "true or a list of write ids")),
         }
@@ -339,7 +354,7 @@ impl Fields {
         match self.map.keys().next() {
             None => Ok(()),
             Some(extra) => {
-                let (op, extra): (_, String) = (self.op, extra.chars().take(40).collect());
+                let (op, extra) = (&self.op, shorten(extra));
                 Err(Refused::bad(format!(
                     "`{op}` has no field {extra:?}; leave it out"
                 )))

@@ -2,7 +2,9 @@
 //!
 //! - `support`: processes that end with the test, answers with deadlines
 //! - `agent_json`: every request an agent takes
+//! - `agent_end`: how an agent ends, also if its store fails
 //! - `bad_input`: whatever is not a request, and what stays as it was
+//! - `sentences`: what a refusal says, and how much of what was given it repeats
 //! - `links`: hubs and agents that come, go and are killed
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
@@ -16,5 +18,6 @@ mod demo;
 mod help;
 mod links;
 mod oneshot;
+mod sentences;
 mod serve;
 mod support;

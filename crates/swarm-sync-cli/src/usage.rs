@@ -1,0 +1,36 @@
+//! What is said of a command line that is not valid.
+
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, Error};
+
+use crate::cli::Cli;
+use crate::output::brief_text;
+
+/// The command line. Ends the process if it is not valid, or with the help that it asks for.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| shortened(error).exit())
+}
+
+/// The same error without what is too long to repeat, or would steer the terminal.
+fn shortened(mut error: Error) -> Error {
+    let shorter: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, shorter(value)?)))
+        .collect();
+    if !shorter.is_empty() {
+        // A tip repeats the argument once more.
+        error.remove(ContextKind::Suggested);
+    }
+    for (kind, text) in shorter {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
+}
+
+/// What to show instead, if anything.
+fn shorter(value: &ContextValue) -> Option<String> {
+    match value {
+        ContextValue::String(text) => Some(brief_text(text)).filter(|brief| brief != text),
+        _ => None,
+    }
+}
