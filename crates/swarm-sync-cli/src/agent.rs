@@ -52,6 +52,7 @@ pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
 }
 
 async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
+    data.refuse_other_swarms(&args.swarm).await?;
     let link = TcpLink::new(&args.hub, LinkOptions::default());
     let mut builder = Agent::builder(args.id.as_str(), link)
         .swarm(args.swarm.as_str())

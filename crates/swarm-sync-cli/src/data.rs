@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use swarm_sync::{MemoryStore, SledStore, StartError, Store, StoreError};
+use swarm_sync::{MemoryStore, SledStore, StartError, Store, StoreError, SwarmId};
 
 use crate::cli::DataArgs;
 use crate::exit::{Code, Failure};
@@ -43,6 +43,24 @@ impl Data {
             store: Arc::new(store.map_err(not_opened)?),
             directory: Some(directory),
         })
+    }
+
+    /// Refuses a directory that holds other swarms only. The store keeps swarms apart, so that it
+    /// would work; but a swarm's name mistyped once would leave the writes that wait for the right
+    /// one's hub where nobody looks for them.
+    pub(crate) async fn refuse_other_swarms(&self, swarm: &SwarmId) -> Result<(), Failure> {
+        let held = self.store.swarms().await?;
+        if held.is_empty() || held.contains(swarm) {
+            return Ok(());
+        }
+        let held: Vec<_> = held.iter().map(SwarmId::as_str).collect();
+        let message = format!(
+            "{} holds the state of the swarm {}, not of {swarm}; choose another directory with \
+             --data, or the swarm with --swarm",
+            self.describe(),
+            shorten(&held.join(", "))
+        );
+        Err(Failure::new(Code::Data, "unusable", message))
     }
 
     /// Why a node did not start from here.

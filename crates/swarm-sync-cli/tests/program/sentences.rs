@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Place, program, run, stderr, stdout};
+use crate::support::{Agent, Hub, Place, program, run, stderr, stdout};
 
 /// An agent without a hub.
 fn lonely(place: &Place) -> Agent {
@@ -190,4 +190,43 @@ fn a_line_that_is_too_long_is_answered_with_an_id_that_comes_early() {
         assert!(sentence(&mut agent, &line, &Json::Null).contains("4194304 bytes"));
     }
     assert_eq!(agent.ok(json!({"op": "keys"}))["keys"], json!([]));
+}
+
+#[test]
+fn a_directory_of_another_swarm_is_refused() {
+    let place = Place::new();
+    let data = place.path("a");
+    let mut red = Agent::start_with("127.0.0.1:1", "a", &data, &["--swarm", "red"]);
+    red.set("k", &json!("waits for the hub"));
+    red.process.kill();
+
+    let shown = data.to_string_lossy();
+    let refused = run(&[
+        "agent", "--json", "--swarm", "blue", "--id", "a", "--data", &shown,
+    ]);
+    assert_eq!(refused.status.code(), Some(4));
+    let event = crate::support::json_of(&refused);
+    assert_eq!(event["error"]["kind"], "unusable");
+    let said = stderr(&refused);
+    assert!(said.contains(&*shown), "{said}");
+    assert!(said.contains("the swarm red, not of blue"), "{said}");
+    assert!(
+        said.contains("choose another directory with --data"),
+        "{said}"
+    );
+
+    let mut red = Agent::start_with("127.0.0.1:1", "a", &data, &["--swarm", "red"]);
+    assert_eq!(red.value("k"), "waits for the hub");
+    // A hub's directory may hold any number.
+    let hub = place.hub();
+    for swarm in ["red", "blue"] {
+        assert!(
+            hub.client(&["set", "k", "v", "--swarm", swarm])
+                .status
+                .success()
+        );
+    }
+    hub.process.kill();
+    let hub = Hub::start(&place.path("hub"));
+    assert_eq!(stdout(&hub.client(&["get", "k", "--swarm", "red"])), "v\n");
 }
