@@ -21,5 +21,7 @@ pub(crate) fn start(verbose: u8, command: &Command) {
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal() && output::colour_allowed())
+        // It would say so on stderr, where it just failed, and panic over that.
+        .log_internal_errors(false)
         .init();
 }

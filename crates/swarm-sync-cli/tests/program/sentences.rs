@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, Place, program, run, stderr, stdout};
+use crate::support::{Agent, Hub, Place, Process, program, run, stderr, stdout};
 
 /// An agent without a hub.
 fn lonely(place: &Place) -> Agent {
@@ -190,6 +190,30 @@ fn a_line_that_is_too_long_is_answered_with_an_id_that_comes_early() {
         assert!(sentence(&mut agent, &line, &Json::Null).contains("4194304 bytes"));
     }
     assert_eq!(agent.ok(json!({"op": "keys"}))["keys"], json!([]));
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_stops_nobody() {
+    let place = Place::new();
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        return; // Not on this system.
+    };
+    let data = place.path("a");
+    let data = data.to_string_lossy();
+    let mut command = program(&["agent", "--json", "--hub", "127.0.0.1:1", "--data", &data]);
+    command.stderr(full);
+    let mut agent = Process::spawn_as(command);
+    assert_eq!(agent.json()["event"], "ready");
+    // Once it has complained of the hub that is not there.
+    crate::support::until(
+        || {
+            agent.send(br#"{"op":"status"}"#);
+            agent.json()
+        },
+        |status| !status["link_error"].is_null(),
+    );
+    agent.send(br#"{"op":"set","key":"k","value":1}"#);
+    assert_eq!(agent.json()["ok"], true);
 }
 
 #[test]
