@@ -10,7 +10,7 @@ use sync_core::{Context, Entry, Payload, Plan};
 
 /// Deleting such a key covers what was shown and leaves nothing live, so that a concurrent operation
 /// survives.
-fn delete(entry: &Entry) -> Option<Plan> {
+pub(crate) fn delete(entry: &Entry) -> Option<Plan> {
     entry
         .is_live()
         .then(|| covering(entry.writes().map(|(id, write)| write.closure(id))))
@@ -22,7 +22,7 @@ fn covering(closures: impl Iterator<Item = Context>) -> Plan {
 }
 
 /// A plan that covers `closures` and leaves `payload` live.
-fn plan(payload: Option<Payload>, closures: impl Iterator<Item = Context>) -> Plan {
+pub(crate) fn plan(payload: Option<Payload>, closures: impl Iterator<Item = Context>) -> Plan {
     let mut over = Context::new();
     for closure in closures {
         over.union(&closure);

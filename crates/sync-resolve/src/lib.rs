@@ -3,8 +3,15 @@
 //! | rule | what an operation covers | how live writes read | what concurrent writes lose |
 //! |---|---|---|---|
 //! | [`Lww`] | the one value that was shown | greatest stamp | all but one; a receipt each |
+//! | [`Causal::Lww`] | the same | the same | the same |
+//! | [`Causal::Keep`] | every value that was shown: all | the newest, the others beside it | nothing; a write wins over a delete that did not see it |
+//! | [`Causal::Custom`] | the same | the same | what the function leaves out; a receipt each says into what they were merged |
 //! | [`Counter`] | the same incarnation's contribution | their sum | nothing |
 //! | [`Set`] | add: the same incarnation's add of that element; remove: the adds shown | the elements | nothing; an add wins over a remove that did not see it |
+//! | [`Map`] | the one value of that field that was shown | greatest stamp per field | as under [`Lww`], per field |
+//! | [`Custom`] | as [`Causal::Custom`] | the same | the same |
+//!
+//! A register is [`Lww`]: one value, replaced whole. There is no second rule for it.
 //!
 //! A rule never joins: the join is one for all rules and lives in `sync-core`. A rule of your own
 //! implements [`sync_core::Resolver`].
@@ -19,16 +26,22 @@
 //! assert_eq!(rule.fold(&Entry::new()), None);
 //! ```
 
+mod causal;
 pub mod crdt;
+mod custom;
 mod lww;
+mod map;
 mod merge;
 
 use std::sync::Arc;
 
 use sync_core::{MergeRule, Resolver, Resolvers};
 
+pub use causal::Causal;
 pub use crdt::{Counter, Set};
+pub use custom::Custom;
 pub use lww::Lww;
+pub use map::Map;
 pub use merge::{Merge, Merges};
 
 /// Every rule of this crate; a plain `set` on a fresh key is last-writer-wins.
@@ -37,6 +50,15 @@ pub use merge::{Merge, Merges};
     reason = "the default rule is among those given"
 )]
 pub fn standard() -> Resolvers {
-    let all: [Arc<dyn Resolver>; 3] = [Arc::new(Lww), Arc::new(Counter), Arc::new(Set)];
+    let all: [Arc<dyn Resolver>; 8] = [
+        Arc::new(Lww),
+        Arc::new(Counter),
+        Arc::new(Set),
+        Arc::new(Causal::Lww),
+        Arc::new(Causal::Keep),
+        Arc::new(Causal::Custom),
+        Arc::new(Map),
+        Arc::new(Custom),
+    ];
     Resolvers::new(MergeRule::Lww, all).expect("the default rule is among those given")
 }

@@ -11,10 +11,10 @@ use sync_core::{
 pub struct Lww;
 
 /// The total order `(stamp, agent, incarnation, seq)`: no two writes tie.
-fn newest(entry: &Entry) -> Option<(&WriteId, &Write)> {
-    entry
-        .writes()
-        .max_by(|(a, x), (b, y)| (x.stamp, *a).cmp(&(y.stamp, *b)))
+pub(crate) fn newest<'a>(
+    writes: impl Iterator<Item = (&'a WriteId, &'a Write)>,
+) -> Option<(&'a WriteId, &'a Write)> {
+    writes.max_by(|(a, x), (b, y)| (x.stamp, *a).cmp(&(y.stamp, *b)))
 }
 
 impl Resolver for Lww {
@@ -32,7 +32,7 @@ impl Resolver for Lww {
         entry: &Entry,
         _writer: &Writer,
     ) -> Result<Option<Plan>, OperationError> {
-        let shown = newest(entry);
+        let shown = newest(entry.writes());
         let payload = match operation {
             Operation::Put(value) => Payload::put(value),
             Operation::Delete if self.fold(entry).is_none() => return Ok(None),
@@ -60,11 +60,11 @@ impl Resolver for Lww {
     }
 
     fn fold(&self, entry: &Entry) -> Option<Value> {
-        newest(entry)?.1.payload.value()
+        newest(entry.writes())?.1.payload.value()
     }
 
     fn shown(&self, entry: &Entry) -> Option<WriteId> {
-        newest(entry).map(|(id, _)| id.clone())
+        newest(entry.writes()).map(|(id, _)| id.clone())
     }
 
     fn hidden(&self, entry: &Entry) -> usize {
@@ -72,7 +72,7 @@ impl Resolver for Lww {
     }
 
     fn losses(&self, entry: &Entry) -> Vec<Loss> {
-        let Some((winner, write)) = newest(entry) else {
+        let Some((winner, write)) = newest(entry.writes()) else {
             return Vec::new();
         };
         let lost = entry
