@@ -64,8 +64,8 @@ pub use pieces::{Piece, Pieces};
 pub use policy::{Pattern, Policies, Policy, PolicyError, Priority, Ttl};
 pub use receipt::{Reason, Receipt};
 pub use report::{
-    Ack, Delta, HubStatus, KeyReport, MemberStatus, Sibling, Since, StateMetadata, StateVersion,
-    SyncReport,
+    Ack, Change, ChangeKind, Delta, HubStatus, KeyReport, MemberStatus, Sibling, Since,
+    StateMetadata, StateVersion, SyncReport, Watched,
 };
 pub use resolver::{Loss, MergeRule, OnConcurrent, Operation, OperationError, Plan, Resolver};
 pub use rules::Resolvers;

@@ -11,8 +11,8 @@ use crate::cursor::{Cursor, Resume};
 use crate::digest::Digest;
 use crate::error::RequestError;
 use crate::id::{Epoch, Incarnation, Key, Revision, Seq, Version, WriteId};
-use crate::policy::Policy;
-use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport};
+use crate::policy::{Pattern, Policy};
+use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport, Watched};
 use crate::resolver::Operation;
 use crate::value::Value;
 
@@ -338,6 +338,20 @@ pub enum Ask {
     Clear(Option<Key>),
     /// Where the hub stands.
     Status,
+    /// The policies in force.
+    Policies,
+    /// Read the policies anew from where the hub has them.
+    ReloadPolicies,
+    /// The committed changes of keys that match, in order of their revisions; answered as soon as there
+    /// are any. The next question starts where the answer ends.
+    Watch {
+        /// Which keys.
+        pattern: Pattern,
+        /// After which position; none for what is committed from now on.
+        from: Option<Since>,
+        /// How long to wait for a change before an answer without any, in milliseconds.
+        wait_ms: u64,
+    },
 }
 
 /// The answer to an [`Ask`].
@@ -365,6 +379,10 @@ pub enum Answer {
     Cleared(u64),
     /// To [`Ask::Status`].
     Status(HubStatus),
+    /// To [`Ask::Policies`] and [`Ask::ReloadPolicies`].
+    Policies(List<Policy>),
+    /// To [`Ask::Watch`].
+    Watched(Watched),
 }
 
 /// The distinct keys of `keys`, in their first order.

@@ -118,6 +118,40 @@ pub struct Delta {
     pub more: bool,
 }
 
+/// What brought a change about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(rename_all = "kebab-case")]
+#[expect(clippy::exhaustive_enums, reason = "what can happen to a key")]
+pub enum ChangeKind {
+    /// The key has a value, which is new or may be.
+    Changed,
+    /// The key has no value any more.
+    Deleted,
+    /// The key's lifetime has ended, so that it has no value any more.
+    Expired,
+}
+
+/// One committed change of one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Change {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The key as that commit left it.
+    #[serde(flatten)]
+    pub state: StateVersion,
+}
+
+/// Some committed changes, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct Watched {
+    /// The changes after the position asked for, up to `to`.
+    pub changes: Vec<Change>,
+    /// What is between was not kept: of each key only its last change is among them.
+    pub compacted: bool,
+    /// Continue from here.
+    pub to: Cursor,
+}
+
 /// One key in a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct KeyReport {

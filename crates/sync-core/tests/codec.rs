@@ -54,6 +54,9 @@ fn name(body: &Body) -> &'static str {
             Ask::Sync { .. } => "ask-sync",
             Ask::Clear(_) => "ask-clear",
             Ask::Status => "ask-status",
+            Ask::Policies => "ask-policies",
+            Ask::ReloadPolicies => "ask-reload-policies",
+            Ask::Watch { .. } => "ask-watch",
         },
         Body::Reply { .. } => "reply",
     }
@@ -70,12 +73,14 @@ fn reply_name(reply: &Reply) -> &'static str {
         Ok(Answer::Synced(_)) => "synced",
         Ok(Answer::Cleared(_)) => "cleared",
         Ok(Answer::Status(_)) => "status",
+        Ok(Answer::Policies(_)) => "policies",
+        Ok(Answer::Watched(_)) => "watched",
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-const NAMES: (usize, usize) = (31, 24);
+const NAMES: (usize, usize) = (34, 26);
 
 #[test]
 fn every_message_reads_back() {

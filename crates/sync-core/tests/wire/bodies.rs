@@ -5,10 +5,11 @@ use std::time::Duration;
 use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
-    Ack, Answer, Ask, Body, Cursor, Delta, DeltaOutcome, DigestKey, Durability, Epoch, HubStatus,
-    Incarnation, KeyReport, MemberStatus, MergeRule, OnConcurrent, Operation, Pattern, Payload,
-    Policy, Reason, Receipt, Reply, RequestError, Resume, Revision, RoundId, Seq, Sibling, Since,
-    Stamp, Standing, StateMetadata, StateVersion, SwarmId, SyncReport, Ttl, Value, Version,
+    Ack, Answer, Ask, Body, Change, ChangeKind, Cursor, Delta, DeltaOutcome, DigestKey, Durability,
+    Epoch, HubStatus, Incarnation, KeyReport, MemberStatus, MergeRule, OnConcurrent, Operation,
+    Pattern, Payload, Policy, Reason, Receipt, Reply, RequestError, Resume, Revision, RoundId, Seq,
+    Sibling, Since, Stamp, Standing, StateMetadata, StateVersion, SwarmId, SyncReport, Ttl, Value,
+    Version, Watched,
 };
 
 use super::{agent, id, key, value};
@@ -288,6 +289,13 @@ fn asks() -> Vec<Ask> {
         Ask::Clear(None),
         Ask::Clear(Some(key("k"))),
         Ask::Status,
+        Ask::Policies,
+        Ask::ReloadPolicies,
+        Ask::Watch {
+            pattern: Pattern::new("task_*").unwrap(),
+            from: Some(Since::Cursor(cursor())),
+            wait_ms: 30_000,
+        },
     ];
     asks.extend(operations.map(write));
     asks
@@ -362,6 +370,20 @@ fn answers() -> Vec<Answer> {
         members: vec![member],
         id_alarms: 1,
     };
+    let kinds = [
+        ChangeKind::Changed,
+        ChangeKind::Deleted,
+        ChangeKind::Expired,
+    ];
+    let change = |kind| Change {
+        kind,
+        state: version(Some(value())),
+    };
+    let watched = Watched {
+        changes: kinds.map(change).into(),
+        compacted: true,
+        to: cursor(),
+    };
     let mut answers = vec![
         Answer::Version(None),
         Answer::Version(Some(Version::new(1))),
@@ -375,6 +397,8 @@ fn answers() -> Vec<Answer> {
         Answer::Synced(synced),
         Answer::Cleared(2),
         Answer::Status(status),
+        Answer::Policies(vec![policy()].into()),
+        Answer::Watched(watched),
     ];
     for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
         answers.push(Answer::Written(Ack {
