@@ -9,16 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::Serialize;
 use sync_core::{
-    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Incarnation, Key, Operation, Receipt,
-    Reply, RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version, WriteId,
+    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Incarnation, Key, Operation, Pattern,
+    Policy, Receipt, Reply, RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version,
+    WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::hub::unexpected;
+use crate::watch::{Asker, WAIT, Watch};
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
@@ -344,6 +347,17 @@ impl Agent {
         self.failure.get().cloned().unwrap_or_else(orderly)
     }
 
+    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Goes on by
+    /// itself after a lost connection.
+    pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
+        Watch::new(Box::new(AgentAsker(self.clone())), pattern, from)
+    }
+
+    /// The policies as this agent last heard them, the most specific first.
+    pub async fn policies(&self) -> Result<Vec<Policy>, RequestError> {
+        self.read(|done| AgentCommand::Policies { done }).await
+    }
+
     async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
         let timeout = wait.unwrap_or(self.default_timeout * 2);
         match self.run(Command::Ask { ask, timeout }).await? {
@@ -370,6 +384,16 @@ impl Agent {
             .await
             .map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())
+    }
+}
+
+/// Asks on behalf of a watcher.
+struct AgentAsker(Agent);
+
+#[async_trait]
+impl Asker for AgentAsker {
+    async fn ask(&mut self, ask: Ask) -> Reply {
+        self.0.ask(ask, Some(2 * WAIT)).await
     }
 }
 

@@ -1,16 +1,19 @@
 //! A peer that holds no replica: asks the hub and leaves. It does not join the roster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sync_core::codec;
 use sync_core::{
     Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
-    Message, Operation, Piece, Pieces, Reply, RequestError, Role, Since, StateVersion, SwarmId,
-    SyncReport, TransportError, Value, Version,
+    Message, Operation, Pattern, Piece, Pieces, Policy, Reply, RequestError, Role, Since,
+    StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
 
 use crate::error::StartError;
 use crate::hub::unexpected;
+use crate::watch::{Asker, WAIT, Watch};
 
 /// A connection of a client. One request at a time.
 #[derive(Debug)]
@@ -112,6 +115,41 @@ impl Client {
         }
     }
 
+    /// The policies in force, the most specific first.
+    pub async fn policies(&mut self) -> Result<Vec<Policy>, RequestError> {
+        self.policies_by(Ask::Policies).await
+    }
+
+    /// Has the hub read its policies anew; those now in force.
+    pub async fn reload_policies(&mut self) -> Result<Vec<Policy>, RequestError> {
+        self.policies_by(Ask::ReloadPolicies).await
+    }
+
+    async fn policies_by(&mut self, ask: Ask) -> Result<Vec<Policy>, RequestError> {
+        match self.ask(ask).await? {
+            Answer::Policies(policies) => Ok(policies.0),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Connects
+    /// by itself, and again whenever the connection is lost.
+    pub fn watch(
+        link: Arc<dyn Link>,
+        swarm: SwarmId,
+        name: AgentId,
+        pattern: Pattern,
+        from: Option<Since>,
+    ) -> Watch {
+        let asker = RemoteAsker {
+            link,
+            swarm,
+            name,
+            client: None,
+        };
+        Watch::new(Box::new(asker), pattern, from)
+    }
+
     /// Any request.
     pub async fn ask(&mut self, ask: Ask) -> Reply {
         self.next_request += 1;
@@ -170,5 +208,45 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// Asks from afar on behalf of a watcher, through a connection that is made anew when it is lost.
+struct RemoteAsker {
+    link: Arc<dyn Link>,
+    swarm: SwarmId,
+    name: AgentId,
+    client: Option<Client>,
+}
+
+#[async_trait]
+impl Asker for RemoteAsker {
+    async fn ask(&mut self, ask: Ask) -> Reply {
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => self.connect().await?,
+        };
+        let reply = client.ask(ask).await;
+        // One that failed is made anew. An answer that was given up must not meet the next question.
+        if reply.is_ok() {
+            self.client = Some(client);
+        }
+        reply
+    }
+}
+
+impl RemoteAsker {
+    async fn connect(&mut self) -> Result<Client, RequestError> {
+        let (swarm, name) = (self.swarm.clone(), self.name.clone());
+        let connected = Client::connect(&*self.link, swarm, name, 2 * WAIT).await;
+        connected.map_err(|error| match error {
+            // The hub is there and will not have us: trying again changes nothing.
+            StartError::Transport(TransportError::Refused { .. }) => RequestError::Invalid {
+                reason: error.to_string(),
+            },
+            other => RequestError::ConnectionLost {
+                reason: other.to_string(),
+            },
+        })
     }
 }

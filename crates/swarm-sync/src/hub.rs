@@ -7,9 +7,10 @@ mod merging;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sync_core::{
-    AgentId, Answer, Ask, Delta, HubStatus, Key, Policies, Reply, RequestError, Since,
-    StateVersion, SwarmId, SyncReport, Version,
+    AgentId, Answer, Ask, Delta, HubStatus, Key, Pattern, Policies, Policy, Reply, RequestError,
+    Since, StateVersion, SwarmId, SyncReport, Version,
 };
 use sync_resolve::Merges;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
+use crate::watch::{Asker, Watch};
 
 /// Synchronizes the state of any number of swarms. Cheap to clone; the last clone's end stops it in
 /// an orderly way, [`StateSynchronizer::shutdown`] does so and waits.
@@ -144,6 +146,23 @@ impl StateSynchronizer {
             .await
     }
 
+    /// Watches the committed changes of keys that match, after `from`; from now on if `None`.
+    pub fn watch(&self, swarm: &SwarmId, pattern: Pattern, from: Option<Since>) -> Watch {
+        let asker = HubAsker {
+            hub: self.clone(),
+            swarm: swarm.clone(),
+        };
+        Watch::new(Box::new(asker), pattern, from)
+    }
+
+    /// The policies in force, the most specific first.
+    pub async fn policies(&self, swarm: &SwarmId) -> Result<Vec<Policy>, RequestError> {
+        match self.ask(swarm, Ask::Policies).await? {
+            Answer::Policies(policies) => Ok(policies.0),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Puts another table of policies in force in every swarm, from the next commit on, and tells the
     /// agents. An error if it names a merge function that is not registered; then nothing changes.
     pub async fn set_policies(&self, policies: Policies) -> Result<(), RequestError> {
@@ -215,5 +234,18 @@ impl StateSynchronizer {
 pub(crate) fn unexpected(answer: &Answer) -> RequestError {
     RequestError::Invalid {
         reason: format!("the hub answered another question: {answer:?}"),
+    }
+}
+
+/// Asks on behalf of a watcher in this process.
+struct HubAsker {
+    hub: StateSynchronizer,
+    swarm: SwarmId,
+}
+
+#[async_trait]
+impl Asker for HubAsker {
+    async fn ask(&mut self, ask: Ask) -> Reply {
+        self.hub.ask(&self.swarm, ask).await
     }
 }

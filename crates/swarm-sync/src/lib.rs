@@ -39,6 +39,7 @@ mod clock;
 mod error;
 mod hub;
 mod store_queue;
+mod watch;
 
 pub use sync_protocol as protocol;
 pub use sync_resolve as resolve;
@@ -51,10 +52,10 @@ pub use clock::SystemClock;
 pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use sync_core::{
-    Ack, AgentId, AgentStatus, Answer, Ask, Clock, Coordinator, Cursor, Delta, Digest, Durability,
-    Epoch, HubStatus, IdError, Incarnation, Key, KeyReport, Link, MemberStatus, MergeRule,
-    OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Priority, Reason, Receipt,
-    RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp, StateMetadata,
+    Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
+    Digest, Durability, Epoch, HubStatus, IdError, Incarnation, Key, KeyReport, Link, MemberStatus,
+    MergeRule, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Priority, Reason,
+    Receipt, RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp, StateMetadata,
     StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo, Traffic,
     TransportError, Ttl, Value, ValueError, Version, WriteId,
 };
@@ -66,6 +67,7 @@ pub use sync_store::{SledOptions, SledStore};
 pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, MemoryLink};
 #[cfg(feature = "tcp")]
 pub use sync_transport::{TcpCoordinator, TcpLink};
+pub use watch::{Watch, WatchEvent};
 
 /// The README's example is a test.
 #[cfg(doctest)]

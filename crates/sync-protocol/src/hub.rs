@@ -16,6 +16,7 @@ mod reentry;
 mod repair;
 mod round;
 mod session;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) use self::lineage::Run;
 use self::merging::Merges;
 use self::round::Round;
 use self::session::Session;
+use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;
 pub use self::recover::HubRecovery;
@@ -80,6 +82,8 @@ pub enum HubOutput {
         /// The concurrent values.
         siblings: Vec<Sibling>,
     },
+    /// Read the policies anew and report to [`Hub::handle_policies`], whatever comes of it.
+    LoadPolicies,
     /// Close a connection: its peer broke the protocol.
     Disconnect {
         /// The connection.
@@ -126,6 +130,9 @@ pub struct Hub {
     id_alarms: u64,
     expiries: Expiries,
     merges: Merges,
+    watches: Watches,
+    /// Who waits for the policies to be read anew.
+    reloading: Vec<ReplyTo>,
     /// Rows that go with the next batch.
     unsaved: Vec<RowOp>,
     gate: Gate<HubOutput>,
@@ -189,6 +196,7 @@ impl Hub {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_rounds(now);
+        self.expire_watches(now);
         if self.failed.is_none() {
             self.expire_values(now);
         }
@@ -205,12 +213,17 @@ impl Hub {
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
         let rounds = self.rounds.values().map(Round::deadline).min();
-        [rounds, self.expiries.wake()].into_iter().flatten().min()
+        [rounds, self.expiries.wake(), self.watches.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.
     pub fn is_blank(&self) -> bool {
-        !self.unsaved.is_empty() && self.sessions.is_empty() && self.rounds.is_empty()
+        let nobody =
+            self.sessions.is_empty() && self.rounds.is_empty() && self.watches.deadline().is_none();
+        nobody && !self.unsaved.is_empty()
     }
 
     /// Whether every commit is durable.
@@ -254,6 +267,12 @@ impl Hub {
                     request,
                     answer: Err(error.clone()),
                 });
+            }
+        }
+        for waiting in self.watches.drain().collect::<Vec<_>>() {
+            if let ReplyTo::Local(request) = waiting {
+                let answer = Err(error.clone());
+                self.gate.push(HubOutput::Answer { request, answer });
             }
         }
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use sync_core::codec;
 use sync_core::{
-    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Receipt, RequestError, Role,
+    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Policy, Receipt, RequestError, Role,
     StateVersion, SwarmId, Version,
 };
 use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
@@ -39,6 +39,9 @@ pub(super) enum AgentCommand {
     },
     State {
         done: oneshot::Sender<AgentState>,
+    },
+    Policies {
+        done: oneshot::Sender<Vec<Policy>>,
     },
     Receipts {
         done: oneshot::Sender<Vec<Receipt>>,
@@ -270,6 +273,9 @@ impl Driver {
             }
             AgentCommand::Receipts { done } => {
                 let _ = done.send(self.replica.receipts().cloned().collect());
+            }
+            AgentCommand::Policies { done } => {
+                let _ = done.send(self.replica.policies().iter().cloned().collect());
             }
             AgentCommand::Online { online, done } => {
                 self.connector.set_online(online);

@@ -16,6 +16,16 @@ use crate::error::StartError;
 /// Requests that may wait for the hub's task; past it callers wait.
 const COMMANDS_MAX: usize = 1_024;
 
+/// Reads the policies anew.
+#[derive(Clone)]
+pub(super) struct PolicySource(pub(super) Arc<dyn Fn() -> Result<Policies, String> + Send + Sync>);
+
+impl std::fmt::Debug for PolicySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PolicySource")
+    }
+}
+
 /// Builds a [`StateSynchronizer`].
 #[derive(Debug)]
 pub struct SynchronizerBuilder {
@@ -27,6 +37,7 @@ pub struct SynchronizerBuilder {
     pub(super) default_timeout: Duration,
     pub(super) merges: Merges,
     pub(super) merge_timeout: Duration,
+    pub(super) policy_source: Option<PolicySource>,
 }
 
 impl StateSynchronizer {
@@ -44,6 +55,7 @@ impl StateSynchronizer {
             default_timeout: Duration::from_secs(10),
             merges: Merges::default(),
             merge_timeout: Duration::from_secs(5),
+            policy_source: None,
         }
     }
 }
@@ -60,6 +72,17 @@ impl SynchronizerBuilder {
     #[must_use]
     pub fn policies(mut self, policies: Policies) -> Self {
         self.resolvers = self.resolvers.with_policies(Arc::new(policies));
+        self
+    }
+
+    /// Where to read the policies anew when a client asks for it: a file, say. An error is its sentence,
+    /// and leaves the table as it is.
+    #[must_use]
+    pub fn policy_source(
+        mut self,
+        source: impl Fn() -> Result<Policies, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.policy_source = Some(PolicySource(Arc::new(source)));
         self
     }
 

@@ -14,6 +14,7 @@ use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SynchronizerBuilder;
+use super::builder::{PolicySource, check_functions};
 use super::merging::{Merged, Merging};
 use crate::error::StartError;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
@@ -65,6 +66,8 @@ pub(super) struct Driver {
     sessions: BTreeMap<SessionId, SwarmId>,
     answers: BTreeMap<u64, oneshot::Sender<Reply>>,
     next_request: u64,
+    /// Somebody wants the policies read anew.
+    reload: bool,
     /// Set once the store has failed: what is on disk is unknown, so this task ends.
     failure: Arc<OnceLock<String>>,
 }
@@ -88,6 +91,7 @@ impl Driver {
             sessions: BTreeMap::new(),
             answers: BTreeMap::new(),
             next_request: 0,
+            reload: false,
             failure,
             store,
         };
@@ -128,6 +132,10 @@ impl Driver {
                 }
             }
             self.pump().await;
+            while std::mem::take(&mut self.reload) {
+                self.reload_policies().await;
+                self.pump().await;
+            }
             if self.failure.get().is_some() {
                 break None;
             }
@@ -299,15 +307,42 @@ impl Driver {
                 }
             }
             HubCommand::SetPolicies { policies, done } => {
-                let resolvers = self.settings.resolvers.clone();
-                self.settings.resolvers = resolvers.with_policies(Arc::clone(&policies));
-                for hub in self.hubs.values_mut() {
-                    hub.set_policies(now, Arc::clone(&policies));
-                }
+                self.put_in_force(Ok(policies));
                 let _ = done.send(());
             }
             // Handled by the caller, which ends the loop.
             HubCommand::Shutdown { .. } => {}
+        }
+    }
+
+    /// Reads the policies anew from where they were told to be.
+    async fn reload_policies(&mut self) {
+        let read = match self.settings.policy_source.clone() {
+            None => Err("this hub was started without a file of policies".to_owned()),
+            Some(PolicySource(source)) => {
+                let read = tokio::task::spawn_blocking(move || source()).await;
+                read.unwrap_or_else(|e| Err(format!("reading the policies failed: {e}")))
+            }
+        };
+        let merges = &self.settings.merges;
+        let checked = read.and_then(|policies| {
+            let known = check_functions(&policies, merges);
+            known
+                .map(|()| Arc::new(policies))
+                .map_err(|e| e.to_string())
+        });
+        self.put_in_force(checked);
+    }
+
+    /// A table holds in all swarms, those that come later included.
+    fn put_in_force(&mut self, read: Result<Arc<Policies>, String>) {
+        let now = self.now();
+        if let Ok(policies) = &read {
+            let resolvers = self.settings.resolvers.clone();
+            self.settings.resolvers = resolvers.with_policies(Arc::clone(policies));
+        }
+        for hub in self.hubs.values_mut() {
+            hub.handle_policies(now, read.clone());
         }
     }
 
@@ -339,6 +374,7 @@ impl Driver {
                         let swarm = swarm.clone();
                         self.merging.start(swarm, ticket, key, function, siblings);
                     }
+                    HubOutput::LoadPolicies => self.reload = true,
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }
             }

@@ -59,6 +59,8 @@ pub(crate) struct HubSide {
     pub(crate) said: Vec<(SessionId, Message)>,
     pub(crate) answers: Vec<(u64, Reply)>,
     pub(crate) closed: Vec<(SessionId, String)>,
+    /// How often the policies were to be read anew.
+    pub(crate) reloads: u32,
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
@@ -80,6 +82,7 @@ impl HubSide {
             answers: Vec::new(),
             closed: Vec::new(),
             merges: Vec::new(),
+            reloads: 0,
             mono: Duration::ZERO,
             config,
             runs: 1,
@@ -117,6 +120,7 @@ impl HubSide {
                 HubOutput::Merge {
                     ticket, siblings, ..
                 } => self.merges.push((ticket, siblings)),
+                HubOutput::LoadPolicies => self.reloads += 1,
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }
         }

@@ -194,6 +194,7 @@ impl World {
                     let run = self.hub.run;
                     self.schedule(after, Event::Merged(run, ticket, siblings));
                 }
+                HubOutput::LoadPolicies => {}
                 HubOutput::Disconnect { session, reason } => {
                     self.require(false, || format!("the hub closed {session:?}: {reason}"));
                 }

@@ -44,6 +44,13 @@ impl Hub {
                 .map(Answer::Written),
             Ask::Clear(key) => Ok(Answer::Cleared(self.clear(now, key.as_ref()))),
             Ask::Status => Ok(Answer::Status(self.status())),
+            Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
+            Ask::ReloadPolicies => return self.load_policies(to),
+            Ask::Watch {
+                pattern,
+                from,
+                wait_ms,
+            } => return self.watch(now, to, pattern, from, Duration::from_millis(wait_ms)),
         };
         self.reply(to, answer);
     }

@@ -37,6 +37,8 @@ pub(super) struct Commit {
     floors: BTreeMap<Key, Version>,
     /// Rows beside those of the keys.
     extra: Vec<RowOp>,
+    /// Keys that have reached the end of their lifetime.
+    expired: BTreeSet<Key>,
     /// Writes found to have lost, per key.
     conflicts: BTreeMap<Key, u32>,
 }
@@ -53,6 +55,11 @@ impl Commit {
     /// A key whose rule is to decide anew.
     pub(super) fn touch(&mut self, key: &Key) {
         self.changes.touch(key);
+    }
+
+    /// A key that is gone because its lifetime has ended.
+    pub(super) fn expire(&mut self, key: &Key) {
+        self.expired.insert(key.clone());
     }
 
     /// A row that belongs into the same batch.
@@ -291,6 +298,7 @@ impl Hub {
         self.persist(ops);
         self.fan_out(from, &changed, &commit);
         self.request_merges(&changed);
+        self.tell_watchers(&changed, &commit.expired);
         for session in addressees {
             self.send_receipts(session);
         }

@@ -13,8 +13,8 @@ use super::lineage::Invalid;
 /// Keys in one page of a delta read as values.
 const VALUES_PER_PAGE: usize = 4_096;
 
-/// Bytes of values in one page of a delta read as values: well under a frame.
-const VALUE_BYTES_PER_PAGE: usize = 256 * 1024;
+/// Bytes of values after which a page of a delta read as values ends.
+pub(super) const VALUE_BYTES_PER_PAGE: usize = 256 * 1024;
 
 impl Hub {
     pub(super) fn handle_delta_request(
@@ -147,7 +147,7 @@ impl Hub {
     }
 
     /// The rows of the index after `from`, or from `start` on if that is later.
-    fn changed_after(
+    pub(super) fn changed_after(
         &self,
         from: Revision,
         start: Option<(Revision, Key)>,
@@ -160,62 +160,86 @@ impl Hub {
         rows.filter_map(|(revision, key)| Some((*revision, key.as_ref()?)))
     }
 
+    /// Where a position is in this hub's log.
+    pub(super) fn position(&mut self, since: Since) -> Result<Revision, RequestError> {
+        let ahead = RequestError::Ahead {
+            head: self.revision,
+        };
+        match since {
+            Since::Revision(revision) if revision > self.revision => Err(ahead),
+            Since::Revision(revision) => Ok(revision),
+            Since::Cursor(cursor) => match self.check_cursor(Some(cursor)) {
+                Ok(()) => Ok(cursor.revision),
+                Err(Invalid::Epoch) => Err(RequestError::EpochMismatch {
+                    epoch: self.epoch(),
+                }),
+                Err(Invalid::Ahead) => Err(ahead),
+            },
+        }
+    }
+
     /// The same as values, for peers that hold no replica. O(changes).
     pub(super) fn delta_values(&mut self, since: Since) -> Result<Delta, RequestError> {
-        let from = match since {
-            Since::Revision(revision) if revision > self.revision => {
-                return Err(RequestError::Ahead {
-                    head: self.revision,
-                });
-            }
-            Since::Revision(revision) => revision,
-            Since::Cursor(cursor) => match self.check_cursor(Some(cursor)) {
-                Ok(()) => cursor.revision,
-                Err(Invalid::Epoch) => {
-                    return Err(RequestError::EpochMismatch {
-                        epoch: self.epoch(),
-                    });
-                }
-                Err(Invalid::Ahead) => {
-                    return Err(RequestError::Ahead {
-                        head: self.revision,
-                    });
-                }
-            },
-        };
-        let mut changes = Vec::new();
-        let mut used = 0;
-        let mut to = self.revision;
+        let from = self.position(since)?;
+        let mut page = Page::default();
         let mut more = false;
         for (revision, key) in self.changed_after(from, None) {
             let Some(state) = self.space.get(key) else {
                 continue;
             };
-            let weight: usize = state.entry().writes().map(|(_, w)| w.weight()).sum();
-            // A revision is never cut: its keys share one cursor.
-            let boundary = changes.last().is_some_and(|c: &sync_core::StateVersion| {
-                c.revision.is_some_and(|r| r < revision)
-            });
-            let full = changes.len() >= VALUES_PER_PAGE || used + weight > VALUE_BYTES_PER_PAGE;
-            if boundary && full {
-                to = Revision::new(revision.get() - 1);
+            if page.is_full_before(revision) {
                 more = true;
                 break;
             }
-            used += weight;
-            changes.push(self.read(key, state));
+            let weight = state.entry().writes().map(|(_, w)| w.weight()).sum();
+            page.push(self.read(key, state), revision, weight);
         }
-        let to = Cursor {
-            epoch: self.epoch(),
-            revision: to,
-            head: self.revision,
-        };
+        let (changes, last) = page.finish();
+        let to = self.cursor_at(if more { last } else { self.revision });
         Ok(Delta {
             changes,
             to,
             head: self.revision,
             more,
         })
+    }
+}
+
+/// Changes in order of their revisions, up to about a page. A revision is never cut: its keys share one
+/// position.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    bytes: usize,
+    last: Revision,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            bytes: 0,
+            last: Revision::default(),
+        }
+    }
+}
+
+impl<T> Page<T> {
+    /// Whether it ends before `revision`.
+    pub(super) fn is_full_before(&self, revision: Revision) -> bool {
+        let full = self.items.len() >= VALUES_PER_PAGE || self.bytes > VALUE_BYTES_PER_PAGE;
+        full && self.last < revision
+    }
+
+    pub(super) fn push(&mut self, item: T, revision: Revision, bytes: usize) {
+        self.items.push(item);
+        self.bytes += bytes;
+        self.last = revision;
+    }
+
+    /// What is in it, and the last revision that is.
+    pub(super) fn finish(self) -> (Vec<T>, Revision) {
+        (self.items, self.last)
     }
 }
 

@@ -80,6 +80,7 @@ impl Hub {
             let mut commit = Commit::default();
             for key in &due {
                 self.cover_all(&mut commit, key);
+                commit.expire(key);
                 // Normally the commit does this; a key without a value has none.
                 if self.expiries.set(key, None) {
                     commit.with_row(rows::delete_expiry(key));

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sync_core::{Body, Key, Now, Policies, Role, SessionId};
+use sync_core::{Answer, Body, Key, Now, Policies, RequestError, Role, SessionId};
 
-use super::Hub;
 use super::commit::Commit;
+use super::{Hub, HubOutput, ReplyTo};
 
 impl Hub {
     /// The policies in force.
@@ -32,6 +32,26 @@ impl Hub {
         let members: Vec<SessionId> = members.map(|(id, _)| *id).collect();
         for session in members {
             self.send_policies(session);
+        }
+    }
+
+    pub(super) fn load_policies(&mut self, to: ReplyTo) {
+        self.reloading.push(to);
+        self.gate.push(HubOutput::LoadPolicies);
+    }
+
+    /// The table that was read, or why none was: then nothing changes.
+    pub fn handle_policies(&mut self, now: Now, read: Result<Arc<Policies>, String>) {
+        let answer = match read {
+            Ok(policies) => {
+                let list = policies.to_list();
+                self.set_policies(now, policies);
+                Ok(Answer::Policies(list))
+            }
+            Err(reason) => Err(RequestError::Invalid { reason }),
+        };
+        for to in std::mem::take(&mut self.reloading) {
+            self.reply(to, answer.clone());
         }
     }
 

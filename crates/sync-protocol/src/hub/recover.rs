@@ -6,6 +6,7 @@ use sync_core::{Epoch, HybridClock, Policies, Resolvers, Revision, Row, Stamp};
 
 use super::expiry::Expiries;
 use super::merging::Merges;
+use super::watch::Watches;
 use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
 use crate::gate::Gate;
@@ -39,6 +40,8 @@ impl HubRecovery {
             id_alarms: 0,
             expiries: Expiries::default(),
             merges: Merges::default(),
+            watches: Watches::default(),
+            reloading: Vec::new(),
             unsaved: Vec::new(),
             gate: Gate::default(),
             failed: None,

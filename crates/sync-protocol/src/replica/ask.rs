@@ -173,5 +173,7 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Sync { .. } => "synchronizing",
         Ask::Clear(_) => "clearing",
         Ask::Status => "asking for the hub's status",
+        Ask::Policies | Ask::ReloadPolicies => "asking for the hub's policies",
+        Ask::Watch { .. } => "watching",
     }
 }
