@@ -330,6 +330,23 @@ fn version(value: Option<Value>) -> StateVersion {
     }
 }
 
+fn watched() -> Watched {
+    let kinds = [
+        ChangeKind::Changed,
+        ChangeKind::Deleted,
+        ChangeKind::Expired,
+    ];
+    let change = |kind| Change {
+        kind,
+        state: version(Some(value())),
+    };
+    Watched {
+        changes: kinds.map(change).into(),
+        compacted: true,
+        to: cursor(),
+    }
+}
+
 fn answers() -> Vec<Answer> {
     let line = KeyReport {
         key: key("k"),
@@ -370,20 +387,6 @@ fn answers() -> Vec<Answer> {
         members: vec![member],
         id_alarms: 1,
     };
-    let kinds = [
-        ChangeKind::Changed,
-        ChangeKind::Deleted,
-        ChangeKind::Expired,
-    ];
-    let change = |kind| Change {
-        kind,
-        state: version(Some(value())),
-    };
-    let watched = Watched {
-        changes: kinds.map(change).into(),
-        compacted: true,
-        to: cursor(),
-    };
     let mut answers = vec![
         Answer::Version(None),
         Answer::Version(Some(Version::new(1))),
@@ -398,7 +401,7 @@ fn answers() -> Vec<Answer> {
         Answer::Cleared(2),
         Answer::Status(status),
         Answer::Policies(vec![policy()].into()),
-        Answer::Watched(watched),
+        Answer::Watched(watched()),
     ];
     for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
         answers.push(Answer::Written(Ack {
