@@ -7,6 +7,8 @@
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
+//! - `policies`: rules, bounds, lifetimes, merges that a table asks for
+//! - `watching`: what a watcher is told
 //! - `seeds`: schedules that the simulation has found, told by hand
 
 mod commits;
@@ -15,6 +17,8 @@ mod cursors;
 mod disk;
 mod fates;
 mod manners;
+mod policies;
 mod rounds;
 mod seeds;
 mod stage;
+mod watching;

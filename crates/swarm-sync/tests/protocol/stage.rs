@@ -1,10 +1,12 @@
 //! A hub and agents without a driver. Nothing moves unless the test says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
     AgentId, Ask, Body, Durability, Epoch, Hello, Incarnation, Key, Message, Now, Operation,
-    Receipt, Reply, RequestError, Role, SessionId, Sibling, SwarmId, Value, codec,
+    Policies, Policy, Receipt, Reply, RequestError, Role, SessionId, Sibling, SwarmId, Value,
+    codec,
 };
 use sync_protocol::{
     Command, Hub, HubConfig, HubOutput, HubRecovery, Outcome, Replica, ReplicaConfig,
@@ -65,6 +67,7 @@ pub(crate) struct HubSide {
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
     config: HubConfig,
+    policies: Arc<Policies>,
     runs: u64,
 }
 
@@ -85,17 +88,27 @@ impl HubSide {
             reloads: 0,
             mono: Duration::ZERO,
             config,
+            policies: Arc::default(),
             runs: 1,
         };
         side.settle();
         side
     }
 
+    /// Puts a table in force, for this run and later ones.
+    pub(crate) fn govern(&mut self, policies: Vec<Policy>) {
+        self.policies = Arc::new(Policies::new(policies).expect("a table"));
+        self.hub
+            .set_policies(self.now(), Arc::clone(&self.policies));
+        self.settle();
+    }
+
     /// Dies and comes back with what its disk holds.
     pub(crate) fn restart(&mut self) {
         self.disk.crash();
         self.runs += 1;
-        let mut recovery = HubRecovery::new(self.config.clone(), sync_resolve::standard());
+        let rules = sync_resolve::standard().with_policies(Arc::clone(&self.policies));
+        let mut recovery = HubRecovery::new(self.config.clone(), rules);
         for row in self.disk.rows() {
             recovery.row(&row).expect("its own rows");
         }
@@ -174,7 +187,7 @@ impl HubSide {
 
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
         let state = self.hub.keyspace().get(&key(name))?;
-        let rules = sync_resolve::standard();
+        let rules = sync_resolve::standard().with_policies(Arc::clone(&self.policies));
         rules
             .of_entry(&key(name), state.entry(), |_| true)?
             .fold(state.entry())
