@@ -113,6 +113,14 @@ pub(crate) fn remove(element: &str) -> Operation {
     Operation::Remove(Value::from(element))
 }
 
+pub(crate) fn put_field(name: &str, text: &str) -> Operation {
+    Operation::PutField(name.to_owned(), Value::from(text))
+}
+
+pub(crate) fn unset(name: &str) -> Operation {
+    Operation::UnsetField(name.to_owned())
+}
+
 pub(crate) fn pair() -> (Replica, Replica) {
     (Replica::new("agent-1"), Replica::new("agent-2"))
 }
