@@ -44,7 +44,7 @@ pub struct Sibling {
     /// When it was made.
     pub timestamp: Stamp,
     /// What it wrote.
-    pub value: Option<Value>,
+    pub value: Value,
 }
 
 /// How a value came about and how far it can be trusted.

@@ -52,14 +52,18 @@ pub(crate) fn state_version(
 }
 
 fn siblings(rule: &dyn Resolver, entry: &Entry) -> Vec<Sibling> {
-    let shown = rule.siblings(entry).into_iter();
-    let sibling = |id: WriteId| {
-        let write = entry.write(&id)?;
+    values_of(&rule.siblings(entry), entry)
+}
+
+/// Some live writes as values beside each other.
+pub(crate) fn values_of(writes: &[WriteId], entry: &Entry) -> Vec<Sibling> {
+    let sibling = |id: &WriteId| {
+        let write = entry.write(id)?;
         Some(Sibling {
+            write: id.clone(),
             timestamp: write.stamp,
-            value: write.payload.value(),
-            write: id,
+            value: write.payload.value()?,
         })
     };
-    shown.filter_map(sibling).collect()
+    writes.iter().filter_map(sibling).collect()
 }

@@ -1,5 +1,22 @@
-//! Functions of the user's that make one value of concurrent ones. Only the hub calls them, so they may
-//! be slow, ask others, or answer differently each time; the join stays what it is.
+//! The user's functions that make one value out of concurrent ones, by the name that policies give.
+//!
+//! Only the hub calls them, and what comes out is a write like any other: a function may be slow, may
+//! wait for somebody else's answer and need not return the same twice.
+//!
+//! ```
+//! use sync_core::Value;
+//! use sync_resolve::{Merges, merge_fn};
+//!
+//! let longest = merge_fn(|_key, siblings| {
+//!     let length = |value: &Value| value.to_string().len();
+//!     let longest = siblings.iter().max_by_key(|s| length(&s.value));
+//!     longest.map(|s| s.value.clone()).ok_or_else(|| "nothing to merge".to_owned())
+//! });
+//! let merges = Merges::new().with("longest", longest);
+//! assert!(merges.names().eq(["longest", "max", "min", "union"]));
+//! ```
+
+mod builtin;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,9 +28,24 @@ use sync_core::{Key, Sibling, Value};
 /// Makes one value of several.
 #[async_trait]
 pub trait Merge: Send + Sync {
-    /// The value that takes the place of `siblings`, which are ascending by write and at least two. An
-    /// error, a panic or a missed deadline leaves them all in place, and readers are told why.
+    /// One value for `key` in place of `siblings`, of which there are at least two. An error says why
+    /// there is none, for the operator; then all of them stay.
     async fn merge(&self, key: &Key, siblings: &[Sibling]) -> Result<Value, String>;
+}
+
+#[async_trait]
+impl<M: Merge + ?Sized> Merge for Arc<M> {
+    async fn merge(&self, key: &Key, siblings: &[Sibling]) -> Result<Value, String> {
+        self.as_ref().merge(key, siblings).await
+    }
+}
+
+/// A function that does not wait, as a [`Merge`].
+pub fn merge_fn<F>(merge: F) -> impl Merge
+where
+    F: Fn(&Key, &[Sibling]) -> Result<Value, String> + Send + Sync,
+{
+    Function(merge)
 }
 
 struct Function<F>(F);
@@ -28,41 +60,50 @@ where
     }
 }
 
-/// The functions of a hub, by the names that policies call them.
-#[derive(Clone, Default)]
-pub struct Merges {
-    by_name: BTreeMap<String, Arc<dyn Merge>>,
-}
+/// Functions by name.
+#[derive(Clone)]
+pub struct Merges(BTreeMap<String, Arc<dyn Merge>>);
 
 impl Merges {
-    /// With one more, in the place of one of the same name.
+    /// Those that come with this crate:
+    ///
+    /// | name | what it makes |
+    /// |---|---|
+    /// | `max` | the greatest of numbers, whole or not |
+    /// | `min` | the least of numbers |
+    /// | `union` | of lists, one with every item once, in the order of canonical bytes, as a set reads |
+    pub fn new() -> Self {
+        Self(BTreeMap::new())
+            .with("max", merge_fn(builtin::max))
+            .with("min", merge_fn(builtin::min))
+            .with("union", merge_fn(builtin::union))
+    }
+
+    /// The same with one more, in place of any other of that name.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, merge: Arc<dyn Merge>) -> Self {
-        self.by_name.insert(name.into(), merge);
+    pub fn with(mut self, name: impl Into<String>, merge: impl Merge + 'static) -> Self {
+        self.0.insert(name.into(), Arc::new(merge));
         self
     }
 
-    /// With a function that waits for nothing.
-    #[must_use]
-    pub fn with_fn(
-        self,
-        name: impl Into<String>,
-        merge: impl Fn(&Key, &[Sibling]) -> Result<Value, String> + Send + Sync + 'static,
-    ) -> Self {
-        self.with(name, Arc::new(Function(merge)))
-    }
-
     /// The function of that name.
-    pub fn get(&self, name: &str) -> Option<Arc<dyn Merge>> {
-        self.by_name.get(name).cloned()
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Merge>> {
+        self.0.get(name)
     }
 
-    /// All names, ascending.
+    /// The names, ascending.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+        self.0.keys().map(String::as_str)
     }
 }
 
+impl Default for Merges {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The names: functions have nothing to show.
 impl fmt::Debug for Merges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()

@@ -41,7 +41,7 @@ impl Merging {
         name: String,
         siblings: Vec<Sibling>,
     ) {
-        let (function, deadline) = (self.functions.get(&name), self.deadline);
+        let (function, deadline) = (self.functions.get(&name).cloned(), self.deadline);
         self.running.spawn(async move {
             let result = match function {
                 None => Err(format!(

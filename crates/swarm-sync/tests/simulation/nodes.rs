@@ -83,7 +83,7 @@ impl World {
         self.stats.hit(if fails { "merge failed" } else { "merge" });
         let greatest = siblings
             .iter()
-            .filter_map(|s| s.value.clone())
+            .map(|s| s.value.clone())
             .max_by_key(Value::encode);
         let result = greatest.filter(|_| !fails).ok_or_else(|| "no".to_owned());
         let now = self.hub_now();

@@ -301,7 +301,7 @@ fn asks() -> Vec<Ask> {
     asks
 }
 
-fn sibling(value: Option<Value>) -> Sibling {
+fn sibling(value: Value) -> Sibling {
     Sibling {
         write: id("agent-1", 1, 9),
         timestamp: Stamp::at_millis(2),
@@ -316,7 +316,7 @@ fn version(value: Option<Value>) -> StateVersion {
         revision: Some(Revision::new(77)),
         timestamp: Some(Stamp::at_millis(1)),
         agent: Some(agent("agent-1")),
-        siblings: vec![sibling(value.clone())],
+        siblings: value.clone().map(sibling).into_iter().collect(),
         metadata: StateMetadata {
             rule: Some(MergeRule::Set),
             siblings: 2,

@@ -8,7 +8,7 @@ use sync_core::{Context, Entry, Key, Now, Payload, Reason, Sibling, Value, Write
 use super::commit::{Commit, Source, receipt};
 use super::{HUB_NAME, Hub, HubOutput};
 use crate::keyspace::KeyState;
-use crate::{compose, rows};
+use crate::{compose, rows, view};
 
 /// A merge that was asked for.
 #[derive(Debug)]
@@ -159,15 +159,7 @@ impl Hub {
         let entry = self.space.get(key)?.entry();
         let rule = self.resolvers.of_entry(key, entry, |_| true)?;
         let writes = rule.unmerged(entry);
-        let sibling = |id: &WriteId| {
-            let write = entry.write(id)?;
-            Some(Sibling {
-                write: id.clone(),
-                timestamp: write.stamp,
-                value: write.payload.value(),
-            })
-        };
-        let siblings = writes.iter().filter_map(sibling).collect();
+        let siblings = view::values_of(&writes, entry);
         (!writes.is_empty()).then_some((writes, siblings))
     }
 }
