@@ -4,9 +4,9 @@
 mod replica;
 
 use sync_core::{Entry, Key, Loss, MergeRule, Operation, PayloadKind, Resolver, Value};
-use sync_resolve::{Counter, Lww, Set};
+use sync_resolve::{Causal, Counter, Custom, Lww, Map, Set};
 
-use replica::{Replica, insert, joined, orders, pair, put, remove};
+use replica::{Replica, insert, joined, orders, pair, put, put_field, remove, unset};
 
 // Last writer wins.
 
@@ -197,17 +197,37 @@ fn a_null_is_shown_and_can_be_deleted() {
 
 // All rules.
 
-fn rules() -> [&'static dyn Resolver; 3] {
-    [&Lww, &Counter, &Set]
+fn rules() -> [&'static dyn Resolver; 8] {
+    [
+        &Lww,
+        &Counter,
+        &Set,
+        &Map,
+        &Causal::Lww,
+        &Causal::Keep,
+        &Causal::Custom,
+        &Custom,
+    ]
 }
 
 #[test]
 fn an_operation_of_another_rule_is_refused_with_a_sentence_that_names_both() {
-    let operations = [put("x"), Operation::Add(1), insert("x"), remove("x")];
+    let operations = [
+        put("x"),
+        Operation::Add(1),
+        insert("x"),
+        remove("x"),
+        put_field("f", "x"),
+        unset("f"),
+    ];
     let fits = |rule: MergeRule, operation: &Operation| match rule {
-        MergeRule::Lww => matches!(operation, Operation::Put(_)),
         MergeRule::Counter => matches!(operation, Operation::Add(_)),
-        _ => matches!(operation, Operation::Insert(_) | Operation::Remove(_)),
+        MergeRule::Set => matches!(operation, Operation::Insert(_) | Operation::Remove(_)),
+        MergeRule::Map => matches!(
+            operation,
+            Operation::PutField(..) | Operation::UnsetField(_)
+        ),
+        _ => matches!(operation, Operation::Put(_)),
     };
     for rule in rules() {
         let mut one = Replica::new("agent-1");
@@ -251,32 +271,51 @@ fn an_absent_key_reads_as_nothing_and_deleting_it_does_nothing() {
     }
 }
 
-/// A kind of write belongs to one rule, so that any replica tells the rule of a key from its writes.
+/// Without a policy a kind of write belongs to one rule, so that any replica tells the rule of a key
+/// from its writes.
 #[test]
 fn every_kind_of_write_belongs_to_one_rule() {
-    use PayloadKind::{Absent, Count, Element, Put};
+    use PayloadKind::{Absent, Cleared, Count, Element, Field, Put, Unset};
     let rules = sync_resolve::standard();
     let held = [
         (Put, MergeRule::Lww),
         (Absent, MergeRule::Lww),
         (Count, MergeRule::Counter),
         (Element, MergeRule::Set),
+        (Field, MergeRule::Map),
+        (Unset, MergeRule::Map),
+        (Cleared, MergeRule::Map),
     ];
     for (kind, rule) in held {
         assert_eq!(rules.holding(kind).unwrap().rule(), rule);
-        assert_eq!(self::rules().iter().filter(|r| r.holds(kind)).count(), 1);
+        let others = self::rules().into_iter().filter(|r| r.holds(kind));
+        let registers = [MergeRule::Lww, MergeRule::Causal, MergeRule::Custom];
+        let alike = |r: MergeRule| r == rule || (registers.contains(&r) && rule == MergeRule::Lww);
+        assert!(others.map(Resolver::rule).all(alike), "{kind:?}");
     }
     let key = Key::new("k").unwrap();
     for (operation, rule) in [
         (put("x"), Some(MergeRule::Lww)),
         (Operation::Add(1), Some(MergeRule::Counter)),
         (insert("x"), Some(MergeRule::Set)),
+        (put_field("f", "x"), Some(MergeRule::Map)),
         (remove("x"), None),
+        (unset("f"), None),
         (Operation::Delete, None),
     ] {
         assert_eq!(
             rules.of_operation(&key, &operation).map(Resolver::rule),
             rule
         );
+    }
+}
+
+/// Each is found under its own name, as a policy gives it.
+#[test]
+fn every_rule_is_among_the_standard_ones() {
+    let standard = sync_resolve::standard();
+    for rule in rules() {
+        let found = standard.get(rule.rule(), rule.on_concurrent()).unwrap();
+        assert_eq!(format!("{found:?}"), format!("{rule:?}"));
     }
 }

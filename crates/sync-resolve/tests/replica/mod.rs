@@ -105,6 +105,16 @@ pub(crate) fn set(elements: &[&str]) -> Value {
     Value::List(payloads.iter().filter_map(Payload::value).collect())
 }
 
+/// A map of texts.
+pub(crate) fn map(fields: &[(&str, &str)]) -> Value {
+    let fields = fields.iter();
+    Value::Map(
+        fields
+            .map(|(name, text)| ((*name).to_owned(), Value::from(*text)))
+            .collect(),
+    )
+}
+
 pub(crate) fn insert(element: &str) -> Operation {
     Operation::Insert(Value::from(element))
 }
