@@ -5,7 +5,7 @@
 //! | [`Lww`] | the one value that was shown | greatest stamp | all but one; a receipt each |
 //! | [`Causal::Lww`] | the same | the same | the same |
 //! | [`Causal::Keep`] | every value that was shown: all | the newest, the others beside it | nothing; a write wins over a delete that did not see it |
-//! | [`Causal::Custom`] | the same | the same | what the function leaves out; a receipt each says into what they were merged |
+//! | [`Causal::Custom`] | the same | the same | nothing silently; a receipt each says into what they were merged |
 //! | [`Counter`] | the same incarnation's contribution | their sum | nothing |
 //! | [`Set`] | add: the same incarnation's add of that element; remove: the adds shown | the elements | nothing; an add wins over a remove that did not see it |
 //! | [`Map`] | the one value of that field that was shown | greatest stamp per field | as under [`Lww`], per field |
@@ -16,8 +16,8 @@
 //! The functions that make one value of concurrent ones are in [`merge`], by name, as policies call them.
 //!
 //! A rule never joins: the join is one for all rules and lives in `sync-core`. A rule of your own
-//! implements [`sync_core::Resolver`],
-//! and `sync_core::testing::resolver_suite` says whether it keeps the laws.
+//! implements [`sync_core::Resolver`], and `sync_core::testing::resolver_suite` says whether it keeps the
+//! laws.
 //!
 //! ```
 //! use sync_core::{Entry, Key, MergeRule, Operation};
