@@ -41,6 +41,10 @@ pub(crate) enum Flaw {
     CountsNothing,
     /// It writes what belongs to another rule.
     WritesAnother,
+    /// A key that nobody has written reads as null.
+    ReadsNothingAsNull,
+    /// It counts differently each time.
+    CountsByMood,
     /// It makes another plan each time.
     PlansByMood,
     /// Merging leaves it all as it was.
@@ -127,6 +131,9 @@ impl Resolver for Planted<'_> {
 
     fn fold(&self, entry: &Entry) -> Option<Value> {
         let value = |id: &WriteId| entry.write(id)?.payload.value();
+        if self.flaw == Flaw::ReadsNothingAsNull && !entry.is_live() {
+            return Some(Value::Null);
+        }
         let newest = self.rule.fold(entry)?;
         match self.flaw {
             Flaw::ShowsTheFirstMet => {
@@ -156,6 +163,15 @@ impl Resolver for Planted<'_> {
     fn hidden(&self, entry: &Entry) -> usize {
         if self.flaw == Flaw::CountsNothing {
             return 0;
+        }
+        if self.flaw == Flaw::CountsByMood {
+            let mut met = self.met.lock().unwrap();
+            *met = if met.is_none() {
+                self.rule.shown(entry)
+            } else {
+                None
+            };
+            return usize::from(met.is_some());
         }
         self.rule.hidden(entry)
     }
