@@ -113,6 +113,11 @@ impl Entry {
         self.writes.part(part)
     }
 
+    /// How many parts have live writes. O(1).
+    pub fn part_count(&self) -> usize {
+        self.writes.part_count()
+    }
+
     /// The live write with that id.
     pub fn write(&self, id: &WriteId) -> Option<&Write> {
         self.writes.get(id)

@@ -187,11 +187,11 @@ impl Payload {
     }
 
     /// The part of the key that it writes, if it does not write all of it: for a set the element, for
-    /// a map the field, which its absence stands for. Writes of equal parts are found through the
-    /// entry's index.
+    /// a map the field, which its absence stands for, or that it was cleared. Writes of equal parts are
+    /// found through the entry's index.
     pub fn part(&self) -> Option<Self> {
         match self.kind() {
-            PayloadKind::Element | PayloadKind::Unset => Some(self.clone()),
+            PayloadKind::Element | PayloadKind::Unset | PayloadKind::Cleared => Some(self.clone()),
             PayloadKind::Field => Self::unset(self.field_name()?).ok(),
             _ => None,
         }
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(put.part(), unset.part());
         assert_eq!(put.part(), other.part());
         assert_ne!(put.part(), Payload::unset("g").unwrap().part());
-        assert_eq!(Payload::cleared().part(), None);
+        assert_eq!(Payload::cleared().part(), Some(Payload::cleared()));
         assert_eq!(put.field_name(), Some("f"));
     }
 

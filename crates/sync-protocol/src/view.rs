@@ -25,7 +25,9 @@ pub(crate) fn state_version(
             .map(|(id, _)| id.writer.agent().clone())
             .collect(),
     };
-    let hidden = rule.map_or(0, |r| r.hidden(entry));
+    let siblings = rule.map_or_else(Vec::new, |r| siblings(r, entry));
+    let beside = siblings.len().saturating_sub(1);
+    let hidden = rule.map_or(0, |r| r.hidden(entry)) + beside;
     let user = shown
         .as_ref()
         .and_then(|id| entry.write(id))
@@ -35,7 +37,7 @@ pub(crate) fn state_version(
         key: key.clone(),
         version: (numbered && value.is_some()).then_some(state.version()),
         revision: numbered.then_some(state.revision()),
-        siblings: rule.map_or_else(Vec::new, |r| siblings(r, entry)),
+        siblings,
         timestamp: entry.writes().map(|(_, w)| w.stamp).max(),
         agent: shown.map(|id| id.writer.agent().clone()),
         metadata: StateMetadata {

@@ -51,8 +51,7 @@ impl<'a> Winners<'a> {
 }
 
 fn cleared(entry: &Entry) -> Option<Live<'_>> {
-    let clears = |(_, write): &Live<'_>| write.payload.kind() == PayloadKind::Cleared;
-    newest(entry.writes().filter(clears))
+    newest(entry.part(&Payload::cleared()))
 }
 
 fn is_field((_, write): Live<'_>) -> bool {
@@ -147,6 +146,10 @@ impl Resolver for Map {
 
     /// What cleared the map is never among them: it waits for nobody's decision.
     fn hidden(&self, entry: &Entry) -> usize {
+        if cleared(entry).is_none() {
+            // Of each field the newest shows.
+            return entry.live_count() - entry.part_count();
+        }
         let named = entry.writes().filter_map(|(_, w)| w.payload.field_name());
         let winners = Winners::of(entry);
         let stands = |(name, winner): &(&&str, &Live<'_>)| {
@@ -157,6 +160,10 @@ impl Resolver for Map {
     }
 
     fn losses(&self, entry: &Entry) -> Vec<Loss> {
+        let is_absence = |(_, write): Live<'_>| write.payload.kind().is_absence();
+        if self.hidden(entry) == 0 && !entry.writes().any(is_absence) {
+            return Vec::new();
+        }
         let winners = Winners::of(entry);
         let lost = entry.writes().filter_map(|(id, write)| {
             let winner = match (write.payload.kind(), winners.over(write)) {

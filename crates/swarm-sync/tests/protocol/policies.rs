@@ -295,7 +295,7 @@ fn a_write_that_is_to_be_at_the_hub_is_acknowledged_there() {
 fn a_write_that_memory_is_enough_for_waits_for_no_disk() {
     let (mut hub, mut a, mut b) = trio();
     hub.govern(vec![policy("*", |p| {
-        p.durability = Some(Durability::Memory)
+        p.durability = Some(Durability::Memory);
     })]);
     talk(&mut hub, &mut [&mut a, &mut b]);
     let request = a.begin("k", put(1));

@@ -162,6 +162,14 @@ impl Writes {
         }
     }
 
+    pub(super) fn part_count(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_, write) => usize::from(write.payload.part().is_some()),
+            Self::Many(many) => many.by_part.len(),
+        }
+    }
+
     pub(super) fn part(&self, part: &Payload) -> impl Iterator<Item = (&WriteId, &Write)> {
         let (one, many) = match self {
             Self::None => (None, None),

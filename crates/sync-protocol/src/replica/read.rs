@@ -81,7 +81,10 @@ impl Replica {
 
     fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.rule_of(key, state.entry());
-        let undecided = rule.is_some_and(|r| !r.losses(state.entry()).is_empty());
+        let undecided = rule.is_some_and(|r| {
+            let entry = state.entry();
+            !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty()
+        });
         let pending = self.outbox.of_key(key).next().is_some();
         view::state_version(
             key,

@@ -1,7 +1,7 @@
 //! Local writes: checked, joined, durable, then acknowledged and pushed.
 
 use sync_core::{
-    Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, RequestError, Resolver,
+    Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, Payload, RequestError, Resolver,
     Resolvers, Value, WriteId, Writer,
 };
 
@@ -75,7 +75,7 @@ impl Replica {
         let rule = rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
             .or_else(|| self.resolvers.of_operation(key, operation));
         let Some(rule) = rule else { return Ok(None) };
-        check_siblings(rule, entry, &self.config.limits)?;
+        check_siblings(rule, operation, entry, &self.config.limits)?;
         let author = Author {
             writer: &self.me,
             seq: self.seq.next(),
@@ -135,8 +135,21 @@ fn rule_of<'a>(
 }
 
 /// A replica that cannot decide must not pile up concurrent values without bound.
-fn check_siblings(rule: &dyn Resolver, entry: &Entry, limits: &Limits) -> Result<(), RequestError> {
-    let hidden = rule.hidden(entry);
+fn check_siblings(
+    rule: &dyn Resolver,
+    operation: &Operation,
+    entry: &Entry,
+    limits: &Limits,
+) -> Result<(), RequestError> {
+    let hidden = match operation {
+        // What other fields hide is none of this one's business.
+        Operation::PutField(name, _) | Operation::UnsetField(name) => {
+            Payload::unset(name).map_or(0, |field| entry.part(&field).count())
+        }
+        // Deleting makes fewer of them.
+        Operation::Delete => 0,
+        _ => rule.hidden(entry),
+    };
     let limit = limits.siblings_max;
     if hidden > limit {
         let (siblings, limit) = (hidden as u64, limit as u64);
