@@ -35,7 +35,11 @@ impl Client {
     ) -> Result<Self, StartError> {
         let incarnation = Incarnation::from_random(rand::random());
         let hello = Hello::new(swarm, name, incarnation, Role::Client);
-        let connection = link.connect(&hello).await?;
+        let connecting = tokio::time::timeout(timeout, link.connect(&hello)).await;
+        let connection = connecting.map_err(|_| TransportError::Deadline {
+            doing: "reaching the hub",
+            limit: timeout,
+        })??;
         Ok(Self {
             connection,
             pieces: Pieces::default(),

@@ -65,6 +65,10 @@ pub struct StateMetadata {
     /// Milliseconds since the replica last knew itself in step with the hub; 0 at the hub, none if
     /// it never was.
     pub age_ms: Option<u64>,
+    /// The value is left out, because it takes about that many bytes, too many beside the others in one
+    /// answer. An agent holds it; a client can try to read the key by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub omitted_bytes: Option<u64>,
     /// What the writer hung on the shown write.
     #[serde(
         serialize_with = "metadata_value",

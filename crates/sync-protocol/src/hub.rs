@@ -7,6 +7,7 @@ mod commit;
 mod delta;
 mod expiry;
 mod fanout;
+mod graves;
 mod lineage;
 mod merging;
 mod policy;
@@ -33,6 +34,8 @@ use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
 use self::expiry::Expiries;
+pub(crate) use self::graves::Grave;
+use self::graves::Graves;
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
 use self::merging::Merges;
@@ -128,6 +131,7 @@ pub struct Hub {
     /// Per key, writes that were offered as dead and have never been pushed here.
     adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
+    graves: Graves,
     expiries: Expiries,
     merges: Merges,
     watches: Watches,

@@ -15,7 +15,7 @@ use sync_core::{
     Revision, Row, RowOp, Segment, Seq, Stamp, Version, Write, WriteId, Writer,
 };
 
-use crate::hub::Run;
+use crate::hub::{Grave, Run};
 
 /// Stored rows that are not this node's. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -112,6 +112,7 @@ pub(crate) enum Stored {
     Adopted(Segment),
     Policies(Policies),
     Expiry(Key, u64),
+    Graves(Key, Vec<Grave>),
 }
 
 /// An outbox row's content.
@@ -129,6 +130,7 @@ mod kind {
     pub(super) const RUN: u8 = b'e';
     pub(super) const FATE: u8 = b'f';
     pub(super) const ADOPTED: u8 = b'd';
+    pub(super) const GRAVES: u8 = b'g';
     pub(super) const HEADER: u8 = b'h';
     pub(super) const KNOWN: u8 = b'k';
     /// Sorts before all others: it says whose rows follow.
@@ -210,6 +212,16 @@ pub(crate) fn put_adopted(key: &Key, dead: &Context) -> RowOp {
 
 pub(crate) fn put_policies(policies: &Policies) -> RowOp {
     put(vec![kind::POLICIES], codec::to_bytes(&policies.to_list()))
+}
+
+/// No row if there are none.
+pub(crate) fn put_graves(key: &Key, graves: List<Grave>) -> RowOp {
+    let row = [&[kind::GRAVES], key.as_str().as_bytes()].concat();
+    if graves.is_empty() {
+        delete(row)
+    } else {
+        put(row, codec::to_bytes(&(key.clone(), graves)))
+    }
 }
 
 /// When a key ends, in milliseconds since 1970.
@@ -296,6 +308,10 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
         kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
+        kind::GRAVES => {
+            let (key, List(graves)) = codec::from_bytes("graves row", value)?;
+            Stored::Graves(key, graves)
+        }
         kind::EXPIRY => {
             let (key, end) = codec::from_bytes("expiry row", value)?;
             Stored::Expiry(key, end)

@@ -46,11 +46,20 @@ pub(crate) fn state_version(
             merged_from: agents.into_iter().collect(),
             provisional,
             unmerged: None,
+            omitted_bytes: None,
             age_ms,
             user: user.map(UserMetadata::from),
         },
         value,
     }
+}
+
+/// Leaves a value out that takes too many bytes beside others in one answer.
+pub(crate) fn omit_value(state: &mut StateVersion, bytes: usize) {
+    state.value = None;
+    state.siblings = Vec::new();
+    state.metadata.user = None;
+    state.metadata.omitted_bytes = Some(bytes as u64);
 }
 
 fn siblings(rule: &dyn Resolver, entry: &Entry) -> Vec<Sibling> {

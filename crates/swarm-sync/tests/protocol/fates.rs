@@ -186,3 +186,129 @@ fn concurrent_adds_and_a_delete_lose_nothing_unseen() {
     assert_eq!(a.value("k"), Some(Value::Int(10)));
     assert!(a.receipts.is_empty() && b.receipts.is_empty());
 }
+
+/// The same as when both meet at the hub: which arrived first decides nothing.
+#[test]
+fn a_delete_wins_over_an_older_write_that_comes_after_it() {
+    for restarts in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        a.write("k", put("old"));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        b.cut(&mut hub);
+        b.write("k", put("older"));
+        a.mono += Duration::from_millis(5);
+        a.write("k", Operation::Delete);
+        talk(&mut hub, &mut [&mut a]);
+        assert_eq!(hub.value("k"), None);
+        if restarts {
+            hub.restart();
+            a.restart();
+            a.connect(&mut hub, 3);
+        }
+        b.connect(&mut hub, 4);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!((hub.value("k"), b.value("k")), (None, None));
+        let [receipt] = &b.receipts[..] else {
+            panic!("{:?}", b.receipts)
+        };
+        assert_eq!(receipt.discarded.value(), Some("older".into()));
+        let Reason::Superseded {
+            winner,
+            winner_value,
+            ..
+        } = &receipt.reason
+        else {
+            panic!("{receipt:?}")
+        };
+        assert_eq!(winner.writer.agent(), a.replica.writer().agent());
+        assert_eq!(*winner_value, None);
+        assert!(a.receipts.is_empty());
+        assert_equal(&hub, &[&a, &b]);
+        // What has seen the delete is not judged by it.
+        b.write("k", put("new"));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(a.value("k"), Some("new".into()));
+        assert_equal(&hub, &[&a, &b]);
+    }
+}
+
+#[test]
+fn a_delete_that_a_newer_write_undoes_comes_back_to_its_writer() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put("old"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.cut(&mut hub);
+    a.write("k", Operation::Delete);
+    talk(&mut hub, &mut [&mut a]);
+    b.mono += Duration::from_millis(50);
+    b.write("k", put("newer"));
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.value("k"), Some("newer".into()));
+    let [receipt] = &a.receipts[..] else {
+        panic!("{:?}", a.receipts)
+    };
+    assert_eq!(receipt.discarded.value(), None);
+    assert!(matches!(
+        receipt.reason,
+        Reason::Superseded {
+            winner_value: Some(_),
+            ..
+        }
+    ));
+    assert!(b.receipts.is_empty());
+    assert_equal(&hub, &[&a, &b]);
+}
+
+#[test]
+fn a_deleted_field_wins_over_an_older_write_to_it_that_comes_after() {
+    for whole in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        let field = |name: &str, value: i64| Operation::PutField(name.to_owned(), value.into());
+        a.write("k", field("x", 1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        b.cut(&mut hub);
+        b.write("k", field("x", 2));
+        b.write("k", field("y", 3));
+        a.mono += Duration::from_millis(50);
+        let delete = if whole {
+            Operation::Delete
+        } else {
+            Operation::UnsetField("x".to_owned())
+        };
+        a.write("k", delete);
+        talk(&mut hub, &mut [&mut a]);
+        b.connect(&mut hub, 4);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let left = Value::from_json(serde_json::json!({"y": 3})).ok();
+        assert_eq!(hub.value("k"), left.filter(|_| !whole));
+        assert_eq!(b.receipts.len(), if whole { 2 } else { 1 });
+        assert!(a.receipts.is_empty());
+        assert_equal(&hub, &[&a, &b]);
+    }
+}
+
+/// Each is one writer's contribution: a key does not grow with the number of connections.
+#[test]
+fn all_connections_under_a_name_write_as_one() {
+    use sync_core::{Answer, Ask, Role};
+
+    let mut hub = HubSide::new();
+    for n in 0..50 {
+        let session = hub.connect(n, "cli", Role::Client);
+        let ask = Ask::Write {
+            key: crate::stage::key("n"),
+            operation: Operation::Add(1),
+            metadata: None,
+        };
+        hub.hear(session, Body::Request { request: 1, ask });
+        hub.settle();
+        hub.hub.handle_disconnected(hub.now(), session);
+    }
+    assert_eq!(hub.value("n"), Some(Value::Int(50)));
+    let state = hub.hub.keyspace().get(&crate::stage::key("n"));
+    let entry = state.expect("a value").entry();
+    assert_eq!((entry.live_count(), entry.context().spans().len()), (1, 1));
+    let answer = hub.ask(Ask::Get(crate::stage::key("n")));
+    assert!(matches!(answer, Some(Ok(Answer::State(Some(_))))));
+}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    Ack, Answer, Ask, Durability, HubStatus, Incarnation, Key, MemberStatus, Now, Operation,
-    RequestError, Role, StateVersion, Value, Version, Writer,
+    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, RequestError, Role,
+    StateVersion, Value, Version, Writer,
 };
 
 use super::commit::{Commit, Source};
@@ -138,8 +138,10 @@ impl Hub {
         })
     }
 
-    /// A client writes under its own name; for everybody else the hub writes under its own. The hub
-    /// numbers either's writes and may lose count with its disk: so the run is one of the hub, too.
+    /// A client writes under its own name, everybody else under the hub's. The hub numbers either's
+    /// writes, and may lose count with its disk: so the run is the hub's. One writer for all
+    /// connections under a name, because every writer costs each key that it touches a few bytes for
+    /// good.
     fn writer_for(&mut self, to: ReplyTo) -> Writer {
         let client = match to {
             ReplyTo::Remote(session, _) => self
@@ -148,14 +150,12 @@ impl Hub {
                 .filter(|s| s.role == Role::Client),
             ReplyTo::Local(_) => None,
         };
-        match client {
-            Some(client) => {
-                let run = client.incarnation.bits() ^ self.epoch().bits();
-                let writer = Writer::new(client.agent.clone(), Incarnation::from_random(run));
-                self.space.intern(&writer)
-            }
-            None => self.writer.clone(),
-        }
+        let Some(client) = client else {
+            return self.writer.clone();
+        };
+        let run = self.writer.incarnation();
+        let writer = Writer::new(client.agent.clone(), run);
+        self.space.intern(&writer)
     }
 
     /// Covers one key or all; returns how many held a value. Versions go on counting underneath, so

@@ -225,6 +225,7 @@ impl Hub {
     fn resolve(&mut self, commit: &mut Commit) {
         let keys: Vec<Key> = commit.changes.keys().cloned().collect();
         for key in keys {
+            self.judge(commit, &key);
             let Some(state) = self.space.get(&key) else {
                 continue;
             };
@@ -237,12 +238,18 @@ impl Hub {
                 continue;
             }
             let mut ids = Context::new();
+            let mut dug = false;
             for loss in losses {
                 ids.insert_id(&loss.loser);
-                let (Some(lost), Some(winner)) = (entry.write(&loss.loser), loss.winner) else {
+                let Some(lost) = entry.write(&loss.loser) else {
                     continue;
                 };
-                let Some(won) = entry.write(&winner) else {
+                let won = loss.winner.and_then(|id| Some((entry.write(&id)?, id)));
+                let Some((won, winner)) = won else {
+                    if lost.payload.kind().is_absence() {
+                        self.graves.dig(&key, &loss.loser, lost);
+                        dug = true;
+                    }
                     continue;
                 };
                 let reason = Reason::Superseded {
@@ -256,7 +263,37 @@ impl Hub {
                     .push(receipt(loss.loser, &key, lost, reason));
                 *commit.conflicts.entry(key.clone()).or_default() += 1;
             }
+            if dug {
+                commit.with_row(self.graves.row(&key));
+            }
             self.cover(commit, &key, ids);
+        }
+    }
+
+    /// Ends the writes of a key that are older than a delete which they did not see.
+    fn judge(&mut self, commit: &mut Commit, key: &Key) {
+        if !self.graves.has(key) {
+            return;
+        }
+        let Some(entry) = self.space.get(key).map(KeyState::entry) else {
+            return;
+        };
+        let Some(rule) = self.resolvers.of_entry(key, entry, |_| true) else {
+            return;
+        };
+        let verdict = self.graves.judge(key, rule.rule(), entry);
+        commit.with_row(self.graves.row(key));
+        let conflicts = u32::try_from(verdict.receipts.len()).unwrap_or(u32::MAX);
+        if conflicts > 0 {
+            *commit.conflicts.entry(key.clone()).or_default() += conflicts;
+        }
+        commit.receipts.extend(verdict.receipts);
+        if !verdict.ended.is_empty() {
+            let mut ids = Context::new();
+            for id in &verdict.ended {
+                ids.insert_id(id);
+            }
+            self.cover(commit, key, ids);
         }
     }
 

@@ -3,18 +3,23 @@
 use sync_core::segment::encode_parts;
 use sync_core::{
     Body, Cursor, Delta, DeltaOutcome, Key, Message, RequestError, Resume, Revision, SessionId,
-    Since,
+    Since, pieces,
 };
 
 use super::Hub;
 use super::fanout::Packer;
 use super::lineage::Invalid;
+use crate::keyspace::KeyState;
+use crate::view::omit_value;
 
 /// Keys in one page of a delta read as values.
 const VALUES_PER_PAGE: usize = 4_096;
 
 /// Bytes of values after which a page of a delta read as values ends.
 pub(super) const VALUE_BYTES_PER_PAGE: usize = 256 * 1024;
+
+/// Bytes of values in one answer at most, so that with all else it is one that can be sent.
+const ANSWER_BYTES: usize = pieces::WHOLE_BYTES_MAX / 4 * 3;
 
 impl Hub {
     pub(super) fn handle_delta_request(
@@ -191,8 +196,13 @@ impl Hub {
                 more = true;
                 break;
             }
-            let weight = state.entry().writes().map(|(_, w)| w.weight()).sum();
-            page.push(self.read(key, state), revision, weight);
+            let mut read = self.read(key, state);
+            let weight = weight_of(state);
+            let taken = page.room_for(weight);
+            if taken < weight {
+                omit_value(&mut read, weight);
+            }
+            page.push(read, revision, taken);
         }
         let (changes, last) = page.finish();
         let to = self.cursor_at(if more { last } else { self.revision });
@@ -231,6 +241,13 @@ impl<T> Page<T> {
         full && self.last < revision
     }
 
+    /// What a value of so many bytes takes of the answer: nothing if it does not fit and has to be left
+    /// out. One key, or many in one revision, may take more than any answer.
+    pub(super) fn room_for(&self, bytes: usize) -> usize {
+        let fits = self.bytes.saturating_add(bytes) <= ANSWER_BYTES;
+        if fits { bytes } else { 0 }
+    }
+
     pub(super) fn push(&mut self, item: T, revision: Revision, bytes: usize) {
         self.items.push(item);
         self.bytes += bytes;
@@ -241,6 +258,11 @@ impl<T> Page<T> {
     pub(super) fn finish(self) -> (Vec<T>, Revision) {
         (self.items, self.last)
     }
+}
+
+/// About how many bytes a key's value takes.
+pub(super) fn weight_of(state: &KeyState) -> usize {
+    state.entry().writes().map(|(_, w)| w.weight()).sum()
 }
 
 fn flatten(packer: Packer) -> Vec<bytes::Bytes> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::{Epoch, HybridClock, Policies, Resolvers, Revision, Row, Stamp};
 
 use super::expiry::Expiries;
+use super::graves::Graves;
 use super::merging::Merges;
 use super::watch::Watches;
 use super::{Hub, Lineage, Member};
@@ -38,6 +39,7 @@ impl HubRecovery {
             receipts: BTreeMap::new(),
             adopted: BTreeMap::new(),
             id_alarms: 0,
+            graves: Graves::default(),
             expiries: Expiries::default(),
             merges: Merges::default(),
             watches: Watches::default(),
@@ -80,6 +82,7 @@ impl HubRecovery {
                 hub.roster.insert(agent, Member::default());
             }
             Stored::Receipt(receipt) => hub.keep_receipt(receipt),
+            Stored::Graves(key, graves) => hub.graves.restore(key, graves),
             Stored::Expiry(key, end) => {
                 hub.expiries.set(&key, Some(end));
             }

@@ -14,7 +14,6 @@ use crate::rows;
 pub(super) struct Session {
     pub(super) agent: AgentId,
     pub(super) role: Role,
-    pub(super) incarnation: Incarnation,
     /// Its cursor was found valid, or it has sent all it holds. Nothing is pushed before.
     pub(super) settled: bool,
     /// The revision that this peer will have once it has read all it was sent; none while it pages.
@@ -39,7 +38,6 @@ impl Hub {
             Session {
                 agent: hello.agent.clone(),
                 role: hello.role,
-                incarnation: hello.incarnation,
                 settled: false,
                 sent: None,
                 last_request: 0,

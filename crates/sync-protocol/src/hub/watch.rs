@@ -10,8 +10,9 @@ use sync_core::{
     Since, Watched,
 };
 
-use super::delta::{Page, VALUE_BYTES_PER_PAGE};
+use super::delta::{Page, VALUE_BYTES_PER_PAGE, weight_of};
 use super::{Hub, ReplyTo};
+use crate::view::omit_value;
 
 /// Changes that are kept for watchers, and their bytes: seconds of a busy swarm.
 const KEPT_MAX: usize = 16_384;
@@ -131,7 +132,7 @@ impl Watches {
             if page.is_full_before(kept.revision) {
                 return page.finish();
             }
-            page.push(kept.change.clone(), kept.revision, kept.weight);
+            push(&mut page, kept.change.clone(), kept.revision, kept.weight);
         }
         (page.items, head)
     }
@@ -242,13 +243,13 @@ impl Hub {
                 return page.finish();
             }
             if let Some((change, weight)) = self.change(key, false) {
-                page.push(change, revision, weight);
+                push(&mut page, change, revision, weight);
             }
         }
         (page.items, self.revision)
     }
 
-    /// A key as the last commit left it, and about how many bytes that takes.
+    /// A key as the last commit left it, and about how many bytes its value takes.
     fn change(&self, key: &Key, expired: bool) -> Option<(Change, usize)> {
         let held = self.space.get(key)?;
         let state = self.read(key, held);
@@ -257,8 +258,7 @@ impl Hub {
             (None, true) => ChangeKind::Expired,
             (None, false) => ChangeKind::Deleted,
         };
-        let weight: usize = held.entry().writes().map(|(_, w)| w.weight()).sum();
-        Some((Change { kind, state }, key.as_str().len() + weight))
+        Some((Change { kind, state }, weight_of(held)))
     }
 
     /// A position of this run.
@@ -269,6 +269,15 @@ impl Hub {
             head: self.revision,
         }
     }
+}
+
+/// Adds a change, without its value if that does not fit.
+fn push(page: &mut Page<Change>, mut change: Change, revision: Revision, weight: usize) {
+    let taken = page.room_for(weight);
+    if taken < weight {
+        omit_value(&mut change.state, weight);
+    }
+    page.push(change, revision, taken);
 }
 
 const _: () = assert!(

@@ -82,7 +82,8 @@ impl ReplicaRecovery {
             | Stored::Run(_)
             | Stored::Member(_)
             | Stored::Adopted(_)
-            | Stored::Expiry(..) => {
+            | Stored::Expiry(..)
+            | Stored::Graves(..) => {
                 return refuse("only hubs keep such rows");
             }
         }
