@@ -279,7 +279,9 @@ impl Driver {
             }
             AgentCommand::Online { online, done } => {
                 self.connector.set_online(online);
-                if !online && self.up.is_some() {
+                if let Some(up) = self.up.as_ref().filter(|_| !online) {
+                    // This connection has to end also if the wish changes again before it is heard.
+                    self.connector.close(up.generation);
                     self.link_down(now);
                 }
                 let _ = done.send(());

@@ -87,6 +87,20 @@ async fn an_agent_that_was_cut_off_catches_up_both_ways() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_leaves_and_returns_at_once_is_connected() {
+    for wire in Wire::both().await {
+        let _hub = wire.memory_hub().await;
+        let [agent] = wire.agents().await;
+        for round in 0..200 {
+            agent.go_offline().await.unwrap();
+            agent.go_online().await.unwrap();
+            agent.set("k", round).await.unwrap();
+            flush(&agent).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_second_agent_of_the_same_name_is_refused_and_the_first_goes_on() {
     for wire in Wire::both().await {
