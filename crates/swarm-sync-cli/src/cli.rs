@@ -1,5 +1,7 @@
 //! The command line. Each `--help` shows what to type.
 
+mod replay;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -8,9 +10,13 @@ use swarm_sync::{AgentId, Key, Revision, SwarmId, Value};
 use crate::exit::{self, Audience};
 use crate::json::value_or_text;
 
+use self::replay::REPLAY_HELP;
+pub(crate) use self::replay::ReplayArgs;
+
 const AFTER_HELP: &str = "\
 Try it:
   swarm-sync demo                       everything on this machine, in seconds
+  swarm-sync replay .                   the history of a git repository, as a swarm
 
 Or by hand, in three terminals:
   swarm-sync serve
@@ -44,6 +50,9 @@ pub(crate) enum Command {
     /// Show the whole system at work on this machine.
     #[command(after_help = with_codes(DEMO_HELP))]
     Demo(DemoArgs),
+    /// Replay the history of a git repository as a swarm and check it against git.
+    #[command(after_help = with_codes(REPLAY_HELP))]
+    Replay(ReplayArgs),
     /// Run a hub.
     #[command(after_help = with_codes(SERVE_HELP))]
     Serve(ServeArgs),
@@ -79,6 +88,7 @@ impl Command {
         let (json, conversation) = match self {
             // It reports its own failure within its one object.
             Self::Demo(_) => (false, false),
+            Self::Replay(args) => (args.json, false),
             Self::Serve(args) => (args.json, true),
             Self::Agent(args) => (args.json, true),
             Self::Get(args) | Self::Version(args) => (args.hub.json, false),

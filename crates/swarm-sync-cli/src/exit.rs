@@ -16,7 +16,7 @@ Exit codes:
   2  the command line is not valid
   3  no hub answers there, or it refuses
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
-  130  a demo was interrupted";
+  130  a demo or a replay was interrupted";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

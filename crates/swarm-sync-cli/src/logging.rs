@@ -12,6 +12,8 @@ pub(crate) fn start(verbose: u8, command: &Command) {
     let level = match (verbose, command) {
         // A replica that nobody drives has nothing to show but its connection.
         (0, Command::Agent(agent)) if !agent.json => "warn,swarm_sync=info",
+        // What was lost is its result, and listed there.
+        (0, Command::Replay(_)) => "error",
         (0, _) => "warn",
         (1, _) => "warn,swarm_sync=info,sync_protocol=info,sync_transport=info,sync_store=info",
         _ => "info,swarm_sync=trace,sync_protocol=trace,sync_transport=trace,sync_store=trace",

@@ -1,5 +1,5 @@
-//! The `swarm-sync` program: a hub, an agent that any language can drive, one-shot commands and a
-//! demonstration. It holds no logic: what it does is the library's.
+//! The `swarm-sync` program: a hub, an agent that any language can drive, one-shot commands, a
+//! demonstration and the replay of a git history. It holds no logic: what it does is the library's.
 
 mod agent;
 mod cli;
@@ -10,6 +10,7 @@ mod json;
 mod logging;
 mod oneshot;
 mod output;
+mod replay;
 mod serve;
 mod signals;
 mod usage;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Agent(args) => agent::run(args).await,
         Command::Get(args) => oneshot::get(args).await,

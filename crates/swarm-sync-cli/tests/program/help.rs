@@ -2,8 +2,8 @@
 
 use crate::support::{run, stdout};
 
-const COMMANDS: [&str; 10] = [
-    "demo", "serve", "agent", "get", "set", "add", "sync", "delta", "version", "status",
+const COMMANDS: [&str; 11] = [
+    "demo", "replay", "serve", "agent", "get", "set", "add", "sync", "delta", "version", "status",
 ];
 
 #[test]

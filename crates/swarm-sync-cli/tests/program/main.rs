@@ -9,15 +9,21 @@
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
 //! - `demo`: the demonstration, whole and failing
+//! - `git`: repositories in the making
+//! - `replay`: histories of git as swarms
+//! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
 
 mod agent_end;
 mod agent_json;
 mod bad_input;
 mod demo;
+mod git;
 mod help;
 mod links;
 mod oneshot;
+mod replay;
+mod replay_input;
 mod sentences;
 mod serve;
 mod support;

@@ -1,0 +1,307 @@
+//! What came out of a replay, for programs and for people.
+
+use std::io;
+use std::time::Duration;
+
+use comfy_table::Cell;
+use serde::Serialize;
+use serde_json::Value as Json;
+use swarm_sync::{Key, Reason, Receipt, WriteId};
+
+use crate::exit::{Code, Failure};
+use crate::output;
+
+use super::clock::commit_of;
+use super::verify::Differences;
+
+/// Facts, of which the checks say what was expected.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    /// Everything that was checked holds.
+    pub(super) ok: bool,
+    /// Where git keeps the repository.
+    pub(super) repository: String,
+    pub(super) head: String,
+    /// The history is cut off: its first commit counted as the root.
+    pub(super) shallow: bool,
+    /// After how many of its own commits an agent synced; none if it caught up before each.
+    pub(super) offline_every: Option<usize>,
+    pub(super) transport: &'static str,
+    pub(super) commits: u64,
+    pub(super) agents: usize,
+    /// Keys that hold a value at the end.
+    pub(super) keys: u64,
+    /// Paths that were escaped or hashed, as they are no keys.
+    pub(super) escaped_paths: usize,
+    pub(super) hashed_paths: usize,
+    pub(super) writes: u64,
+    pub(super) deletes: u64,
+    /// Deletes of paths that their agent did not hold.
+    pub(super) idle_deletes: u64,
+    /// Times an agent exchanged with the hub what either lacked.
+    pub(super) rounds: u64,
+    pub(super) conflicts: usize,
+    /// Paths at which the replicas and the tree of HEAD differ.
+    pub(super) unlike_head: usize,
+    /// Bytes between hub and agents, both ways.
+    pub(super) bytes: u64,
+    pub(super) elapsed_ms: u64,
+    /// Most memory this process took; none where the system does not say.
+    pub(super) peak_memory_bytes: Option<u64>,
+    /// The hub's at the end.
+    pub(super) digest: String,
+    pub(super) revision: u64,
+    pub(super) checks: Vec<Check>,
+    pub(super) members: Vec<MemberFacts>,
+    /// Every write that lost.
+    pub(super) lost: Vec<Lost>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MemberFacts {
+    pub(super) agent: String,
+    pub(super) author: Option<String>,
+    pub(super) commits: u64,
+    pub(super) lost: usize,
+    pub(super) digest: String,
+}
+
+/// A write that lost, and against what.
+#[derive(Debug, Serialize)]
+pub(super) struct Lost {
+    key: Key,
+    write: WriteId,
+    /// Of which commit, counted from 1.
+    commit: u64,
+    /// What it wrote; null for a delete.
+    value: Option<Json>,
+    winner: Option<WriteId>,
+    winner_commit: Option<u64>,
+    /// What the winner wrote; null for a delete.
+    winner_value: Option<Json>,
+    sentence: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    #[serde(rename = "check")]
+    what: &'static str,
+    ok: bool,
+    result: String,
+}
+
+impl Lost {
+    pub(super) fn new(receipt: &Receipt) -> Self {
+        let (winner, winner_commit, winner_value) = match &receipt.reason {
+            Reason::Superseded {
+                winner,
+                winner_stamp,
+                winner_value,
+                ..
+            } => (
+                Some(winner.clone()),
+                Some(commit_of(*winner_stamp)),
+                winner_value.as_ref(),
+            ),
+            _ => (None, None, None),
+        };
+        Self {
+            key: receipt.key.clone(),
+            write: receipt.write.clone(),
+            commit: commit_of(receipt.stamp),
+            value: receipt.discarded.value().map(|value| value.to_json()),
+            winner,
+            winner_commit,
+            winner_value: winner_value.map(swarm_sync::Value::to_json),
+            sentence: receipt.to_string(),
+        }
+    }
+
+    pub(super) fn has_winner(&self) -> bool {
+        self.winner.is_some()
+    }
+
+    /// For people: the path, and who wrote what.
+    fn line(&self) -> String {
+        let (Some(winner), Some(commit)) = (&self.winner, self.winner_commit) else {
+            return self.sentence.clone();
+        };
+        format!(
+            "{}: {} lost against {}",
+            self.key,
+            side(&self.write, self.commit, self.value.as_ref()),
+            side(winner, commit, self.winner_value.as_ref())
+        )
+    }
+}
+
+/// One side of a conflict.
+fn side(write: &WriteId, commit: u64, value: Option<&Json>) -> String {
+    let agent = write.writer.agent();
+    format!("commit {commit} by {agent} ({})", brief(value))
+}
+
+/// What was written, in a word or two.
+fn brief(value: Option<&Json>) -> String {
+    const DIGITS: usize = 10;
+    let Some(value) = value else {
+        return "deleted".to_owned();
+    };
+    let object = value["blob"].as_str().or_else(|| value["commit"].as_str());
+    object.unwrap_or_default().chars().take(DIGITS).collect()
+}
+
+impl Report {
+    pub(super) fn check(&mut self, what: &'static str, ok: bool, result: String) {
+        self.checks.push(Check { what, ok, result });
+    }
+
+    /// What all replicas have to pass, with what one of the others shows.
+    pub(super) fn check_all(
+        &mut self,
+        what: &'static str,
+        passed: usize,
+        other: Option<&Differences>,
+    ) {
+        let all = self.agents;
+        let mut result = format!("{passed} of {all}");
+        if let Some(other) = other {
+            result = format!("{result}; {other}");
+        }
+        self.check(what, passed == all, result);
+    }
+
+    pub(super) fn finish(&mut self, elapsed: Duration) {
+        self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.peak_memory_bytes = peak_memory();
+        self.ok = !self.checks.is_empty() && self.checks.iter().all(|check| check.ok);
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))
+    }
+
+    pub(super) fn print(&self) -> io::Result<()> {
+        let mut facts = output::table(&["replayed", ""]);
+        for (name, fact) in self.facts() {
+            facts.add_row([name.to_owned(), output::visible(&fact)]);
+        }
+        output::line(&facts.to_string())?;
+        let mut checks = output::table(&["check", "result", ""]);
+        for check in &self.checks {
+            let (name, result) = (Cell::new(check.what), output::visible(&check.result));
+            checks.add_row([name, Cell::new(result), output::verdict(check.ok)]);
+        }
+        output::line(&format!("\n{checks}"))?;
+        if !self.lost.is_empty() {
+            output::line("\nWrites that lost, each with its winner:")?;
+        }
+        for lost in &self.lost {
+            output::line(&format!("  {}", output::visible(&lost.line())))?;
+        }
+        let held = self.checks.iter().filter(|check| check.ok).count();
+        let (all, ms) = (self.checks.len(), self.elapsed_ms);
+        output::line(&format!("\n{held} of {all} checks hold, in {ms} ms."))
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let cut_off = if self.shallow {
+            ", a shallow clone"
+        } else {
+            ""
+        };
+        let manner = match self.offline_every {
+            Some(every) => format!("cut off, syncing after every {every} of their own commits"),
+            None => "catching up before each commit".to_owned(),
+        };
+        let not_plain = match (self.escaped_paths, self.hashed_paths) {
+            (0, 0) => String::new(),
+            (escaped, hashed) => format!(" ({escaped} paths escaped, {hashed} hashed)"),
+        };
+        let mut facts = vec![
+            ("repository", format!("{}{cut_off}", self.repository)),
+            ("commits", self.commits.to_string()),
+            ("agents", format!("{}, {manner}", self.agents)),
+            ("keys", format!("{}{not_plain}", self.keys)),
+            ("writes", self.writes.to_string()),
+            ("deletes", self.deletes.to_string()),
+            ("rounds", self.rounds.to_string()),
+            ("conflicts", self.conflicts.to_string()),
+        ];
+        if self.offline_every.is_some() {
+            let idle = self.idle_deletes.to_string();
+            facts.push(("idle deletes", idle));
+            facts.push(("unlike HEAD", format!("{} paths", self.unlike_head)));
+        }
+        facts.push(("bytes exchanged", self.bytes.to_string()));
+        facts.push(("time", format!("{} ms", self.elapsed_ms)));
+        if let Some(bytes) = self.peak_memory_bytes {
+            facts.push(("peak memory", format!("{} MiB", bytes >> 20)));
+        }
+        facts
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn peak_memory() -> Option<u64> {
+    high_water(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak_memory() -> Option<u64> {
+    None
+}
+
+/// `VmHWM:     12345 kB`
+#[cfg(any(target_os = "linux", test))]
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use swarm_sync::Value;
+
+    use super::*;
+    use crate::replay::verify::compare;
+
+    #[test]
+    fn the_peak_is_read_from_the_status_of_a_process() {
+        let status = "VmPeak:\t  9 kB\nVmHWM:\t   12 kB\nThreads:\t1\n";
+        assert_eq!(high_water(status), Some(12 << 10));
+        assert_eq!(high_water("VmPeak:\t9 kB\n"), None);
+        assert_eq!(high_water("VmHWM:\tmany kB\n"), None);
+    }
+
+    #[test]
+    fn nothing_checked_is_nothing_proved() {
+        let mut report = Report::default();
+        report.finish(Duration::ZERO);
+        assert!(!report.ok);
+    }
+
+    #[test]
+    fn one_replica_that_differs_fails_the_check() {
+        let mut report = Report {
+            agents: 2,
+            ..Report::default()
+        };
+        let tree = BTreeMap::from([(Key::new("a").expect("a key"), Value::Null)]);
+        let planted = compare(&tree, &BTreeMap::new());
+        report.check_all("equal", 2, None);
+        report.finish(Duration::ZERO);
+        assert!(report.ok);
+        report.check_all("equal", 1, Some(&planted));
+        report.finish(Duration::ZERO);
+        assert!(!report.ok);
+        let result = &report.checks[1].result;
+        assert_eq!(
+            result,
+            "1 of 2; 1 paths differ: \"a\" is missing, git has it"
+        );
+    }
+}
