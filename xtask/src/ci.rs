@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 
 use crate::shell::{cargo, output};
-use crate::{downstream, shell, tidy};
+use crate::{downstream, replay, shell, tidy};
 
 fn run_step(name: &str, step: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();
@@ -54,7 +54,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     run_step("benches compile", || {
         step(&["bench", "--package", "sync-benches", "--no-run"])
     })?;
-    run_step("demo", || demo(root))
+    run_step("demo", || demo(root))?;
+    run_step("replay", || replay::run(root))
 }
 
 /// The demo of the README, its facts read back.

@@ -6,6 +6,7 @@
 
 mod ci;
 mod downstream;
+mod replay;
 mod shell;
 mod tidy;
 
@@ -23,12 +24,14 @@ struct Args {
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Task {
     /// Everything a change must pass: fmt, clippy, tidy, tests, docs, downstream crates, benches
-    /// compile, demo.
+    /// compile, demo, replay.
     Ci,
     /// The conventions no compiler checks: layering, file headers and sizes, links, invariants.
     Tidy,
     /// Builds small crates that use single layers and looks at what they pull in.
     Downstream,
+    /// Replays this repository and a generated history of 500 authors.
+    Replay,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Downstream => downstream::run(&root),
+        Task::Replay => replay::run(&root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

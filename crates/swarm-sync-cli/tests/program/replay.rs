@@ -235,25 +235,29 @@ fn a_deletion_can_win_and_is_named() {
     assert!(text.contains("4 of 4 checks hold"), "{text}");
 }
 
-/// A repository with 2,000 commits of 500 authors, a few changes each.
-fn crowded_history(place: &Place) -> std::path::PathBuf {
-    const PATHS: u64 = 300;
+/// Many commits of many authors, who write to files of their own and to some of everybody's.
+fn crowded_history(place: &Place, commits: u64, authors: u64) -> std::path::PathBuf {
     // A generator of its own, so that every run and machine has the same history.
     let mut state = 7_u64;
-    let mut next = |below: u64| {
+    let mut below = |limit: u64| {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        (state >> 33) % below
+        (state >> 33) % limit
     };
     let mut story = Story::default();
-    for commit in 0..2_000_u64 {
-        // The first 500 commits introduce everybody.
-        let author = if commit < 500 { commit } else { next(500) };
-        let changes: Vec<_> = (0..=next(4))
+    for commit in 0..commits {
+        let author = if commit < authors {
+            commit
+        } else {
+            below(authors)
+        };
+        let changes: Vec<_> = (0..=below(3))
             .map(|_| {
-                let path = format!("src/{}/{}.rs", next(20), next(PATHS / 20));
-                (path, (next(10) > 0).then(|| format!("content {commit}")))
+                let own = format!("own/{}", author % 40);
+                let shared = format!("shared/{}", below(20));
+                let path = if below(4) > 0 { own } else { shared };
+                (path, (below(10) > 0).then(|| format!("content {commit}")))
             })
             .collect();
         let acts: Vec<(&[u8], Act<'_>)> = changes
@@ -270,25 +274,23 @@ fn crowded_history(place: &Place) -> std::path::PathBuf {
     directory
 }
 
+/// `cargo xtask replay` does the same with 500 authors, in a release build.
 #[test]
-fn five_hundred_authors_take_seconds() {
+fn a_crowd_of_authors_takes_seconds() {
     let Some(_) = git() else { return };
     let place = Place::new();
-    let repository = crowded_history(&place);
+    let repository = crowded_history(&place, 400, 100);
     let plain = facts(&repository, &[]);
     let cut_off = facts(&repository, &["--offline-every", "3"]);
     for facts in [&plain, &cut_off] {
         assert_eq!(
             (&facts["commits"], &facts["agents"]),
-            (&json!(2_000), &json!(500))
+            (&json!(400), &json!(100))
         );
-        // Slower machines than this one have to pass too.
-        assert!(
-            facts["elapsed_ms"].as_u64() < Some(60_000),
-            "{}",
-            facts["elapsed_ms"]
-        );
+        // Also on a machine that is busy with everything else.
+        let elapsed = facts["elapsed_ms"].as_u64();
+        assert!(elapsed < Some(60_000), "{elapsed:?} ms");
     }
     assert_eq!(plain["conflicts"], 0);
-    assert!(cut_off["conflicts"].as_u64() > Some(100));
+    assert!(cut_off["conflicts"].as_u64() > Some(50), "{cut_off}");
 }
