@@ -8,6 +8,8 @@ mod decoder;
 mod handshake;
 
 pub(crate) use batch::Batch;
+#[cfg(feature = "testing")]
+pub(crate) use decoder::READ_BYTES_MAX;
 pub(crate) use decoder::{Decoder, Incoming};
 pub(crate) use handshake::{
     decode_hello, decode_refusal, decode_welcome, encode_hello, encode_refusal, encode_welcome,

@@ -21,7 +21,7 @@ use crate::options::CoordinatorOptions;
 use crate::outbox::Ending;
 use crate::registry::{Claim, Place, Registry};
 use crate::signal::Signal;
-use events::{Events, Queue};
+use events::{Events, Queue, Room, runs};
 
 /// Why a hello led to no session.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) enum Rejection {
 pub(crate) struct Hub {
     pub(crate) options: CoordinatorOptions,
     pub(crate) meter: Meter,
+    /// Units that a peer may have in line for the owner.
+    inbox: usize,
     state: Mutex<State>,
     events: Events,
     shut: Signal,
@@ -49,11 +51,12 @@ struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(options: CoordinatorOptions) -> Self {
+    pub(crate) fn new(options: CoordinatorOptions, inbox: usize) -> Self {
         let options = options.bounded();
         let registry = Registry::new(options.swarms.clone(), options.connections_max);
         Self {
             meter: Meter::default(),
+            inbox,
             state: Mutex::new(State {
                 registry,
                 queue: Queue::default(),
@@ -93,7 +96,7 @@ impl Hub {
         }
         let mut admitted = None;
         let session = state.registry.insert(hello, |session| {
-            let peer = Arc::new(Peer::new(session, &self.options));
+            let peer = Arc::new(Peer::new(session, &self.options, self.inbox));
             Arc::clone(admitted.insert(peer))
         });
         room.keep();
@@ -119,21 +122,22 @@ impl Hub {
         }
     }
 
-    /// Hands messages of a peer to the owner, waiting while the owner is behind. False once the
-    /// session has ended: nothing of it is delivered any more.
+    /// Hands messages of a peer to the owner, waiting while the owner is behind or the peer has
+    /// enough in line. False once the session has ended: nothing of it is delivered any more.
     pub(crate) async fn deliver(&self, peer: &Peer, frames: Vec<Bytes>) -> bool {
-        if let Some(room) = self.events.try_reserve(&frames) {
-            return self.receive(peer, frames, || room.keep());
-        }
-        for frame in frames {
-            let waiting = peer.wait_for_owner();
-            let room = tokio::select! {
-                biased;
-                () = peer.outbox.ended() => return false,
-                room = self.events.reserve(&frame) => room,
+        for run in runs(frames) {
+            let room = match self.events.try_reserve(&peer.inbox, &run) {
+                Ok(room) => room,
+                Err(_) => {
+                    let _waiting = peer.wait_for_owner();
+                    tokio::select! {
+                        biased;
+                        () = peer.outbox.ended() => return false,
+                        room = self.events.reserve(&peer.inbox, &run) => room,
+                    }
+                }
             };
-            drop(waiting);
-            if !self.receive(peer, [frame], || room.keep()) {
+            if !self.receive(peer, run, room) {
                 return false;
             }
         }
@@ -186,18 +190,13 @@ impl Hub {
         Ok(Some(holder.session))
     }
 
-    fn receive(
-        &self,
-        peer: &Peer,
-        frames: impl IntoIterator<Item = Bytes>,
-        keep: impl FnOnce(),
-    ) -> bool {
+    fn receive(&self, peer: &Peer, frames: Vec<Bytes>, room: Room<'_>) -> bool {
         let session = peer.session;
         let mut state = lock(&self.state);
         if state.registry.peer(session).is_none() {
             return false;
         }
-        keep();
+        room.keep();
         for frame in frames {
             self.emit(&mut state, CoordinatorEvent::Received { session, frame });
         }
@@ -305,6 +304,13 @@ impl Hub {
         let mut state = lock(&self.state);
         let events = state.queue.drain(limit);
         let more = !state.queue.is_empty();
+        for event in &events {
+            if let CoordinatorEvent::Received { session, frame } = event
+                && let Some(peer) = state.registry.peer(*session)
+            {
+                peer.inbox.release(frame);
+            }
+        }
         drop(state);
         // Whoever else waits must be told in turn: one wake-up wakes one.
         if more || self.shut.is_set() {

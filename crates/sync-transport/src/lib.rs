@@ -25,6 +25,7 @@
 //! - Every session has one `Connected` first and one `Disconnected` last.
 //! - The hub waits for nobody: a peer whose bounded queue is full is disconnected as too slow. When
 //!   the hub's owner is behind, its peers wait; nothing is dropped.
+//! - No peer is far ahead of the others: what one may have in line for the owner is bounded.
 //! - Every queue, frame and wait has a bound; see [`CoordinatorOptions`] and [`LinkOptions`].
 //! - An agent is alive while its receiver is polled: only then are probes answered. One that is not
 //!   polled for `silence` is given up, and loses its name to a newcomer after `probe`.
@@ -53,13 +54,17 @@ mod registry;
 mod signal;
 #[cfg(feature = "tcp")]
 mod tcp;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use backoff::{BACKOFF_MAX, BACKOFF_MIN, Backoff};
 pub use frame::{FRAME_BYTES_MAX_CEILING, FRAME_BYTES_MAX_DEFAULT};
 pub use memory::{MemoryCoordinator, MemoryLink};
-pub use options::{CoordinatorOptions, LinkOptions, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX};
+pub use options::{
+    CoordinatorOptions, INBOX_UNITS_MAX, LinkOptions, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX,
+};
 #[cfg(feature = "tcp")]
 pub use tcp::{TcpCoordinator, TcpLink};
 

@@ -16,7 +16,7 @@ use crate::frame::{
 };
 use crate::hub::{Hub, Peer, Rejection, check_sizes, coordinator_by_hub};
 use crate::meter::Meter;
-use crate::options::{CoordinatorOptions, LinkOptions};
+use crate::options::{CoordinatorOptions, LinkOptions, MEMORY_INBOX_UNITS_MAX};
 use crate::outbox::{Ending, Taken};
 
 /// A coordinator for agents in the same process, with the same admission, bounds and name rule as
@@ -33,7 +33,7 @@ impl MemoryCoordinator {
     /// Ready at once.
     pub fn new(options: CoordinatorOptions) -> Self {
         Self {
-            hub: Arc::new(Hub::new(options)),
+            hub: Arc::new(Hub::new(options, MEMORY_INBOX_UNITS_MAX)),
         }
     }
 

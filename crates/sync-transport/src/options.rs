@@ -15,6 +15,15 @@ pub const OUTBOX_FRAMES_MAX: usize = 4096;
 /// a peer that stopped reading makes the hub hold.
 pub const OUTBOX_BYTES_MAX: usize = 16 << 20;
 
+/// What one peer may have in line before the hub's owner, in units: a frame is one, and one more for
+/// each KiB. A larger frame stands in line alone. So a peer that floods is at most this far ahead of
+/// the others, and it waits in its own socket; enough to keep the owner busy while more is read.
+pub const INBOX_UNITS_MAX: usize = 64;
+
+/// The same within a process, where there is no socket to wait in: as much as the buffers of one
+/// usually take, so that a sender that is a little ahead need not wait for the owner.
+pub(crate) const MEMORY_INBOX_UNITS_MAX: usize = 4096;
+
 /// No deadline is shorter: a peer needs time to be scheduled at all.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
 

@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use sync_core::id::{AgentId, Incarnation, SwarmId};
 use sync_core::transport::{Coordinator, CoordinatorEvent, Frame, Hello, Link, Role, SessionId};
-use sync_transport::{CoordinatorOptions, LinkOptions, TcpCoordinator, TcpLink};
+use sync_transport::{CoordinatorOptions, INBOX_UNITS_MAX, LinkOptions, TcpCoordinator, TcpLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -388,6 +388,27 @@ async fn a_flood_of_empty_frames_and_pings_is_served_like_any_other() {
     assert_eq!(empty, 20_000);
     assert!(answered < flood.len() / 2, "answers to pings are coalesced");
     assert_serves(&coordinator).await;
+}
+
+/// Found: a flood of tiny frames stood in line by the ten thousands, everybody else behind it.
+#[tokio::test]
+async fn a_peer_that_floods_is_not_far_ahead_of_the_others() {
+    let coordinator = coordinator(PATIENCE, PATIENCE).await;
+    let (mut stream, flooder) = admitted(&coordinator, &[]).await;
+    let before = coordinator.traffic().received;
+    let flood = framed(DATA, b"").repeat(100_000);
+    tokio::spawn(async move { stream.write_all(&flood).await });
+    while coordinator.traffic().received == before {
+        tokio::task::yield_now().await;
+    }
+    let link = TcpLink::new(coordinator.local_addr(), LinkOptions::default());
+    let _good = soon(link.connect(&hello("good"))).await.unwrap();
+    let mut ahead = 0;
+    while let CoordinatorEvent::Received { session, .. } = event(&coordinator).await {
+        assert_eq!(session, flooder);
+        ahead += 1;
+    }
+    assert!((1..=INBOX_UNITS_MAX).contains(&ahead), "{ahead} frames");
 }
 
 #[tokio::test]

@@ -11,10 +11,14 @@ const READ_BYTES_MIN: usize = 4 << 10;
 
 /// Most space reserved ahead of a read. A peer that announces a large frame and sends nothing
 /// therefore makes this side hold one step, not the frame.
-const READ_BYTES_MAX: usize = 64 << 10;
+pub(crate) const READ_BYTES_MAX: usize = 64 << 10;
 
 /// Less spare room than this is not worth a system call.
 const SPARE_BYTES_MIN: usize = 512;
+
+/// Bodies up to this size are copied out: a slice would keep its whole buffer, up to a step of
+/// reading and mostly of other frames, for as long as it waits.
+const COPY_BYTES_MAX: usize = 16 << 10;
 
 /// One whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +81,13 @@ impl Decoder {
             return Ok(None);
         }
         self.buffer.advance(HEADER_BYTES);
-        let body = self.buffer.split_to(body).freeze();
+        let body = if body <= COPY_BYTES_MAX {
+            let copy = Bytes::copy_from_slice(&self.buffer[..body]);
+            self.buffer.advance(body);
+            copy
+        } else {
+            self.buffer.split_to(body).freeze()
+        };
         Ok(Some(Incoming { kind, body }))
     }
 

@@ -8,6 +8,7 @@ use sync_core::transport::SessionId;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::events::Inbox;
 use crate::options::CoordinatorOptions;
 use crate::outbox::Outbox;
 
@@ -16,16 +17,18 @@ use crate::outbox::Outbox;
 pub(crate) struct Peer {
     pub(crate) session: SessionId,
     pub(crate) outbox: Outbox,
+    pub(crate) inbox: Inbox,
     heard: Notify,
     talked: AtomicBool,
     waits_for_owner: AtomicBool,
 }
 
 impl Peer {
-    pub(crate) fn new(session: SessionId, options: &CoordinatorOptions) -> Self {
+    pub(crate) fn new(session: SessionId, options: &CoordinatorOptions, inbox: usize) -> Self {
         Self {
             session,
             outbox: Outbox::new(options.outbox_frames_max, options.outbox_bytes_max),
+            inbox: Inbox::new(inbox),
             heard: Notify::new(),
             talked: AtomicBool::new(false),
             waits_for_owner: AtomicBool::new(false),

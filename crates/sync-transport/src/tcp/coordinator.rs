@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::session::serve;
 use crate::hub::{Hub, coordinator_by_hub};
-use crate::options::CoordinatorOptions;
+use crate::options::{CoordinatorOptions, INBOX_UNITS_MAX};
 
 /// Connections the system keeps for us before we accept them. With the usual 128 some agents of a
 /// storm of a thousand were left hanging until they tried again.
@@ -66,7 +66,7 @@ impl TcpCoordinator {
             }
         }
         let (listener, address) = listener.ok_or_else(|| failed(reason))?;
-        let hub = Arc::new(Hub::new(options));
+        let hub = Arc::new(Hub::new(options, INBOX_UNITS_MAX));
         let slots = Arc::new(Semaphore::new(slots_of(&hub)));
         tokio::spawn(accept(Arc::clone(&hub), listener, Arc::clone(&slots)));
         Ok(Self {
