@@ -28,6 +28,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("swarm-sync-cli", &["swarm-sync"]),
     ("sync-benches", &["swarm-sync", "sync-core"]),
+    (
+        "sync-fuzz-checks",
+        &["swarm-sync", "sync-core", "sync-transport"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,31 @@
+//! What must hold of any bytes that come from outside, one module per reader of such bytes. Each
+//! `check` returns if it holds and panics if not.
+//!
+//! Run by the fuzz targets beside this crate and, on stable, by `tests/replay.rs`. A new reader is
+//! a module here, a line in [`ALL`], a target and a corpus.
+#![expect(clippy::missing_panics_doc, reason = "to panic is how a check answers")]
+
+pub mod frame;
+pub mod json_lines;
+pub mod message;
+pub mod pieces;
+pub mod segment;
+pub mod value;
+
+/// The program's reader of lines: a program has no library to take it from.
+#[path = "../../../crates/swarm-sync-cli/src/json.rs"]
+#[allow(dead_code, reason = "only the reading half is used")]
+mod json;
+
+/// A check over any bytes.
+pub type Check = fn(&[u8]);
+
+/// Every check by the name of its target and corpus.
+pub const ALL: &[(&str, Check)] = &[
+    ("frame", frame::check),
+    ("json_lines", json_lines::check),
+    ("message", message::check),
+    ("pieces", pieces::check),
+    ("segment", segment::check),
+    ("value", value::check),
+];
