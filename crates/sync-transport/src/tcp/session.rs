@@ -9,6 +9,7 @@ use sync_core::transport::{Hello, Refusal, TransportError};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::reader::Reader;
@@ -19,6 +20,10 @@ use crate::outbox::Ending;
 
 /// Pings per silence deadline: two may get lost or late before a peer is given up.
 const PINGS_PER_SILENCE: u32 = 3;
+
+/// A read of this size gives way to the other tasks: more waits, probably. The runtime counts reads,
+/// and lets a task have a hundred in a row; with tiny frames that is a million of them.
+const BREATHER_BYTES: usize = 4 << 10;
 
 /// Longest reason repeated from a peer.
 const QUOTE_BYTES_MAX: usize = 256;
@@ -137,6 +142,9 @@ impl Session<'_> {
                 let bytes = reader.fill().await?;
                 self.hub.meter.add_received(bytes);
                 self.peer.hear();
+                if bytes >= BREATHER_BYTES {
+                    yield_now().await;
+                }
             }
         };
         let end = tokio::select! {
