@@ -6,12 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::{Batch, Row, Store, StoreError, SwarmId};
 use sync_protocol::Token;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// Batches that may wait for the store. Enough to fill many groups; past it machines wait, which is
 /// what bounds memory when a disk stalls.
 const QUEUE_MAX: usize = 1_024;
+
+/// Bytes of batches that wait for the store or are being written: the same bound for few large ones.
+/// Far more than a disk takes in the time of one flush.
+pub(crate) const QUEUE_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes per permit of the room for batches.
+const UNIT_BYTES: usize = 1 << 10;
 
 /// Batches that share one flush at most: bounds how long the first of a group waits for the last.
 const GROUP_MAX: usize = 256;
@@ -46,6 +53,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub(crate) struct StoreQueue {
     batches: mpsc::Sender<(Token, Batch)>,
+    room: Arc<Semaphore>,
     mailbox: Arc<Mailbox>,
     task: JoinHandle<()>,
 }
@@ -54,9 +62,11 @@ impl StoreQueue {
     pub(crate) fn start(store: Arc<dyn Store>) -> Self {
         let (batches, queue) = mpsc::channel(QUEUE_MAX);
         let mailbox = Arc::new(Mailbox::default());
-        let task = tokio::spawn(run(store, queue, Arc::clone(&mailbox)));
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX / UNIT_BYTES));
+        let task = tokio::spawn(run(store, queue, Arc::clone(&room), Arc::clone(&mailbox)));
         Self {
             batches,
+            room,
             mailbox,
             task,
         }
@@ -64,6 +74,10 @@ impl StoreQueue {
 
     /// Queues a batch; waits while the queue is full.
     pub(crate) async fn commit(&self, token: Token, batch: Batch) {
+        if let Ok(room) = self.room.acquire_many(units(&batch)).await {
+            // The task gives it back.
+            room.forget();
+        }
         // The task ends only with this sender.
         let _ = self.batches.send((token, batch)).await;
     }
@@ -97,19 +111,29 @@ impl StoreQueue {
 async fn run(
     store: Arc<dyn Store>,
     mut queue: mpsc::Receiver<(Token, Batch)>,
+    room: Arc<Semaphore>,
     mailbox: Arc<Mailbox>,
 ) {
     let mut waiting = Vec::with_capacity(GROUP_MAX);
     while queue.recv_many(&mut waiting, GROUP_MAX).await > 0 {
         let mut tokens = BTreeMap::new();
         let mut group = Vec::with_capacity(waiting.len());
+        let mut taken = 0;
         for (token, batch) in waiting.drain(..) {
+            taken += units(&batch) as usize;
             tokens.insert(batch.swarm.clone(), token);
             group.push(batch);
         }
         let result = store.commit(group).await;
+        room.add_permits(taken);
         mailbox.put(tokens, &result);
     }
+}
+
+/// What a batch takes of the room: all of it, if it is larger.
+fn units(batch: &Batch) -> u32 {
+    let units = (1 + batch.bytes() / UNIT_BYTES).min(QUEUE_BYTES_MAX / UNIT_BYTES);
+    u32::try_from(units).unwrap_or(u32::MAX)
 }
 
 /// Reads every row of a swarm, page by page.

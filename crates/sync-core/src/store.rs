@@ -74,6 +74,17 @@ pub struct Batch {
     pub ops: Vec<RowOp>,
 }
 
+impl Batch {
+    /// Bytes of its keys and values.
+    pub fn bytes(&self) -> usize {
+        let bytes = |op: &RowOp| match op {
+            RowOp::Put { key, value } => key.len() + value.len(),
+            RowOp::Delete { key } => key.len(),
+        };
+        self.ops.iter().map(bytes).sum()
+    }
+}
+
 /// One row as a scan returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {

@@ -16,7 +16,17 @@ pub(crate) struct Gate<O> {
     issued: Token,
     durable: Token,
     batches: VecDeque<(Token, Batch)>,
-    held: VecDeque<(Token, O)>,
+    held: VecDeque<Held<O>>,
+    /// Bytes of both.
+    bytes: usize,
+}
+
+/// An output that waits.
+#[derive(Debug)]
+struct Held<O> {
+    token: Token,
+    bytes: usize,
+    output: O,
 }
 
 impl<O> Default for Gate<O> {
@@ -26,6 +36,7 @@ impl<O> Default for Gate<O> {
             durable: Token::default(),
             batches: VecDeque::new(),
             held: VecDeque::new(),
+            bytes: 0,
         }
     }
 }
@@ -34,12 +45,28 @@ impl<O> Gate<O> {
     /// Hands a batch to the store. Outputs pushed from here on wait for it.
     pub(crate) fn persist(&mut self, batch: Batch) {
         self.issued = Token(self.issued.0 + 1);
+        self.bytes += batch.bytes();
         self.batches.push_back((self.issued, batch));
     }
 
     /// Queues an output behind every batch issued so far.
     pub(crate) fn push(&mut self, output: O) {
-        self.held.push_back((self.issued, output));
+        self.push_weighing(0, output);
+    }
+
+    /// The same for one that holds `bytes` of memory until it is taken.
+    pub(crate) fn push_weighing(&mut self, bytes: usize, output: O) {
+        self.bytes += bytes;
+        self.held.push_back(Held {
+            token: self.issued,
+            bytes,
+            output,
+        });
+    }
+
+    /// Bytes of the batches and outputs that were not taken yet.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The store has finished `token` and all before it.
@@ -49,21 +76,30 @@ impl<O> Gate<O> {
 
     /// The next batch for the store.
     pub(crate) fn next_batch(&mut self) -> Option<(Token, Batch)> {
-        self.batches.pop_front()
+        let (token, batch) = self.batches.pop_front()?;
+        self.bytes -= batch.bytes();
+        Some((token, batch))
     }
 
     /// The next output whose batch is durable.
     pub(crate) fn next_output(&mut self) -> Option<O> {
-        let &(token, _) = self.held.front()?;
-        if token > self.durable {
+        let first = self.held.front()?;
+        if first.token > self.durable {
             return None;
         }
-        self.held.pop_front().map(|(_, output)| output)
+        let first = self.held.pop_front()?;
+        self.bytes -= first.bytes;
+        Some(first.output)
     }
 
     /// Takes back outputs that nobody waits for any more.
     pub(crate) fn discard(&mut self, is_void: impl Fn(&O) -> bool) {
-        self.held.retain(|(_, output)| !is_void(output));
+        let bytes = &mut self.bytes;
+        self.held.retain(|held| {
+            let void = is_void(&held.output);
+            *bytes -= if void { held.bytes } else { 0 };
+            !void
+        });
     }
 
     /// Whether every batch issued is durable.
@@ -76,21 +112,39 @@ impl<O> Gate<O> {
     pub(crate) fn abandon(&mut self) -> Vec<O> {
         self.batches.clear();
         self.durable = self.issued;
-        self.held.drain(..).map(|(_, output)| output).collect()
+        self.bytes = 0;
+        self.held.drain(..).map(|held| held.output).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sync_core::SwarmId;
+    use sync_core::{RowOp, SwarmId};
 
     use super::*;
 
     fn batch() -> Batch {
+        let (key, value) = ("key".into(), "value".into());
         Batch {
             swarm: SwarmId::new("s").unwrap(),
-            ops: Vec::new(),
+            ops: vec![RowOp::Put { key, value }],
         }
+    }
+
+    #[test]
+    fn what_waits_is_weighed() {
+        let mut gate = Gate::default();
+        gate.push_weighing(3, "before");
+        gate.persist(batch());
+        gate.push_weighing(5, "after");
+        gate.push_weighing(7, "void");
+        assert_eq!(gate.bytes(), 3 + 8 + 5 + 7);
+        gate.discard(|output| *output == "void");
+        let (token, _) = gate.next_batch().unwrap();
+        assert_eq!(gate.bytes(), 3 + 5);
+        gate.complete(token);
+        while gate.next_output().is_some() {}
+        assert_eq!(gate.bytes(), 0);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Batch, Context, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
+    AgentId, Ask, Batch, Body, Context, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
     Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, Sibling, WriteId,
     Writer,
 };
@@ -235,6 +235,12 @@ impl Hub {
         self.gate.is_settled()
     }
 
+    /// Bytes of commits and messages that wait to be taken, many of them for the store. A driver
+    /// hands in no more messages while this is large: it is what a slow disk would make grow.
+    pub fn held_bytes(&self) -> usize {
+        self.gate.bytes()
+    }
+
     /// Puts an agent on the roster that has not connected yet.
     pub fn register(&mut self, agent: &AgentId) {
         if !self.roster.contains_key(agent) {
@@ -287,10 +293,10 @@ impl Hub {
     }
 
     fn send(&mut self, session: SessionId, message: impl Into<Message>) {
-        self.gate.push(HubOutput::Send {
-            session,
-            message: message.into(),
-        });
+        let message = message.into();
+        let bytes = size_of::<HubOutput>() + own_bytes(&message);
+        let output = HubOutput::Send { session, message };
+        self.gate.push_weighing(bytes, output);
     }
 
     fn disconnect(&mut self, session: SessionId, reason: &str) {
@@ -324,5 +330,15 @@ impl Hub {
     fn hub_writer(epoch: Epoch) -> Writer {
         let name = AgentId::new(HUB_NAME).expect("the hub's name is a valid one");
         Writer::new(name, Incarnation::from_random(epoch.bits()))
+    }
+}
+
+/// What a message holds that others do not hold too: the segments of an update are encoded once for
+/// all its receivers.
+fn own_bytes(message: &Message) -> usize {
+    match &message.body {
+        Body::StateUpdate { .. } => 0,
+        Body::StateRequest { keys, .. } => size_of_val(&keys[..]),
+        _ => message.segment_bytes(),
     }
 }

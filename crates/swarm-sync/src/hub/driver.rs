@@ -1,7 +1,7 @@
 //! The one task that drives every hub: it translates between machines, store, coordinator and
 //! callers, and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ use crate::store_queue::{Completions, StoreQueue, for_each_row};
 
 /// Events taken from the coordinator at a time: one pass of the machines, one flush, many messages.
 const EVENTS_PER_TURN: usize = 256;
+
+/// Bytes of answers and commits that wait for the store before messages wait, too. What a peer asks
+/// for is a thousand times what it sends, so the room for what was sent does not bound it; far more
+/// than agents that read their answers let gather within one flush.
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
 const SWARMS_MAX: usize = 1_024;
@@ -61,6 +66,8 @@ pub(super) struct Driver {
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
     merging: Merging,
+    /// Events that were taken and not handled yet.
+    events: VecDeque<CoordinatorEvent>,
     commands: mpsc::Receiver<HubCommand>,
     hubs: BTreeMap<SwarmId, Hub>,
     sessions: BTreeMap<SessionId, SwarmId>,
@@ -86,6 +93,7 @@ impl Driver {
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             clock: Arc::clone(&settings.clock),
             settings,
+            events: VecDeque::new(),
             commands,
             hubs: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -104,20 +112,23 @@ impl Driver {
 
     pub(super) async fn run(mut self) {
         let done = loop {
+            self.handle_events().await;
+            if self.failure.get().is_some() {
+                break None;
+            }
             let deadline = self.deadline();
+            let room = self.has_room();
+            // In any order: a flood of messages must starve neither callers nor deadlines.
             tokio::select! {
-                biased;
                 completed = self.queue.completed() => {
                     self.handle_completed(completed);
                 }
                 merged = self.merging.next() => self.handle_merged(merged),
-                events = self.coordinator.recv(EVENTS_PER_TURN) => {
+                events = self.coordinator.recv(EVENTS_PER_TURN), if room => {
                     if events.is_empty() {
                         break None;
                     }
-                    for event in events {
-                        self.handle_event(event).await;
-                    }
+                    self.events.extend(events);
                 }
                 command = self.commands.recv() => match command {
                     None => break None,
@@ -131,19 +142,33 @@ impl Driver {
                     }
                 }
             }
-            self.pump().await;
-            while std::mem::take(&mut self.reload) {
-                self.reload_policies().await;
-                self.pump().await;
-            }
-            if self.failure.get().is_some() {
-                break None;
-            }
         };
         self.finish().await;
         if let Some(done) = done {
             let _ = done.send(());
         }
+    }
+
+    /// Handles what was taken, and carries out what follows from it, until nothing is left or the
+    /// store has to catch up first.
+    async fn handle_events(&mut self) {
+        loop {
+            while self.has_room()
+                && let Some(event) = self.events.pop_front()
+            {
+                self.handle_event(event).await;
+            }
+            self.pump().await;
+            if self.events.is_empty() || !self.has_room() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the answers to more messages may be held.
+    fn has_room(&self) -> bool {
+        let held: usize = self.hubs.values().map(Hub::held_bytes).sum();
+        held < HELD_BYTES_MAX
     }
 
     /// Lets what is under way become durable and be answered, then closes the connections.
@@ -253,9 +278,8 @@ impl Driver {
                 match codec::decode(&frame) {
                     Ok(message) => hub.handle_message(now, session, message),
                     Err(error) => {
-                        hub.handle_disconnected(now, session);
-                        self.sessions.remove(&session);
                         tracing::warn!(%error, "a peer was disconnected");
+                        self.forget(session);
                         self.coordinator
                             .disconnect(session, &error.to_string())
                             .await;
@@ -264,11 +288,17 @@ impl Driver {
             }
             CoordinatorEvent::Disconnected { session, reason } => {
                 tracing::info!(?session, reason, "disconnected");
-                let swarm = self.sessions.remove(&session);
-                if let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(&s)) {
-                    hub.handle_disconnected(now, session);
-                }
+                self.forget(session);
             }
+        }
+    }
+
+    /// A session that is over, whether or not its end was reported.
+    fn forget(&mut self, session: SessionId) {
+        let now = self.now();
+        let swarm = self.sessions.remove(&session);
+        if let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(&s)) {
+            hub.handle_disconnected(now, session);
         }
     }
 
@@ -348,6 +378,17 @@ impl Driver {
 
     /// Carries out what the machines ask for, until they ask for nothing more.
     async fn pump(&mut self) {
+        loop {
+            while self.carry_out().await {}
+            if !std::mem::take(&mut self.reload) {
+                return;
+            }
+            self.reload_policies().await;
+        }
+    }
+
+    /// One pass; true if a session was found to be over, of which the machines may have to say more.
+    async fn carry_out(&mut self) -> bool {
         let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
         let mut closing = Vec::new();
         for (swarm, hub) in &mut self.hubs {
@@ -381,10 +422,15 @@ impl Driver {
         }
         // A name that was only asked about is forgotten again.
         self.hubs.retain(|_, hub| !hub.is_blank());
+        let mut lost = false;
         for (session, frames) in frames {
             match self.coordinator.send(session, frames).await {
-                // A peer that is gone or too slow is reported by the coordinator as disconnected.
-                Ok(()) | Err(TransportError::NotConnected | TransportError::SlowPeer { .. }) => {}
+                Ok(()) => {}
+                // The coordinator reports its end; what it asked before that is not worth answering.
+                Err(TransportError::NotConnected | TransportError::SlowPeer { .. }) => {
+                    lost |= self.sessions.contains_key(&session);
+                    self.forget(session);
+                }
                 Err(error) => closing.push((session, error.to_string())),
             }
         }
@@ -392,6 +438,7 @@ impl Driver {
             tracing::warn!(?session, reason, "a peer was disconnected");
             self.coordinator.disconnect(session, &reason).await;
         }
+        lost
     }
 }
 
