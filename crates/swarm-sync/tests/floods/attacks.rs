@@ -1,0 +1,155 @@
+//! What hostile peers do, over bare sockets: each for ever, connecting again when it was cut off.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sync_core::{Ask, Body, codec};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::scene::{FRAME_BYTES_MAX, LARGE, key};
+
+const HELLO: u8 = 1;
+const PING: u8 = 4;
+const DATA: u8 = 6;
+
+/// Bytes written at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// As what a peer connects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Peer {
+    Member = 0,
+    Client = 1,
+}
+
+/// What one of them does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plan {
+    /// Says this much of a hello, and waits to be cut off.
+    Stranger(usize),
+    /// Says hello, and nothing more.
+    Nothing,
+    /// Valid messages of a dozen bytes; reads the answers.
+    Pings,
+    /// The transport's own pings; reads the answers.
+    SignsOfLife,
+    /// Messages that are none.
+    Garbage,
+    /// Asks for the large value; reads nothing.
+    Gets,
+    /// Asks where the hub stands; reads nothing.
+    Statuses,
+    /// The largest frame but for its last byte.
+    AlmostAFrame(Peer),
+}
+
+/// What they did together.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) connections: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+impl Plan {
+    pub(crate) async fn run(self, address: SocketAddr, number: usize, done: Arc<Done>) {
+        loop {
+            // Whatever goes wrong, the hub has the right to it; it is tried again.
+            let Ok(stream) = TcpStream::connect(address).await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            done.connections.fetch_add(1, Ordering::Relaxed);
+            let _ = self.attack(stream, number, &done).await;
+        }
+    }
+
+    async fn attack(self, stream: TcpStream, number: usize, done: &Done) -> std::io::Result<()> {
+        let peer = match self {
+            Self::Gets | Self::Statuses | Self::AlmostAFrame(Peer::Client) => Peer::Client,
+            _ => Peer::Member,
+        };
+        let mut hello = hello(peer, number);
+        if let Self::Stranger(bytes) = self {
+            hello.truncate(bytes);
+        }
+        let (mut read, mut write) = stream.into_split();
+        write.write_all(&hello).await?;
+        let mut chunk = self.chunk();
+        if chunk.is_empty() {
+            // Until the hub has enough; it is not answered, and what it says is not looked at.
+            let mut scrap = [0; 4096];
+            while read.read(&mut scrap).await? > 0 {}
+            return Ok(());
+        }
+        if let Self::AlmostAFrame(_) = self {
+            chunk.pop();
+            write.write_all(&chunk).await?;
+            done.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            let mut scrap = [0; 4096];
+            while read.read(&mut scrap).await? > 0 {}
+            return Ok(());
+        }
+        let flood = async {
+            loop {
+                write.write_all(&chunk).await?;
+                done.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            }
+        };
+        let answers = async {
+            let mut scrap = vec![0; CHUNK_BYTES];
+            while self.reads() {
+                if read.read(&mut scrap).await? == 0 {
+                    return Ok(());
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = flood => ended,
+            ended = answers => ended,
+        }
+    }
+
+    fn reads(self) -> bool {
+        !matches!(self, Self::Gets | Self::Statuses)
+    }
+
+    /// What is written over and over.
+    fn chunk(self) -> Vec<u8> {
+        let message = |body: Body| framed(DATA, &codec::encode(&body.into()).to_bytes());
+        let ask = |ask: Ask| message(Body::Request { request: 1, ask });
+        let one = match self {
+            Self::Stranger(_) | Self::Nothing => return Vec::new(),
+            Self::Pings => message(Body::Ping { nonce: 1 }),
+            Self::SignsOfLife => framed(PING, &[]),
+            Self::Garbage => framed(DATA, &[0xff; 3]),
+            Self::Gets => ask(Ask::Get(key(LARGE))),
+            Self::Statuses => ask(Ask::Status),
+            Self::AlmostAFrame(_) => return framed(DATA, &vec![0; FRAME_BYTES_MAX]),
+        };
+        one.repeat(CHUNK_BYTES / one.len())
+    }
+}
+
+fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 1).expect("it is a frame");
+    [&length.to_le_bytes()[..], &[kind], body].concat()
+}
+
+/// As the wire carries it. Every number in it takes one byte.
+fn hello(peer: Peer, number: usize) -> Vec<u8> {
+    let name = format!("hostile-{number:03}");
+    let text = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    let (versions, run) = ([1, 1], [1]);
+    let body = [
+        &versions[..],
+        &text("team"),
+        &text(&name),
+        &run,
+        &[peer as u8],
+    ]
+    .concat();
+    framed(HELLO, &[b"SwSy", &body[..]].concat())
+}

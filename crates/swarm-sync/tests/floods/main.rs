@@ -1,0 +1,51 @@
+//! Peers that flood, stall and lie: the hub goes on acknowledging an honest agent's writes in time,
+//! and its memory stays under the ceiling that `docs/protocol.md` states.
+//!
+//! - `scene`: a hub in a thread of its own, an honest agent, what is measured
+//! - `attacks`: what hostile peers do, over bare sockets
+//!
+//! A binary of its own, because it measures the memory of its process.
+
+mod attacks;
+mod scene;
+
+use attacks::{Peer, Plan};
+use scene::{PEERS, under};
+
+#[test]
+fn strangers_who_say_nothing_or_half_a_hello() {
+    let silent = (0..100).map(|_| Plan::Stranger(0));
+    let half = (0..100).map(|_| Plan::Stranger(9));
+    under("silent strangers", silent.chain(half));
+}
+
+#[test]
+fn tiny_frames() {
+    let pings = (0..PEERS / 3).map(|_| Plan::Pings);
+    let signs = (0..PEERS / 3).map(|_| Plan::SignsOfLife);
+    let garbage = (0..PEERS / 3).map(|_| Plan::Garbage);
+    under("tiny frames", pings.chain(signs).chain(garbage));
+}
+
+#[test]
+fn much_is_asked_for_and_nothing_read() {
+    under("large answers", (0..PEERS).map(|_| Plan::Gets));
+}
+
+#[test]
+fn requests_whose_answers_nobody_reads() {
+    under("status requests", (0..PEERS).map(|_| Plan::Statuses));
+}
+
+#[test]
+fn connections_whose_other_end_is_gone() {
+    let half = under("half-open", (0..PEERS).map(|_| Plan::Nothing));
+    half.only_the_honest_remain();
+}
+
+#[test]
+fn large_frames_that_never_end() {
+    let members = (0..PEERS / 2).map(|_| Plan::AlmostAFrame(Peer::Member));
+    let clients = (0..PEERS / 2).map(|_| Plan::AlmostAFrame(Peer::Client));
+    under("unfinished frames", members.chain(clients));
+}
