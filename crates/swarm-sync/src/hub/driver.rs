@@ -27,6 +27,10 @@ const EVENTS_PER_TURN: usize = 256;
 /// than agents that read their answers let gather within one flush.
 const HELD_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of answers that are handed to the coordinator before more messages are handled: it may find
+/// that their receiver reads nothing, and the rest of what that one asked need not be worked out.
+const ANSWERS_BYTES_MAX: usize = 1 << 20;
+
 /// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
 const SWARMS_MAX: usize = 1_024;
 
@@ -117,7 +121,7 @@ impl Driver {
                 break None;
             }
             let deadline = self.deadline();
-            let room = self.has_room();
+            let room = self.held_bytes() < HELD_BYTES_MAX;
             // In any order: a flood of messages must starve neither callers nor deadlines.
             tokio::select! {
                 completed = self.queue.completed() => {
@@ -152,23 +156,24 @@ impl Driver {
     /// Handles what was taken, and carries out what follows from it, until nothing is left or the
     /// store has to catch up first.
     async fn handle_events(&mut self) {
-        loop {
-            while self.has_room()
-                && let Some(event) = self.events.pop_front()
-            {
-                self.handle_event(event).await;
+        self.pump().await;
+        let mut held = self.held_bytes();
+        while held < HELD_BYTES_MAX
+            && let Some(event) = self.events.pop_front()
+        {
+            self.handle_event(event).await;
+            let now = self.held_bytes();
+            if now < held + ANSWERS_BYTES_MAX {
+                continue;
             }
             self.pump().await;
-            if self.events.is_empty() || !self.has_room() {
-                return;
-            }
+            held = self.held_bytes();
         }
+        self.pump().await;
     }
 
-    /// Whether the answers to more messages may be held.
-    fn has_room(&self) -> bool {
-        let held: usize = self.hubs.values().map(Hub::held_bytes).sum();
-        held < HELD_BYTES_MAX
+    fn held_bytes(&self) -> usize {
+        self.hubs.values().map(Hub::held_bytes).sum()
     }
 
     /// Lets what is under way become durable and be answered, then closes the connections.
