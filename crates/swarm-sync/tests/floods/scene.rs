@@ -26,9 +26,9 @@ pub(crate) const LARGE: &str = "large";
 /// Elements of the large value, half a megabyte each.
 const LARGE_ELEMENTS: u8 = 7;
 
-/// An honest write is acknowledged by the hub within this time, whatever others do. On an idle
-/// machine it is a hundredth of that; here attackers, hub and agent share two processors.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
+/// An honest write is acknowledged by the hub within this time, whatever others do. It is tenths of a
+/// second on two processors that attackers, hub and agent share; the rest is for what else they do.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Honest writes during each attack, one after the other.
 const WRITES: u32 = 100;
