@@ -38,8 +38,8 @@ const COMMIT: Duration = Duration::from_millis(5);
 
 /// What the hub holds beside what each connection may: answers and commits that wait for the store
 /// (16 MiB), batches that are on their way into it (32 MiB), one answer of the largest kind while it
-/// is made and encoded (16 MiB), strangers (4 MiB).
-const SHARED_BYTES_MAX: usize = (16 + 32 + 16 + 4) << 20;
+/// is made and encoded (16 MiB), strangers (48 MiB).
+const SHARED_BYTES_MAX: usize = (16 + 32 + 16 + 48) << 20;
 
 /// Read ahead of a frame, and taken out of a queue to be written.
 const STEP_BYTES: usize = 256 << 10;
