@@ -15,7 +15,7 @@ pub(crate) use handshake::{
     decode_hello, decode_refusal, decode_welcome, encode_hello, encode_refusal, encode_welcome,
 };
 
-use sync_core::transport::TransportError;
+use sync_core::transport::{Frame, TransportError};
 
 /// Largest message a connection carries unless configured otherwise, in bytes. A megabyte holds
 /// thousands of entries; what is larger is sent in parts, so that no peer hogs a connection.
@@ -84,6 +84,14 @@ pub(crate) fn header(kind: Kind, body: usize) -> [u8; HEADER_BYTES] {
     // Bodies are checked against a limit of at most 16 MiB before they get here.
     let length = u32::try_from(body + 1).unwrap_or(u32::MAX).to_le_bytes();
     [length[0], length[1], length[2], length[3], kind as u8]
+}
+
+/// Checked before anything is queued, so that a message over the limit harms nobody.
+pub(crate) fn check_sizes(frames: &[Frame], limit: usize) -> Result<(), TransportError> {
+    match frames.iter().map(Frame::len).find(|&bytes| bytes > limit) {
+        Some(bytes) => Err(TransportError::FrameTooLarge { bytes, limit }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn protocol(reason: impl Into<String>) -> TransportError {

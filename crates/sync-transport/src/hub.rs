@@ -15,6 +15,7 @@ use sync_core::transport::{
 
 pub(crate) use peer::Peer;
 
+use crate::frame::check_sizes;
 use crate::lock;
 use crate::meter::Meter;
 use crate::options::CoordinatorOptions;
@@ -318,14 +319,6 @@ impl Hub {
         }
         self.events.release(&events);
         (!events.is_empty() || self.shut.is_set()).then_some(events)
-    }
-}
-
-/// Checked before anything is queued, so that a message over the limit harms nobody.
-pub(crate) fn check_sizes(frames: &[Frame], limit: usize) -> Result<(), TransportError> {
-    match frames.iter().map(Frame::len).find(|&bytes| bytes > limit) {
-        Some(bytes) => Err(TransportError::FrameTooLarge { bytes, limit }),
-        None => Ok(()),
     }
 }
 

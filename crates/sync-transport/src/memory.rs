@@ -11,10 +11,10 @@ use sync_core::transport::{
 use tokio::time::timeout;
 
 use crate::frame::{
-    Decoder, HEADER_BYTES, Kind, decode_hello, decode_refusal, decode_welcome, encode_hello,
-    encode_refusal, encode_welcome, protocol,
+    Decoder, HEADER_BYTES, Kind, check_sizes, decode_hello, decode_refusal, decode_welcome,
+    encode_hello, encode_refusal, encode_welcome, protocol,
 };
-use crate::hub::{Hub, Peer, Rejection, check_sizes, coordinator_by_hub};
+use crate::hub::{Hub, Peer, Rejection, coordinator_by_hub};
 use crate::meter::Meter;
 use crate::options::{CoordinatorOptions, LinkOptions, MEMORY_INBOX_UNITS_MAX};
 use crate::outbox::{Ending, Taken};

@@ -18,9 +18,9 @@ use super::reader::{Reader, closed};
 use super::session::goodbye;
 use super::writer::{Pace, write_all};
 use crate::frame::{
-    FRAME_BYTES_MAX_CEILING, Incoming, Kind, decode_refusal, decode_welcome, encode_hello, protocol,
+    FRAME_BYTES_MAX_CEILING, Incoming, Kind, check_sizes, decode_refusal, decode_welcome,
+    encode_hello, protocol,
 };
-use crate::hub::check_sizes;
 use crate::meter::Meter;
 use crate::options::LinkOptions;
 use crate::outbox::{Ending, Outbox};
