@@ -1,5 +1,7 @@
 //! Everything the program says goes through here: results to stdout, complaints to stderr.
 
+mod shorten;
+
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, TableComponent, presets};
@@ -8,11 +10,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use self::shorten::SHOWN_MAX;
+pub(crate) use self::shorten::shorten;
+
 /// Widest table, so that it reads well in a report too.
 const WIDTH_MAX: u16 = 80;
-
-/// Characters of a key, a value or an argument in a table or a sentence.
-const SHOWN_MAX: usize = 60;
 
 /// Lines that may wait to be written. Past it whoever answers waits, and in the end so does whoever
 /// asks faster than it reads.
@@ -71,7 +73,9 @@ pub(crate) fn table(headings: &[&str]) -> Table {
     ] {
         table.remove_style(part);
     }
-    let width = table.width().unwrap_or(WIDTH_MAX).min(WIDTH_MAX);
+    // A terminal that says it has no columns does not know.
+    let told = table.width().filter(|width| *width > 0);
+    let width = told.unwrap_or(WIDTH_MAX).min(WIDTH_MAX);
     table.set_width(width);
     table
 }
@@ -104,15 +108,6 @@ pub(crate) fn brief_text(text: &str) -> String {
     // More is not shown, so it need not be written out.
     let start: String = text.chars().take(SHOWN_MAX + 1).collect();
     shorten(&visible(&start))
-}
-
-/// What somebody gave, as a sentence repeats it: enough to recognize it, whatever its length.
-pub(crate) fn shorten(text: &str) -> String {
-    if text.chars().nth(SHOWN_MAX).is_none() {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(SHOWN_MAX - 1).collect();
-    format!("{start}…")
 }
 
 /// A number or a dash.

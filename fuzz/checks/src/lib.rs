@@ -17,6 +17,15 @@ pub mod value;
 #[allow(dead_code, reason = "only the reading half is used")]
 mod json;
 
+#[path = "../../../crates/swarm-sync-cli/src/output/shorten.rs"]
+#[allow(dead_code, reason = "tables need more of it")]
+mod shorten;
+
+/// What that reader uses of the program's output.
+mod output {
+    pub(crate) use crate::shorten::shorten;
+}
+
 /// A check over any bytes.
 pub type Check = fn(&[u8]);
 

@@ -137,7 +137,9 @@ impl Facts {
     fn print_verdict(&self) -> io::Result<()> {
         let held = self.checks.iter().filter(|check| check.ok).count();
         let (all, ms) = (self.checks.len(), self.elapsed_ms);
-        output::line(&format!("\n{held} of {all} checks hold, in {ms} ms."))?;
+        let so_far = format!("\n{held} of {all} checks hold, in {ms} ms");
+        let stopped = self.error.as_ref().map_or("", |_| "; then it stopped");
+        output::line(&format!("{so_far}{stopped}."))?;
         if let Some(error) = &self.error {
             output::complain(&format!("the demo stopped: {error}"));
         }

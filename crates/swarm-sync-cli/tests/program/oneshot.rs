@@ -42,7 +42,7 @@ fn counters_count_and_answers_can_be_json() {
         assert!(
             added["write"]
                 .as_str()
-                .is_some_and(|w| w.starts_with("cli-")),
+                .is_some_and(|w| w.starts_with("cli/")),
             "{added}"
         );
     }
