@@ -5,11 +5,15 @@
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `large`: what does not fit a frame
+//! - `policies`: functions that merge, what agents learn, typed keys
+//! - `watching`: changes as they are committed
 //! - `durable`: sled on both sides, across restarts
 
 mod durable;
 mod fates;
 mod large;
 mod links;
+mod policies;
 mod support;
 mod sync;
+mod watching;
