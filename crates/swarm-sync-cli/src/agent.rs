@@ -5,6 +5,7 @@ mod dispatch;
 mod lines;
 mod perform;
 mod request;
+mod watches;
 
 use std::time::Duration;
 

@@ -1,15 +1,23 @@
 //! The command line. Each `--help` shows what to type.
 
+mod agent;
+mod keyed;
+mod parse;
+mod policy;
 mod replay;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use swarm_sync::{AgentId, Key, Revision, SwarmId, Value};
+use swarm_sync::{Key, Revision, SwarmId, Value};
 
 use crate::exit::{self, Audience};
 use crate::json::value_or_text;
 
+pub(crate) use self::agent::AgentArgs;
+pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
+use self::parse::{address, amount, revision};
+pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 use self::replay::REPLAY_HELP;
 pub(crate) use self::replay::ReplayArgs;
 
@@ -57,7 +65,7 @@ pub(crate) enum Command {
     #[command(after_help = with_codes(SERVE_HELP))]
     Serve(ServeArgs),
     /// Run an agent with a replica of its own, driven by JSON lines.
-    #[command(after_help = with_codes(AGENT_HELP))]
+    #[command(after_help = with_codes(agent::HELP))]
     Agent(AgentArgs),
     /// Read a key at the hub.
     #[command(after_help = with_codes(GET_HELP))]
@@ -80,6 +88,11 @@ pub(crate) enum Command {
     /// Show where the hub and its agents stand.
     #[command(after_help = with_codes(STATUS_HELP))]
     Status(StatusArgs),
+    #[command(flatten)]
+    Keyed(Keyed),
+    /// Check, show, explain and reload what holds for keys of a pattern.
+    #[command(after_help = with_codes(policy::HELP))]
+    Policy(PolicyArgs),
 }
 
 impl Command {
@@ -97,6 +110,8 @@ impl Command {
             Self::Sync(args) => (args.hub.json, false),
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
+            Self::Keyed(command) => command.json(),
+            Self::Policy(args) => (args.command.json(), false),
         };
         match (json, conversation) {
             (false, _) => Audience::Person,
@@ -136,6 +151,7 @@ Examples:
   swarm-sync serve
   swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
   swarm-sync serve --swarm team-a --swarm team-b
+  swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
 
 With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
 and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
@@ -155,6 +171,9 @@ pub(crate) struct ServeArgs {
     /// Serve this swarm only; can be given more than once. Without it any swarm is served.
     #[arg(long = "swarm", value_name = "NAME")]
     pub(crate) swarms: Vec<SwarmId>,
+    /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Print JSON lines instead of sentences.
@@ -167,72 +186,6 @@ pub(crate) struct ServeArgs {
     /// Stop when stdin is closed: the process that holds its other end has ended.
     #[arg(long)]
     pub(crate) with_stdin: bool,
-}
-
-const AGENT_HELP: &str = r#"One JSON object per line in, one per line out with the same "id":
-  {"id":1,"op":"set","key":"k","value":{"any":"JSON"}}     also "metadata":{…}
-  {"id":2,"op":"add","key":"n","amount":42}
-  {"id":3,"op":"insert","key":"s","element":"x"}           also remove
-  {"id":4,"op":"get","key":"k"}                            also delete, version
-  {"id":5,"op":"keys","pattern":"task_*"}
-  {"id":6,"op":"sync","keys":["k","n"],"timeout_ms":5000}
-  {"id":7,"op":"cursor"}                                   also digest, status
-  {"id":8,"op":"delta","since":{"epoch":"…","revision":7}} or a bare revision
-  {"id":9,"op":"flush","level":"hub"}                      or "disk": wait for own writes
-  {"id":10,"op":"offline"}                                 also online
-  {"id":11,"op":"wait"}                                    until once in step with the hub
-  {"id":12,"op":"clear","key":"k"}                         or "all":true
-  {"id":13,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":14,"op":"quit"}                                    so does the end of stdin
-Writes are answered once they are on disk, with or without a hub. Lines with "event"
-come by themselves: ready first, then receipt for each own write that lost a race. If
-its store fails, what was asked and not done gets an error, the last line is stopped, and
-the exit code 4. A line takes at most 4 MiB. At the end, own writes get 2 s to reach a
-hub that is there; what does not reach it waits on disk for the next start. SIGINT,
-SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.
-An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
-
-Examples:
-  printf '%s\n' '{"id":1,"op":"set","key":"k","value":42}' '{"id":2,"op":"flush"}' |
-    swarm-sync agent --id agent-1 --json
-  swarm-sync agent --hub 127.0.0.1:7420 --swarm team --id agent-1 --data ./agent-1 --json
-  swarm-sync agent --id observer        a replica that nobody drives, until Ctrl-C"#;
-
-#[derive(Debug, Args)]
-pub(crate) struct AgentArgs {
-    /// Address of the hub. It need not be there yet.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "SWARM_SYNC_HUB",
-        default_value = "127.0.0.1:7420",
-        value_parser = address
-    )]
-    pub(crate) hub: String,
-    /// Swarm it belongs to.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "SWARM_SYNC_SWARM",
-        default_value = "default"
-    )]
-    pub(crate) swarm: SwarmId,
-    /// Its name, of which there is one in a swarm.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "SWARM_SYNC_NAME",
-        default_value = "agent-1"
-    )]
-    pub(crate) id: AgentId,
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Take requests from stdin and answer on stdout, a JSON object per line.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Start without connecting, until `{"op":"online"}`.
-    #[arg(long, requires = "json")]
-    pub(crate) offline: bool,
 }
 
 #[derive(Debug, Args)]
@@ -375,34 +328,4 @@ Examples:
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) hub: HubArgs,
-}
-
-/// The longest name that the domain name system knows.
-const HOST_BYTES_MAX: usize = 253;
-
-/// The shape only: the name is looked up when it is used.
-fn address(text: &str) -> Result<String, String> {
-    let parts = text.rsplit_once(':');
-    match parts.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
-        // No name is longer; whoever could not reach it would repeat it.
-        Some((host, _)) if host.len() > HOST_BYTES_MAX => Err(format!(
-            "the host has {} bytes; the limit is {HOST_BYTES_MAX}: expected HOST:PORT",
-            host.len()
-        )),
-        Some(_) => Ok(text.to_owned()),
-        None => Err("expected HOST:PORT, for instance 127.0.0.1:7420".to_owned()),
-    }
-}
-
-fn amount(text: &str) -> Result<i64, String> {
-    let number = text.parse();
-    number.map_err(|_| format!("expected a whole number from {} to {}", i64::MIN, i64::MAX))
-}
-
-fn revision(text: &str) -> Result<Revision, String> {
-    let number = text.strip_prefix('r').unwrap_or(text).parse();
-    number.map(Revision::new).map_err(|_| {
-        "expected a revision, a whole number from 0; `swarm-sync status` shows the last one"
-            .to_owned()
-    })
 }

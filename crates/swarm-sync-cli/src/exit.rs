@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
   1  it failed, or what was asked about does not hold (`get` of an absent key)
-  2  the command line is not valid
+  2  the command line or the file of policies is not valid
   3  no hub answers there, or it refuses
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
   130  a demo or a replay was interrupted";
@@ -23,7 +23,7 @@ Exit codes:
 pub(crate) enum Code {
     /// It failed, or what was asked about does not hold.
     Failed = 1,
-    /// The command line is not valid. clap's own code.
+    /// The command line, or a file that it names, is not valid. clap's own code.
     Usage = 2,
     /// No hub, or one that refuses.
     NoHub = 3,
@@ -50,6 +50,8 @@ pub(crate) struct Failure {
     /// A stable word for programs.
     kind: &'static str,
     message: String,
+    /// What is wrong besides.
+    more: Vec<String>,
 }
 
 impl Failure {
@@ -58,7 +60,14 @@ impl Failure {
             code,
             kind,
             message: message.into(),
+            more: Vec::new(),
         }
+    }
+
+    /// The same with more that is wrong.
+    pub(crate) fn with(mut self, more: Vec<String>) -> Self {
+        self.more = more;
+        self
     }
 
     /// Says so: a sentence on stderr and, for programs, an object on stdout.
@@ -67,7 +76,10 @@ impl Failure {
         if self.kind == "closed-pipe" {
             return ExitCode::SUCCESS;
         }
-        let error = json!({"kind": self.kind, "message": self.message});
+        let mut error = json!({"kind": self.kind, "message": self.message});
+        if !self.more.is_empty() {
+            error["more"] = json!(self.more);
+        }
         let object = match audience {
             Audience::Person => None,
             Audience::Program => Some(json!({"ok": false, "error": error})),
@@ -80,7 +92,14 @@ impl Failure {
         if !self.message.is_empty() {
             output::complain(&self.message);
         }
+        for sentence in &self.more {
+            output::complain(sentence);
+        }
         ExitCode::from(self.code as u8)
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
     }
 
     pub(crate) fn kind(&self) -> &'static str {

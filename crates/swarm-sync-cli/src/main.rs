@@ -3,13 +3,17 @@
 
 mod agent;
 mod cli;
+mod completions;
 mod data;
 mod demo;
 mod exit;
+mod follower;
 mod json;
 mod logging;
 mod oneshot;
 mod output;
+mod policies;
+mod position;
 mod replay;
 mod serve;
 mod signals;
@@ -60,5 +64,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Delta(args) => oneshot::delta(args).await,
         Command::Version(args) => oneshot::version(args).await,
         Command::Status(args) => oneshot::status(args).await,
+        Command::Keyed(command) => oneshot::keyed(command).await,
+        Command::Policy(args) => oneshot::policy(args).await,
     }
 }

@@ -1,17 +1,26 @@
 //! Commands that ask the hub and leave. They hold no replica and do not join the roster.
 
+mod keys;
+mod policy;
+mod watch;
+mod write;
+
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    Ack, AgentId, Client, HubStatus, Key, LinkOptions, Operation, Revision, Since, StateVersion,
-    SyncReport, TcpLink, Version,
+    AgentId, Client, HubStatus, LinkOptions, Operation, Revision, Since, StateVersion, SyncReport,
+    TcpLink, Version,
 };
 
-use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, SetArgs, StatusArgs, SyncArgs};
+use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs, StatusArgs, SyncArgs};
+use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
+
+pub(crate) use self::policy::policy;
+use self::write::write;
 
 /// Who writes: one name for all of them, because each writer costs a key a few bytes for good.
 const NAME: &str = "cli";
@@ -30,7 +39,7 @@ pub(crate) async fn get(args: GetArgs) -> Result<(), Failure> {
         return print(&state);
     }
     output::line(&text_of(&state))?;
-    Ok(())
+    print_siblings(&state)
 }
 
 pub(crate) async fn version(args: GetArgs) -> Result<(), Failure> {
@@ -111,24 +120,32 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     print_status(&args.hub.hub, &status)
 }
 
-async fn connect(args: &HubArgs) -> Result<Client, Failure> {
-    let link = TcpLink::new(&args.hub, LinkOptions::default());
-    let name =
-        AgentId::new(NAME).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))?;
-    let timeout = Duration::from_secs(args.timeout) + ANSWER_AFTER_ROUND;
-    Ok(Client::connect(&link, args.swarm.clone(), name, timeout).await?)
+/// Commands on keys other than reading, writing and adding.
+pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
+    match command {
+        Keyed::Delete(args) => write(&args.hub, args.key, Operation::Delete).await,
+        Keyed::Insert(args) => write(&args.hub, args.key, Operation::Insert(args.element)).await,
+        Keyed::Remove(args) => write(&args.hub, args.key, Operation::Remove(args.element)).await,
+        Keyed::Put(args) => {
+            let operation = Operation::PutField(args.field, args.value);
+            write(&args.hub, args.key, operation).await
+        }
+        Keyed::Unset(args) => write(&args.hub, args.key, Operation::UnsetField(args.field)).await,
+        Keyed::Clear(args) => write::clear(args).await,
+        Keyed::Keys(args) => keys::keys(args).await,
+        Keyed::Watch(args) => watch::watch(args).await,
+        Keyed::Completions(args) => completions::print(&args),
+    }
 }
 
-async fn write(hub: &HubArgs, key: Key, operation: Operation) -> Result<(), Failure> {
-    let mut client = connect(hub).await?;
-    let ack: Ack = client.write(key, operation, None).await?;
-    client.close().await;
-    if hub.json {
-        return print(&ack);
-    }
-    let write = or_dash(ack.write_id);
-    output::line(&format!("{write} ({})", ack.durability))?;
-    Ok(())
+async fn connect(args: &HubArgs) -> Result<Client, Failure> {
+    let link = TcpLink::new(&args.hub, LinkOptions::default());
+    let timeout = Duration::from_secs(args.timeout) + ANSWER_AFTER_ROUND;
+    Ok(Client::connect(&link, args.swarm.clone(), name()?, timeout).await?)
+}
+
+fn name() -> Result<AgentId, Failure> {
+    AgentId::new(NAME).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))
 }
 
 fn absent(args: &GetArgs) -> Result<(), Failure> {
@@ -153,6 +170,21 @@ fn text_of(state: &StateVersion) -> String {
         Some(other) => other.to_string(),
         None => String::new(),
     }
+}
+
+/// The values that are concurrent with the one shown, which is among them.
+fn print_siblings(state: &StateVersion) -> Result<(), Failure> {
+    if state.siblings.is_empty() {
+        return Ok(());
+    }
+    output::line("concurrent values, until somebody who has seen them writes:")?;
+    let mut table = output::table(&["value", "by"]);
+    for sibling in &state.siblings {
+        let value = brief(&sibling.value.to_json());
+        table.add_row([value, sibling.write.to_string()]);
+    }
+    output::line(&table.to_string())?;
+    Ok(())
 }
 
 fn print(result: &impl Serialize) -> Result<(), Failure> {

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, json};
-use swarm_sync::{CoordinatorOptions, StateSynchronizer, TcpCoordinator, TransportError};
+use swarm_sync::{
+    CoordinatorOptions, Policies, StateSynchronizer, SynchronizerBuilder, TcpCoordinator,
+    TransportError,
+};
 use tokio::sync::oneshot;
 
 use crate::cli::ServeArgs;
@@ -14,6 +17,7 @@ use crate::data::Data;
 use crate::exit::{Code, Failure};
 use crate::json::object_line;
 use crate::output;
+use crate::policies;
 use crate::signals::Signals;
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
@@ -21,15 +25,22 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     if !args.insecure {
         refuse_reachable(&args.listen).await?;
     }
+    let policies = args.policy.as_deref().map(policies::read).transpose();
+    let policies = policies.map_err(policies::refused)?;
     let data = Data::open(&args.data, &["hub"]).await?;
-    let served = serve(&args, &data, &mut signals).await;
+    let served = serve(&args, policies, &data, &mut signals).await;
     let closed = data.store.close().await;
     served?;
     closed?;
     Ok(())
 }
 
-async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(), Failure> {
+async fn serve(
+    args: &ServeArgs,
+    policies: Option<Policies>,
+    data: &Data,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
     let swarms: BTreeSet<_> = args.swarms.iter().cloned().collect();
     let options = CoordinatorOptions {
         swarms: (!swarms.is_empty()).then_some(swarms),
@@ -38,11 +49,11 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
     let bound = TcpCoordinator::bind(&args.listen, options).await;
     let coordinator = Arc::new(bound.map_err(cannot_listen)?);
     let address = coordinator.local_addr();
-    let hub = StateSynchronizer::builder(Arc::clone(&data.store), coordinator)
-        .start()
-        .await
-        .map_err(|e| data.explain(e))?;
-    announce(args, address, data)?;
+    let count = policies.as_ref().map(|policies| policies.iter().count());
+    let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
+    let builder = with_policies(args, policies, builder.merges(policies::merges()));
+    let hub = builder.start().await.map_err(|e| data.explain(e))?;
+    announce(args, address, data, count)?;
     let ended = tokio::select! {
         () = signals.end() => Ok(()),
         () = stdin_closed(args.with_stdin) => Ok(()),
@@ -59,20 +70,43 @@ async fn serve(args: &ServeArgs, data: &Data, signals: &mut Signals) -> Result<(
     ended
 }
 
-fn announce(args: &ServeArgs, address: SocketAddr, data: &Data) -> Result<(), Failure> {
+/// A table from a file, which is read again whenever a client asks for it.
+fn with_policies(
+    args: &ServeArgs,
+    policies: Option<Policies>,
+    builder: SynchronizerBuilder,
+) -> SynchronizerBuilder {
+    match (&args.policy, policies) {
+        (Some(file), Some(policies)) => {
+            let file = file.clone();
+            let source = move || policies::read(&file).map_err(|flaws| flaws.join("; "));
+            builder.policies(policies).policy_source(source)
+        }
+        _ => builder,
+    }
+}
+
+fn announce(
+    args: &ServeArgs,
+    address: SocketAddr,
+    data: &Data,
+    policies: Option<usize>,
+) -> Result<(), Failure> {
     if args.json {
         let directory = data.directory.as_ref().map(|d| d.display().to_string());
         let head = [
             ("event", json!("ready")),
             ("addr", json!(address.to_string())),
             ("data", json!(directory)),
+            ("policies", json!(policies)),
             ("pid", json!(std::process::id())),
         ];
         output::line(&object_line(&head, Map::new()))?;
     } else {
         let data = data.describe();
+        let policies = policies.map_or_else(String::new, |count| format!(", {count} policies"));
         output::line(&format!(
-            "hub at {address}, state in {data}; Ctrl-C stops it\n\
+            "hub at {address}, state in {data}{policies}; Ctrl-C stops it\n\
              start an agent with: swarm-sync agent --hub {address} --id NAME --json"
         ))?;
     }

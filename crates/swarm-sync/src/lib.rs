@@ -38,6 +38,8 @@ mod client;
 mod clock;
 mod error;
 mod hub;
+#[cfg(feature = "policy-file")]
+pub mod policy_file;
 mod store_queue;
 mod watch;
 

@@ -76,8 +76,8 @@ impl Watch {
         }
     }
 
-    /// Where to go on from, in a later watch, without missing anything; events of the hub's last answer
-    /// that were taken already may come again. None before the hub was reached.
+    /// Where to go on from, in a later watch, without missing anything: after the last commit whose
+    /// changes were all taken. None before the hub was reached.
     pub fn cursor(&self) -> Option<Cursor> {
         match self.from {
             Some(Since::Cursor(cursor)) => Some(cursor),
@@ -93,12 +93,29 @@ impl Watch {
     pub async fn next(&mut self) -> Result<WatchEvent, RequestError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                if self.ready.is_empty() {
-                    self.from = self.to.take().map(Since::Cursor).or(self.from);
-                }
+                self.advance(&event);
                 return Ok(event);
             }
             self.ask().await?;
+        }
+    }
+
+    /// The position is after all changes of a revision once the last of them was taken.
+    fn advance(&mut self, taken: &WatchEvent) {
+        if self.ready.is_empty() {
+            self.from = self.to.take().map(Since::Cursor).or(self.from);
+            return;
+        }
+        let revision = |event: &WatchEvent| match event {
+            WatchEvent::Change(change) => change.state.revision,
+            _ => None,
+        };
+        let (Some(at), Some(to)) = (revision(taken), self.to) else {
+            return;
+        };
+        if self.ready.front().and_then(revision) > Some(at) {
+            let cursor = Cursor { revision: at, ..to };
+            self.from = Some(Since::Cursor(cursor));
         }
     }
 
@@ -106,7 +123,8 @@ impl Watch {
         let ask = Ask::Watch {
             pattern: self.pattern.clone(),
             from: self.from,
-            wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX),
+            // From now on means from when the hub is first reached: that is asked for at once.
+            wait_ms: self.from.map_or(0, |_| millis(WAIT)),
         };
         match self.asker.ask(ask).await {
             Ok(Answer::Watched(watched)) => self.take(watched),
@@ -144,4 +162,8 @@ impl Watch {
             self.to = Some(watched.to);
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

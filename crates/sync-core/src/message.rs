@@ -64,6 +64,8 @@ pub enum Body {
         cursor: Option<Cursor>,
         /// Where inside the next revision the page starts.
         resume: Option<Resume>,
+        /// The fingerprint of the policies I know; others are sent ahead of the reply.
+        policies: u64,
     },
     /// Hub to agent.
     DeltaReply {

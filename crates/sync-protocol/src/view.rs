@@ -26,8 +26,7 @@ pub(crate) fn state_version(
             .collect(),
     };
     let siblings = rule.map_or_else(Vec::new, |r| siblings(r, entry));
-    let beside = siblings.len().saturating_sub(1);
-    let hidden = rule.map_or(0, |r| r.hidden(entry)) + beside;
+    let hidden = rule.map_or(0, |r| r.hidden(entry));
     let user = shown
         .as_ref()
         .and_then(|id| entry.write(id))

@@ -28,11 +28,27 @@ fn main() {
         messages().iter().map(|m| frame(m).to_vec()).collect(),
     );
     write("pieces", items());
+    write("policy_file", tables());
     write(
         "segment",
         segments().iter().map(|s| s.encode().to_vec()).collect(),
     );
     write("value", values());
+}
+
+fn tables() -> Vec<Vec<u8>> {
+    let settings = [
+        "rule = \"causal\"\non_concurrent = \"keep\"",
+        "rule = \"custom\"\nmerge = \"max\"\npriority = \"high\"",
+        "ttl = \"1h 30m\"\nttl_refresh = true\ndurability = \"hub\"",
+        "max_value_bytes = 65536\nrule = \"register\"",
+        "rule = \"unheard of\"\nttl = \"-1\"",
+    ];
+    let one = |(n, text): (usize, &&str)| format!("[[policy]]\npattern = \"k{n}*\"\n{text}\n");
+    let mut tables: Vec<String> = settings.iter().enumerate().map(one).collect();
+    tables.push(tables.concat());
+    tables.push("[[policy]]\npattern = \"a*\"\n[[policy]]\npattern = \"*a\"\n".to_owned());
+    tables.into_iter().map(String::into_bytes).collect()
 }
 
 fn write(target: &str, inputs: Vec<Vec<u8>>) {

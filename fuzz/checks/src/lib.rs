@@ -9,6 +9,7 @@ pub mod frame;
 pub mod json_lines;
 pub mod message;
 pub mod pieces;
+pub mod policy_file;
 pub mod segment;
 pub mod value;
 
@@ -17,6 +18,9 @@ pub mod value;
 #[allow(dead_code, reason = "only the reading half is used")]
 mod json;
 
+#[path = "../../../crates/swarm-sync-cli/src/position.rs"]
+#[allow(dead_code, reason = "only the reading half is used")]
+mod position;
 #[path = "../../../crates/swarm-sync-cli/src/output/shorten.rs"]
 #[allow(dead_code, reason = "tables need more of it")]
 mod shorten;
@@ -35,6 +39,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("json_lines", json_lines::check),
     ("message", message::check),
     ("pieces", pieces::check),
+    ("policy_file", policy_file::check),
     ("segment", segment::check),
     ("value", value::check),
 ];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use swarm_sync::{Receipt, RequestError, Stamp, StateVersion};
+use swarm_sync::{Receipt, RequestError, Sibling, Stamp, StateVersion, WatchEvent};
 
 use crate::exit::Failure;
 use crate::json::object_line;
@@ -75,6 +75,9 @@ pub(super) fn state(key: &str, state: Option<StateVersion>, age_ms: Option<u64>)
     let metadata = &state.metadata;
     fields.insert("provisional".to_owned(), metadata.provisional.into());
     fields.insert("age_ms".to_owned(), metadata.age_ms.into());
+    if let Some(why) = &metadata.unmerged {
+        fields.insert("unmerged".to_owned(), why.as_str().into());
+    }
     fields
 }
 
@@ -89,11 +92,50 @@ pub(super) fn change(state: &StateVersion) -> Fields {
         "revision": state.revision,
         "agent": state.agent,
         "rule": metadata.rule,
-        "siblings": metadata.siblings,
+        "siblings": siblings(&state.siblings),
+        "undecided": metadata.siblings,
         "merged_from": metadata.merged_from,
         "timestamp_ms": state.timestamp.map(Stamp::millis),
         "metadata": metadata.user.as_ref().map(|user| user.0.to_json()),
     }))
+}
+
+/// The concurrent values of a key that keeps them.
+fn siblings(siblings: &[Sibling]) -> Vec<Json> {
+    let object = |sibling: &Sibling| {
+        json!({
+            "value": sibling.value,
+            "write": sibling.write,
+            "timestamp_ms": sibling.timestamp.millis(),
+        })
+    };
+    siblings.iter().map(object).collect()
+}
+
+/// What a watch has come upon.
+pub(super) fn watch_event(watch: u64, met: &WatchEvent) -> String {
+    let (name, mut fields) = match met {
+        WatchEvent::Change(met) => {
+            let mut fields = change(&met.state);
+            fields.insert("kind".to_owned(), json!(met.kind));
+            ("change", fields)
+        }
+        WatchEvent::Compacted { from, to } => {
+            ("compacted", object(json!({"from": from, "to": to})))
+        }
+        WatchEvent::Reload { reason } => ("reload", object(json!({"reason": reason}))),
+        _ => ("unknown", Fields::new()),
+    };
+    fields.insert("watch".to_owned(), watch.into());
+    event(name, fields)
+}
+
+/// A watch has ended by itself; `position` is where another can go on.
+pub(super) fn watch_end(watch: u64, position: Option<&str>, error: RequestError) -> String {
+    let error = Refused::from(error);
+    let error = json!({"kind": error.kind, "message": error.message});
+    let fields = object(json!({"watch": watch, "cursor": position, "error": error}));
+    event("watch-end", fields)
 }
 
 /// A receipt, with a sentence.

@@ -16,6 +16,7 @@ use super::answer;
 use super::lines::{LINE_BYTES_MAX, Line};
 use super::perform::perform;
 use super::request::{self, Request};
+use super::watches::Watches;
 
 /// Requests under way. Enough for writes to share flushes; past it no line is read.
 const REQUESTS_MAX: usize = 1_024;
@@ -64,6 +65,7 @@ pub(super) struct Dispatcher {
     /// Read, but not yet in its place.
     waiting: Option<Line>,
     tasks: JoinSet<()>,
+    watches: Watches,
 }
 
 impl Dispatcher {
@@ -76,6 +78,7 @@ impl Dispatcher {
             bytes: Arc::new(Semaphore::new(BYTES_MAX)),
             waiting: None,
             tasks: JoinSet::new(),
+            watches: Watches::default(),
         }
     }
 
@@ -101,14 +104,26 @@ impl Dispatcher {
             return Some(End::Quit(id));
         }
         let (agent, durable, out) = (self.agent.clone(), self.durable, self.out.clone());
+        let watches = self.watches.clone();
         let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let mut opened = None;
             let result = match request {
-                Ok(request) => perform(&agent, durable, request).await,
+                Ok(Request::Watch { pattern, from }) => watches.open(&agent, pattern, from).await,
+                Ok(Request::Unwatch(number)) => watches.close(number).await.map(|f| (f, None)),
+                Ok(request) => perform(&agent, durable, request).await.map(|f| (f, None)),
                 Err(refused) => Err(refused),
             };
+            let result = result.map(|(fields, watch)| {
+                opened = watch;
+                fields
+            });
             // Fails only if stdout is closed, which ends the conversation.
             let _ = out.send(answer::line(&id, result)).await;
             drop(next.place);
+            // Its events come after the answer that names it.
+            if let Some(watch) = opened {
+                watches.follow(watch, out);
+            }
         });
         // The first poll puts the request into the agent's queue, also if tokio thinks that this
         // task has run long enough; a spawned task would promise no order.
@@ -145,8 +160,9 @@ impl Dispatcher {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    /// Gives up what is not answered. Writes that were started become durable all the same.
+    /// Gives up what is not answered, and ends the watches. Writes that were started become durable all the same.
     pub(super) async fn abort(&mut self) {
         self.tasks.shutdown().await;
+        self.watches.abort().await;
     }
 }

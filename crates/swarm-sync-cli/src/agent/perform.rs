@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use swarm_sync::{Agent, Durability, Key, RequestError, Since};
+use swarm_sync::{Agent, Durability, Key, Policies, RequestError, Since};
+
+use crate::policies::{self, Explanation};
 
 use super::answer::{self, Fields, fields, object};
 use super::request::{Forget, Refused, Request};
@@ -72,8 +74,13 @@ pub(super) async fn perform(
         }
         Request::Status => fields(&agent.state().await?),
         Request::Receipts(forget) => receipts(agent, forget).await,
-        // The caller ends the loop.
-        Request::Quit => Ok(Fields::new()),
+        Request::Policies => {
+            let policies = policies::list(&agent.policies().await?);
+            Ok(object(json!({ "policies": policies })))
+        }
+        Request::Explain(key) => explain(agent, &key).await,
+        // The caller's: it has the watches, and ends the loop.
+        Request::Watch { .. } | Request::Unwatch(_) | Request::Quit => Ok(Fields::new()),
     }
 }
 
@@ -84,6 +91,14 @@ async fn get(agent: &Agent, key: Key) -> Result<Fields, Refused> {
         None => agent.state().await?.replica.age_ms,
     };
     Ok(answer::state(key.as_str(), state, age_ms))
+}
+
+async fn explain(agent: &Agent, key: &Key) -> Result<Fields, Refused> {
+    let policies = Policies::new(agent.policies().await?);
+    let policies = policies.map_err(|e| RequestError::Invalid {
+        reason: e.to_string(),
+    })?;
+    Ok(object(Explanation::of(key, &policies).to_json()))
 }
 
 /// The hub's if there is one, else as last told by it.

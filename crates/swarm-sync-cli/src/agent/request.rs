@@ -1,22 +1,28 @@
 //! Requests: one JSON object each, checked in full before anything is done.
 
+// Named, because the fuzz checks read this file in from elsewhere.
+#[path = "request/fields.rs"]
+mod fields;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use swarm_sync::{
-    Cursor, Durability, Key, Operation, RequestError, Revision, Since, Value, WriteId,
+    Cursor, Durability, Key, Operation, Pattern, RequestError, Revision, Since, Value, WriteId,
 };
 
 use crate::json::{Parsed, number_range, parse_object};
 use crate::output::shorten;
+use crate::position;
 
+use self::fields::{Fields, key_of, value_of};
 use super::lines::{LINE_BYTES_MAX, Line};
 
 /// Longest wait a request may ask for.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
-const OPS: &str = "set, delete, add, insert, remove, get, version, keys, cursor, delta, sync, clear, \
-    flush, wait, offline, online, digest, status, receipts, quit";
+const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
+    clear, watch, unwatch, policies, explain, flush, wait, offline, online, digest, status, receipts, quit";
 
 /// What a program asks of its agent.
 #[derive(Debug)]
@@ -48,6 +54,15 @@ pub(super) enum Request {
     Digest,
     Status,
     Receipts(Forget),
+    Watch {
+        pattern: Pattern,
+        /// None: after what the replica holds.
+        from: Option<Since>,
+    },
+    /// By its number.
+    Unwatch(u64),
+    Policies,
+    Explain(Key),
     Quit,
 }
 
@@ -126,21 +141,10 @@ fn parse(text: &str, parsed: &mut Parsed) -> Result<Request, Refused> {
     if let Some(error) = number_range(text) {
         return Err(RequestError::from(error).into());
     }
-    let mut fields = Fields {
-        op: String::new(),
-        map: std::mem::take(&mut parsed.fields),
-    };
-    fields.op = fields.text("op")?;
+    let mut fields = Fields::of(std::mem::take(&mut parsed.fields))?;
     let request = fields.request()?;
     fields.end()?;
     Ok(request)
-}
-
-/// The fields of one request; each is taken once, and none may be left over.
-#[derive(Debug)]
-struct Fields {
-    op: String,
-    map: Map<String, Json>,
 }
 
 impl Fields {
@@ -149,8 +153,8 @@ impl Fields {
             "set" => self.set()?,
             "delete" => {
                 // Nothing is needed; `null` is what a general client sends for it.
-                if self.map.get("value").is_some_and(Json::is_null) {
-                    self.map.remove("value");
+                if self.peek("value").is_some_and(Json::is_null) {
+                    self.take("value");
                 }
                 self.write(Operation::Delete)?
             }
@@ -166,11 +170,26 @@ impl Fields {
                 let operation = Operation::Remove(self.value("element")?);
                 self.write(operation)?
             }
+            "put" => {
+                let operation = Operation::PutField(self.text("field")?, self.value("value")?);
+                self.write(operation)?
+            }
+            "unset" => {
+                let operation = Operation::UnsetField(self.text("field")?);
+                self.write(operation)?
+            }
             "get" => Request::Get(self.key()?),
             "version" => Request::Version(self.key()?),
             "keys" => Request::Keys(self.optional_text("pattern")?.unwrap_or_else(|| "*".into())),
             "cursor" => Request::Cursor,
-            "delta" => Request::Delta(self.since()?),
+            "delta" => Request::Delta(self.since("since")?.unwrap_or(Since::START)),
+            "watch" => Request::Watch {
+                pattern: self.pattern()?,
+                from: self.since("from")?,
+            },
+            "unwatch" => Request::Unwatch(self.number("watch")?),
+            "policies" => Request::Policies,
+            "explain" => Request::Explain(self.key()?),
             "sync" => Request::Sync {
                 keys: self.keys()?,
                 timeout: self.timeout()?,
@@ -199,7 +218,7 @@ impl Fields {
     }
 
     fn set(&mut self) -> Result<Request, Refused> {
-        let metadata = match self.map.remove("metadata") {
+        let metadata = match self.take("metadata") {
             None => None,
             Some(Json::Object(map)) => Some(value_of(Json::Object(map))?),
             Some(_) => return Err(self.mistyped("metadata", "an object")),
@@ -221,7 +240,7 @@ impl Fields {
 
     fn clear(&mut self) -> Result<Request, Refused> {
         let all = self.flag("all")?;
-        match (self.map.contains_key("key"), all) {
+        match (self.peek("key").is_some(), all) {
             (true, false) => Ok(Request::Clear(Some(self.key()?))),
             (false, true) => Ok(Request::Clear(None)),
             _ => Err(Refused::bad(
@@ -231,7 +250,7 @@ impl Fields {
     }
 
     fn forget(&mut self) -> Result<Forget, Refused> {
-        match self.map.remove("take") {
+        match self.take("take") {
             None | Some(Json::Bool(false)) => Ok(Forget::None),
             Some(Json::Bool(true)) => Ok(Forget::All),
             Some(Json::Array(ids)) => {
@@ -255,21 +274,26 @@ impl Fields {
         }
     }
 
-    fn since(&mut self) -> Result<Since, Refused> {
-        match self.map.remove("since") {
-            None | Some(Json::Null) => Ok(Since::START),
-            Some(Json::Object(cursor)) => self.cursor(cursor),
+    /// A position in the hub's log.
+    fn since(&mut self, name: &str) -> Result<Option<Since>, Refused> {
+        match self.take(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Object(cursor)) => self.cursor(name, cursor).map(Some),
+            Some(Json::String(text)) => match position::parse(&text) {
+                Ok(since) => Ok(Some(since)),
+                Err(expected) => Err(Refused::bad(format!("`{}`: {name:?}: {expected}", self.op))),
+            },
             Some(number) => match number.as_u64() {
-                Some(revision) => Ok(Since::Revision(Revision::new(revision))),
-                None => Err(self.mistyped("since", "a revision (a whole number) or a cursor")),
+                Some(revision) => Ok(Some(Since::Revision(Revision::new(revision)))),
+                None => Err(self.mistyped(name, "a revision (a whole number) or a cursor")),
             },
         }
     }
 
     /// A cursor as `cursor` and `delta` answer it; `head` may be missing.
-    fn cursor(&self, mut cursor: Map<String, Json>) -> Result<Since, Refused> {
+    fn cursor(&self, name: &str, mut cursor: Map<String, Json>) -> Result<Since, Refused> {
         let expected = "{\"epoch\":\"…\",\"revision\":…,\"head\":…} as `cursor` answers it";
-        let mistyped = || self.mistyped("since", expected);
+        let mistyped = || self.mistyped(name, expected);
         if cursor.get("epoch").is_some_and(Json::is_null) {
             // An agent that has never met its hub.
             return Ok(Since::START);
@@ -289,7 +313,7 @@ impl Fields {
     }
 
     fn keys(&mut self) -> Result<Vec<Key>, Refused> {
-        let Some(Json::Array(keys)) = self.map.remove("keys") else {
+        let Some(Json::Array(keys)) = self.take("keys") else {
             return Err(self.mistyped("keys", "a list of keys"));
         };
         if keys.is_empty() {
@@ -301,81 +325,4 @@ impl Fields {
         };
         keys.into_iter().map(parse).collect()
     }
-
-    fn key(&mut self) -> Result<Key, Refused> {
-        let key = self.text("key")?;
-        Ok(key_of(&key)?)
-    }
-
-    fn value(&mut self, name: &str) -> Result<Value, Refused> {
-        match self.map.remove(name) {
-            Some(value) => value_of(value),
-            None => Err(self.mistyped(name, "a JSON value")),
-        }
-    }
-
-    fn integer(&mut self, name: &str) -> Result<i64, Refused> {
-        let number = self.map.remove(name).and_then(|v| v.as_i64());
-        number.ok_or_else(|| self.mistyped(name, "a whole number of 64 bits"))
-    }
-
-    fn flag(&mut self, name: &str) -> Result<bool, Refused> {
-        match self.map.remove(name) {
-            None => Ok(false),
-            Some(Json::Bool(flag)) => Ok(flag),
-            Some(_) => Err(self.mistyped(name, "true or false")),
-        }
-    }
-
-    fn timeout(&mut self) -> Result<Option<Duration>, Refused> {
-        let Some(given) = self.map.remove("timeout_ms") else {
-            return Ok(None);
-        };
-        match given.as_u64() {
-            Some(ms) if ms <= TIMEOUT_MS_MAX => Ok(Some(Duration::from_millis(ms))),
-            _ => Err(self.mistyped("timeout_ms", "milliseconds, at most 3600000")),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<String, Refused> {
-        let text = self.optional_text(name)?;
-        text.ok_or_else(|| self.mistyped(name, "a string"))
-    }
-
-    fn optional_text(&mut self, name: &str) -> Result<Option<String>, Refused> {
-        match self.map.remove(name) {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.mistyped(name, "a string")),
-        }
-    }
-
-    fn end(self) -> Result<(), Refused> {
-        match self.map.keys().next() {
-            None => Ok(()),
-            Some(extra) => {
-                let (op, extra) = (&self.op, shorten(extra));
-                Err(Refused::bad(format!(
-                    "`{op}` has no field {extra:?}; leave it out"
-                )))
-            }
-        }
-    }
-
-    fn mistyped(&self, name: &str, expected: &str) -> Refused {
-        if self.op.is_empty() {
-            return Refused::bad(format!(
-                "a request needs {name:?}, {expected}; the ops are {OPS}"
-            ));
-        }
-        Refused::bad(format!("`{}` needs {name:?}: {expected}", self.op))
-    }
-}
-
-fn key_of(text: &str) -> Result<Key, RequestError> {
-    Ok(Key::new(text)?)
-}
-
-fn value_of(json: Json) -> Result<Value, Refused> {
-    Ok(Value::from_json(json).map_err(RequestError::from)?)
 }

@@ -61,6 +61,20 @@ bad-request | epoch                    | {"id":7,"op":"delta","since":{"epoch":"
 bad-request | disk                     | {"id":7,"op":"flush","level":"moon"}
 bad-request | a string                 | {"id":7,"op":"keys","pattern":1}
 bad-request | either                   | {"id":7,"op":"clear","key":"k","all":true}
+bad-request | "field": a string        | {"id":7,"op":"put","key":"m","value":1}
+bad-request | "value": a JSON value    | {"id":7,"op":"put","key":"m","field":"f"}
+invalid     | 0 bytes; 1 to 1024       | {"id":7,"op":"put","key":"m","field":"","value":1}
+bad-request | "field": a string        | {"id":7,"op":"unset","key":"m","field":1}
+operation   | does not fit             | {"id":7,"op":"put","key":"k","field":"f","value":1}
+bad-request | "pattern": a string      | {"id":7,"op":"watch"}
+invalid     | the pattern is empty     | {"id":7,"op":"watch","pattern":""}
+bad-request | "from"                   | {"id":7,"op":"watch","pattern":"*","from":-1}
+bad-request | EPOCH:REVISION           | {"id":7,"op":"watch","pattern":"*","from":"x"}
+bad-request | "from"                   | {"id":7,"op":"watch","pattern":"*","from":{"epoch":"x"}}
+bad-request | no field "count"         | {"id":7,"op":"watch","pattern":"*","count":1}
+bad-request | "watch": a whole number  | {"id":7,"op":"unwatch"}
+bad-request | there is no watch 7      | {"id":7,"op":"unwatch","watch":7}
+bad-request | "key": a string          | {"id":7,"op":"explain"}
 bad-request | write ids                | {"id":7,"op":"receipts","take":"all"}
 bad-request | write id                 | {"id":7,"op":"receipts","take":["x"]}
 "#;
@@ -128,6 +142,10 @@ fn keys_and_values_over_their_limits_are_refused() {
         message.contains("1025 bytes; the limit is 1024"),
         "{message}"
     );
+    let (kind, message) =
+        agent.refused(json!({"op": "put", "key": "m", "field": "f".repeat(1_025), "value": 1}));
+    assert_eq!(kind, "invalid");
+    assert!(message.contains("1025 bytes; 1 to 1024"), "{message}");
     let large = "v".repeat(600 * 1_024);
     for request in [
         json!({"op": "set", "key": "k", "value": large}),

@@ -2,8 +2,28 @@
 
 use crate::support::{run, stdout};
 
-const COMMANDS: [&str; 11] = [
-    "demo", "replay", "serve", "agent", "get", "set", "add", "sync", "delta", "version", "status",
+const COMMANDS: [&str; 21] = [
+    "demo",
+    "serve",
+    "agent",
+    "get",
+    "set",
+    "add",
+    "sync",
+    "delta",
+    "version",
+    "status",
+    "delete",
+    "insert",
+    "remove",
+    "put",
+    "unset",
+    "clear",
+    "keys",
+    "watch",
+    "completions",
+    "policy",
+    "replay",
 ];
 
 #[test]
@@ -44,7 +64,7 @@ fn the_agent_lists_its_requests() {
     for op in [
         "set", "delete", "add", "insert", "remove", "get", "version", "keys", "cursor", "delta",
         "sync", "clear", "flush", "wait", "offline", "online", "digest", "status", "receipts",
-        "quit",
+        "quit", "put", "unset", "watch", "unwatch", "policies", "explain", "siblings",
     ] {
         assert!(help.contains(op), "{op}: {help}");
     }
@@ -66,4 +86,40 @@ fn nodes_say_how_they_end_if_their_store_fails() {
 fn the_version_is_the_crates() {
     let expected = format!("swarm-sync {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(stdout(&run(&["--version"])), expected);
+}
+
+#[test]
+fn the_parts_of_policy_have_their_own_help() {
+    for part in ["check", "show", "explain", "reload"] {
+        let help = stdout(&run(&["policy", part, "--help"]));
+        let example = format!("  swarm-sync policy {part}");
+        assert!(help.contains(&example), "{help}");
+        assert!(help.contains("Exit codes:"), "{help}");
+    }
+    let help = stdout(&run(&["policy", "--help"]));
+    for field in [
+        "pattern",
+        "rule",
+        "on_concurrent",
+        "merge",
+        "durability",
+        "ttl",
+        "ttl_refresh",
+        "priority",
+        "max_value_bytes",
+    ] {
+        assert!(help.contains(&format!("  {field} = ")), "{field}: {help}");
+    }
+}
+
+#[test]
+fn shells_get_a_script_that_knows_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success());
+        let script = stdout(&output);
+        for word in COMMANDS {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
 }

@@ -8,6 +8,10 @@
 //! - `links`: hubs and agents that come, go and are killed
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
+//! - `keyed`: writing, listing and clearing keys at the hub
+//! - `watching`: changes as they come, across restarts, and where to go on
+//! - `agent_watch`: the same and policies through an agent
+//! - `policies`: what holds for keys of a pattern, from a file
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
@@ -16,14 +20,18 @@
 
 mod agent_end;
 mod agent_json;
+mod agent_watch;
 mod bad_input;
 mod demo;
 mod git;
 mod help;
+mod keyed;
 mod links;
 mod oneshot;
+mod policies;
 mod replay;
 mod replay_input;
 mod sentences;
 mod serve;
 mod support;
+mod watching;

@@ -166,7 +166,7 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
     let hub = place.hub();
     let address = hub.address.clone();
     hub.process.kill();
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 18] = [
         &["get", "k"],
         &["set", "k", "v"],
         &["add", "n", "1"],
@@ -174,6 +174,17 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
         &["delta"],
         &["version", "k"],
         &["status"],
+        &["delete", "k"],
+        &["insert", "s", "x"],
+        &["remove", "s", "x"],
+        &["put", "m", "f", "x"],
+        &["unset", "m", "f"],
+        &["clear", "--all"],
+        &["keys"],
+        &["watch", "*"],
+        &["policy", "show"],
+        &["policy", "explain", "k"],
+        &["policy", "reload"],
     ];
     for command in commands {
         let refused = run(&[command, &["--hub", &address]].concat());
@@ -188,8 +199,9 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
         let refused = run(&[command, &["--hub", &address, "--json"]].concat());
         let object = json_of(&refused);
         assert_eq!(
-            (&object["ok"], &object["error"]["kind"]),
-            (&json!(false), &json!("no-hub"))
+            (object["ok"] == json!(false), &object["error"]["kind"]),
+            // What speaks in lines has an event for it.
+            (object["event"] != json!("failed"), &json!("no-hub"))
         );
     }
 }
@@ -198,8 +210,19 @@ fn without_a_hub_the_sentence_says_how_to_start_one() {
 fn a_bad_command_line_is_code_2() {
     let long = "k".repeat(1_025);
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let cases: [&[&str]; 16] = [
+    let cases: [&[&str]; 27] = [
         &[],
+        &["delete"],
+        &["put", "m", "f"],
+        &["put", "m", "f", "1e999"],
+        &["insert", "s", "NaN"],
+        &["clear", "k", "--all"],
+        &["keys", ""],
+        &["watch"],
+        &["watch", "*", "--from", "yesterday"],
+        &["watch", "*", "--count", "0"],
+        &["completions", "tcsh"],
+        &["policy"],
         &["frobnicate"],
         &["get"],
         &["get", ""],

@@ -239,8 +239,18 @@ impl Hub {
     }
 
     pub(crate) fn start_at(data: &Path, listen: &str) -> Self {
+        Self::start_as(data, listen, &[])
+    }
+
+    /// The same with more on its command line.
+    pub(crate) fn start_with(data: &Path, more: &[&str]) -> Self {
+        Self::start_as(data, "127.0.0.1:0", more)
+    }
+
+    fn start_as(data: &Path, listen: &str, more: &[&str]) -> Self {
         let data = data.to_string_lossy();
-        let process = Process::start(&["serve", "--listen", listen, "--data", &data, "--json"]);
+        let args = ["serve", "--listen", listen, "--data", &data, "--json"];
+        let process = Process::start(&[&args, more].concat());
         let ready = process.json();
         assert_eq!(ready["event"], "ready", "{ready}");
         let address = ready["addr"].as_str().expect("an address").to_owned();

@@ -55,12 +55,12 @@ async fn hub(wire: &Wire, policies: Vec<Policy>, merges: Merges) -> StateSynchro
 
 async fn race(name: &str, [a, b]: [&Agent; 2]) {
     for agent in [a, b] {
-        agent.go_offline().await.unwrap();
+        agent.go_offline().await.expect("the agent is there");
     }
-    a.set(name, 1).await.unwrap();
-    b.set(name, 2).await.unwrap();
+    a.set(name, 1).await.expect("the agent is there");
+    b.set(name, 2).await.expect("the agent is there");
     for agent in [a, b] {
-        agent.go_online().await.unwrap();
+        agent.go_online().await.expect("the agent is there");
         flush(agent).await;
     }
 }

@@ -83,6 +83,7 @@ fn a_push_must_be_its_own_writers_exact_delta() {
                 request: 1,
                 cursor: None,
                 resume: None,
+                policies: 0,
             },
         );
         hub.settle();

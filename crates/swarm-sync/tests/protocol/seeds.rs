@@ -250,6 +250,7 @@ fn a_late_question_does_not_unsettle_a_connection() {
         request: 1,
         cursor: Some(old),
         resume: None,
+        policies: 0,
     };
     hub.hear(SessionId(3), Message::from(question));
     hub.settle();

@@ -93,11 +93,13 @@ fn state() -> Vec<Body> {
             request: 1,
             cursor: None,
             resume: None,
+            policies: 0,
         },
         Body::DeltaRequest {
             request: u64::MAX,
             cursor: Some(cursor()),
             resume: Some(resume()),
+            policies: 77,
         },
         Body::StateRequest {
             round,

@@ -93,7 +93,11 @@ impl Hub {
                 request,
                 cursor,
                 resume,
+                policies,
             } => {
+                if policies != self.policies().fingerprint() {
+                    self.send_policies(session);
+                }
                 self.handle_delta_request(session, request, cursor, resume);
                 Ok(())
             }

@@ -50,6 +50,8 @@ struct Kept {
 struct Waiting {
     to: ReplyTo,
     pattern: Pattern,
+    /// Where the watcher is. Nothing that matches has changed since, or it would not wait.
+    from: Revision,
     until: Duration,
 }
 
@@ -92,15 +94,16 @@ impl Watches {
             return;
         }
         self.interests.retain(|_, interest| interest.until > now);
+        if self.interests.is_empty() {
+            self.kept.clear();
+            self.kept_bytes = 0;
+        }
         if self.interests.len() < PATTERNS_MAX {
             let interest = Interest {
                 since: head,
                 until: now + INTEREST,
             };
             self.interests.insert(pattern.clone(), interest);
-        }
-        if self.interests.is_empty() {
-            self.kept.clear();
         }
     }
 
@@ -165,22 +168,21 @@ impl Hub {
             return self.reply(to, Err(RequestError::Invalid { reason }));
         }
         let until = now.mono + wait.min(WAIT_MAX);
-        self.watches.waiting.push(Waiting { to, pattern, until });
+        self.watches.waiting.push(Waiting {
+            to,
+            pattern,
+            from,
+            until,
+        });
     }
 
     /// Keeps what a commit has changed for those who watch it, and answers those who wait for it.
     pub(super) fn tell_watchers(&mut self, changed: &BTreeSet<Key>, expired: &BTreeSet<Key>) {
-        if self.watches.interests.is_empty() {
-            return;
-        }
-        let head = self.revision;
-        let watched: Vec<&Key> = changed
-            .iter()
-            .filter(|k| self.watches.is_watched(k))
-            .collect();
-        for key in &watched {
-            if let Some((change, weight)) = self.change(key, expired.contains(*key)) {
-                let revision = head;
+        let revision = self.revision;
+        for key in changed {
+            if self.watches.is_watched(key)
+                && let Some((change, weight)) = self.change(key, expired.contains(key))
+            {
                 self.watches.keep(Kept {
                     change,
                     revision,
@@ -188,13 +190,10 @@ impl Hub {
                 });
             }
         }
-        let concerns = |w: &mut Waiting| watched.iter().any(|k| w.pattern.matches(k.as_str()));
+        let concerns = |w: &mut Waiting| changed.iter().any(|k| w.pattern.matches(k.as_str()));
         let due: Vec<Waiting> = self.watches.waiting.extract_if(.., concerns).collect();
-        for Waiting { to, pattern, .. } in due {
-            // Everything before was looked at when the question came, or did not concern it.
-            let before = Revision::new(head.get() - 1);
-            let (changes, _) = self.watches.page(&pattern, before, head);
-            self.answer_watch(to, changes, false, head);
+        for waiting in due {
+            self.end_wait(&waiting);
         }
     }
 
@@ -202,19 +201,22 @@ impl Hub {
     pub(super) fn expire_watches(&mut self, now: Now) {
         let late = |w: &mut Waiting| w.until <= now.mono;
         let late: Vec<Waiting> = self.watches.waiting.extract_if(.., late).collect();
-        for Waiting { to, pattern, .. } in late {
-            self.watches.renew(&pattern, self.revision, now.mono);
-            self.answer_watch(to, Vec::new(), false, self.revision);
+        for waiting in late {
+            let head = self.revision;
+            self.watches.renew(&waiting.pattern, head, now.mono);
+            self.end_wait(&waiting);
         }
     }
 
-    fn answer_watch(&mut self, to: ReplyTo, changes: Vec<Change>, compacted: bool, at: Revision) {
-        let watched = Watched {
-            changes,
-            compacted,
-            to: self.cursor_at(at),
+    fn end_wait(&mut self, waiting: &Waiting) {
+        let watched = self.changes_after(&waiting.pattern, waiting.from);
+        let nothing = || Watched {
+            changes: Vec::new(),
+            compacted: false,
+            to: self.cursor_at(self.revision),
         };
-        self.reply(to, Ok(Answer::Watched(watched)));
+        let watched = watched.unwrap_or_else(nothing);
+        self.reply(waiting.to, Ok(Answer::Watched(watched)));
     }
 
     /// What a watcher at `from` has missed; none if nothing.

@@ -145,6 +145,7 @@ impl Replica {
             request,
             cursor: self.cursor,
             resume,
+            policies: self.policies().fingerprint(),
         });
     }
 

@@ -1,0 +1,79 @@
+//! The arguments of `agent`.
+
+use clap::Args;
+use swarm_sync::{AgentId, SwarmId};
+
+use super::DataArgs;
+use super::parse::address;
+
+pub(super) const HELP: &str = r#"One JSON object per line in, one per line out with the same "id":
+  {"id":1,"op":"set","key":"k","value":{"any":"JSON"}}     also "metadata":{…}
+  {"id":2,"op":"add","key":"n","amount":42}
+  {"id":3,"op":"insert","key":"s","element":"x"}           also remove
+  {"id":4,"op":"put","key":"m","field":"f","value":1}      one field of a map; also unset
+  {"id":5,"op":"get","key":"k"}                            also delete, version
+  {"id":6,"op":"keys","pattern":"task_*"}
+  {"id":7,"op":"sync","keys":["k","n"],"timeout_ms":5000}
+  {"id":8,"op":"cursor"}                                   also digest, status
+  {"id":9,"op":"delta","since":{"epoch":"…","revision":7}} or a bare revision
+  {"id":10,"op":"watch","pattern":"task_*"}                also "from", as "since", or "start"
+  {"id":11,"op":"unwatch","watch":1}                       the number that watch was answered
+  {"id":12,"op":"explain","key":"k"}                       what holds for it; also policies
+  {"id":13,"op":"flush","level":"hub"}                     or "disk": wait for own writes
+  {"id":14,"op":"offline"}                                 also online
+  {"id":15,"op":"wait"}                                    until once in step with the hub
+  {"id":16,"op":"clear","key":"k"}                         or "all":true
+  {"id":17,"op":"receipts","take":true}                    own writes that lost, and forget them
+  {"id":18,"op":"quit"}                                    so does the end of stdin
+Writes are answered once they are on disk, with or without a hub. A map
+reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
+Lines with "event" come by themselves: ready first, then receipt for each own write that
+lost a race, and for each watch change, compacted (only the last change of each key
+follows), reload (everything follows anew) and watch-end. If its store fails, what was asked and not done gets an error, the last line is stopped, and
+the exit code 4. A line takes at most 4 MiB. At the end, own writes get 2 s to reach a
+hub that is there; what does not reach it waits on disk for the next start. SIGINT,
+SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.
+An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
+
+Examples:
+  printf '%s\n' '{"id":1,"op":"set","key":"k","value":42}' '{"id":2,"op":"flush"}' |
+    swarm-sync agent --id agent-1 --json
+  swarm-sync agent --hub 127.0.0.1:7420 --swarm team --id agent-1 --data ./agent-1 --json
+  swarm-sync agent --id observer        a replica that nobody drives, until Ctrl-C"#;
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// Address of the hub. It need not be there yet.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SWARM_SYNC_HUB",
+        default_value = "127.0.0.1:7420",
+        value_parser = address
+    )]
+    pub(crate) hub: String,
+    /// Swarm it belongs to.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARM_SYNC_SWARM",
+        default_value = "default"
+    )]
+    pub(crate) swarm: SwarmId,
+    /// Its name, of which there is one in a swarm.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARM_SYNC_NAME",
+        default_value = "agent-1"
+    )]
+    pub(crate) id: AgentId,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Take requests from stdin and answer on stdout, a JSON object per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Start without connecting, until `{"op":"online"}`.
+    #[arg(long, requires = "json")]
+    pub(crate) offline: bool,
+}

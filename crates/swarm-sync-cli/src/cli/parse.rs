@@ -1,0 +1,37 @@
+//! Arguments as values. Whatever is refused is refused with what was expected.
+
+use swarm_sync::{Pattern, Revision};
+
+/// The longest name that the domain name system knows.
+const HOST_BYTES_MAX: usize = 253;
+
+/// The shape only: the name is looked up when it is used.
+pub(super) fn address(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    match parts.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        // No name is longer; whoever could not reach it would repeat it.
+        Some((host, _)) if host.len() > HOST_BYTES_MAX => Err(format!(
+            "the host has {} bytes; the limit is {HOST_BYTES_MAX}: expected HOST:PORT",
+            host.len()
+        )),
+        Some(_) => Ok(text.to_owned()),
+        None => Err("expected HOST:PORT, for instance 127.0.0.1:7420".to_owned()),
+    }
+}
+
+pub(super) fn amount(text: &str) -> Result<i64, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("expected a whole number from {} to {}", i64::MIN, i64::MAX))
+}
+
+pub(super) fn revision(text: &str) -> Result<Revision, String> {
+    let number = text.strip_prefix('r').unwrap_or(text).parse();
+    number.map(Revision::new).map_err(|_| {
+        "expected a revision, a whole number from 0; `swarm-sync status` shows the last one"
+            .to_owned()
+    })
+}
+
+pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|error| error.to_string())
+}

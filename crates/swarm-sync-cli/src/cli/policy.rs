@@ -1,0 +1,107 @@
+//! The arguments of `policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use swarm_sync::Key;
+
+use super::{HubArgs, StatusArgs, with_codes};
+
+pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --policy FILE`:
+  [[policy]]
+  pattern = "task_*"          # * is any run of characters, ? is one
+  rule = "causal"             # lww (or register), counter, set, map, causal, custom
+  on_concurrent = "keep"      # for causal: lww, keep, custom
+  merge = "NAME"              # for custom: a function registered at the hub
+  durability = "hub"          # memory, disk, hub
+  ttl = "7d"                  # a whole number and ms, s, m, h or d
+  ttl_refresh = true          # counted from the last write, not the first
+  priority = "high"           # critical, high, medium, low, background
+  max_value_bytes = 65536
+Only the pattern is needed; what is left out is as without policies. For each key the most
+specific pattern that matches counts, alone: more characters spelled out, then fewer
+stars. Two that are equally specific and match the same key are refused.
+
+Examples:
+  swarm-sync policy check policies.toml
+  swarm-sync policy explain task_7 --file policies.toml
+  swarm-sync policy show                what holds at the hub
+  swarm-sync policy explain task_7      the same for one key, and why
+  swarm-sync policy reload              after the file has changed"#;
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say whether a file is a valid table of policies, and what is wrong with it. Needs no hub.
+    #[command(after_help = with_codes(CHECK_HELP))]
+    Check(CheckArgs),
+    /// Show the policies in force at the hub, the most specific first.
+    #[command(after_help = with_codes(SHOW_HELP))]
+    Show(StatusArgs),
+    /// Say which patterns match a key, which of them counts and why, and what holds for the key.
+    #[command(after_help = with_codes(EXPLAIN_HELP))]
+    Explain(ExplainArgs),
+    /// Have the hub read its file anew. A file that is not valid leaves everything as it was.
+    #[command(after_help = with_codes(RELOAD_HELP))]
+    Reload(StatusArgs),
+}
+
+impl PolicyCommand {
+    pub(super) fn json(&self) -> bool {
+        match self {
+            Self::Check(args) => args.json,
+            Self::Show(args) | Self::Reload(args) => args.hub.json,
+            Self::Explain(args) => args.hub.json,
+        }
+    }
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  swarm-sync policy check policies.toml
+  swarm-sync policy check policies.toml --json | jq '.policies[].pattern'
+
+Everything that is wrong is a line FILE:LINE: REASON on stderr.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const SHOW_HELP: &str = "\
+Examples:
+  swarm-sync policy show
+  swarm-sync policy show --json | jq '.policies[] | select(.ttl_ms)'";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  swarm-sync policy explain task_7
+  swarm-sync policy explain task_7 --json | jq .holds.rule
+  swarm-sync policy explain task_7 --file policies.toml   without a hub";
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The key. It need not be there.
+    pub(crate) key: Key,
+    /// Ask this file, not a hub.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+const RELOAD_HELP: &str = "\
+Examples:
+  swarm-sync policy reload
+  swarm-sync policy check policies.toml && swarm-sync policy reload
+
+Exits with 1 if the file is not valid or the hub was started without --policy.";

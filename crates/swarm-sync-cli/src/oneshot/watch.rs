@@ -1,0 +1,125 @@
+//! Watching: a line per event until Ctrl-C, and the position to go on from.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+use swarm_sync::{
+    Change, ChangeKind, Client, Cursor, LinkOptions, Revision, Since, TcpLink, WatchEvent,
+};
+
+use crate::cli::WatchArgs;
+use crate::exit::{Code, Failure};
+use crate::follower::Follower;
+use crate::json::object_line;
+use crate::output::{self, brief, brief_text, or_dash};
+use crate::signals::Signals;
+
+use super::{connect, name};
+
+pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    // A hub that is not there at the start is said at once; later it is waited for.
+    let mut client = connect(&args.hub).await?;
+    let status = client.status().await;
+    client.close().await;
+    let status = status?;
+    let here = Cursor {
+        epoch: status.epoch,
+        revision: status.revision,
+        head: status.revision,
+    };
+    // From a position of its own, so that a connection lost before the first answer loses nothing.
+    let from = args.from.unwrap_or(Since::Cursor(here));
+    let link = Arc::new(TcpLink::new(&args.hub.hub, LinkOptions::default()));
+    let (swarm, pattern) = (args.hub.swarm.clone(), args.pattern.clone());
+    let watch = Client::watch(link, swarm, name()?, pattern, Some(from));
+    let mut follower = Follower::new(watch, Some(from));
+    let (json, count) = (args.hub.json, args.count);
+    let ended = tokio::select! {
+        ended = follow(&mut follower, json, count) => ended.map(|()| "count"),
+        () = signals.end() => Ok("interrupted"),
+    };
+    let end = follower.end().await;
+    for event in &end.rest {
+        print(event, json)?;
+    }
+    let position = end.position.unwrap_or_default();
+    let why = ended.as_ref().map_or("failed", |why| why);
+    output::line(&if json {
+        let fields = [
+            ("event", json!("end")),
+            ("why", json!(why)),
+            ("cursor", json!(position)),
+        ];
+        object_line(&fields, Map::new())
+    } else {
+        format!("to go on: --from {position}")
+    })?;
+    ended.map(|_| ())
+}
+
+/// Prints events until there were `count` changes.
+async fn follow(follower: &mut Follower, json: bool, count: Option<u64>) -> Result<(), Failure> {
+    let mut changes = 0;
+    while count.is_none_or(|count| changes < count) {
+        let event = follower.next().await?;
+        changes += u64::from(matches!(event, WatchEvent::Change(_)));
+        print(&event, json)?;
+    }
+    Ok(())
+}
+
+fn print(event: &WatchEvent, json: bool) -> Result<(), Failure> {
+    output::line(&if json {
+        json_line(event)?
+    } else {
+        sentence(event)
+    })?;
+    Ok(())
+}
+
+fn json_line(event: &WatchEvent) -> Result<String, Failure> {
+    let (name, fields) = match event {
+        WatchEvent::Change(change) => {
+            let fields = serde_json::to_value(change)
+                .map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))?;
+            ("change", fields)
+        }
+        WatchEvent::Compacted { from, to } => ("compacted", json!({"from": from, "to": to})),
+        WatchEvent::Reload { reason } => ("reload", json!({"reason": reason})),
+        _ => ("unknown", json!({})),
+    };
+    let fields = match fields {
+        Json::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    Ok(object_line(&[("event", name.into())], fields))
+}
+
+fn sentence(event: &WatchEvent) -> String {
+    match event {
+        WatchEvent::Change(change) => changed(change),
+        WatchEvent::Compacted { to, .. } => format!(
+            "-- the hub has not kept every change up to revision {}; of each key only the last follows",
+            to.get()
+        ),
+        WatchEvent::Reload { reason } => {
+            format!("-- {}; everything follows anew", output::visible(reason))
+        }
+        _ => "-- something happened that this program does not know".to_owned(),
+    }
+}
+
+fn changed(change: &Change) -> String {
+    let state = &change.state;
+    let revision = or_dash(state.revision.map(Revision::get));
+    let key = brief_text(state.key.as_str());
+    let what = match (change.kind, &state.value) {
+        (ChangeKind::Changed, Some(value)) => format!("= {}", brief(&value.to_json())),
+        (ChangeKind::Expired, _) => "has expired".to_owned(),
+        _ => "was deleted".to_owned(),
+    };
+    let by = state.agent.as_ref();
+    let by = by.map_or_else(String::new, |agent| format!(" (by {agent})"));
+    format!("{revision} {key} {what}{by}")
+}

@@ -1,0 +1,54 @@
+//! Writes that the hub decides.
+
+use serde_json::json;
+use swarm_sync::{Answer, Ask, Key, Operation, RequestError};
+
+use crate::cli::{ClearArgs, HubArgs};
+use crate::exit::{Code, Failure};
+use crate::output;
+
+use super::{connect, print};
+
+pub(super) async fn write(hub: &HubArgs, key: Key, operation: Operation) -> Result<(), Failure> {
+    let mut client = connect(hub).await?;
+    let written = client.write(key, operation, None).await;
+    client.close().await;
+    let ack = written?;
+    if hub.json {
+        return print(&ack);
+    }
+    let said = match &ack.write_id {
+        Some(write) => format!("{write} ({})", ack.durability),
+        None => "nothing to do: it is not there".to_owned(),
+    };
+    output::line(&said)?;
+    Ok(())
+}
+
+pub(super) async fn clear(args: ClearArgs) -> Result<(), Failure> {
+    if args.key.is_none() && !args.all {
+        let message = "`clear` needs a KEY, or --all for every key of the swarm";
+        return Err(Failure::new(Code::Usage, "usage", message));
+    }
+    let mut client = connect(&args.hub).await?;
+    let cleared = client.ask(Ask::Clear(args.key)).await;
+    client.close().await;
+    let cleared = match cleared? {
+        Answer::Cleared(count) => count,
+        other => return Err(unexpected(&other)),
+    };
+    if args.hub.json {
+        return print(&json!({"cleared": cleared}));
+    }
+    let keys = if cleared == 1 { "key" } else { "keys" };
+    output::line(&format!("{cleared} {keys} cleared"))?;
+    Ok(())
+}
+
+/// The hub's mistake.
+pub(super) fn unexpected(answer: &Answer) -> Failure {
+    RequestError::Invalid {
+        reason: format!("the hub answered another question: {answer:?}"),
+    }
+    .into()
+}
