@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Body, Cursor, DeltaOutcome, Message, Operation, Reason, Revision, Role, SessionId,
-    Value,
+    Answer, Ask, Body, Cursor, DeltaOutcome, MergeRule, Message, Operation, Pattern, Policy,
+    Reason, Receipt, Revision, Role, SessionId, Value,
 };
 
 use crate::stage::{
@@ -314,4 +314,42 @@ fn a_restarted_hub_knows_what_was_pushed() {
         "{said:?}"
     );
     assert_eq!(hub.value("k"), Some(Value::Int(2)));
+}
+
+fn merged_by(function: &str) -> Policy {
+    let mut policy = Policy::new(Pattern::new("*").expect("a pattern"));
+    policy.rule = Some(MergeRule::Custom);
+    policy.merge = Some(function.to_owned());
+    policy
+}
+
+/// A table that names another function does not wait for other values, be the first one still at work or
+/// has it failed.
+#[test]
+fn a_function_is_asked_as_soon_as_the_table_names_it() {
+    for failed in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        hub.govern(vec![merged_by("wrong")]);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        a.write("k", put(1));
+        b.write("k", put(2));
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let (wrong, _) = hub.merges.pop().expect("a merge was asked for");
+        if failed {
+            let no = Err("no idea".to_owned());
+            hub.hub.handle_merged(hub.now(), wrong, no);
+        }
+        hub.govern(vec![merged_by("right")]);
+        let (right, _) = hub.merges.pop().expect("the other function is asked");
+        hub.hub.handle_merged(hub.now(), wrong, Ok(Value::Int(8)));
+        hub.hub.handle_merged(hub.now(), right, Ok(Value::Int(9)));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(hub.value("k"), Some(Value::Int(9)));
+        assert_equal(&hub, &[&a, &b]);
+        let by_right =
+            |r: &Receipt| matches!(&r.reason, Reason::Merged { by, .. } if by == "right");
+        assert!(a.receipts.iter().chain(&b.receipts).all(by_right));
+    }
 }

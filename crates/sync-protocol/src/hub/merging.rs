@@ -14,9 +14,12 @@ use crate::{compose, rows, view};
 #[derive(Debug)]
 struct Merging {
     ticket: u64,
+    /// The function that was called.
+    function: String,
     /// What it is to be made of.
     writes: Vec<WriteId>,
-    /// Why the function made nothing of them. It is asked again once there are others.
+    /// Why the function made nothing of them. It is asked again once there are others, or another
+    /// function is.
     failed: Option<String>,
 }
 
@@ -40,13 +43,14 @@ impl Merges {
         }
     }
 
-    fn start(&mut self, key: &Key, writes: Vec<WriteId>) -> u64 {
+    fn start(&mut self, key: &Key, function: String, writes: Vec<WriteId>) -> u64 {
         self.forget(key);
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.tickets.insert(ticket, key.clone());
         let merging = Merging {
             ticket,
+            function,
             writes,
             failed: None,
         };
@@ -63,15 +67,15 @@ impl Hub {
                 self.merges.forget(key);
                 continue;
             };
-            let asked = self.merges.by_key.get(key);
-            if asked.is_some_and(|merging| merging.writes == writes) {
-                continue;
-            }
             let policy = self.policies().of(key);
             let Some(function) = policy.and_then(|p| p.merge.clone()) else {
                 continue;
             };
-            let ticket = self.merges.start(key, writes);
+            let asked = self.merges.by_key.get(key);
+            if asked.is_some_and(|m| m.writes == writes && m.function == function) {
+                continue;
+            }
+            let ticket = self.merges.start(key, function.clone(), writes);
             self.gate.push(HubOutput::Merge {
                 ticket,
                 key: key.clone(),
@@ -108,7 +112,6 @@ impl Hub {
         let Some(entry) = self.space.get(key).map(KeyState::entry) else {
             return;
         };
-        let function = self.policies().of(key).and_then(|p| p.merge.clone());
         let writer = self.writer.clone();
         let seq = self.known.get(&writer).copied().unwrap_or_default().next();
         let id = WriteId::new(writer.clone(), seq);
@@ -123,7 +126,7 @@ impl Hub {
             over.union(&write.closure(old));
             floor = floor.max(Some(write.stamp));
             let reason = Reason::Merged {
-                by: function.clone().unwrap_or_default(),
+                by: merging.function.clone(),
                 into: id.clone(),
             };
             // The hub's own is a merge of earlier ones.
