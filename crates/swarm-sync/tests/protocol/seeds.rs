@@ -353,3 +353,33 @@ fn a_function_is_asked_as_soon_as_the_table_names_it() {
         assert!(a.receipts.iter().chain(&b.receipts).all(by_right));
     }
 }
+
+/// As long as a value is there that the table's rule does not hold, its own rule goes on.
+#[test]
+fn a_value_that_the_table_does_not_fit_can_be_replaced() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let mut counter = Policy::new(Pattern::new("*").expect("a pattern"));
+    counter.rule = Some(MergeRule::Counter);
+    hub.govern(vec![counter]);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let ask = Ask::Write {
+        key: key("k"),
+        operation: put(2),
+        metadata: None,
+    };
+    assert!(matches!(hub.ask(ask), Some(Ok(Answer::Written(_)))));
+    assert_eq!(hub.value("k"), Some(Value::Int(2)), "it was acknowledged");
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.write("k", put(3));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some(Value::Int(3)));
+    assert!(b.receipts.is_empty(), "{:?}", b.receipts);
+    b.write("k", Operation::Delete);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.write("k", Operation::Add(4));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some(Value::Int(4)));
+    assert_equal(&hub, &[&a, &b]);
+}

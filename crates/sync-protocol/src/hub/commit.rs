@@ -155,11 +155,14 @@ impl Hub {
             .filter(|(id, _)| !held.context().contains(id));
         let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
         let mut rule = self.resolvers.of_entry(key, held, stays);
+        let before = self.resolvers.of_entry(key, held, |_| true);
         let mut misfits = Vec::new();
         for (id, write) in fresh {
-            let first = self.resolvers.of_kind(key, write.payload.kind());
-            rule = rule.or(first);
-            let fits = rule.is_some_and(|r| r.holds(write.payload.kind()));
+            let kind = write.payload.kind();
+            // What takes the place of all there is leaves the key under the rule it was made by.
+            let same = || before.filter(|r| r.holds(kind));
+            rule = rule.or_else(|| same().or_else(|| self.resolvers.of_kind(key, kind)));
+            let fits = rule.is_some_and(|r| r.holds(kind));
             let reason = match rule {
                 Some(rule) if !fits => Some(Reason::RuleMismatch { rule: rule.rule() }),
                 _ if source == Source::Writer => self.refuse_write(now, key, write),
