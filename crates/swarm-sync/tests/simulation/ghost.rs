@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Context, Digest, Entry, Epoch, Key, Operation, Payload, PayloadKind, Receipt, Revision,
-    WriteId, Writer,
+    Context, Digest, Entry, Epoch, Key, Operation, Payload, Reason, Receipt, Revision, Value,
+    WriteId,
 };
 
 /// One operation that a node accepted.
@@ -22,12 +22,15 @@ pub(crate) struct Op {
     pub(crate) acked: bool,
     /// Made at the hub, for a peer without a replica.
     pub(crate) at_hub: bool,
+    /// Made by a function out of what it replaced.
+    pub(crate) merged_by: Option<String>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Ghost {
     pub(crate) ops: BTreeMap<WriteId, Op>,
-    /// What a clear at the hub removed; whether it did for good is known once it was confirmed.
+    /// What a clear at the hub removed; whether it did for good is known once it was confirmed. What
+    /// has reached the end of its lifetime never is.
     pub(crate) cleared: BTreeMap<WriteId, bool>,
     /// What agents were told about their writes.
     pub(crate) receipts: BTreeMap<WriteId, Receipt>,
@@ -56,6 +59,7 @@ impl Ghost {
             Operation::Put(value) => (Some(Payload::put(value)), 0),
             Operation::Insert(value) => (Some(Payload::element(value)), 0),
             Operation::Add(amount) => (Some(Payload::count(so_far + amount)), so_far + amount),
+            Operation::PutField(name, value) => (Payload::field(name, value).ok(), 0),
             _ => (None, 0),
         };
         self.written
@@ -68,8 +72,48 @@ impl Ghost {
             total,
             acked: false,
             at_hub: false,
+            merged_by: None,
         };
         self.ops.insert(id.clone(), op);
+    }
+
+    /// Notes what a function has made of `shown`.
+    pub(crate) fn note_merged(
+        &mut self,
+        id: &WriteId,
+        key: &Key,
+        value: &Value,
+        shown: BTreeSet<WriteId>,
+        function: &str,
+    ) {
+        let op = Op {
+            key: key.clone(),
+            payload: Some(Payload::put(value)),
+            is_write: false,
+            shown,
+            total: 0,
+            acked: false,
+            at_hub: true,
+            merged_by: Some(function.to_owned()),
+        };
+        self.ops.insert(id.clone(), op);
+    }
+
+    /// Whether a receipt gives a reason that is one: the write lost against one whose author was not
+    /// shown it, or is among those that a function was given.
+    pub(crate) fn is_due(&self, receipt: &Receipt) -> bool {
+        let shown = |op: &Op| op.shown.contains(&receipt.write);
+        match &receipt.reason {
+            Reason::Superseded { winner, .. } => !self.ops.get(winner).is_some_and(shown),
+            Reason::Merged { by, into } => {
+                let made = self
+                    .ops
+                    .get(into)
+                    .filter(|op| op.merged_by.as_ref() == Some(by));
+                made.is_some_and(shown)
+            }
+            _ => true,
+        }
     }
 
     /// What earlier operations of the same agent had replaced and this one covers once more: should
@@ -90,27 +134,4 @@ impl Ghost {
     pub(crate) fn refused(&self, id: &WriteId) -> bool {
         self.receipts.get(id).is_some_and(Receipt::refused)
     }
-}
-
-/// Which live writes an operation replaces, by the rule of its key: what that rule shows of them.
-/// The entry must be under one rule.
-pub(crate) fn shown(operation: &Operation, before: &Entry, writer: &Writer) -> BTreeSet<WriteId> {
-    let all = || before.writes();
-    let own = |id: &WriteId| id.writer == *writer;
-    let register = |kind| matches!(kind, PayloadKind::Put | PayloadKind::Absent);
-    let ids: Vec<&WriteId> = match operation {
-        Operation::Add(_) => all().map(|(id, _)| id).filter(|id| own(id)).collect(),
-        Operation::Insert(value) | Operation::Remove(value) => {
-            let mine = matches!(operation, Operation::Insert(_));
-            let element = Payload::element(value);
-            let holding = all().filter(|(id, w)| w.payload == element && (!mine || own(id)));
-            holding.map(|(id, _)| id).collect()
-        }
-        _ if all().any(|(_, write)| register(write.payload.kind())) => {
-            let newest = all().max_by_key(|(id, write)| (write.stamp, *id));
-            newest.iter().map(|(id, _)| *id).collect()
-        }
-        _ => all().map(|(id, _)| id).collect(),
-    };
-    ids.into_iter().cloned().collect()
 }

@@ -2,18 +2,26 @@
 //!
 //! `SWARM_SIM_SEED=n` replays one seed and prints everything that happens.
 
+mod account;
+mod answers;
 #[path = "../support/disk.rs"]
 mod disk;
 mod faults;
 mod ghost;
+mod lives;
+mod merges;
 mod network;
 mod nodes;
 mod oracle;
 mod plan;
 mod random;
+mod shown;
 mod stats;
+mod tables;
+mod watchers;
 mod workload;
 mod world;
+mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -63,6 +71,17 @@ const MUST_HAPPEN: &[&str] = &[
     "reader starts anew",
     "clear",
     "client write",
+    "map",
+    "several values shown",
+    "merge",
+    "merge failed",
+    "merge out of date",
+    "expired",
+    "policy change",
+    "write under another table",
+    "watch answered",
+    "watch compacted",
+    "watcher starts anew",
     "write",
 ];
 

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use sync_core::{
-    Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Piece, Role, SessionId, Sibling, Value,
-    codec,
+    Body, DeltaOutcome, Epoch, Hello, Incarnation, Message, Piece, Role, SessionId, codec,
 };
 use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, ReplicaRecovery};
 
+use crate::merges::Call;
 use crate::network::Direction;
 use crate::plan::swarm;
 use crate::world::{Event, World};
@@ -47,6 +47,7 @@ impl World {
         if let Some(token) = self.hub.disk.complete() {
             hub.handle_persisted(now, token, Ok(()));
         }
+        self.settle_expired();
         self.drain_hub();
     }
 
@@ -68,29 +69,14 @@ impl World {
             return;
         }
         self.hub.timer_us = None;
+        let mortal = self.mortal();
         if let Some(hub) = &mut self.hub.machine {
             hub.handle_timeout(now);
-            self.drain_hub();
         }
-    }
-
-    /// The user's function answers: with the greatest of the values, or not at all.
-    pub(crate) fn merged(&mut self, run: u64, ticket: u64, siblings: &[Sibling]) {
-        if self.hub.run != run {
-            return;
+        if let Some(mortal) = mortal {
+            self.note_expired(mortal);
         }
-        let fails = self.faulty && self.random.chance(200);
-        self.stats.hit(if fails { "merge failed" } else { "merge" });
-        let greatest = siblings
-            .iter()
-            .map(|s| s.value.clone())
-            .max_by_key(Value::encode);
-        let result = greatest.filter(|_| !fails).ok_or_else(|| "no".to_owned());
-        let now = self.hub_now();
-        if let Some(hub) = &mut self.hub.machine {
-            hub.handle_merged(now, ticket, result);
-            self.drain_hub();
-        }
+        self.drain_hub();
     }
 
     pub(crate) fn time_replica(&mut self, n: usize, run: u64) {
@@ -136,7 +122,7 @@ impl World {
         if self.hub.machine.is_some() {
             return;
         }
-        let mut recovery = HubRecovery::new(self.plan.hub(), sync_resolve::standard());
+        let mut recovery = HubRecovery::new(self.plan.hub(), self.rules_of_table());
         for row in self.hub.disk.rows() {
             recovery.row(&row).expect("rows read back");
         }
@@ -154,7 +140,23 @@ impl World {
             &Hello::new(swarm(), name, run, Role::Client),
         );
         self.hub.machine = Some(hub);
+        self.cut_log();
         self.drain_hub();
+    }
+
+    /// The file with the policies was read, or could not be.
+    pub(crate) fn loaded(&mut self, run: u64) {
+        let fails = self.faulty && self.random.chance(100);
+        let (now, table) = (self.hub_now(), self.table().clone());
+        if let Some(hub) = self.hub.machine.as_mut().filter(|_| self.hub.run == run) {
+            let read = if fails {
+                Err("no".to_owned())
+            } else {
+                Ok(table)
+            };
+            hub.handle_policies(now, read);
+            self.drain_hub();
+        }
     }
 
     pub(crate) fn start_replica(&mut self, n: usize) {
@@ -188,13 +190,21 @@ impl World {
                 HubOutput::Send { session, message } => self.send_from_hub(session, &message),
                 HubOutput::Answer { request, answer } => self.answered_by_hub(request, answer),
                 HubOutput::Merge {
-                    ticket, siblings, ..
-                } => {
-                    let after = self.random.between(20, 20_000);
-                    let run = self.hub.run;
-                    self.schedule(after, Event::Merged(run, ticket, siblings));
+                    ticket,
+                    key,
+                    function,
+                    siblings,
+                } => self.call(Call {
+                    run: self.hub.run,
+                    ticket,
+                    key,
+                    function,
+                    siblings,
+                }),
+                HubOutput::LoadPolicies => {
+                    let (after, run) = (self.random.between(20, 20_000), self.hub.run);
+                    self.schedule(after, Event::Loaded(run));
                 }
-                HubOutput::LoadPolicies => {}
                 HubOutput::Disconnect { session, reason } => {
                     self.require(false, || format!("the hub closed {session:?}: {reason}"));
                 }

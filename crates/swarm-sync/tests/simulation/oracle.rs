@@ -1,27 +1,20 @@
 //! What must hold: after every event, and once everything has healed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::codec::List;
-use sync_core::{
-    Answer, Ask, Entry, Key, PayloadKind, Reason, Receipt, SyncReport, Value, Version, WriteId,
-};
+use sync_core::{Ask, Entry, Key, Receipt, SyncReport, Version, WriteId};
 use sync_protocol::{Hub, KeyState, Keyspace};
 
+use crate::tables;
 use crate::workload::Asked;
 use crate::world::World;
-
-/// What operations in force have replaced; what they have perhaps, where a hub lost its disk.
-#[derive(Debug)]
-struct Account {
-    replaced: BTreeSet<WriteId>,
-    perhaps: BTreeSet<WriteId>,
-}
 
 impl World {
     /// Safety, after every event.
     pub(crate) fn check_step(&mut self) {
         self.check_hub();
+        self.note_commits();
         for n in 0..self.replicas.len() {
             self.check_replica(n);
         }
@@ -88,7 +81,7 @@ impl World {
     }
 
     /// A write under way to the hub that its own agent replaced: it may never get there.
-    fn overwritten_by_own(&self, id: &WriteId) -> bool {
+    pub(crate) fn overwritten_by_own(&self, id: &WriteId) -> bool {
         let agent = id.writer.agent();
         let ops = self.ghost.ops.iter();
         let mut own = ops.filter(|(other, _)| other.writer.agent() == agent);
@@ -105,23 +98,16 @@ impl World {
         self.require(explained, || format!("replica {n} found itself diverged"));
     }
 
-    /// A receipt is due only for a write that its winner's author was not shown.
+    /// A receipt is due only for a write that its winner's author was not shown, or that was merged.
     pub(crate) fn check_receipt(&mut self, receipt: &Receipt) {
         let Some(op) = self.ghost.ops.get(&receipt.write) else {
             let unknown = format!("a receipt for a write nobody made: {receipt}");
             return self.require(false, || unknown);
         };
         let same = op.payload.is_none() || op.payload.as_ref() == Some(&receipt.discarded);
-        let shown = match &receipt.reason {
-            Reason::Superseded { winner, .. } => self
-                .ghost
-                .ops
-                .get(winner)
-                .is_some_and(|op| op.shown.contains(&receipt.write)),
-            _ => false,
-        };
         self.require(same, || format!("not what was written: {receipt:?}"));
-        self.require(!shown, || format!("knowingly overwritten, yet: {receipt}"));
+        let due = self.ghost.is_due(receipt);
+        self.require(due, || format!("knowingly overwritten, yet: {receipt}"));
     }
 
     pub(crate) fn check_report(&mut self, report: &SyncReport) {
@@ -151,7 +137,11 @@ impl World {
         let waiting = hub
             .receipts()
             .any(|r| r.addressee().as_str().starts_with("agent"));
-        let quiet = hub.is_settled() && !waiting;
+        let mut keys = hub.keyspace().iter_after(None);
+        let mortal = keys.any(|(key, state)| {
+            state.entry().is_live() && tables::ttl(hub.policies(), key).is_some()
+        });
+        let quiet = hub.is_settled() && !waiting && !mortal && self.calls.is_empty();
         quiet
             && self.replicas.iter().all(|node| {
                 node.session.is_some()
@@ -161,6 +151,7 @@ impl World {
                             && replica.pending_writes() == 0
                             && here == Some((hub.epoch(), hub.revision()))
                             && replica.digest() == hub.digest()
+                            && replica.policies() == hub.policies()
                             && same_entries(hub.keyspace(), replica.keyspace())
                     })
             })
@@ -222,171 +213,16 @@ impl World {
             format!("a round after healing came to {report:?}")
         });
     }
-
-    /// Once healed.
-    pub(crate) fn check_healed(&mut self) {
-        let ids: Vec<WriteId> = self.ghost.ops.keys().cloned().collect();
-        let Some(hub) = &self.hub.machine else { return };
-        let receipts: Vec<Receipt> = hub.receipts().cloned().collect();
-        for receipt in receipts {
-            // A client has no replica that could take it.
-            self.ghost.receipts.insert(receipt.write.clone(), receipt);
-        }
-        let account = Account {
-            replaced: self.replaced(|id| self.effective(id)),
-            perhaps: self.replaced(|id| self.effective(id) || self.unknown(id)),
-        };
-        for id in &ids {
-            self.check_accounted(id, &account);
-        }
-        for key in self.plan.keys.clone() {
-            self.check_value(&key, &account);
-        }
-        self.check_reader();
-    }
-
-    fn at_hub(&self, key: &Key) -> Entry {
-        let hub = self.hub.machine.as_ref();
-        hub.map(|hub| entry(hub.keyspace(), key))
-            .unwrap_or_default()
-    }
-
-    /// Whether the operation took place: admitted, and not given back.
-    fn effective(&self, id: &WriteId) -> bool {
-        let op = &self.ghost.ops[id];
-        self.at_hub(&op.key).context().contains(id) && !self.ghost.refused(id)
-    }
-
-    /// Whether all that anybody can say of the write is that it is not there.
-    fn unknown(&self, id: &WriteId) -> bool {
-        let receipt = self.ghost.receipts.get(id);
-        receipt.is_some_and(|receipt| receipt.reason == Reason::Unknown)
-    }
-
-    /// Everything that an operation in force has replaced, and what that had replaced in turn: a
-    /// refused write is in force as part of what its writer put on top of it.
-    fn replaced(&self, in_force: impl Fn(&WriteId) -> bool) -> BTreeSet<WriteId> {
-        let ids = self.ghost.ops.keys();
-        let mut open: Vec<&WriteId> = ids.filter(|id| in_force(id)).collect();
-        let mut replaced = BTreeSet::new();
-        while let Some(id) = open.pop() {
-            let shown = self.ghost.ops.get(id).into_iter().flat_map(|op| &op.shown);
-            open.extend(shown.filter(|shown| replaced.insert((*shown).clone())));
-        }
-        replaced
-    }
-
-    /// The promise: visible, knowingly replaced, cleared, or back in the hands of its writer.
-    fn check_accounted(&mut self, id: &WriteId, account: &Account) {
-        let op = &self.ghost.ops[id];
-        if !op.acked {
-            return;
-        }
-        let entry = self.at_hub(&op.key);
-        let known = entry.context().contains(id);
-        // What was written at a hub that lost its disk may be gone with it, or with it the receipt:
-        // there is no replica that would hold either.
-        let gone = op.at_hub && self.rollbacks > 0;
-        let accounted = entry.write(id).is_some()
-            || self.ghost.receipts.contains_key(id)
-            || self.ghost.cleared.contains_key(id)
-            || (op.payload.is_none() && known)
-            || gone
-            || account.perhaps.contains(id)
-            || self.overwritten_by_own(id);
-        let text = format!("{op:?}");
-        self.require(accounted, || format!("{id} is gone: {text}\n{entry:?}"));
-        let back = entry.write(id).is_some() && account.replaced.contains(id);
-        self.require(!back, || {
-            format!("{id} is back although it was replaced: {text}")
-        });
-    }
-
-    /// Whether a write is to be live in the end. `is_live` decides where either would be right.
-    fn expects(&self, id: &WriteId, account: &Account, is_live: bool) -> bool {
-        let op = &self.ghost.ops[id];
-        let known = self.effective(id) || self.unknown(id);
-        // What the hub had not confirmed, or was rolled back, may be undone.
-        let confirmed = self.ghost.cleared.get(id);
-        let cleared = confirmed == Some(&true) && self.rollbacks == 0;
-        // There is no replica that would have kept it, or its receipt, for a hub that lost its disk.
-        let gone = op.at_hub && self.rollbacks > 0;
-        // A write under way that its own agent replaced, in vain, may have arrived or not.
-        let skipped = self.overwritten_by_own(id);
-        let perhaps = account.perhaps.contains(id) || self.unknown(id);
-        let either = confirmed.is_some() || gone || skipped || perhaps;
-        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id);
-        let dead = account.replaced.contains(id) || cleared || told;
-        op.payload.is_some() && known && !dead && (is_live || !either)
-    }
-
-    /// Live are exactly the writes that nobody replaced, and they read as their rule says.
-    fn check_value(&mut self, key: &Key, account: &Account) {
-        let found = self.at_hub(key);
-        let ops = self.ghost.ops.iter().filter(|(_, op)| op.key == *key);
-        let live = ops.filter(|(id, _)| self.expects(id, account, found.write(id).is_some()));
-        let live: Vec<_> = live.collect();
-        let expected: BTreeSet<WriteId> = live.iter().map(|(id, _)| (*id).clone()).collect();
-        let actual: BTreeSet<WriteId> = found.writes().map(|(id, _)| id.clone()).collect();
-        let sum: i64 = live.iter().map(|(_, op)| op.total).sum();
-        let is_counter = key.as_str().starts_with("counter") && !live.is_empty();
-        let totals = found
-            .writes()
-            .filter_map(|(_, write)| write.payload.total());
-        let found_sum: i64 = totals.sum();
-        let kinds: BTreeSet<PayloadKind> = found.writes().map(|(_, w)| w.payload.kind()).collect();
-        let lww = kinds.contains(&PayloadKind::Put);
-        self.require(actual == expected, || {
-            format!("{key} holds {actual:?}, expected {expected:?}")
-        });
-        self.require(!is_counter || sum == found_sum, || {
-            format!("{key} reads {found_sum}, expected {sum}")
-        });
-        self.require(kinds.len() < 2 && (!lww || actual.len() == 1), || {
-            format!("{key} is undecided: {found:?}")
-        });
-    }
-
-    /// Following the deltas ends at the hub's state.
-    fn check_reader(&mut self) {
-        self.asked.clear();
-        let mut last = None;
-        while self.reader.cursor != last || last.is_none() {
-            last = self.reader.cursor;
-            self.read_delta();
-        }
-        let now = self.hub_now();
-        for key in self.plan.keys.clone() {
-            let Some(hub) = &mut self.hub.machine else {
-                return;
-            };
-            hub.handle_ask(now, u64::MAX, Ask::Get(key.clone()));
-            let mut expected: Option<Value> = None;
-            while let Some(output) = self.hub.machine.as_mut().and_then(Hub::poll_output) {
-                if let sync_protocol::HubOutput::Answer {
-                    answer: Ok(Answer::State(state)),
-                    ..
-                } = output
-                {
-                    expected = state.and_then(|state| state.value);
-                }
-            }
-            let found = self.reader.held.get(&key).cloned();
-            self.require(found == expected, || {
-                format!("the reader holds {found:?} of {key}, the hub {expected:?}")
-            });
-        }
-    }
 }
 
-fn goes_back(floor: &std::collections::BTreeMap<Key, Version>, space: &Keyspace) -> Option<Key> {
+fn goes_back(floor: &BTreeMap<Key, Version>, space: &Keyspace) -> Option<Key> {
     let lower = floor.iter().find(|(key, version)| {
         space.get(key).map(KeyState::version).unwrap_or_default() < **version
     });
     lower.map(|(key, _)| key.clone())
 }
 
-fn note_versions(floor: &mut std::collections::BTreeMap<Key, Version>, space: &Keyspace) {
+fn note_versions(floor: &mut BTreeMap<Key, Version>, space: &Keyspace) {
     for (key, state) in space.iter_after(None) {
         if floor.get(key) != Some(&state.version()) {
             floor.insert(key.clone(), state.version());

@@ -1,12 +1,15 @@
 //! What goes wrong in one seed, and how often. Each seed leaves most faults out ("swarm testing"):
 //! all of them at once hide what two of them do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{AgentId, Durability, Key, SwarmId};
+use sync_core::{AgentId, Durability, Key, Policies, SwarmId};
 use sync_protocol::{HubConfig, Limits, ReplicaConfig};
 
 use crate::random::Random;
+use crate::tables;
+use crate::watchers::Watcher;
 
 /// Agents in every seed.
 pub(crate) const REPLICAS: usize = 3;
@@ -42,6 +45,10 @@ pub(crate) struct Plan {
     /// Whether keys on which rules fight, and values over the hub's limit, are among the work.
     pub(crate) fights: bool,
     pub(crate) keys: Vec<Key>,
+    /// The policies at first, and after they have changed.
+    pub(crate) tables: [Arc<Policies>; 2],
+    /// Per thousand actions.
+    pub(crate) table_change: u64,
     limits: Limits,
     hub_value_bytes_max: usize,
 }
@@ -58,6 +65,12 @@ impl Plan {
         let (cut, hub_crash, replica_crash) = (rate(600, 150), rate(600, 150), rate(500, 100));
         let rollback = hub_crash > 0 && random.chance(500);
         let fights = random.chance(500);
+        let table = |random: &mut Random, share: u64| {
+            let some = random.chance(share).then(|| tables::draw(random, fights));
+            some.unwrap_or_default()
+        };
+        let tables = [table(random, 750), table(random, 800)];
+        let changes = random.chance(400);
         let mut limits = Limits::default();
         limits.drift_max = DRIFT;
         limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
@@ -83,6 +96,8 @@ impl Plan {
             round: *random.pick(&[5, 40]),
             fights,
             keys: keys(random, fights),
+            tables,
+            table_change: if changes { 4 } else { 0 },
             limits,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
@@ -94,6 +109,18 @@ impl Plan {
         config.limits.value_bytes_max = self.hub_value_bytes_max;
         config.round_deadline = Duration::from_millis(400);
         config
+    }
+
+    /// One that is quick, one that lags behind.
+    pub(crate) fn watchers(&self, random: &mut Random) -> Vec<Watcher> {
+        let class = tables::class(random.pick(&self.keys));
+        let some = format!("{class}*");
+        let mut watchers = vec![Watcher::new("*", random.chance(500), 900)];
+        if random.chance(500) {
+            let asks = *random.pick(&[300, 30]);
+            watchers.push(Watcher::new(&some, random.chance(500), asks));
+        }
+        watchers
     }
 
     pub(crate) fn replica(&self, agent: &AgentId) -> ReplicaConfig {
@@ -111,9 +138,26 @@ pub(crate) fn swarm() -> SwarmId {
 
 fn keys(random: &mut Random, fights: bool) -> Vec<Key> {
     let mut keys = Vec::new();
-    for class in ["lww", "counter", "set"] {
-        let count = random.between(1, 3);
-        keys.extend((0..count).map(|n| format!("{class}-{n}")));
+    let classes = [
+        ("lww", 600),
+        ("counter", 600),
+        ("set", 600),
+        ("map", 400),
+        ("keep", 400),
+        ("merge", 400),
+        ("ttl-lww", 200),
+        ("ttl-counter", 100),
+        ("ttl-set", 100),
+        ("ttl-map", 100),
+    ];
+    for (class, share) in classes {
+        if random.chance(share) {
+            let count = random.between(1, 2);
+            keys.extend((0..count).map(|n| format!("{class}-{n}")));
+        }
+    }
+    if keys.is_empty() {
+        keys.push("lww-0".to_owned());
     }
     if fights {
         keys.extend(["fight-0".to_owned(), "fight-1".to_owned()]);

@@ -1,16 +1,12 @@
 //! What users do: write, read, synchronize, clear, follow deltas, take receipts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::codec::List;
-use sync_core::{
-    Answer, Ask, Body, Cursor, Entry, Key, Message, Operation, Payload, PayloadKind, Receipt,
-    Reply, RequestError, Since, Value, WriteId,
-};
-use sync_protocol::{Command, KeyState, Outcome};
+use sync_core::{Ask, Cursor, Key, Revision, Since, Value, WriteId};
+use sync_protocol::Command;
 
-use crate::ghost;
 use crate::world::{Event, World};
 
 /// Per thousand actions: steps of a reader of deltas, takings of receipts, questions. What is left
@@ -26,6 +22,8 @@ pub(crate) enum Asked {
     Clear(Vec<WriteId>),
     Round,
     Delta,
+    /// By which watcher, from where.
+    Watch(usize, Revision),
     Other,
 }
 
@@ -43,6 +41,10 @@ impl World {
         }
         let pause = self.random.between(1, self.plan.pause_us * 2);
         self.schedule(pause, Event::Work);
+        self.watch();
+        if self.table == 0 && self.random.chance(self.plan.table_change) {
+            self.change_table();
+        }
         let shares = [
             self.plan.round,
             self.plan.clear,
@@ -75,126 +77,6 @@ impl World {
         self.next_request += 1;
         self.asked.insert(self.next_request, asked);
         self.next_request
-    }
-
-    fn draw_operation(&mut self, key: &Key) -> Operation {
-        let class = key.as_str().split('-').next().unwrap_or_default();
-        let class = if class == "fight" {
-            *self.random.pick(&["lww", "counter", "set"])
-        } else {
-            class
-        };
-        if self.random.chance(120) {
-            return Operation::Delete;
-        }
-        self.next_value += 1;
-        let small = Value::Int(i64::try_from(self.random.below(6)).expect("a small number"));
-        match class {
-            "counter" => Operation::Add(i64::try_from(self.random.below(9)).expect("small") - 2),
-            "set" if self.random.chance(300) => Operation::Remove(small),
-            "set" => Operation::Insert(small),
-            _ if self.plan.fights && self.random.chance(100) => {
-                Operation::Put(Value::Text(format!("{:>60}", self.next_value)))
-            }
-            _ => Operation::Put(Value::Int(self.next_value)),
-        }
-    }
-
-    fn write(&mut self, n: usize) {
-        let key = self.random.pick(&self.plan.keys).clone();
-        let operation = self.draw_operation(&key);
-        let now = self.clock(n);
-        let Some(replica) = &self.replicas[n].machine else {
-            return;
-        };
-        let before = replica
-            .keyspace()
-            .get(&key)
-            .map(|s| s.entry().clone())
-            .unwrap_or_default();
-        let value = replica.get(now, &key).and_then(|state| state.value);
-        let writer = replica.writer().clone();
-        let last = before.context().last_of(&writer);
-        let request = self.new_request(Asked::Write(None));
-        let replica = self.replicas[n].machine.as_mut().expect("checked above");
-        let command = Command::Write {
-            key: key.clone(),
-            operation: operation.clone(),
-            metadata: None,
-        };
-        replica.handle_command(now, request, command);
-        let entry = replica.keyspace().get(&key).map(KeyState::entry);
-        let made = entry
-            .and_then(|e| e.context().last_of(&writer))
-            .filter(|s| Some(*s) != last);
-        if let Some(seq) = made {
-            let id = WriteId::new(writer, seq);
-            let after = entry.cloned().unwrap_or_default();
-            let gone = before
-                .writes()
-                .map(|(id, _)| id)
-                .filter(|id| after.write(id).is_none());
-            let gone_now: BTreeSet<WriteId> = gone.cloned().collect();
-            let expected = ghost::shown(&operation, &before, &id.writer);
-            let text = format!("{operation:?} of {key} replaced {gone_now:?}, shown {expected:?}");
-            let fights = fights(&key);
-            self.trace.say(|| format!("{id}: {text}"));
-            self.require(fights || gone_now == expected, || text);
-            let over = after.write(&id).map(|write| &write.over);
-            let is_write = over.is_some();
-            let gone = over
-                .into_iter()
-                .flat_map(|o| self.ghost.replaced_before(&id, &key, o));
-            let gone: BTreeSet<WriteId> = gone.chain(gone_now).collect();
-            self.ghost
-                .note(&id, &key, &operation, &before, gone, is_write);
-            self.asked.insert(request, Asked::Write(Some(id)));
-            self.check_own_write(n, &key, &operation, value);
-        }
-        self.drain_replica(n);
-        self.check_read(n, &key);
-    }
-
-    fn write_at_hub(&mut self) {
-        let key = self.random.pick(&self.plan.keys).clone();
-        let operation = self.draw_operation(&key);
-        let (now, client) = (self.hub_now(), self.hub.client);
-        let Some(hub) = &self.hub.machine else { return };
-        let before = hub
-            .keyspace()
-            .get(&key)
-            .map(|s| s.entry().clone())
-            .unwrap_or_default();
-        let request = self.new_request(Asked::Write(None));
-        let ask = Ask::Write {
-            key: key.clone(),
-            operation: operation.clone(),
-            metadata: None,
-        };
-        let local = self.random.chance(300);
-        let hub = self.hub.machine.as_mut().expect("checked above");
-        if local {
-            hub.handle_ask(now, request, ask);
-        } else {
-            hub.handle_message(now, client, Message::from(Body::Request { request, ask }));
-        }
-        self.stats.hit("client write");
-        let made = hub
-            .keyspace()
-            .get(&key)
-            .and_then(|s| new_at_hub(s.entry(), &before));
-        if let Some(id) = made {
-            let shown = ghost::shown(&operation, &before, &id.writer);
-            self.trace
-                .say(|| format!("{id}: {operation:?} of {key} replaced {shown:?}"));
-            let again = self.ghost.ops.contains_key(&id);
-            self.require(!again, || format!("{id} names two writes"));
-            self.ghost
-                .note(&id, &key, &operation, &before, shown, false);
-            self.ghost.ops.get_mut(&id).expect("just noted").at_hub = true;
-            self.asked.insert(request, Asked::Write(Some(id)));
-        }
-        self.drain_hub();
     }
 
     fn some_keys(&mut self) -> Vec<Key> {
@@ -274,6 +156,20 @@ impl World {
         }
     }
 
+    /// The file that holds the policies is another from now on.
+    fn change_table(&mut self) {
+        self.table = 1;
+        self.stats.hit("policy change");
+        if self.random.chance(500) {
+            return self.ask_somewhere(Asked::Other, Ask::ReloadPolicies);
+        }
+        let (now, table) = (self.hub_now(), self.table().clone());
+        if let Some(hub) = &mut self.hub.machine {
+            hub.set_policies(now, table);
+            self.drain_hub();
+        }
+    }
+
     fn take_receipts(&mut self) {
         let n = self.random.index(self.replicas.len());
         let now = self.clock(n);
@@ -291,169 +187,4 @@ impl World {
         replica.handle_command(now, request, Command::TakeReceipts(ids));
         self.drain_replica(n);
     }
-
-    /// A receipt reached the application.
-    pub(crate) fn received(&mut self, n: usize, receipt: Receipt) {
-        self.stats.hit(if receipt.refused() {
-            "refusal"
-        } else {
-            "receipt"
-        });
-        let mine = receipt.addressee() == &self.replicas[n].agent;
-        self.require(mine, || {
-            format!("replica {n} got another's receipt: {receipt}")
-        });
-        self.trace.say(|| format!("receipt: {receipt}"));
-        self.check_receipt(&receipt);
-        self.ghost.receipts.insert(receipt.write.clone(), receipt);
-    }
-
-    pub(crate) fn answered_by_replica(
-        &mut self,
-        n: usize,
-        request: u64,
-        result: Result<Outcome, RequestError>,
-    ) {
-        let Some(asked) = self.asked.remove(&request) else {
-            return self.require(false, || format!("replica {n} answered {request} twice"));
-        };
-        match (asked, result) {
-            (Asked::Write(id), Ok(Outcome::Written(ack))) => {
-                self.require(ack.write_id == id, || {
-                    format!("replica {n} acknowledged {:?}, made {id:?}", ack.write_id)
-                });
-                if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
-                    op.acked = true;
-                    self.stats.hit("write");
-                }
-            }
-            (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
-            _ => {}
-        }
-    }
-
-    pub(crate) fn answered_by_hub(&mut self, request: u64, answer: Reply) {
-        let Some(asked) = self.asked.remove(&request) else {
-            return self.require(false, || format!("the hub answered {request} twice"));
-        };
-        match answer {
-            Ok(answer) => self.answered(asked, answer),
-            Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })
-                if matches!(asked, Asked::Delta) =>
-            {
-                self.stats.hit("reader starts anew");
-                self.reader = Reader::default();
-            }
-            Err(RequestError::NobodyConnected { .. }) => self.stats.hit("nobody connected"),
-            Err(RequestError::NobodyAnswered { .. }) => self.stats.hit("nobody answered"),
-            Err(_) => {}
-        }
-    }
-
-    fn answered(&mut self, asked: Asked, answer: Answer) {
-        match (asked, answer) {
-            (Asked::Write(id), Answer::Written(ack)) => {
-                self.require(ack.write_id == id, || {
-                    format!("the hub acknowledged {:?}, made {id:?}", ack.write_id)
-                });
-                if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
-                    op.acked = true;
-                }
-            }
-            (Asked::Clear(ids), Answer::Cleared(_)) => {
-                self.ghost
-                    .cleared
-                    .extend(ids.into_iter().map(|id| (id, true)));
-            }
-            (Asked::Round, Answer::Synced(report)) => {
-                self.check_report(&report);
-                self.last_report = Some(report);
-            }
-            (Asked::Delta, Answer::Delta(delta)) => {
-                for change in delta.changes {
-                    match change.value {
-                        Some(value) => self.reader.held.insert(change.key, value),
-                        None => self.reader.held.remove(&change.key),
-                    };
-                }
-                self.reader.cursor = Some(delta.to);
-            }
-            _ => {}
-        }
-    }
-
-    /// A read shows nothing that nobody wrote.
-    fn check_read(&mut self, n: usize, key: &Key) {
-        let now = self.clock(n);
-        let replica = self.replicas[n].machine.as_ref();
-        let value = replica.and_then(|r| r.get(now, key)?.value);
-        let written = |payload| self.ghost.written.contains(&(key.clone(), payload));
-        let known = match &value {
-            Some(Value::List(items)) => items.iter().all(|item| {
-                // Where rules fight, a value may still be read by the rule that has lost.
-                written(Payload::element(item)) || written(Payload::put(item)) || fights(key)
-            }),
-            Some(Value::Int(_)) if key.as_str().starts_with("counter") || fights(key) => true,
-            Some(value) => written(Payload::put(value)),
-            None => true,
-        };
-        self.require(known, || {
-            format!("replica {n} reads {value:?} of {key}, which nobody wrote")
-        });
-    }
-
-    /// A read right after a write shows it.
-    fn check_own_write(
-        &mut self,
-        n: usize,
-        key: &Key,
-        operation: &Operation,
-        before: Option<Value>,
-    ) {
-        let now = self.clock(n);
-        let replica = self.replicas[n].machine.as_ref().expect("it just wrote");
-        let after = replica.get(now, key).and_then(|state| state.value);
-        let mixed = replica.keyspace().get(key).is_some_and(|state| {
-            let kinds: BTreeSet<PayloadKind> = state
-                .entry()
-                .writes()
-                .map(|(_, w)| w.payload.kind())
-                .collect();
-            kinds.len() > 1
-        });
-        let holds = |value: &Value| match &after {
-            Some(Value::List(items)) => items.contains(value),
-            _ => false,
-        };
-        let shows = mixed
-            || match operation {
-                Operation::Put(value) => after.as_ref() == Some(value),
-                Operation::Delete => after.is_none(),
-                Operation::Insert(value) => holds(value),
-                Operation::Remove(value) => !holds(value),
-                Operation::Add(amount) => {
-                    let sum = match before {
-                        Some(Value::Int(sum)) => sum,
-                        _ => 0,
-                    };
-                    after == Some(Value::Int(sum + amount))
-                }
-                _ => true,
-            };
-        let text = format!("{operation:?}");
-        self.require(shows, || {
-            format!("replica {n} reads {after:?} after {text} of {key}")
-        });
-    }
-}
-
-fn fights(key: &Key) -> bool {
-    key.as_str().starts_with("fight")
-}
-
-/// The write that a hub just made for somebody.
-fn new_at_hub(after: &Entry, before: &Entry) -> Option<WriteId> {
-    let spans = after.context().spans().iter();
-    let mut ids = spans.map(|span| WriteId::new(span.writer.clone(), span.last));
-    ids.find(|id| !before.context().contains(id))
 }

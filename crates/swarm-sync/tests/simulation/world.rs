@@ -1,20 +1,25 @@
 //! One hub, three replicas, their disks, and the one queue of everything that will happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Hello, Incarnation, Key, Now, Pieces, Role, SessionId, Sibling, SyncReport, Version,
+    AgentId, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, Resolvers, Revision, Role,
+    SessionId, SyncReport, Version, WriteId,
 };
 use sync_protocol::{Hub, Replica};
 
 use crate::disk::{Disk, Image};
 use crate::ghost::Ghost;
+use crate::lives::Life;
+use crate::merges::Call;
 use crate::network::Network;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
 use crate::stats::Stats;
+use crate::watchers::{Committed, Watcher};
 use crate::workload::{Asked, Reader};
 
 /// When the simulated time starts, in milliseconds since 1970.
@@ -29,8 +34,10 @@ pub(crate) enum Event {
     HubDisk(u64),
     ReplicaDisk(usize, u64),
     HubTimer(u64),
-    /// A merge function that this run of the hub has called is done.
-    Merged(u64, u64, Vec<Sibling>),
+    /// A function that the hub has called is done.
+    Called(Call),
+    /// That run of the hub has its policies read anew.
+    Loaded(u64),
     ReplicaTimer(usize, u64),
     /// The hub learns that a connection is gone.
     HubClosed(SessionId),
@@ -57,6 +64,15 @@ pub(crate) struct HubNode {
     pub(crate) backup: Option<Image>,
     /// Numbers that were durable: nothing durable goes back.
     pub(crate) versions: BTreeMap<Key, Version>,
+    /// What was committed, up to `log_head`.
+    pub(crate) log: Vec<Committed>,
+    pub(crate) log_head: Revision,
+    /// Nothing is known of a key that was live when the hub started.
+    pub(crate) lives: BTreeMap<Key, Option<Life>>,
+    /// Keys that this step may have ended, and whether it has for sure.
+    pub(crate) expired: BTreeMap<Key, bool>,
+    /// Writes whose end is not durable yet.
+    pub(crate) ending: Vec<WriteId>,
 }
 
 #[derive(Debug)]
@@ -88,6 +104,12 @@ pub(crate) struct World {
     pub(crate) next_request: u64,
     pub(crate) next_value: i64,
     pub(crate) reader: Reader,
+    pub(crate) watchers: Vec<Watcher>,
+    /// Which of the plan's tables holds.
+    pub(crate) table: usize,
+    /// Calls of functions under way, and the last one of each key that failed.
+    pub(crate) calls: Vec<Call>,
+    pub(crate) failed: BTreeMap<Key, Call>,
     pub(crate) last_report: Option<SyncReport>,
     pub(crate) stats: Stats,
     /// Whether faults and work go on.
@@ -127,6 +149,7 @@ impl World {
     pub(crate) fn new(seed: u64, print: bool) -> Self {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random);
+        let watchers = plan.watchers(&mut random);
         let replicas = (0..REPLICAS).map(|n| ReplicaNode {
             agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
             machine: None,
@@ -154,6 +177,11 @@ impl World {
                 client_pieces: Pieces::default(),
                 backup: None,
                 versions: BTreeMap::new(),
+                log: Vec::new(),
+                log_head: Revision::default(),
+                lives: BTreeMap::new(),
+                expired: BTreeMap::new(),
+                ending: Vec::new(),
             },
             network: Network::default(),
             next_session: 0,
@@ -162,6 +190,10 @@ impl World {
             next_request: 0,
             next_value: 0,
             reader: Reader::default(),
+            watchers,
+            table: 0,
+            calls: Vec::new(),
+            failed: BTreeMap::new(),
             last_report: None,
             stats: Stats::default(),
             faulty: true,
@@ -211,7 +243,8 @@ impl World {
             Event::HubDisk(run) => self.complete_hub(run),
             Event::ReplicaDisk(n, run) => self.complete_replica(n, run),
             Event::HubTimer(run) => self.time_hub(run),
-            Event::Merged(run, ticket, siblings) => self.merged(run, ticket, &siblings),
+            Event::Called(call) => self.called(&call),
+            Event::Loaded(run) => self.loaded(run),
             Event::ReplicaTimer(n, run) => self.time_replica(n, run),
             Event::HubClosed(session) => self.close_at_hub(session),
             Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
@@ -231,7 +264,8 @@ impl World {
             Event::HubDisk(run) => (3, *run, 0, &[]),
             Event::ReplicaDisk(n, run) => (4, *n as u64, *run, &[]),
             Event::HubTimer(run) => (5, *run, 0, &[]),
-            Event::Merged(run, ticket, _) => (20, *run, *ticket, &[]),
+            Event::Called(call) => (14, call.run, call.ticket, &[]),
+            Event::Loaded(run) => (15, *run, 0, &[]),
             Event::ReplicaTimer(n, run) => (6, *n as u64, *run, &[]),
             Event::HubClosed(session) => (7, session.0, 0, &[]),
             Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),
@@ -286,6 +320,29 @@ impl World {
             other => format!("{other:?}"),
         };
         self.trace.say(|| format!("{:>10} {text}", self.now_us));
+    }
+
+    /// The table that holds, as a hub that starts now would read it.
+    pub(crate) fn table(&self) -> &Arc<Policies> {
+        &self.plan.tables[self.table]
+    }
+
+    pub(crate) fn rules_of_table(&self) -> Resolvers {
+        sync_resolve::standard().with_policies(self.table().clone())
+    }
+
+    /// The rules as the hub knows them.
+    pub(crate) fn rules(&self) -> Resolvers {
+        let hub = self.hub.machine.as_ref();
+        let table = hub.map_or_else(Arc::default, |hub| hub.policies().clone());
+        sync_resolve::standard().with_policies(table)
+    }
+
+    /// What the hub holds of a key.
+    pub(crate) fn at_hub(&self, key: &Key) -> Entry {
+        let state = self.hub.machine.as_ref();
+        let state = state.and_then(|hub| hub.keyspace().get(key));
+        state.map(|state| state.entry().clone()).unwrap_or_default()
     }
 
     /// What the hub's clock says; that of replica `n`.

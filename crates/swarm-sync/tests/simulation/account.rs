@@ -1,0 +1,186 @@
+//! The whole account, once everything has healed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{Answer, Ask, Entry, Key, Reason, Receipt, Value, Write, WriteId};
+use sync_protocol::HubOutput;
+
+use crate::shown::Family;
+use crate::tables::{class, keeps, merges};
+use crate::world::World;
+
+/// What operations in force have replaced; what they have perhaps, where a hub lost its disk.
+#[derive(Debug)]
+struct Account {
+    replaced: BTreeSet<WriteId>,
+    perhaps: BTreeSet<WriteId>,
+}
+
+impl World {
+    /// Once healed.
+    pub(crate) fn check_healed(&mut self) {
+        let ids: Vec<WriteId> = self.ghost.ops.keys().cloned().collect();
+        let Some(hub) = &self.hub.machine else { return };
+        let receipts: Vec<Receipt> = hub.receipts().cloned().collect();
+        for receipt in receipts {
+            // A client has no replica that could take it.
+            self.ghost.receipts.insert(receipt.write.clone(), receipt);
+        }
+        let account = Account {
+            replaced: self.replaced(|id| self.effective(id)),
+            perhaps: self.replaced(|id| self.effective(id) || self.unknown(id)),
+        };
+        for id in &ids {
+            self.check_accounted(id, &account);
+        }
+        for key in self.plan.keys.clone() {
+            self.check_value(&key, &account);
+        }
+        self.asked.clear();
+        let values = self.hub_values();
+        self.check_reader(&values);
+        self.check_watchers(&values);
+    }
+
+    /// Whether the operation took place: admitted, and not given back.
+    fn effective(&self, id: &WriteId) -> bool {
+        let op = &self.ghost.ops[id];
+        self.at_hub(&op.key).context().contains(id) && !self.ghost.refused(id)
+    }
+
+    /// Whether all that anybody can say of the write is that it is not there.
+    fn unknown(&self, id: &WriteId) -> bool {
+        let receipt = self.ghost.receipts.get(id);
+        receipt.is_some_and(|receipt| receipt.reason == Reason::Unknown)
+    }
+
+    /// Everything that an operation in force has replaced, and what that had replaced in turn: a
+    /// refused write is in force as part of what its writer put on top of it.
+    fn replaced(&self, in_force: impl Fn(&WriteId) -> bool) -> BTreeSet<WriteId> {
+        let ids = self.ghost.ops.keys();
+        let mut open: Vec<&WriteId> = ids.filter(|id| in_force(id)).collect();
+        let mut replaced = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            let shown = self.ghost.ops.get(id).into_iter().flat_map(|op| &op.shown);
+            open.extend(shown.filter(|shown| replaced.insert((*shown).clone())));
+        }
+        replaced
+    }
+
+    /// The promise: visible, knowingly replaced, cleared, or back in the hands of its writer.
+    fn check_accounted(&mut self, id: &WriteId, account: &Account) {
+        let op = &self.ghost.ops[id];
+        if !op.acked {
+            return;
+        }
+        let entry = self.at_hub(&op.key);
+        let known = entry.context().contains(id);
+        // What was written at a hub that lost its disk may be gone with it, or with it the receipt:
+        // there is no replica that would hold either.
+        let gone = op.at_hub && self.rollbacks > 0;
+        let accounted = entry.write(id).is_some()
+            || self.ghost.receipts.contains_key(id)
+            || self.ghost.cleared.contains_key(id)
+            || (op.payload.is_none() && known)
+            || gone
+            || account.perhaps.contains(id)
+            || self.overwritten_by_own(id);
+        let text = format!("{op:?}");
+        self.require(accounted, || format!("{id} is gone: {text}\n{entry:?}"));
+        let back = entry.write(id).is_some() && account.replaced.contains(id);
+        self.require(!back, || {
+            format!("{id} is back although it was replaced: {text}")
+        });
+    }
+
+    /// Whether a write is to be live in the end. `is_live` decides where either would be right.
+    fn expects(&self, id: &WriteId, account: &Account, is_live: bool) -> bool {
+        let op = &self.ghost.ops[id];
+        let known = self.effective(id) || self.unknown(id);
+        // What the hub had not confirmed, or was rolled back, may be undone.
+        let confirmed = self.ghost.cleared.get(id);
+        let cleared = confirmed == Some(&true) && self.rollbacks == 0;
+        // There is no replica that would have kept it, or its receipt, for a hub that lost its disk.
+        let gone = op.at_hub && self.rollbacks > 0;
+        // A write under way that its own agent replaced, in vain, may have arrived or not.
+        let skipped = self.overwritten_by_own(id);
+        let perhaps = account.perhaps.contains(id) || self.unknown(id);
+        let either = confirmed.is_some() || gone || skipped || perhaps;
+        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id);
+        let dead = account.replaced.contains(id) || cleared || told;
+        op.payload.is_some() && known && !dead && (is_live || !either)
+    }
+
+    /// Live are exactly the writes that nobody replaced, and they read as their rule says.
+    fn check_value(&mut self, key: &Key, account: &Account) {
+        let found = self.at_hub(key);
+        let ops = self.ghost.ops.iter().filter(|(_, op)| op.key == *key);
+        let live = ops.filter(|(id, _)| self.expects(id, account, found.write(id).is_some()));
+        let live: Vec<_> = live.collect();
+        let expected: BTreeSet<WriteId> = live.iter().map(|(id, _)| (*id).clone()).collect();
+        let actual: BTreeSet<WriteId> = found.writes().map(|(id, _)| id.clone()).collect();
+        let sum: i64 = live.iter().map(|(_, op)| op.total).sum();
+        let is_counter = class(key) == "counter" && !live.is_empty();
+        let totals = found
+            .writes()
+            .filter_map(|(_, write)| write.payload.total());
+        let found_sum: i64 = totals.sum();
+        let table = self.rules().policies().clone();
+        let several = keeps(&table, key) && (!merges(&table, key) || self.is_unmerged(key));
+        let decided = is_decided(&found, several);
+        self.require(actual == expected, || {
+            format!("{key} holds {actual:?}, expected {expected:?}")
+        });
+        self.require(!is_counter || sum == found_sum, || {
+            format!("{key} reads {found_sum}, expected {sum}")
+        });
+        self.require(decided, || format!("{key} is undecided: {found:?}"));
+    }
+
+    /// What the hub reads of each key.
+    fn hub_values(&mut self) -> BTreeMap<Key, Value> {
+        let now = self.hub_now();
+        let mut values = BTreeMap::new();
+        for key in self.plan.keys.clone() {
+            let Some(hub) = &mut self.hub.machine else {
+                continue;
+            };
+            hub.handle_ask(now, u64::MAX, Ask::Get(key.clone()));
+            while let Some(output) = hub.poll_output() {
+                if let HubOutput::Answer { answer, .. } = output
+                    && let Ok(Answer::State(Some(state))) = answer
+                {
+                    values.extend(state.value.map(|value| (key.clone(), value)));
+                }
+            }
+        }
+        values
+    }
+
+    /// Following the deltas ends at the hub's state.
+    fn check_reader(&mut self, values: &BTreeMap<Key, Value>) {
+        let mut last = None;
+        while self.reader.cursor != last || last.is_none() {
+            last = self.reader.cursor;
+            self.read_delta();
+        }
+        let found = self.reader.held.clone();
+        self.require(found == *values, || {
+            format!("the reader holds {found:?}, the hub {values:?}")
+        });
+    }
+}
+
+/// Whether nothing is left to be decided: no absence, and no more values than the key's policy keeps.
+fn is_decided(found: &Entry, keeps: bool) -> bool {
+    let writes = || found.writes().map(|(_, write)| write);
+    let families: BTreeSet<Family> = writes().map(Family::of).collect();
+    let absent = |write: &Write| write.payload.kind().is_absence();
+    let parts: BTreeSet<_> = writes().filter_map(|w| w.payload.part()).collect();
+    let single = match families.first() {
+        Some(Family::Register) => found.live_count() == 1 || keeps,
+        Some(Family::Map) => found.live_count() == parts.len(),
+        _ => true,
+    };
+    families.len() < 2 && !writes().any(absent) && single
+}

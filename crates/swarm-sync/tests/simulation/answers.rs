@@ -1,0 +1,102 @@
+//! What users are told.
+
+use sync_core::{Answer, Receipt, Reply, RequestError};
+use sync_protocol::Outcome;
+
+use crate::workload::{Asked, Reader};
+use crate::world::World;
+
+impl World {
+    /// A receipt reached the application.
+    pub(crate) fn received(&mut self, n: usize, receipt: Receipt) {
+        self.stats.hit(if receipt.refused() {
+            "refusal"
+        } else {
+            "receipt"
+        });
+        let mine = receipt.addressee() == &self.replicas[n].agent;
+        self.require(mine, || {
+            format!("replica {n} got another's receipt: {receipt}")
+        });
+        self.trace.say(|| format!("receipt: {receipt}"));
+        self.check_receipt(&receipt);
+        self.ghost.receipts.insert(receipt.write.clone(), receipt);
+    }
+
+    pub(crate) fn answered_by_replica(
+        &mut self,
+        n: usize,
+        request: u64,
+        result: Result<Outcome, RequestError>,
+    ) {
+        let Some(asked) = self.asked.remove(&request) else {
+            return self.require(false, || format!("replica {n} answered {request} twice"));
+        };
+        match (asked, result) {
+            (Asked::Write(id), Ok(Outcome::Written(ack))) => {
+                self.require(ack.write_id == id, || {
+                    format!("replica {n} acknowledged {:?}, made {id:?}", ack.write_id)
+                });
+                if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
+                    op.acked = true;
+                    self.stats.hit("write");
+                }
+            }
+            (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn answered_by_hub(&mut self, request: u64, answer: Reply) {
+        let Some(asked) = self.asked.remove(&request) else {
+            return self.require(false, || format!("the hub answered {request} twice"));
+        };
+        if let Asked::Watch(watcher, from) = asked {
+            return self.watched(watcher, from, answer);
+        }
+        match answer {
+            Ok(answer) => self.answered(asked, answer),
+            Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })
+                if matches!(asked, Asked::Delta) =>
+            {
+                self.stats.hit("reader starts anew");
+                self.reader = Reader::default();
+            }
+            Err(RequestError::NobodyConnected { .. }) => self.stats.hit("nobody connected"),
+            Err(RequestError::NobodyAnswered { .. }) => self.stats.hit("nobody answered"),
+            Err(_) => {}
+        }
+    }
+
+    fn answered(&mut self, asked: Asked, answer: Answer) {
+        match (asked, answer) {
+            (Asked::Write(id), Answer::Written(ack)) => {
+                self.require(ack.write_id == id, || {
+                    format!("the hub acknowledged {:?}, made {id:?}", ack.write_id)
+                });
+                if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
+                    op.acked = true;
+                }
+            }
+            (Asked::Clear(ids), Answer::Cleared(_)) => {
+                self.ghost
+                    .cleared
+                    .extend(ids.into_iter().map(|id| (id, true)));
+            }
+            (Asked::Round, Answer::Synced(report)) => {
+                self.check_report(&report);
+                self.last_report = Some(report);
+            }
+            (Asked::Delta, Answer::Delta(delta)) => {
+                for change in delta.changes {
+                    match change.value {
+                        Some(value) => self.reader.held.insert(change.key, value),
+                        None => self.reader.held.remove(&change.key),
+                    };
+                }
+                self.reader.cursor = Some(delta.to);
+            }
+            _ => {}
+        }
+    }
+}

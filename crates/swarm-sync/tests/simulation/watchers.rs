@@ -1,0 +1,255 @@
+//! Watching, against a log of what the hub has committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::{
+    Answer, Ask, Body, ChangeKind, Cursor, Epoch, Key, Message, Pattern, Reply, RequestError,
+    Revision, Since, Value, Watched,
+};
+use sync_protocol::KeyState;
+
+use crate::workload::Asked;
+use crate::world::World;
+
+/// How a key was left by a commit at the hub.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    pub(crate) revision: Revision,
+    pub(crate) key: Key,
+    pub(crate) value: Option<Value>,
+    /// As far as it is known.
+    pub(crate) kind: Option<ChangeKind>,
+}
+
+/// Follows the changes of some keys.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pub(crate) pattern: Pattern,
+    /// In the hub's process, not through a connection.
+    pub(crate) local: bool,
+    /// How often it asks, per thousand chances: one that is slow gets much at once.
+    pub(crate) asks: u64,
+    cursor: Option<Cursor>,
+    held: BTreeMap<Key, Value>,
+    /// What it waits for, and the hub's run that was asked: another one answers nothing.
+    waits: Option<(u64, u64)>,
+}
+
+impl Watcher {
+    pub(crate) fn new(pattern: &str, local: bool, asks: u64) -> Self {
+        Self {
+            pattern: Pattern::new(pattern).expect("a valid pattern"),
+            local,
+            asks,
+            cursor: None,
+            held: BTreeMap::new(),
+            waits: None,
+        }
+    }
+
+    fn start_anew(&mut self) {
+        self.cursor = None;
+        self.held.clear();
+    }
+}
+
+impl World {
+    /// Notes what the last step has committed.
+    pub(crate) fn note_commits(&mut self) {
+        let Some(hub) = &self.hub.machine else { return };
+        let last = self.hub.log_head;
+        if hub.revision() == last {
+            return;
+        }
+        self.hub.log_head = hub.revision();
+        let changed = hub.keyspace().iter_after(None);
+        let changed = changed.filter(|(_, state)| state.revision() > last);
+        let mut commits: Vec<Committed> = changed
+            .map(|(key, state)| self.committed(key, state))
+            .collect();
+        commits.sort_by_key(|commit| commit.revision);
+        for commit in commits {
+            let is_live = self.at_hub(&commit.key).is_live();
+            self.note_life(&commit.key, is_live);
+            self.hub.log.push(commit);
+        }
+        self.hub.expired.clear();
+    }
+
+    fn committed(&self, key: &Key, state: &KeyState) -> Committed {
+        let rules = self.rules();
+        let rule = rules.of_entry(key, state.entry(), |_| true);
+        let value = rule.and_then(|rule| rule.fold(state.entry()));
+        let kind = match (&value, self.hub.expired.get(key)) {
+            (Some(_), _) => Some(ChangeKind::Changed),
+            (None, Some(expired)) => expired.then_some(ChangeKind::Expired),
+            (None, None) => Some(ChangeKind::Deleted),
+        };
+        Committed {
+            revision: state.revision(),
+            key: key.clone(),
+            value,
+            kind,
+        }
+    }
+
+    /// Forgets what a hub that starts has lost. Of several commits in one step only the last was noted,
+    /// which may be among them: then it is an earlier one that the hub has.
+    pub(crate) fn cut_log(&mut self) {
+        let Some(hub) = &self.hub.machine else { return };
+        let head = hub.revision();
+        let keys = || hub.keyspace().iter_after(None);
+        let live = keys().filter(|(_, state)| state.entry().is_live());
+        let lives = live.map(|(key, _)| (key.clone(), None)).collect();
+        let noted: BTreeSet<(Revision, &Key)> =
+            self.hub.log.iter().map(|c| (c.revision, &c.key)).collect();
+        let unknown = keys().filter(|(key, state)| !noted.contains(&(state.revision(), *key)));
+        let unknown: Vec<Committed> = unknown
+            .map(|(key, state)| Committed {
+                kind: None,
+                ..self.committed(key, state)
+            })
+            .collect();
+        self.hub.lives = lives;
+        self.hub.log.retain(|commit| commit.revision <= head);
+        self.hub.log.extend(unknown);
+        self.hub.log.sort_by_key(|commit| commit.revision);
+        self.hub.log_head = head;
+        self.hub.expired.clear();
+        self.hub.ending.clear();
+    }
+
+    /// Gives every watcher a chance to ask.
+    pub(crate) fn watch(&mut self) {
+        for watcher in 0..self.watchers.len() {
+            if self.random.chance(self.watchers[watcher].asks) {
+                let wait_ms = *self.random.pick(&[0, 20, 300, 2_000]);
+                self.ask_watch(watcher, wait_ms);
+            }
+        }
+    }
+
+    fn ask_watch(&mut self, watcher: usize, wait_ms: u64) {
+        let (now, client, run) = (self.hub_now(), self.hub.client, self.hub.run);
+        let Watcher {
+            cursor,
+            waits,
+            local,
+            ..
+        } = self.watchers[watcher];
+        if self.hub.machine.is_none() || waits.is_some_and(|(_, asked)| asked == run) {
+            return;
+        }
+        let from = cursor.map(|cursor| cursor.revision).unwrap_or_default();
+        let request = self.new_request(Asked::Watch(watcher, from));
+        self.watchers[watcher].waits = Some((request, run));
+        let ask = Ask::Watch {
+            pattern: self.watchers[watcher].pattern.clone(),
+            from: Some(cursor.map_or(Since::START, Since::Cursor)),
+            wait_ms,
+        };
+        let hub = self.hub.machine.as_mut().expect("checked above");
+        if local {
+            hub.handle_ask(now, request, ask);
+        } else {
+            hub.handle_message(now, client, Message::from(Body::Request { request, ask }));
+        }
+        self.drain_hub();
+    }
+
+    /// A watcher is answered, whose question was about what comes after `from`.
+    pub(crate) fn watched(&mut self, watcher: usize, from: Revision, answer: Reply) {
+        self.watchers[watcher].waits = None;
+        match answer {
+            Ok(Answer::Watched(watched)) => {
+                self.stats.hit("watch answered");
+                if watched.compacted {
+                    self.stats.hit("watch compacted");
+                }
+                self.check_watched(watcher, from, &watched);
+                let watcher = &mut self.watchers[watcher];
+                for change in watched.changes {
+                    match change.state.value {
+                        Some(value) => watcher.held.insert(change.state.key, value),
+                        None => watcher.held.remove(&change.state.key),
+                    };
+                }
+                watcher.cursor = Some(watched.to);
+            }
+            Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. }) => {
+                self.stats.hit("watcher starts anew");
+                self.watchers[watcher].start_anew();
+            }
+            other => self.require(false, || format!("watcher {watcher} was told {other:?}")),
+        }
+    }
+
+    /// In order, nothing but what matches, and every commit unless the answer says otherwise: then the
+    /// last one of every key.
+    fn check_watched(&mut self, watcher: usize, from: Revision, watched: &Watched) {
+        let pattern = &self.watchers[watcher].pattern;
+        let to = watched.to.revision;
+        let told = || watched.changes.iter().map(|change| &change.state);
+        let within = |revision: Revision| from < revision && revision <= to;
+        let revisions = || told().filter_map(|state| state.revision);
+        let in_order = revisions().is_sorted() && revisions().all(within);
+        let matching = told().all(|state| pattern.matches(state.key.as_str()));
+        let hub = self.hub.machine.as_ref();
+        let head = hub.map(|hub| (hub.epoch(), hub.revision()));
+        let stands = head.is_some_and(|(epoch, head): (Epoch, Revision)| {
+            epoch == watched.to.epoch && from <= to && to <= head
+        });
+        let of_key = |key: &Key| self.hub.log.iter().rev().find(|commit| commit.key == *key);
+        let wanted = self.hub.log.iter().filter(|commit| {
+            let last = || of_key(&commit.key).is_some_and(|last| last.revision == commit.revision);
+            within(commit.revision)
+                && pattern.matches(commit.key.as_str())
+                && (!watched.compacted || last())
+        });
+        let missing = wanted.filter(|commit| {
+            let same = watched.changes.iter().filter(|change| {
+                let state = &change.state;
+                state.key == commit.key && state.revision == Some(commit.revision)
+            });
+            let kind = commit.kind.filter(|_| !watched.compacted);
+            let is_told = |told: ChangeKind| kind.is_none_or(|kind| told == kind);
+            let mut same = same.filter(|c| c.state.value == commit.value && is_told(c.kind));
+            same.next().is_none()
+        });
+        let missing: Vec<Committed> = missing.cloned().collect();
+        self.require(in_order && matching && stands, || {
+            format!("watcher {watcher} asked from {from:?}, was told {watched:?}")
+        });
+        self.require(missing.is_empty(), || {
+            format!("watcher {watcher} from {from:?} misses {missing:?} in {watched:?}")
+        });
+    }
+
+    /// Once healed, following the changes ends at the hub's state.
+    pub(crate) fn check_watchers(&mut self, values: &BTreeMap<Key, Value>) {
+        for n in 0..self.watchers.len() {
+            let mut last = None;
+            // A question that waits is one that there was nothing to answer to.
+            self.watchers[n].waits = None;
+            while self.watchers[n].waits.is_none() && self.violation.is_none() {
+                let cursor = self.watchers[n].cursor;
+                self.require(last != cursor || last.is_none(), || {
+                    format!("watcher {n} gets nowhere from {last:?}")
+                });
+                last = cursor;
+                self.ask_watch(n, 1);
+            }
+            let Watcher { pattern, held, .. } = &self.watchers[n];
+            let matching = values
+                .iter()
+                .filter(|(key, _)| pattern.matches(key.as_str()));
+            let expected: BTreeMap<Key, Value> = matching
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            let (same, text) = (*held == expected, format!("{held:?}"));
+            self.require(same, || {
+                format!("watcher {n} holds {text}, the hub {expected:?}")
+            });
+        }
+    }
+}
