@@ -192,13 +192,14 @@ impl Client {
                 if let Message {
                     body:
                         Body::Reply {
-                            request: of,
+                            request: answered,
+                            delivery: of,
                             index,
                             frames,
                         },
                     segments,
                 } = message
-                    && of == request
+                    && answered == request
                 {
                     let piece = Piece {
                         of,

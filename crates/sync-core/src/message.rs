@@ -179,7 +179,7 @@ pub enum Body {
     },
     /// Hub to agent: what became of your writes, a [`List`] of receipts, oldest first, in pieces.
     Receipts {
-        /// Numbers the deliveries of a connection.
+        /// Numbers what a connection was sent in pieces.
         delivery: u64,
         /// This piece, from 0.
         index: u32,
@@ -221,6 +221,9 @@ pub enum Body {
     Reply {
         /// That of the request.
         request: u64,
+        /// Numbers what a connection was sent in pieces: a repeated question has two answers, which may
+        /// differ.
+        delivery: u64,
         /// This piece, from 0.
         index: u32,
         /// How many pieces there are.

@@ -240,7 +240,8 @@ impl World {
     /// The client's connection loses nothing: what it hears is complete.
     fn client_hears(&mut self, message: &Message) {
         let Body::Reply {
-            request: of,
+            request,
+            delivery: of,
             index,
             frames: count,
         } = message.body
@@ -253,7 +254,7 @@ impl World {
             .client_pieces
             .take("an answer", piece, &message.segments);
         if let Some(reply) = taken.expect("the hub's answers are whole") {
-            self.answered_by_hub(of, reply);
+            self.answered_by_hub(request, reply);
         }
     }
 

@@ -159,6 +159,7 @@ fn plain() -> Vec<Body> {
         },
         Body::Reply {
             request: 4,
+            delivery: 9,
             index: 2,
             frames: 300,
         },

@@ -24,13 +24,16 @@ impl Hub {
             )
         };
         let cut = pieces::cut(reply, page).or_else(too_large);
-        self.send_pieces(session, cut.unwrap_or_default(), |index, frames| {
-            Body::Reply {
+        self.send_pieces(
+            session,
+            cut.unwrap_or_default(),
+            |delivery, index, frames| Body::Reply {
                 request,
+                delivery,
                 index,
                 frames,
-            }
-        });
+            },
+        );
     }
 
     /// Sends what was cut, each piece in a message of its own.
@@ -38,11 +41,19 @@ impl Hub {
         &mut self,
         session: SessionId,
         cut: Vec<Bytes>,
-        body: impl Fn(u32, u32) -> Body,
+        body: impl Fn(u64, u32, u32) -> Body,
     ) {
+        let Some(peer) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        peer.deliveries += 1;
+        let delivery = peer.deliveries;
         let frames = u32::try_from(cut.len()).unwrap_or(u32::MAX);
         for (index, piece) in (0..frames).zip(cut) {
-            self.send(session, Message::with(body(index, frames), vec![piece]));
+            self.send(
+                session,
+                Message::with(body(delivery, index, frames), vec![piece]),
+            );
         }
     }
 }

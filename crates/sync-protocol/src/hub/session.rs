@@ -23,7 +23,7 @@ pub(super) struct Session {
     pub(super) last_request: u64,
     /// The offer under way and its next frame.
     pub(super) offer: (u64, u32),
-    /// Counts what was sent of receipts.
+    /// Counts what was sent in pieces.
     pub(super) deliveries: u64,
 }
 
@@ -226,12 +226,7 @@ impl Hub {
         let receipts: List<_> = receipts.take_while(fits).cloned().collect();
         // Two values and what hangs on them: far from more than can be cut.
         let cut = pieces::cut(&receipts, limits.page_bytes).unwrap_or_default();
-        let Some(peer) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        peer.deliveries += 1;
-        let delivery = peer.deliveries;
-        self.send_pieces(session, cut, |index, frames| Body::Receipts {
+        self.send_pieces(session, cut, |delivery, index, frames| Body::Receipts {
             delivery,
             index,
             frames,

@@ -84,11 +84,12 @@ impl Replica {
             }
             Body::Reply {
                 request,
+                delivery,
                 index,
                 frames,
             } => {
                 let piece = Piece {
-                    of: request,
+                    of: delivery,
                     index,
                     count: frames,
                 };
