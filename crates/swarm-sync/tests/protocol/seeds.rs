@@ -383,3 +383,33 @@ fn a_value_that_the_table_does_not_fit_can_be_replaced() {
     assert_eq!(hub.value("k"), Some(Value::Int(4)));
     assert_equal(&hub, &[&a, &b]);
 }
+
+/// The delete was made before there was a table, or by an agent that had not heard of it.
+#[test]
+fn values_that_are_kept_do_not_lose_against_an_earlier_rules_delete() {
+    let mut keep = Policy::new(Pattern::new("*").expect("a pattern"));
+    keep.rule = Some(MergeRule::Causal);
+    for table_first in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        a.write("k", put(1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        a.mono += Duration::from_millis(5);
+        a.write("k", Operation::Delete);
+        if table_first {
+            hub.govern(vec![keep.clone()]);
+            b.write("k", put(2));
+            talk(&mut hub, &mut [&mut b]);
+        }
+        b.cut(&mut hub);
+        b.write("k", put(3));
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a]);
+        hub.govern(vec![keep.clone()]);
+        b.connect(&mut hub, 4);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(hub.value("k"), Some(Value::Int(3)), "{table_first}");
+        assert!(b.receipts.is_empty(), "{:?}", b.receipts);
+        assert_equal(&hub, &[&a, &b]);
+    }
+}

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Context, Entry, Key, Now, Reason, Receipt, Revision, RowOp, SessionId, Version, Write, WriteId,
+    Context, Entry, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, SessionId, Version,
+    Write, WriteId,
 };
 
 use super::Hub;
@@ -249,7 +250,8 @@ impl Hub {
                 };
                 let won = loss.winner.and_then(|id| Some((entry.write(&id)?, id)));
                 let Some((won, winner)) = won else {
-                    if lost.payload.kind().is_absence() {
+                    let older_lose = rule.on_concurrent() == OnConcurrent::Lww;
+                    if older_lose && lost.payload.kind().is_absence() {
                         self.graves.dig(&key, &loss.loser, lost);
                         dug = true;
                     }
@@ -284,6 +286,11 @@ impl Hub {
         let Some(rule) = self.resolvers.of_entry(key, entry, |_| true) else {
             return;
         };
+        if rule.on_concurrent() != OnConcurrent::Lww {
+            // A write wins over a delete that did not see it.
+            self.graves.forget(key);
+            return commit.with_row(self.graves.row(key));
+        }
         let verdict = self.graves.judge(key, rule.rule(), entry);
         commit.with_row(self.graves.row(key));
         let conflicts = u32::try_from(verdict.receipts.len()).unwrap_or(u32::MAX);

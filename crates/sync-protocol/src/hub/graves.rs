@@ -114,6 +114,11 @@ impl Graves {
         rows::put_graves(key, List(graves))
     }
 
+    /// What was deleted under a rule that the key is no longer under.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.by_key.remove(key);
+    }
+
     /// Whether a key has any.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.by_key.contains_key(key)
