@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::codec::List;
-use sync_core::{Ask, Entry, Key, Receipt, SyncReport, Version, WriteId};
+use sync_core::{
+    Ask, Entry, Key, MergeRule, OnConcurrent, Reason, Receipt, SyncReport, Version, WriteId,
+};
 use sync_protocol::{Hub, KeyState, Keyspace};
 
 use crate::tables;
@@ -107,7 +109,21 @@ impl World {
         let same = op.payload.is_none() || op.payload.as_ref() == Some(&receipt.discarded);
         self.require(same, || format!("not what was written: {receipt:?}"));
         let due = self.ghost.is_due(receipt);
+        let kept = self.keeps_all(receipt);
+        self.require(!kept, || format!("kept beside others, yet: {receipt}"));
         self.require(due, || format!("knowingly overwritten, yet: {receipt}"));
+    }
+
+    /// Whether the rule that is said to have decided is one that lets no value lose against another.
+    fn keeps_all(&self, receipt: &Receipt) -> bool {
+        let Reason::Superseded { rule, .. } = receipt.reason else {
+            return false;
+        };
+        let tables = &self.plan.tables[..=self.table];
+        let mut policies = tables.iter().filter_map(|table| table.of(&receipt.key));
+        let decides =
+            policies.any(|p| p.rule == Some(rule) && p.on_concurrent() == OnConcurrent::Lww);
+        matches!(rule, MergeRule::Causal | MergeRule::Custom) && !decides
     }
 
     pub(crate) fn check_report(&mut self, report: &SyncReport) {
