@@ -132,6 +132,8 @@ pub struct Hub {
     adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
     graves: Graves,
+    /// The state may have been decided by another table than the one in force.
+    table_is_new: bool,
     expiries: Expiries,
     merges: Merges,
     watches: Watches,
@@ -202,6 +204,7 @@ impl Hub {
         self.expire_rounds(now);
         self.expire_watches(now);
         if self.failed.is_none() {
+            self.apply_table(now);
             self.expire_values(now);
         }
     }
@@ -217,6 +220,9 @@ impl Hub {
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
         let rounds = self.rounds.values().map(Round::deadline).min();
+        if self.table_is_new {
+            return Some(Duration::ZERO);
+        }
         [rounds, self.expiries.wake(), self.watches.deadline()]
             .into_iter()
             .flatten()

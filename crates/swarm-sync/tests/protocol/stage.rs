@@ -113,6 +113,7 @@ impl HubSide {
             recovery.row(&row).expect("its own rows");
         }
         self.hub = recovery.open(Epoch::from_random(self.runs));
+        self.hub.handle_timeout(self.now());
         self.said.clear();
         self.settle();
     }

@@ -24,8 +24,6 @@ pub(super) struct Expiries {
     order: BTreeSet<(u64, Key)>,
     /// The last moment heard of, to tell one clock's time in the other's.
     seen: Now,
-    /// The table may be another than the one that the ends were set by.
-    pub(super) stale: bool,
 }
 
 impl Expiries {
@@ -56,9 +54,6 @@ impl Expiries {
 
     /// When to look again, in the time of [`Now::mono`].
     pub(super) fn wake(&self) -> Option<Duration> {
-        if self.stale {
-            return Some(self.seen.mono);
-        }
         let (end, _) = self.order.first()?;
         let wait = Duration::from_millis(end.saturating_sub(self.seen.wall_ms));
         Some(self.seen.mono + wait.min(SLEEP_MAX))
@@ -69,9 +64,6 @@ impl Hub {
     /// Ends what is due.
     pub(super) fn expire_values(&mut self, now: Now) {
         self.expiries.seen = now;
-        if std::mem::take(&mut self.expiries.stale) {
-            self.reschedule(now);
-        }
         loop {
             let due = self.expiries.due(now.wall_ms);
             if due.is_empty() {

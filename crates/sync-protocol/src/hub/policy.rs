@@ -20,6 +20,21 @@ impl Hub {
             return;
         }
         self.resolvers = self.resolvers.clone().with_policies(policies);
+        self.table_is_new = true;
+        self.apply_table(now);
+        let members = self.sessions.iter();
+        let members = members.filter(|(_, s)| s.role == Role::Member);
+        let members: Vec<SessionId> = members.map(|(id, _)| *id).collect();
+        for session in members {
+            self.send_policies(session);
+        }
+    }
+
+    /// Brings the state in line with the table in force, once. O(keys).
+    pub(super) fn apply_table(&mut self, now: Now) {
+        if !std::mem::take(&mut self.table_is_new) {
+            return;
+        }
         self.reschedule(now);
         let mut commit = Commit::default();
         for key in self.contested() {
@@ -27,12 +42,6 @@ impl Hub {
         }
         self.finish(commit, now);
         self.request_all_merges();
-        let members = self.sessions.iter();
-        let members = members.filter(|(_, s)| s.role == Role::Member);
-        let members: Vec<SessionId> = members.map(|(id, _)| *id).collect();
-        for session in members {
-            self.send_policies(session);
-        }
     }
 
     pub(super) fn load_policies(&mut self, to: ReplyTo) {
@@ -61,7 +70,7 @@ impl Hub {
     }
 
     /// Asks for every merge that is due. O(keys).
-    pub(super) fn request_all_merges(&mut self) {
+    fn request_all_merges(&mut self) {
         let several = self.space.iter_after(None);
         let several = several.filter(|(_, s)| s.entry().live_count() > 1);
         let keys: Vec<Key> = several.map(|(key, _)| key.clone()).collect();

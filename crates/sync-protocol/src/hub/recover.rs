@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Epoch, HybridClock, Policies, Resolvers, Revision, Row, Stamp};
+use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
 
 use super::expiry::Expiries;
 use super::graves::Graves;
@@ -40,6 +40,7 @@ impl HubRecovery {
             adopted: BTreeMap::new(),
             id_alarms: 0,
             graves: Graves::default(),
+            table_is_new: false,
             expiries: Expiries::default(),
             merges: Merges::default(),
             watches: Watches::default(),
@@ -111,12 +112,10 @@ impl HubRecovery {
         hub.unsaved.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
         // The table may have changed while the hub was down.
-        let some = |policies: &Policies| policies.iter().any(|p| p.ttl.is_some());
-        hub.expiries.stale = some(hub.policies()) || hub.expiries.wake().is_some();
+        hub.table_is_new = !fresh;
         if !fresh {
             hub.persist(Vec::new());
         }
-        hub.request_all_merges();
         hub
     }
 }
