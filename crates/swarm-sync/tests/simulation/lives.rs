@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{Entry, Key, Receipt, Revision, Ttl, WriteId};
+use sync_core::{Entry, Key, Receipt, Revision, WriteId};
 use sync_protocol::{Hub, KeyState};
 
 use crate::tables;
@@ -13,19 +13,6 @@ use crate::world::World;
 pub(crate) struct Life {
     born_ms: u64,
     changed_ms: u64,
-}
-
-impl Life {
-    /// When a lifetime ends; the earliest it can if `may_refresh` is false.
-    fn end(self, ttl: Ttl, may_refresh: bool) -> Option<u64> {
-        let refreshed = ttl.refresh && may_refresh;
-        let since = if refreshed {
-            self.changed_ms
-        } else {
-            self.born_ms
-        };
-        Some(since + u64::try_from(ttl.after.as_millis()).ok()?)
-    }
 }
 
 /// What is live under a lifetime before time passes.
@@ -120,33 +107,23 @@ impl World {
 
     /// Whether a key may have reached its end.
     fn check_age(&mut self, key: &Key) {
-        // Nothing is known of one that was live when the hub started.
         let Some(life) = self.hub.lives.get(key).copied().flatten() else {
             return;
         };
-        let tables = self.plan.tables[..=self.table].iter();
-        let ends = tables.filter_map(|table| {
+        let ends = self.plan.tables[..=self.table].iter().filter_map(|table| {
+            let ttl = tables::ttl(table, key)?;
             // An end that an earlier table has set may stay.
-            let first = self.table == 0;
-            life.end(tables::ttl(table, key)?, first)
+            let refreshed = ttl.refresh && self.table == 0;
+            let since = if refreshed {
+                life.changed_ms
+            } else {
+                life.born_ms
+            };
+            Some(since + u64::try_from(ttl.after.as_millis()).expect("short lives"))
         });
         let (due, now) = (ends.min(), self.hub_now().wall_ms);
         self.require(due.is_some_and(|due| due <= now), || {
             format!("{key} ended at {now}, is due at {due:?}: {life:?}")
         });
-    }
-
-    /// Nothing is left whose end is over, as long as one table holds.
-    pub(crate) fn check_ends(&mut self) {
-        let table = &self.plan.tables[0];
-        let now = self.hub_now().wall_ms;
-        let lives = self.hub.lives.iter().filter(|_| self.table == 0);
-        let mut lives = lives.filter_map(|(key, life)| Some((key, (*life)?)));
-        let over = lives.find(|(key, life)| {
-            let end = tables::ttl(table, key).and_then(|ttl| life.end(ttl, true));
-            end.is_some_and(|end| end <= now) && self.at_hub(key).is_live()
-        });
-        let text = over.map(|(key, life)| format!("{key} lives on at {now}: {life:?}"));
-        self.require(text.is_none(), || text.unwrap_or_default());
     }
 }

@@ -75,7 +75,6 @@ impl World {
         }
         if let Some(mortal) = mortal {
             self.note_expired(mortal);
-            self.check_ends();
         }
         self.drain_hub();
     }
