@@ -2,8 +2,8 @@
 //! here, the removal of an own write is a receipt by itself.
 
 use sync_core::{
-    Body, Incarnation, Joined, Key, Now, Reason, Receipt, Revision, RowOp, Seq, Standing, Write,
-    WriteId,
+    Body, Entry, Incarnation, Joined, Key, Now, Reason, Receipt, Revision, RowOp, Seq, Standing,
+    Write, WriteId,
 };
 
 use super::outbox::{Item, Outbox};
@@ -33,6 +33,17 @@ impl Replica {
             let told = Outbox::key_of(&self.me, id)
                 .is_none_or(|(run, seq)| self.outbox.waits(run, seq) && !self.reentering);
             !told && !self.receipts.contains_key(id)
+        });
+        own.map(|(id, write)| unknown(id, key, write)).collect()
+    }
+
+    /// The same where the hub's whole entry takes the place of `held`.
+    pub(super) fn replaced_fates(&self, key: &Key, held: &Entry, by: &Entry) -> Vec<Receipt> {
+        let own = held.writes().filter(|(id, write)| {
+            let waits =
+                Outbox::key_of(&self.me, id).is_none_or(|(run, seq)| self.outbox.waits(run, seq));
+            let known = by.write(id).is_some() || self.receipts.contains_key(*id);
+            !waits && !known && !has_done_its_work(write, by)
         });
         own.map(|(id, write)| unknown(id, key, write)).collect()
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sync_core::{Body, Entry, Key, Now, Revision, Segment, Version};
 
 use super::Replica;
-use crate::keyspace::Changes;
+use crate::keyspace::{Changes, KeyState};
 use crate::rows;
 
 /// A repair under way, of one key.
@@ -129,17 +129,21 @@ impl Replica {
             entry.join(item.delta.clone());
         }
         self.space.intern_entry(&mut entry);
+        let held = self.space.get(&key).map(KeyState::entry);
+        let gone = held.map_or_else(Vec::new, |held| self.replaced_fates(&key, held, &entry));
         let mut changes = Changes::default();
         self.space.replace(&key, entry, &mut changes);
         self.space.raise(&key, version, Revision::default());
         self.repairs.remove(&key);
         let mut ops = self.space.rows(&changes);
         ops.push(rows::delete_repair(&key));
+        let due = self.note_fates(gone, &mut ops);
         // What was just put in place may be newer than the cursor.
         if let Some(cursor) = &mut self.cursor {
             cursor.head = cursor.head.max(revision);
         }
         self.persist(ops);
+        self.report(due);
         self.request_repair(now);
     }
 }
