@@ -75,3 +75,8 @@ pub use watch::{Watch, WatchEvent};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeDoctests;
+
+/// So are the patterns.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/patterns.md")]
+struct PatternDoctests;
