@@ -62,8 +62,8 @@ pub(crate) async fn add(args: AddArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn sync(args: SyncArgs) -> Result<(), Failure> {
-    let mut client = connect(&args.hub).await?;
     let timeout = Duration::from_secs(args.hub.timeout);
+    let mut client = connect_within(&args.hub, timeout + ANSWER_AFTER_ROUND).await?;
     let report = client.sync(args.keys, Some(timeout)).await?;
     client.close().await;
     if args.hub.json {
@@ -90,10 +90,9 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
     }
     let mut table = output::table(&["key", "value", "version", "revision", "by"]);
     for change in &changes {
-        let value = change.value.as_ref().map(|v| brief(&v.to_json()));
         table.add_row([
             brief_text(change.key.as_str()),
-            value.unwrap_or_else(|| "(deleted)".to_owned()),
+            value_text(change).unwrap_or_else(|| "(deleted)".to_owned()),
             or_dash(change.version.map(Version::get)),
             or_dash(change.revision.map(Revision::get)),
             or_dash(change.agent.as_ref()),
@@ -139,8 +138,11 @@ pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
 }
 
 async fn connect(args: &HubArgs) -> Result<Client, Failure> {
+    connect_within(args, Duration::from_secs(args.timeout)).await
+}
+
+async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
     let link = TcpLink::new(&args.hub, LinkOptions::default());
-    let timeout = Duration::from_secs(args.timeout) + ANSWER_AFTER_ROUND;
     Ok(Client::connect(&link, args.swarm.clone(), name()?, timeout).await?)
 }
 
@@ -170,6 +172,13 @@ fn text_of(state: &StateVersion) -> String {
         Some(other) => other.to_string(),
         None => String::new(),
     }
+}
+
+/// A value in a table or a sentence, or how large the one is that was left out; none if there is none.
+fn value_text(state: &StateVersion) -> Option<String> {
+    let omitted = |bytes| format!("(left out: about {bytes} bytes)");
+    let value = state.value.as_ref().map(|v| brief(&v.to_json()));
+    value.or_else(|| state.metadata.omitted_bytes.map(omitted))
 }
 
 /// The values that are concurrent with the one shown, which is among them.

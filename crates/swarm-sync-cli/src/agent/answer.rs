@@ -84,10 +84,12 @@ pub(super) fn state(key: &str, state: Option<StateVersion>, age_ms: Option<u64>)
 /// A key in a delta.
 pub(super) fn change(state: &StateVersion) -> Fields {
     let metadata = &state.metadata;
+    let omitted = metadata.omitted_bytes;
     object(json!({
         "key": state.key,
         "value": state.value,
-        "deleted": state.value.is_none(),
+        "deleted": state.value.is_none() && omitted.is_none(),
+        "omitted_bytes": omitted,
         "version": state.version,
         "revision": state.revision,
         "agent": state.agent,

@@ -29,7 +29,15 @@ pub(super) async fn perform(
             key,
             operation,
             metadata,
-        } => fields(&agent.write(key, operation, metadata).await?),
+        } => {
+            let ack = agent.write(key, operation, metadata).await?;
+            let mut answer = fields(&ack)?;
+            if ack.write_id.is_none() {
+                // As this replica sees it; another may hold what it does not show.
+                answer.insert("nothing_to_do".to_owned(), true.into());
+            }
+            Ok(answer)
+        }
         Request::Get(key) => get(agent, key).await,
         Request::Version(key) => version(agent, key).await,
         Request::Keys(pattern) => {

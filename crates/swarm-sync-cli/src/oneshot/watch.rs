@@ -11,10 +11,10 @@ use crate::cli::WatchArgs;
 use crate::exit::{Code, Failure};
 use crate::follower::Follower;
 use crate::json::object_line;
-use crate::output::{self, brief, brief_text, or_dash};
+use crate::output::{self, brief_text, or_dash};
 use crate::signals::Signals;
 
-use super::{connect, name};
+use super::{connect, name, value_text};
 
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -114,8 +114,8 @@ fn changed(change: &Change) -> String {
     let state = &change.state;
     let revision = or_dash(state.revision.map(Revision::get));
     let key = brief_text(state.key.as_str());
-    let what = match (change.kind, &state.value) {
-        (ChangeKind::Changed, Some(value)) => format!("= {}", brief(&value.to_json())),
+    let what = match (change.kind, value_text(state)) {
+        (ChangeKind::Changed, Some(value)) => format!("= {value}"),
         (ChangeKind::Expired, _) => "has expired".to_owned(),
         _ => "was deleted".to_owned(),
     };

@@ -224,3 +224,33 @@ fn values_that_are_kept_side_by_side_are_all_shown() {
         serde_json::Value::Null
     );
 }
+
+/// It is alive, whatever a feed has room for: whoever follows must not take it for deleted.
+#[test]
+fn a_value_too_large_for_a_feed_is_left_out_and_not_called_deleted() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "agent-1");
+    agent.ok(json!({"op": "wait"}));
+    for n in 0..24 {
+        let element = format!("{n}-{}", "x".repeat(400_000));
+        agent.ok(json!({"op": "insert", "key": "huge", "element": element}));
+    }
+    agent.ok(json!({"op": "flush", "level": "hub"}));
+    let delta = agent.ask(json!({"op": "delta", "since": 0}));
+    let change = &delta["changes"][0];
+    assert_eq!(
+        (&change["deleted"], &change["value"]),
+        (&json!(false), &serde_json::Value::Null)
+    );
+    assert!(change["omitted_bytes"].as_u64() > Some(9_000_000));
+    let table = stdout(&hub.client(&["delta"]));
+    assert!(table.contains("left out"), "{table}");
+    assert!(!table.contains("deleted"), "{table}");
+    agent.ok(json!({"op": "delete", "key": "huge"}));
+    let again = agent.ask(json!({"op": "delete", "key": "huge"}));
+    assert_eq!(
+        (&again["write"], &again["nothing_to_do"]),
+        (&serde_json::Value::Null, &json!(true))
+    );
+}
