@@ -1,12 +1,11 @@
 //! Merging only: no runtime, no store, no transport.
 
-use sync_core::{
-    AgentId, Entry, Incarnation, Operation, Seq, Stamp, Value, Write, WriteId, Writer,
-};
+use sync_core::{AgentId, Entry, Incarnation, Key, Operation, Seq, Stamp, Value, Write, WriteId, Writer};
 
 fn main() {
     let rules = sync_resolve::standard();
-    let counter = rules.of_operation(&Operation::Add(0)).expect("counters are a standard rule");
+    let key = Key::new("hits").expect("a key");
+    let counter = rules.of_operation(&key, &Operation::Add(0)).expect("counters are a standard rule");
     let mut state = Entry::new();
     for (name, amount) in [("a", 42), ("b", 45)] {
         let writer = Writer::new(AgentId::new(name).expect("a name"), Incarnation::from_random(1));
