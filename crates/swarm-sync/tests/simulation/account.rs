@@ -69,6 +69,10 @@ impl World {
 
     /// The promise: visible, knowingly replaced, cleared, or back in the hands of its writer.
     fn check_accounted(&mut self, id: &WriteId, account: &Account) {
+        let untold = self.untold(id);
+        self.require(untold.is_none(), || {
+            format!("{untold:?} was merged into {id}, and nobody told its writer")
+        });
         let op = &self.ghost.ops[id];
         if !op.acked {
             return;
@@ -93,6 +97,29 @@ impl World {
         });
     }
 
+    /// A write that a function was given and whose author has not heard so. A hub that loses its disk
+    /// may lose what it had to tell, and what it has merged itself it tells nobody.
+    fn untold(&self, id: &WriteId) -> Option<WriteId> {
+        let op = &self.ghost.ops[id];
+        if op.merged_by.is_none() || self.rollbacks > 0 || !self.effective(id) {
+            return None;
+        }
+        let told = |id: &WriteId| self.ghost.receipts.contains_key(id);
+        let hub = |id: &WriteId| id.writer.agent().as_str() == "hub";
+        op.shown.iter().find(|id| !hub(id) && !told(id)).cloned()
+    }
+
+    /// Whether a hub has lost with its disk why a write ended, so that it may be back: what was merged
+    /// without what it was merged into, what has lost under a rule that keeps it now.
+    fn is_undecided_again(&self, id: &WriteId) -> bool {
+        let receipt = self.ghost.receipts.get(id).filter(|_| self.rollbacks > 0);
+        receipt.is_some_and(|receipt| match &receipt.reason {
+            Reason::Merged { into, .. } => !self.effective(into),
+            Reason::Superseded { .. } => keeps(self.rules().policies(), &receipt.key),
+            _ => false,
+        })
+    }
+
     /// Whether a write is to be live in the end. `is_live` decides where either would be right.
     fn expects(&self, id: &WriteId, account: &Account, is_live: bool) -> bool {
         let op = &self.ghost.ops[id];
@@ -105,8 +132,9 @@ impl World {
         // A write under way that its own agent replaced, in vain, may have arrived or not.
         let skipped = self.overwritten_by_own(id);
         let perhaps = account.perhaps.contains(id) || self.unknown(id);
-        let either = confirmed.is_some() || gone || skipped || perhaps;
-        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id);
+        let again = self.is_undecided_again(id);
+        let either = confirmed.is_some() || gone || skipped || perhaps || again;
+        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id) && !again;
         let dead = account.replaced.contains(id) || cleared || told;
         op.payload.is_some() && known && !dead && (is_live || !either)
     }

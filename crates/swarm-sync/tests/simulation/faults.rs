@@ -64,7 +64,7 @@ impl World {
         self.schedule(back, Event::StartReplica(n));
     }
 
-    fn crash_hub(&mut self) {
+    pub(crate) fn crash_hub(&mut self) {
         if self.hub.machine.take().is_none() {
             return;
         }
@@ -81,6 +81,7 @@ impl World {
             self.rollbacks += 1;
             self.hub.disk.restore(backup);
             self.hub.versions.clear();
+            self.hub.lives.clear();
         }
         for n in 0..REPLICAS {
             if let Some(session) = self.replicas[n].session {

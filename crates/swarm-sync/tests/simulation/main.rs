@@ -78,6 +78,7 @@ const MUST_HAPPEN: &[&str] = &[
     "merge out of date",
     "expired",
     "policy change",
+    "policy change at a start",
     "write under another table",
     "watch answered",
     "watch compacted",
@@ -108,6 +109,7 @@ fn run(seed: u64, print: bool) -> Result<Outcome, String> {
 
 /// Ends all faults, waits until everyone agrees, and asks for the whole account.
 fn heal(world: &mut World) {
+    world.change_table_late();
     world.faulty = false;
     world.schedule(0, Event::StartHub);
     for n in 0..plan::REPLICAS {

@@ -75,6 +75,7 @@ impl World {
         }
         if let Some(mortal) = mortal {
             self.note_expired(mortal);
+            self.check_ends();
         }
         self.drain_hub();
     }

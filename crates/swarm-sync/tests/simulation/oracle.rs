@@ -44,10 +44,14 @@ impl World {
         if replica.is_settled() {
             note_versions(&mut node.versions, replica.keyspace());
         }
-        // At a position of the hub's log, with nothing else held: the very state of that position.
-        let at = replica
-            .cursor()
-            .filter(|c| c.head == c.revision && !self.plan.fights);
+        // At a position of the hub's log, with nothing else held: the very state of that position. What
+        // was refused is undone a little later.
+        let of_agent = |r: &&Receipt| r.addressee() == &node.agent && r.refused();
+        let mut told = self.ghost.receipts.values().filter(of_agent);
+        let undoes = self.plan.fights
+            || self.rollbacks > 0
+                && (told.next().is_some() || replica.receipts().any(Receipt::refused));
+        let at = replica.cursor().filter(|c| c.head == c.revision && !undoes);
         let expected = at
             .filter(|_| replica.pending_writes() == 0)
             .and_then(|c| self.ghost.digests.get(&(c.epoch, c.revision)).copied());

@@ -97,7 +97,7 @@ impl Plan {
             fights,
             keys: keys(random, fights),
             tables,
-            table_change: if changes { 4 } else { 0 },
+            table_change: if changes { 2 } else { 0 },
             limits,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }

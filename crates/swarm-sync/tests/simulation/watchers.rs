@@ -69,8 +69,8 @@ impl World {
             .collect();
         commits.sort_by_key(|commit| commit.revision);
         for commit in commits {
-            let is_live = self.at_hub(&commit.key).is_live();
-            self.note_life(&commit.key, is_live);
+            self.note_life(&commit.key);
+            self.trace.say(|| format!("{commit:?}"));
             self.hub.log.push(commit);
         }
         self.hub.expired.clear();
@@ -100,7 +100,14 @@ impl World {
         let head = hub.revision();
         let keys = || hub.keyspace().iter_after(None);
         let live = keys().filter(|(_, state)| state.entry().is_live());
-        let lives = live.map(|(key, _)| (key.clone(), None)).collect();
+        let lives = live.map(|(key, state)| {
+            let life = self.hub.lives.get(key).copied().flatten();
+            (
+                key.clone(),
+                life.filter(|life| life.version == state.version()),
+            )
+        });
+        let lives = lives.collect();
         let noted: BTreeSet<(Revision, &Key)> =
             self.hub.log.iter().map(|c| (c.revision, &c.key)).collect();
         let unknown = keys().filter(|(key, state)| !noted.contains(&(state.revision(), *key)));

@@ -156,6 +156,20 @@ impl World {
         }
     }
 
+    /// The last chance for another table: nothing that is written later decides by it. A hub that
+    /// dies now finds it when it comes back.
+    pub(crate) fn change_table_late(&mut self) {
+        if self.table > 0 || self.plan.table_change == 0 {
+            return;
+        }
+        if self.random.chance(500) {
+            return self.change_table();
+        }
+        self.table = 1;
+        self.stats.hit("policy change at a start");
+        self.crash_hub();
+    }
+
     /// The file that holds the policies is another from now on.
     fn change_table(&mut self) {
         self.table = 1;

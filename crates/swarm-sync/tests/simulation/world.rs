@@ -67,7 +67,7 @@ pub(crate) struct HubNode {
     /// What was committed, up to `log_head`.
     pub(crate) log: Vec<Committed>,
     pub(crate) log_head: Revision,
-    /// Nothing is known of a key that was live when the hub started.
+    /// None of a key of which nothing is known: a crash has undone how it was last seen.
     pub(crate) lives: BTreeMap<Key, Option<Life>>,
     /// Keys that this step may have ended, and whether it has for sure.
     pub(crate) expired: BTreeMap<Key, bool>,
