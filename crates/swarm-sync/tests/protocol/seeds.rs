@@ -413,3 +413,75 @@ fn values_that_are_kept_do_not_lose_against_an_earlier_rules_delete() {
         assert_equal(&hub, &[&a, &b]);
     }
 }
+
+#[test]
+fn a_table_changed_while_the_hub_was_down_decides_what_was_kept() {
+    let (mut hub, mut a, mut b) = trio();
+    let mut keep = Policy::new(Pattern::new("*").expect("a pattern"));
+    keep.rule = Some(MergeRule::Causal);
+    hub.govern(vec![keep]);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.cut(&mut hub);
+    b.write("k", put(1));
+    a.mono += Duration::from_millis(5);
+    a.write("k", put(2));
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.policies = std::sync::Arc::default();
+    hub.restart();
+    hub.pass(Duration::from_millis(1));
+    for (agent, session) in [(&mut a, 7), (&mut b, 8)] {
+        agent.session = None;
+        agent.replica.handle_link_down(agent.now());
+        agent.connect(&mut hub, session);
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let state = hub.hub.keyspace().get(&key("k")).expect("known");
+    assert_eq!(state.entry().live_count(), 1);
+    assert_eq!((a.receipts.len(), b.receipts.len()), (0, 1));
+    assert_equal(&hub, &[&a, &b]);
+}
+
+/// The end of the own write comes with the repair that another one calls for, its receipt never.
+#[test]
+fn a_write_that_a_repair_ends_is_not_lost_with_the_hubs_disk() {
+    let mut config = hub_config();
+    config.limits.value_bytes_max = 32;
+    config.limits.receipts_per_message = 1;
+    let mut hub = HubSide::with(config);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    a.connect(&mut hub, 1);
+    b.connect(&mut hub, 2);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let field = |name: &str, value: Value| Operation::PutField(name.to_owned(), value);
+    a.cut(&mut hub);
+    a.write("k", field("x", "x".repeat(100).into()));
+    a.write("k", field("y", 1.into()));
+    a.connect(&mut hub, 3);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |body| {
+        matches!(body, Body::DeltaReply { .. })
+    });
+    b.mono += Duration::from_millis(5);
+    b.write("k", field("y", 2.into()));
+    say(&mut hub, &mut b);
+    hub.settle();
+    let backup = hub.disk.image();
+    say(&mut hub, &mut a);
+    // Both are committed; one receipt fits a message. No update arrives.
+    deliver(&mut hub, &mut a, |body| {
+        matches!(body, Body::Committed { .. } | Body::Receipts { .. })
+    });
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |body| {
+        matches!(body, Body::RepairReply { .. })
+    });
+    assert_eq!(a.receipts.len(), 1, "{:?}", a.receipts);
+    a.cut(&mut hub);
+    hub.disk.restore(backup);
+    hub.restart();
+    a.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a]);
+    let lost = a.receipts.iter().map(|r| r.discarded.field_name());
+    assert_eq!(lost.collect::<Vec<_>>(), [Some("x"), Some("y")]);
+}

@@ -67,7 +67,7 @@ pub(crate) struct HubSide {
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
     config: HubConfig,
-    policies: Arc<Policies>,
+    pub(crate) policies: Arc<Policies>,
     runs: u64,
 }
 
