@@ -27,7 +27,7 @@ impl World {
             self.ghost.receipts.insert(receipt.write.clone(), receipt);
         }
         let account = Account {
-            replaced: self.replaced(|id| self.effective(id)),
+            replaced: self.replaced(|id| self.effective(id) && !self.may_be_lost(id)),
             perhaps: self.replaced(|id| self.effective(id) || self.unknown(id)),
         };
         for id in &ids {
@@ -46,6 +46,13 @@ impl World {
     fn effective(&self, id: &WriteId) -> bool {
         let op = &self.ghost.ops[id];
         self.at_hub(&op.key).context().contains(id) && !self.ghost.refused(id)
+    }
+
+    /// Whether a hub has lost its disk since it deleted or removed for somebody: agents that had heard of
+    /// it may have told the next one that they know of the operation, and not what it covers.
+    fn may_be_lost(&self, id: &WriteId) -> bool {
+        let op = &self.ghost.ops[id];
+        op.at_hub && op.payload.is_none() && self.rollbacks > 0
     }
 
     /// Whether all that anybody can say of the write is that it is not there.
