@@ -213,6 +213,14 @@ pub enum RequestError {
         /// The most allowed.
         limit: u64,
     },
+    /// The hub has as many rounds under way as it can hold.
+    #[error(
+        "the hub has {open} rounds under way and can hold no more: ask again when some have ended"
+    )]
+    TooManyRounds {
+        /// How many are under way.
+        open: u64,
+    },
     /// The position is not of this hub's log.
     #[error(
         "the cursor belongs to another run of the hub ({epoch} is the current one): read everything once, from revision 0"
@@ -289,6 +297,7 @@ impl RequestError {
             Self::NobodyConnected { .. } => "nobody-connected",
             Self::NobodyAnswered { .. } => "nobody-answered",
             Self::TooManyKeys { .. } => "too-many-keys",
+            Self::TooManyRounds { .. } => "too-many-rounds",
             Self::EpochMismatch { .. } => "epoch-mismatch",
             Self::Ahead { .. } => "ahead",
             Self::Unavailable { .. } => "unavailable",

@@ -15,6 +15,12 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Keys one request may name: bounds what a single asker can make the hub hold.
     pub request_keys_max: usize,
+    /// Rounds that may be under way at once. More would only ask the same agents again.
+    pub rounds_max: usize,
+    /// Bytes that the rounds under way may hold: the keys asked for, and who was asked.
+    pub round_bytes_max: usize,
+    /// How long a round may wait for agents: bounds how long it holds what it holds.
+    pub round_deadline_max: Duration,
     /// Largest encoded request, in bytes: it must fit a frame.
     pub request_bytes_max: usize,
     /// How far a stamp may lie ahead of the receiver's clock. More than any real skew between
@@ -36,6 +42,9 @@ impl Default for Limits {
             value_bytes_max: 512 * 1024,
             page_bytes: 256 * 1024,
             request_keys_max: 100_000,
+            rounds_max: 256,
+            round_bytes_max: 64 * 1024 * 1024,
+            round_deadline_max: Duration::from_hours(1),
             request_bytes_max: 768 * 1024,
             drift_max: Duration::from_mins(1),
             outbox_bytes_max: 256 * 1024 * 1024,

@@ -39,7 +39,7 @@ use self::graves::Graves;
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
 use self::merging::Merges;
-use self::round::Round;
+use self::round::Rounds;
 use self::session::Session;
 use self::watch::Watches;
 
@@ -124,8 +124,7 @@ pub struct Hub {
     known: BTreeMap<Writer, Seq>,
     roster: BTreeMap<AgentId, Member>,
     sessions: BTreeMap<SessionId, Session>,
-    rounds: BTreeMap<u64, Round>,
-    next_round: u64,
+    rounds: Rounds,
     /// Fates that wait for their writers.
     receipts: BTreeMap<AgentId, BTreeMap<WriteId, Receipt>>,
     /// Per key, writes that were offered as dead and have never been pushed here.
@@ -219,7 +218,7 @@ impl Hub {
 
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let rounds = self.rounds.values().map(Round::deadline).min();
+        let rounds = self.rounds.deadline();
         if self.table_is_new {
             return Some(Duration::ZERO);
         }
@@ -277,15 +276,9 @@ impl Hub {
                 self.gate.push(HubOutput::Answer { request, answer });
             }
         }
-        for round in std::mem::take(&mut self.rounds).into_values() {
-            if let ReplyTo::Local(request) = round.reply_to() {
-                self.gate.push(HubOutput::Answer {
-                    request,
-                    answer: Err(error.clone()),
-                });
-            }
-        }
-        for waiting in self.watches.drain().collect::<Vec<_>>() {
+        let mut waiting: Vec<_> = self.rounds.drain().collect();
+        waiting.extend(self.watches.drain());
+        for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());
                 self.gate.push(HubOutput::Answer { request, answer });

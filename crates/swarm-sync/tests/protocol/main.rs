@@ -2,6 +2,7 @@
 //! test decides, every message encoded and decoded.
 //!
 //! - `stage`: a hub and agents without a driver
+//! - `hand`: one side at a time
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
 //! - `cursors`: deltas, pages, re-entry
@@ -9,16 +10,19 @@
 //! - `manners`: messages that break the protocol
 //! - `policies`: rules, bounds, lifetimes, merges that a table asks for
 //! - `watching`: what a watcher is told
-//! - `seeds`: schedules that the simulation has found, told by hand
+//! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod commits;
 mod cursors;
 #[path = "../support/disk.rs"]
 mod disk;
 mod fates;
+mod hand;
 mod manners;
 mod policies;
+mod rollbacks;
 mod rounds;
 mod seeds;
 mod stage;
+mod tables;
 mod watching;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Body, Key, Operation, RequestError, RoundId, SyncReport, Value,
+    AgentId, Answer, Ask, Body, Key, Operation, Reply, RequestError, Role, RoundId, SyncReport,
+    Value,
 };
 
-use crate::stage::{HubSide, assert_equal, bodies, key, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, talk, trio};
 
 fn start(hub: &mut HubSide, keys: &[&str], timeout_ms: u64) {
     let keys: Vec<Key> = keys.iter().map(|k| key(k)).collect();
@@ -196,4 +197,79 @@ fn too_many_keys_are_refused() {
     };
     let error = hub.ask(ask).expect("at once").expect_err("over the limit");
     assert_eq!(error.kind(), "too-many-keys");
+}
+
+/// What a round holds is bounded: how many are under way, what they name, and how long they wait.
+#[test]
+fn rounds_are_bounded() {
+    let mut config = hub_config();
+    config.limits.rounds_max = 2;
+    config.limits.round_bytes_max = 4_096;
+    let mut hub = HubSide::with(config);
+    let mut a = AgentSide::new("a");
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    let sync = |keys: &[Key], timeout_ms| Ask::Sync {
+        keys: keys.to_vec().into(),
+        timeout_ms,
+    };
+    let refused = |answer: Option<Reply>| answer.expect("at once").expect_err("refused").kind();
+    let long = "k".repeat(1_000);
+    let many: Vec<Key> = (0..4).map(|n| key(&format!("{long}{n}"))).collect();
+    assert_eq!(refused(hub.ask(sync(&many, None))), "too-many-rounds");
+    let too_long = hub.ask(sync(&[key("k")], Some(u64::MAX)));
+    assert_eq!(refused(too_long), "invalid");
+    assert!(hub.ask(sync(&[key("k")], None)).is_none());
+    assert!(hub.ask(sync(&[key("k")], None)).is_none());
+    assert_eq!(refused(hub.ask(sync(&[key("k")], None))), "too-many-rounds");
+    // Rounds that have ended hold nothing.
+    hub.pass(Duration::from_secs(10));
+    for _ in 0..2 {
+        assert_eq!(refused(hub.take_answer(u64::MAX)), "nobody-answered");
+    }
+    assert!(hub.ask(sync(&[key("k")], None)).is_none());
+    assert!(hub.ask(sync(&[key("k")], None)).is_none());
+}
+
+/// Nobody waits for its report any more, so nobody is waited for either.
+#[test]
+fn a_round_ends_with_the_connection_that_asked_for_it() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    // The push is lost on the way.
+    a.said.clear();
+    let client = hub.connect(9, "client", Role::Client);
+    let ask = Ask::Sync {
+        keys: vec![key("k")].into(),
+        timeout_ms: Some(60_000),
+    };
+    hub.hear(client, Body::Request { request: 1, ask });
+    hub.hub.handle_disconnected(hub.now(), client);
+    hub.settle();
+    assert_eq!(hub.hub.poll_timeout(), None, "the round is still there");
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(
+        hub.value("k"),
+        Some(Value::Int(1)),
+        "what was brought stays"
+    );
+    assert_eq!(b.value("k"), Some(Value::Int(1)));
+}
+
+/// More than a page of answers is not held until the last of them is there.
+#[test]
+fn what_a_round_gathers_is_committed_by_the_page() {
+    let (mut hub, mut a, b) = trio();
+    for n in 0..3 {
+        a.write(&format!("k{n}"), put("x".repeat(200_000)));
+    }
+    a.said.clear();
+    start(&mut hub, &["k0", "k1", "k2"], 1_000);
+    talk(&mut hub, &mut [&mut a]);
+    assert!(report(&mut hub).is_none(), "b has not answered");
+    assert!(hub.value("k0").is_some() && hub.value("k1").is_some());
+    hub.pass(Duration::from_secs(1));
+    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    assert!(report.keys.iter().all(|k| k.changed), "{:?}", report.keys);
+    drop(b);
 }

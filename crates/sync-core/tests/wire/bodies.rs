@@ -432,6 +432,7 @@ fn errors() -> Vec<RequestError> {
             deadline_ms: 1_000,
         },
         RequestError::TooManyKeys { keys: 2, limit: 1 },
+        RequestError::TooManyRounds { open: 2 },
         RequestError::EpochMismatch { epoch: EPOCH },
         RequestError::Ahead {
             head: Revision::new(1),

@@ -89,6 +89,16 @@ pub(super) struct Committed {
     pub(super) conflicts: BTreeMap<Key, u32>,
 }
 
+impl Committed {
+    /// Takes in what a further commit came to.
+    pub(super) fn add(&mut self, other: Self) {
+        self.changed.extend(other.changed);
+        for (key, count) in other.conflicts {
+            *self.conflicts.entry(key).or_default() += count;
+        }
+    }
+}
+
 impl Hub {
     /// Joins one delta into a commit. A write that may not enter is taken out and comes back to its
     /// writer with the reason.

@@ -98,6 +98,7 @@ impl Hub {
         }
         let body = Body::DeltaReply { request, outcome };
         self.send(session, Message::with(body, segments));
+        self.ask_settled(session);
         if next.is_none() {
             self.send_receipts(session);
         }

@@ -26,7 +26,7 @@ impl Hub {
         push: &Push,
     ) -> Result<(), String> {
         // Not settled: whatever it knows may be of another hub. It will push again.
-        if !self.sessions.get(&session).is_some_and(|s| s.settled) {
+        if !self.has_settled(session) {
             return Ok(());
         }
         let Some(writer) = self.session_writer(session, push.incarnation) else {

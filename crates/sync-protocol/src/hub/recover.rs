@@ -7,6 +7,7 @@ use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
 use super::expiry::Expiries;
 use super::graves::Graves;
 use super::merging::Merges;
+use super::round::Rounds;
 use super::watch::Watches;
 use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
@@ -34,8 +35,7 @@ impl HubRecovery {
             known: BTreeMap::new(),
             roster: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            rounds: BTreeMap::new(),
-            next_round: 1,
+            rounds: Rounds::default(),
             receipts: BTreeMap::new(),
             adopted: BTreeMap::new(),
             id_alarms: 0,

@@ -46,6 +46,9 @@ impl Hub {
             }
         }
         self.send(session, Body::OfferAck { offer, index });
+        if self.has_settled(session) {
+            self.ask_settled(session);
+        }
         Ok(())
     }
 }

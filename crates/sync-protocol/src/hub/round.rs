@@ -1,98 +1,25 @@
 //! Full synchronization: ask everyone, gather until complete or the deadline, commit, send the update,
 //! wait until it is confirmed.
 
+mod books;
 mod confirm;
 mod gather;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::message::distinct;
-use sync_core::{AgentId, Body, Digest, Key, Now, RequestError, Revision, RoundId, SessionId};
+use sync_core::{AgentId, Body, Digest, Key, Now, RequestError, RoundId, SessionId};
 
+pub(super) use self::books::Rounds;
 pub(super) use self::gather::ResponseFrame;
 
-use self::gather::Gathered;
+use self::books::{Heard, Round, weight_of};
+use super::commit::Committed;
 use super::{Hub, ReplyTo};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
 const KEYS_PER_PART: usize = 512;
-
-/// A round under way.
-#[derive(Debug)]
-pub(super) struct Round {
-    reply_to: ReplyTo,
-    keys: Vec<Key>,
-    parts: u32,
-    started: Duration,
-    deadline: Duration,
-    /// The members asked, each with what of its answer has arrived.
-    asked: BTreeMap<AgentId, Heard>,
-    gathered: Vec<Gathered>,
-    bytes: u64,
-    /// Set once the gathering is over: what is left is to see the update confirmed.
-    committed: Option<Outcome>,
-}
-
-/// How far one member's answer has arrived.
-#[derive(Debug)]
-struct Heard {
-    /// The connection it was asked through: the answer comes through no other.
-    session: SessionId,
-    /// Frames that count, each once.
-    frames: BTreeSet<(u32, u32)>,
-    /// Per part, how many frames it has.
-    sizes: BTreeMap<u32, u32>,
-    /// It is gone: nothing will follow.
-    lost: bool,
-}
-
-impl Heard {
-    fn nothing(session: SessionId) -> Self {
-        Self {
-            session,
-            frames: BTreeSet::new(),
-            sizes: BTreeMap::new(),
-            lost: false,
-        }
-    }
-
-    fn complete(&self, parts: u32) -> bool {
-        let expected: u64 = self.sizes.values().map(|n| u64::from(*n)).sum();
-        self.sizes.len() as u64 == u64::from(parts) && self.frames.len() as u64 == expected
-    }
-}
-
-#[derive(Debug)]
-struct Outcome {
-    revision: Revision,
-    changed: BTreeSet<Key>,
-    conflicts: BTreeMap<Key, u32>,
-}
-
-impl Round {
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    pub(super) fn reply_to(&self) -> ReplyTo {
-        self.reply_to
-    }
-
-    fn responded(&self) -> impl Iterator<Item = &AgentId> {
-        self.asked
-            .iter()
-            .filter(|(_, h)| h.complete(self.parts))
-            .map(|(agent, _)| agent)
-    }
-
-    fn gathered_all(&self) -> bool {
-        self.asked
-            .values()
-            .all(|h| h.lost || h.complete(self.parts))
-    }
-}
 
 impl Hub {
     /// Starts a round over `keys`.
@@ -104,67 +31,103 @@ impl Hub {
         timeout: Option<Duration>,
     ) {
         let keys = distinct(keys);
-        let (count, limit) = (keys.len(), self.config.limits.request_keys_max);
-        if count > limit {
-            let error = RequestError::TooManyKeys {
-                keys: count as u64,
-                limit: limit as u64,
-            };
+        let connected: Vec<(AgentId, SessionId)> = self.connected_members();
+        let timeout = timeout.unwrap_or(self.config.round_deadline);
+        if let Err(error) = self.check_round(&keys, connected.len(), timeout) {
             return self.reply(reply_to, Err(error));
         }
-        let connected: Vec<(AgentId, SessionId)> = self.connected_members();
-        if connected.is_empty() {
-            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-            return self.reply(reply_to, Err(RequestError::NobodyConnected { roster }));
-        }
-        let number = self.next_round;
-        self.next_round += 1;
-        let round = RoundId {
-            epoch: self.epoch(),
-            number,
-        };
-        let parts = self.ask_members(round, &keys, &connected);
-        self.rounds.insert(
-            number,
-            Round {
-                reply_to,
-                keys,
-                parts,
-                started: now.mono,
-                deadline: now.mono + timeout.unwrap_or(self.config.round_deadline),
-                asked: connected
-                    .into_iter()
-                    .map(|(agent, session)| (agent, Heard::nothing(session)))
-                    .collect(),
-                gathered: Vec::new(),
-                bytes: 0,
-                committed: None,
-            },
-        );
+        let parts = keys.len().div_ceil(KEYS_PER_PART).max(1);
+        let asked = connected.iter();
+        let asked = asked.map(|(agent, session)| (agent.clone(), Heard::nothing(*session)));
+        let number = self.rounds.open(Round {
+            reply_to,
+            keys,
+            parts: u32::try_from(parts).unwrap_or(u32::MAX),
+            started: now.mono,
+            deadline: now.mono + timeout,
+            asked: asked.collect(),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            bytes: 0,
+            brought: Committed::default(),
+            committed: None,
+        });
+        let settled = connected.into_iter().map(|(_, session)| session);
+        let settled: Vec<_> = settled.filter(|s| self.has_settled(*s)).collect();
+        self.ask_in(number, &settled);
     }
 
-    /// Sends the request to every connected member; returns in how many parts.
-    fn ask_members(
-        &mut self,
-        round: RoundId,
+    /// Everything that can be refused is refused before anybody is asked.
+    fn check_round(
+        &self,
         keys: &[Key],
-        connected: &[(AgentId, SessionId)],
-    ) -> u32 {
-        let digests: Vec<(Key, Digest)> = keys
-            .iter()
+        members: usize,
+        timeout: Duration,
+    ) -> Result<(), RequestError> {
+        let limits = &self.config.limits;
+        if keys.len() > limits.request_keys_max {
+            return Err(RequestError::TooManyKeys {
+                keys: keys.len() as u64,
+                limit: limits.request_keys_max as u64,
+            });
+        }
+        if timeout > limits.round_deadline_max {
+            let longest = limits.round_deadline_max.as_secs();
+            let reason = format!(
+                "a round waits {longest} s at most: name a shorter time, and ask again if agents were missing"
+            );
+            return Err(RequestError::Invalid { reason });
+        }
+        if members == 0 {
+            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
+            return Err(RequestError::NobodyConnected { roster });
+        }
+        let open = self.rounds.len();
+        let full = self.rounds.bytes() + weight_of(keys, members) > limits.round_bytes_max;
+        if open >= limits.rounds_max || full {
+            let open = open as u64;
+            return Err(RequestError::TooManyRounds { open });
+        }
+        Ok(())
+    }
+
+    /// Asks connections that have settled. A member is not asked before, as it may not push before
+    /// either: until it has offered all it holds, nobody knows which ends its writes take for granted.
+    fn ask_in(&mut self, number: u64, sessions: &[SessionId]) {
+        let epoch = self.epoch();
+        let Some(round) = self.rounds.get_mut(number) else {
+            return;
+        };
+        for heard in round.asked.values_mut() {
+            heard.asked |= sessions.contains(&heard.session);
+        }
+        let digests = round.keys.iter();
+        let digests: Vec<(Key, Digest)> = digests
             .map(|k| (k.clone(), self.space.entry_digest(k)))
             .collect();
         let mut parts: Vec<&[(Key, Digest)]> = digests.chunks(KEYS_PER_PART).collect();
         if parts.is_empty() {
             parts.push(&[]);
         }
+        let round = RoundId { epoch, number };
         for (part, keys) in (0..).zip(&parts) {
-            for (_, session) in connected {
+            for session in sessions {
                 let keys = List(keys.to_vec());
                 self.send(*session, Body::StateRequest { round, part, keys });
             }
         }
-        u32::try_from(parts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A connection has settled: it is asked in the rounds that wait for it.
+    pub(super) fn ask_settled(&mut self, session: SessionId) {
+        let waiting = self.rounds.iter().filter(|(_, round)| {
+            let mut heard = round.asked.values();
+            round.committed.is_none() && heard.any(|h| h.session == session && !h.asked)
+        });
+        let waiting: Vec<u64> = waiting.map(|(number, _)| number).collect();
+        for number in waiting {
+            self.ask_in(number, &[session]);
+        }
     }
 
     fn connected_members(&self) -> Vec<(AgentId, SessionId)> {
@@ -174,17 +137,25 @@ impl Hub {
             .collect()
     }
 
-    /// A member is gone: rounds do not wait for it.
-    pub(super) fn rounds_lost_member(&mut self, now: Now) {
-        let mut ready = Vec::new();
-        for (number, round) in &mut self.rounds {
+    /// A connection is gone: rounds do not wait for it, and those it asked for are nobody's.
+    pub(super) fn rounds_lost_session(&mut self, now: Now) {
+        let (mut ready, mut ownerless) = (Vec::new(), Vec::new());
+        for (number, round) in self.rounds.iter_mut() {
             for (agent, heard) in &mut round.asked {
                 let session = self.roster.get(agent).and_then(|m| m.session);
                 heard.lost |= session != Some(heard.session);
             }
-            if round.committed.is_none() && round.gathered_all() {
-                ready.push(*number);
+            match round.reply_to {
+                ReplyTo::Remote(asker, _) if !self.sessions.contains_key(&asker) => {
+                    ownerless.push(number);
+                }
+                _ if round.committed.is_none() && round.gathered_all() => ready.push(number),
+                _ => {}
             }
+        }
+        for number in ownerless {
+            self.commit_page(now, number);
+            self.rounds.close(number);
         }
         for number in ready {
             self.close_gathering(now, number);
@@ -195,13 +166,10 @@ impl Hub {
     /// Rounds whose deadline has passed end with what they have.
     pub(super) fn expire_rounds(&mut self, now: Now) {
         let due = self.rounds.iter().filter(|(_, r)| r.deadline <= now.mono);
-        let due: Vec<u64> = due.map(|(number, _)| *number).collect();
+        let due: Vec<u64> = due.map(|(number, _)| number).collect();
         for number in due {
-            if self
-                .rounds
-                .get(&number)
-                .is_some_and(|r| r.committed.is_none())
-            {
+            let round = self.rounds.get(number);
+            if round.is_some_and(|r| r.committed.is_none()) {
                 self.close_gathering(now, number);
             }
             self.end_round(now, number);

@@ -53,14 +53,14 @@ impl Hub {
                 acked: None,
             };
             // What was asked through an earlier connection will not be answered through this one.
-            self.rounds_lost_member(now);
+            self.rounds_lost_session(now);
         }
     }
 
     /// A connection is gone.
     pub fn handle_disconnected(&mut self, now: Now, session: SessionId) {
         self.forget_session(session);
-        self.rounds_lost_member(now);
+        self.rounds_lost_session(now);
     }
 
     /// A message arrived. One that breaks the protocol closes its connection and changes nothing.
@@ -164,6 +164,12 @@ impl Hub {
         {
             member.session = None;
         }
+    }
+
+    /// Whether what a connection brings may be taken for what it is: it holds nothing that this hub
+    /// should know and does not.
+    pub(super) fn has_settled(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|s| s.settled)
     }
 
     /// The writer that a session's own pushes of `incarnation` come from.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sync_core::{AgentId, Answer, Key, KeyReport, Now, Revision, SyncReport};
 
-use super::Outcome;
 use crate::hub::Hub;
+use crate::hub::commit::Committed;
 
 impl Hub {
     /// Ends the rounds whose update everyone who answered has confirmed.
@@ -14,12 +14,12 @@ impl Hub {
             .rounds
             .iter()
             .filter(|(_, round)| {
-                round.committed.as_ref().is_some_and(|outcome| {
+                round.committed.is_some_and(|revision| {
                     let mut waiting = round.responded().filter(|a| !round.asked[*a].lost);
-                    waiting.all(|agent| self.has_acked(agent, outcome.revision))
+                    waiting.all(|agent| self.has_acked(agent, revision))
                 })
             })
-            .map(|(number, _)| *number)
+            .map(|(number, _)| number)
             .collect();
         for number in done {
             self.end_round(now, number);
@@ -37,10 +37,10 @@ impl Hub {
     }
 
     pub(super) fn end_round(&mut self, now: Now, number: u64) {
-        let Some(round) = self.rounds.remove(&number) else {
+        let Some(round) = self.rounds.close(number) else {
             return;
         };
-        let Some(outcome) = &round.committed else {
+        let Some(revision) = round.committed else {
             return;
         };
         let responded: BTreeSet<AgentId> = round.responded().cloned().collect();
@@ -50,34 +50,32 @@ impl Hub {
             .filter(|a| !responded.contains(*a))
             .cloned()
             .collect();
-        let in_step = responded
-            .iter()
-            .filter(|a| self.has_acked(a, outcome.revision));
+        let in_step = responded.iter().filter(|a| self.has_acked(a, revision));
         let elapsed = now.mono.saturating_sub(round.started);
         let report = SyncReport {
             epoch: self.epoch(),
-            revision: outcome.revision,
+            revision,
             keys: round
                 .keys
                 .iter()
-                .map(|key| self.key_report(key, outcome))
+                .map(|key| self.key_report(key, &round.brought))
                 .collect(),
             in_step: in_step.cloned().collect(),
             responded: responded.into_iter().collect(),
             missing,
-            conflicts: outcome.conflicts.values().sum(),
+            conflicts: round.brought.conflicts.values().sum(),
             bytes: round.bytes,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         };
         self.reply(round.reply_to, Ok(Answer::Synced(report)));
     }
 
-    fn key_report(&self, key: &Key, outcome: &Outcome) -> KeyReport {
+    fn key_report(&self, key: &Key, brought: &Committed) -> KeyReport {
         KeyReport {
             key: key.clone(),
             version: self.version_of(key),
-            changed: outcome.changed.contains(key),
-            conflicts: outcome.conflicts.get(key).copied().unwrap_or_default(),
+            changed: brought.changed.contains(key),
+            conflicts: brought.conflicts.get(key).copied().unwrap_or_default(),
         }
     }
 }

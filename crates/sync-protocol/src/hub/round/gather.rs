@@ -1,13 +1,11 @@
 //! The first half of a round: answers come in, and what they brought is committed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use bytes::Bytes;
 use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId};
 
-use super::Outcome;
+use super::books::Frame;
 use crate::hub::Hub;
-use crate::hub::commit::{Commit, Source};
+use crate::hub::commit::{Commit, Committed, Source};
 
 /// One segment of an answer.
 #[derive(Debug)]
@@ -60,93 +58,96 @@ impl Hub {
     ) -> Result<(), String> {
         let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
         let decoded = decoded.map_err(|e| e.to_string())?;
-        let Some(peer) = self.sessions.get(&session) else {
+        if !self.has_settled(session) || frame.round.epoch != self.epoch() {
+            return Ok(());
+        }
+        let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
             return Ok(());
         };
-        let (agent, settled) = (peer.agent.clone(), peer.settled);
         let number = frame.round.number;
-        let of_this_run = frame.round.epoch == self.epoch();
-        let round = self
-            .rounds
-            .get_mut(&number)
-            .filter(|r| of_this_run && r.committed.is_none());
-        let Some(round) = round else {
+        let round = self.rounds.get_mut(number);
+        let Some(round) = round.filter(|r| r.committed.is_none()) else {
             // State is joined whenever it comes, once the sender's position is known to be ours.
-            if settled && of_this_run {
-                self.commit_gathered(now, gather(decoded, &agent));
-            }
+            self.commit_gathered(now, gather(decoded, &agent));
             return Ok(());
         };
         let parts = round.parts;
         let Some(heard) = round.asked.get_mut(&agent) else {
             return Ok(());
         };
-        if frame.part >= parts || frame.index >= frame.frames {
-            return Err("an answer does not fit its round".to_owned());
-        }
-        if !heard.frames.insert((frame.part, frame.index)) {
+        let ResponseFrame {
+            part,
+            index,
+            frames,
+            ..
+        } = frame;
+        let frame = Frame {
+            part,
+            index,
+            frames,
+        };
+        if !heard.hear(parts, frame)? {
             return Ok(());
         }
-        heard.sizes.insert(frame.part, frame.frames);
         round.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
+        round.gathered_bytes += segments.iter().map(Bytes::len).sum::<usize>();
         round.gathered.extend(gather(decoded, &agent));
+        let full = round.gathered_bytes >= self.config.limits.page_bytes;
         if round.gathered_all() {
             self.close_gathering(now, number);
+        } else if full {
+            self.commit_page(now, number);
         }
         Ok(())
     }
 
-    /// The gathering is over: commit what it brought.
-    pub(super) fn close_gathering(&mut self, now: Now, number: u64) {
-        let Some(round) = self.rounds.get_mut(&number) else {
+    /// Commits what a round has gathered so far: its answers may come to more than may be held.
+    pub(super) fn commit_page(&mut self, now: Now, number: u64) {
+        let Some(round) = self.rounds.get_mut(number) else {
             return;
         };
-        if round.responded().next().is_none() {
-            let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
-            let waited = round.deadline.saturating_sub(round.started);
-            let deadline_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-            let reply_to = round.reply_to;
-            let gathered = std::mem::take(&mut round.gathered);
-            self.rounds.remove(&number);
-            self.commit_gathered(now, gathered);
-            let error = RequestError::NobodyAnswered { asked, deadline_ms };
-            return self.reply(reply_to, Err(error));
-        }
         let gathered = std::mem::take(&mut round.gathered);
-        let (changed, conflicts) = self.commit_gathered(now, gathered);
-        let revision = self.revision;
-        if let Some(round) = self.rounds.get_mut(&number) {
-            round.committed = Some(Outcome {
-                revision,
-                changed,
-                conflicts,
-            });
+        round.gathered_bytes = 0;
+        let page = self.commit_gathered(now, gathered);
+        if let Some(round) = self.rounds.get_mut(number) {
+            round.brought.add(page);
         }
-        self.rounds_acked(now);
+    }
+
+    /// The gathering is over: commit what it brought.
+    pub(super) fn close_gathering(&mut self, now: Now, number: u64) {
+        self.commit_page(now, number);
+        let revision = self.revision;
+        let Some(round) = self.rounds.get_mut(number) else {
+            return;
+        };
+        if round.responded().next().is_some() {
+            round.committed = Some(revision);
+            return self.rounds_acked(now);
+        }
+        let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
+        let waited = round.deadline.saturating_sub(round.started);
+        let deadline_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let reply_to = round.reply_to;
+        self.rounds.close(number);
+        let error = RequestError::NobodyAnswered { asked, deadline_ms };
+        self.reply(reply_to, Err(error));
     }
 
     /// Commits gathered state, in as many commits as keep each within a page.
-    fn commit_gathered(
-        &mut self,
-        now: Now,
-        gathered: Vec<Gathered>,
-    ) -> (BTreeSet<Key>, BTreeMap<Key, u32>) {
-        let (mut changed, mut conflicts) = (BTreeSet::new(), BTreeMap::new());
+    fn commit_gathered(&mut self, now: Now, gathered: Vec<Gathered>) -> Committed {
+        let mut brought = Committed::default();
         let page = self.config.limits.page_bytes;
         let (mut commit, mut weight) = (Commit::default(), 0);
         for Gathered { key, delta, source } in gathered {
             weight += delta.writes().map(|(_, w)| w.weight()).sum::<usize>();
             self.admit(&mut commit, now, &key, delta, source);
             if weight >= page {
-                let done = self.finish(std::mem::take(&mut commit), now);
-                changed.extend(done.changed);
-                conflicts.extend(done.conflicts);
+                brought.add(self.finish(std::mem::take(&mut commit), now));
                 weight = 0;
             }
         }
-        let done = self.finish(commit, now);
-        changed.extend(done.changed);
-        conflicts.extend(done.conflicts);
-        (changed, conflicts)
+        brought.add(self.finish(commit, now));
+        brought
     }
 }
