@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use swarm_sync::policy_file::{TEXT_BYTES_MAX, parse_for};
-use swarm_sync::{Merges, Policies, Policy, Ttl};
+use swarm_sync::{History, Merges, Policies, Policy, Ttl};
 
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief_text, or_dash, shorten};
@@ -88,11 +88,17 @@ fn object(policy: &Policy) -> Json {
         "on_concurrent": policy.on_concurrent,
         "merge": policy.merge,
         "durability": policy.durability,
-        "ttl_ms": policy.ttl.map(|ttl| u64::try_from(ttl.after.as_millis()).unwrap_or(u64::MAX)),
+        "ttl_ms": policy.ttl.map(|ttl| millis(ttl.after)),
         "ttl_refresh": policy.ttl.is_some_and(|ttl| ttl.refresh),
         "priority": policy.priority,
         "max_value_bytes": policy.max_value_bytes,
+        "history_commits": policy.history.commits,
+        "history_age_ms": policy.history.age.map(millis),
     })
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A table of policies for people.
@@ -104,6 +110,7 @@ pub(crate) fn table<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Strin
         "lifetime",
         "priority",
         "bytes",
+        "history",
     ];
     let mut table = output::table(&headings);
     for policy in policies {
@@ -114,6 +121,7 @@ pub(crate) fn table<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Strin
             or_dash(policy.ttl.map(lifetime)),
             word(policy.priority),
             or_dash(policy.max_value_bytes),
+            or_dash(history(policy.history)),
         ]);
     }
     table.to_string()
@@ -132,6 +140,14 @@ fn rule(policy: &Policy) -> Option<String> {
 fn lifetime(ttl: Ttl) -> String {
     let renewed = if ttl.refresh { ", renewed" } else { "" };
     format!("{}{renewed}", span(ttl.after))
+}
+
+/// Both bounds in one cell.
+fn history(history: History) -> Option<String> {
+    let commits = history.commits.map(|count| format!("{count} commits"));
+    let age = history.age.map(span);
+    let bounds: Vec<String> = commits.into_iter().chain(age).collect();
+    (!bounds.is_empty()).then(|| bounds.join(", "))
 }
 
 /// In the largest unit that it is a whole number of, as in the file.

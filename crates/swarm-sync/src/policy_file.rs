@@ -12,6 +12,8 @@
 //!     ttl_refresh = true       # counted from the last write
 //!     priority = "high"        # critical, high, medium, low, background
 //!     max_value_bytes = 65536
+//!     history_commits = 100    # kept per key, and for how long, by a hub that records history
+//!     history_age = "30d"
 //!     "#,
 //! )?;
 //! assert_eq!(policies.iter().count(), 1);

@@ -61,7 +61,7 @@ pub use id::{
 pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
 pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};
 pub use pieces::{Piece, Pieces};
-pub use policy::{Flaw, Pattern, Policies, Policy, PolicyError, Priority, Ttl};
+pub use policy::{Flaw, History, Pattern, Policies, Policy, PolicyError, Priority, Ttl};
 pub use receipt::{Reason, Receipt};
 pub use report::{
     Ack, Change, ChangeKind, Delta, HubStatus, KeyReport, MemberStatus, Sibling, Since,

@@ -41,7 +41,7 @@ fn tables() -> Vec<Vec<u8>> {
         "rule = \"causal\"\non_concurrent = \"keep\"",
         "rule = \"custom\"\nmerge = \"max\"\npriority = \"high\"",
         "ttl = \"1h 30m\"\nttl_refresh = true\ndurability = \"hub\"",
-        "max_value_bytes = 65536\nrule = \"register\"",
+        "max_value_bytes = 65536\nhistory_commits = 7\nhistory_age = \"30d\"\nrule = \"register\"",
         "rule = \"unheard of\"\nttl = \"-1\"",
     ];
     let one = |(n, text): (usize, &&str)| format!("[[policy]]\npattern = \"k{n}*\"\n{text}\n");

@@ -16,8 +16,11 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
   durability = "hub"          # memory, disk, hub
   ttl = "7d"                  # a whole number and ms, s, m, h or d
   ttl_refresh = true          # counted from the last write, not the first
-  priority = "high"           # critical, high, medium, low, background
+  priority = "high"           # critical, high, medium, low, background:
+                              # shown everywhere, decides nothing yet
   max_value_bytes = 65536
+  history_commits = 100       # kept per key, and how long, once the hub
+  history_age = "30d"         # records history: today it records none
 Only the pattern is needed; what is left out is as without policies. For each key the most
 specific pattern that matches counts, alone: more characters spelled out, then fewer
 stars. Two that are equally specific and match the same key are refused.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use swarm_sync::{Durability, Key, MergeRule, OnConcurrent, Policies, Policy, Priority};
 
-use super::{list, object, span, word};
+use super::{history, list, object, span, word};
 use crate::output::brief_text;
 
 /// What holds for one key, and why.
@@ -65,6 +65,8 @@ impl<'a> Explanation<'a> {
         });
         let bytes = policy.and_then(|p| p.max_value_bytes);
         let bytes = bytes.map(|bytes| format!("{bytes} bytes"));
+        let history = policy.and_then(|p| history(p.history));
+        let history = history.map(|bounds| format!("{bounds}, once the hub records any"));
         let priority = policy.map_or_else(Priority::default, |policy| policy.priority);
         lines.extend([
             format!(
@@ -79,6 +81,10 @@ impl<'a> Explanation<'a> {
             format!("lifetime       {}", or(ttl, "for ever")),
             format!("priority       {}", word(priority)),
             format!("largest value  {}", or(bytes, "the hub's limit")),
+            format!(
+                "history        {}",
+                or(history, "the hub's bounds, once it records any")
+            ),
         ]);
         lines.join("\n")
     }

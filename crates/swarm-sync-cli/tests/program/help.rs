@@ -107,6 +107,8 @@ fn the_parts_of_policy_have_their_own_help() {
         "ttl_refresh",
         "priority",
         "max_value_bytes",
+        "history_commits",
+        "history_age",
     ] {
         assert!(help.contains(&format!("  {field} = ")), "{field}: {help}");
     }

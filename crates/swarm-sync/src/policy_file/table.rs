@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Durability, Flaw, MergeRule, OnConcurrent, Pattern, Policy, Priority, Ttl};
+use sync_core::{
+    Durability, Flaw, History, MergeRule, OnConcurrent, Pattern, Policy, Priority, Ttl,
+};
 use toml::de::{DeTable, DeValue};
 
 use super::PolicyFileFlaw;
 
 /// What one can say of a pattern.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 11] = [
     "pattern",
     "rule",
     "on_concurrent",
@@ -19,6 +21,8 @@ const FIELDS: [&str; 9] = [
     "ttl_refresh",
     "priority",
     "max_value_bytes",
+    "history_commits",
+    "history_age",
 ];
 
 const RULES: [(&str, MergeRule); 7] = [
@@ -106,6 +110,7 @@ impl Read {
             Flaw::Function => "merge",
             Flaw::Ttl => "ttl",
             Flaw::ValueBytes => "max_value_bytes",
+            Flaw::HistoryAge => "history_age",
             _ => "pattern",
         };
         let other = match flaw {
@@ -197,6 +202,7 @@ struct Said {
     refresh: bool,
     priority: Priority,
     max_value_bytes: Option<u64>,
+    history: History,
 }
 
 impl Said {
@@ -206,12 +212,16 @@ impl Said {
             "on_concurrent" => self.on_concurrent = Some(choice(field, value, &ON_CONCURRENT)?),
             "merge" => self.merge = Some(text(field, value, "f")?.to_owned()),
             "durability" => self.durability = Some(choice(field, value, &DURABILITIES)?),
-            "ttl" => self.ttl = Some(duration(text(field, value, "30s")?)?),
+            "ttl" => self.ttl = Some(duration(field, text(field, value, "30s")?)?),
             "ttl_refresh" => match value {
                 DeValue::Boolean(refresh) => self.refresh = *refresh,
                 _ => return Err(mistyped(field, value, "true or false")),
             },
             "priority" => self.priority = choice(field, value, &PRIORITIES)?,
+            "history_commits" => self.history.commits = Some(commits(field, value)?),
+            "history_age" => {
+                self.history.age = Some(duration(field, text(field, value, "30d")?)?);
+            }
             _ => self.max_value_bytes = Some(bytes(field, value)?),
         }
         Ok(())
@@ -226,6 +236,7 @@ impl Said {
         policy.ttl = self.ttl.map(|after| Ttl { after, refresh });
         policy.priority = self.priority;
         policy.max_value_bytes = self.max_value_bytes;
+        policy.history = self.history;
     }
 }
 
@@ -246,9 +257,24 @@ fn text<'v>(field: &str, value: &'v DeValue<'_>, example: &str) -> Result<&'v st
 }
 
 fn bytes(field: &str, value: &DeValue<'_>) -> Result<u64, String> {
-    let number = value.as_integer();
-    let number = number.and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
-    number.ok_or_else(|| mistyped(field, value, "a number of bytes from 1 on, as in 65536"))
+    let bytes = "a number of bytes from 1 on, as in 65536";
+    whole(value).ok_or_else(|| mistyped(field, value, bytes))
+}
+
+fn commits(field: &str, value: &DeValue<'_>) -> Result<u32, String> {
+    let count = whole(value).and_then(|n| u32::try_from(n).ok());
+    count.ok_or_else(|| {
+        mistyped(
+            field,
+            value,
+            "a number of commits from 0 to 4294967295, as in 100",
+        )
+    })
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 fn choice<T: Copy>(field: &str, value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
@@ -275,7 +301,7 @@ fn mistyped(field: &str, value: &DeValue<'_>, expected: &str) -> String {
 }
 
 /// A number and its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(field: &str, text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
     let millis = UNITS
         .iter()
@@ -283,6 +309,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis));
     millis.map(Duration::from_millis).ok_or_else(|| {
         let text = brief(text);
-        format!("`ttl` cannot be {text:?}; it is a whole number and a unit, as in 500ms, 30s, 5m, 2h or 7d")
+        format!("`{field}` cannot be {text:?}; it is a whole number and a unit, as in 500ms, 30s, 5m, 2h or 7d")
     })
 }

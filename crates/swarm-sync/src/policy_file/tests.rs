@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{Durability, Key, MergeRule, OnConcurrent, Priority};
+use sync_core::{Durability, History, Key, MergeRule, OnConcurrent, Priority};
 use sync_resolve::{Merges, merge_fn};
 
 use super::{TEXT_BYTES_MAX, parse, parse_for};
@@ -31,6 +31,8 @@ fn a_file_says_everything_that_a_policy_can() {
         ttl = "30s"
         ttl_refresh = true
         priority = "high"
+        history_commits = 100
+        history_age = "30d"
         max_value_bytes = 65_536
 
         [[policy]]
@@ -46,8 +48,14 @@ fn a_file_says_everything_that_a_policy_can() {
     let ttl = task.ttl.unwrap();
     assert_eq!((ttl.after, ttl.refresh), (Duration::from_secs(30), true));
     assert_eq!(task.priority, Priority::High);
+    let month = Duration::from_hours(30 * 24);
+    assert_eq!(
+        (task.history.commits, task.history.age),
+        (Some(100), Some(month))
+    );
     assert_eq!(task.max_value_bytes, Some(65_536));
     let rest = of("x");
+    assert_eq!(rest.history, History::default());
     assert_eq!(rest.rule, Some(MergeRule::Lww));
     assert_eq!((rest.ttl, rest.priority), (None, Priority::Medium));
     assert!(parse("").unwrap().is_empty());
@@ -129,6 +137,18 @@ fn each_flaw_has_its_line_and_says_what_to_do() {
         (
             "max_value_bytes = 0",
             "3: `max_value_bytes = 0` would refuse every write",
+        ),
+        (
+            "history_commits = -1",
+            "3: `history_commits` is a number; it takes a number of commits from 0",
+        ),
+        (
+            "history_age = \"long\"",
+            "3: `history_age` cannot be \"long\"; it is a whole number and a unit",
+        ),
+        (
+            "history_age = \"0s\"",
+            "3: `history_age` of 0 would keep nothing",
         ),
         (
             "max_value_bytes = -1",

@@ -189,6 +189,7 @@ fn policy() -> Policy {
         refresh: true,
     });
     policy.max_value_bytes = Some(1 << 20);
+    policy.history.commits = Some(7);
     policy
 }
 

@@ -1,0 +1,71 @@
+//! What makes a table of policies invalid, in sentences.
+
+use thiserror::Error;
+
+use super::{POLICIES_MAX, TABLE_BYTES_MAX};
+
+/// What is wrong with one policy, or with two together.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// A setting of another rule.
+    #[error("`on_concurrent` needs the rule causal; leave it out, or set `rule = \"causal\"`")]
+    OnConcurrent,
+    /// A rule that needs a function.
+    #[error("a custom merge needs `merge`, the name of a function registered at the hub")]
+    NoFunction,
+    /// A function that nothing calls.
+    #[error(
+        "`merge` names a function, but nothing would call it; set `rule = \"custom\"`, or leave it out"
+    )]
+    Function,
+    /// Nothing would live.
+    #[error("a lifetime of 0 would keep nothing; leave `ttl` out to keep values for ever")]
+    Ttl,
+    /// Nothing could be written.
+    #[error("`max_value_bytes = 0` would refuse every write; leave it out for the hub's limit")]
+    ValueBytes,
+    /// Nothing would be kept.
+    #[error(
+        "`history_age` of 0 would keep nothing; set `history_commits = 0` for no history at all"
+    )]
+    HistoryAge,
+    /// The same keys twice.
+    #[error("the pattern {pattern} is there twice; keep one of the two")]
+    Twice {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Neither is more specific.
+    #[error(
+        "{pattern} and {other} both match {example:?} and neither is more specific; make one more specific, or add a policy for what both match"
+    )]
+    Tie {
+        /// This pattern.
+        pattern: String,
+        /// The earlier one.
+        other: String,
+        /// A key that both match.
+        example: String,
+    },
+    /// More than a table holds.
+    #[error("the table holds more than {POLICIES_MAX} policies; use wider patterns")]
+    TooMany,
+    /// More than a message holds.
+    #[error("the table takes {bytes} bytes; the limit is {TABLE_BYTES_MAX}: use fewer policies")]
+    TooLarge {
+        /// Its encoded size.
+        bytes: usize,
+    },
+}
+
+/// A table that is not valid; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("policy {}: {flaw}", index + 1)]
+#[expect(clippy::exhaustive_structs, reason = "where and what")]
+pub struct PolicyError {
+    /// Which policy, counted from 0 in the order given.
+    pub index: usize,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+}

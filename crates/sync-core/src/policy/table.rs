@@ -1,0 +1,223 @@
+//! The table of a swarm: checked as a whole, asked for one key.
+
+use super::{Flaw, Policy, PolicyError};
+use crate::codec::{self, List};
+use crate::id::Key;
+
+/// Policies in one table. Each is looked at for every key that no earlier one matches.
+pub const POLICIES_MAX: usize = 512;
+
+/// A table's size in bytes: it travels in one message.
+pub const TABLE_BYTES_MAX: usize = 256 * 1024;
+
+/// The table of a swarm. For a key the most specific pattern that matches it counts, alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// The most specific first.
+    ordered: Vec<Policy>,
+    fingerprint: u64,
+}
+
+impl Policies {
+    /// Checks a table as a whole. O(n²) in the number of policies.
+    pub fn new(policies: Vec<Policy>) -> Result<Self, PolicyError> {
+        if policies.len() > POLICIES_MAX {
+            let flaw = Flaw::TooMany;
+            return Err(PolicyError {
+                index: POLICIES_MAX,
+                flaw,
+            });
+        }
+        for (index, policy) in policies.iter().enumerate() {
+            policy.check().map_err(|flaw| PolicyError { index, flaw })?;
+            for other in &policies[..index] {
+                clash(policy, other).map_err(|flaw| PolicyError { index, flaw })?;
+            }
+        }
+        let mut ordered = policies;
+        ordered.sort_by(|a, b| {
+            let by_pattern = |p: &Policy| p.pattern.specificity();
+            by_pattern(b)
+                .cmp(&by_pattern(a))
+                .then_with(|| a.pattern.cmp(&b.pattern))
+        });
+        let bytes = codec::to_bytes(&List(ordered.clone()));
+        if bytes.len() > TABLE_BYTES_MAX {
+            let (index, flaw) = (ordered.len() - 1, Flaw::TooLarge { bytes: bytes.len() });
+            return Err(PolicyError { index, flaw });
+        }
+        let fingerprint = if ordered.is_empty() {
+            0
+        } else {
+            fingerprint(&bytes)
+        };
+        Ok(Self {
+            ordered,
+            fingerprint,
+        })
+    }
+
+    /// What holds for a key. O(policies · length of the key).
+    pub fn of(&self, key: &Key) -> Option<&Policy> {
+        self.matching(key).next()
+    }
+
+    /// Every policy whose pattern matches, the one that counts first.
+    pub fn matching(&self, key: &Key) -> impl Iterator<Item = &Policy> {
+        self.ordered
+            .iter()
+            .filter(|p| p.pattern.matches(key.as_str()))
+    }
+
+    /// All of them, the most specific first.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.ordered.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ordered.is_empty()
+    }
+
+    /// Equal for equal tables, on every machine; 0 for an empty one.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The policies, to send or store them.
+    pub fn to_list(&self) -> List<Policy> {
+        List(self.ordered.clone())
+    }
+}
+
+fn clash(policy: &Policy, earlier: &Policy) -> Result<(), Flaw> {
+    let (pattern, other) = (&policy.pattern, &earlier.pattern);
+    if pattern == other {
+        let pattern = pattern.to_string();
+        return Err(Flaw::Twice { pattern });
+    }
+    if pattern.specificity() != other.specificity() {
+        return Ok(());
+    }
+    pattern.common_key(other).map_or(Ok(()), |example| {
+        Err(Flaw::Tie {
+            pattern: pattern.to_string(),
+            other: other.to_string(),
+            example,
+        })
+    })
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    use std::hash::Hasher;
+
+    let mut hasher = siphasher::sip::SipHasher24::new_with_keys(0, 0);
+    hasher.write(bytes);
+    // 0 says that there is no table.
+    hasher.finish().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::policy::{Pattern, Ttl};
+    use crate::resolver::{MergeRule, OnConcurrent};
+
+    fn policy(pattern: &str) -> Policy {
+        Policy::new(Pattern::new(pattern).unwrap())
+    }
+
+    fn counts(policies: &Policies, key: &str) -> Option<String> {
+        let policy = policies.of(&Key::new(key).unwrap())?;
+        Some(policy.pattern.to_string())
+    }
+
+    #[test]
+    fn the_most_specific_pattern_counts() {
+        let patterns = ["*", "task_*", "task_?", "task_7", "*_log"];
+        let table = Policies::new(patterns.map(policy).into()).unwrap();
+        let cases = [
+            ("x", "*"),
+            ("task_7", "task_7"),
+            ("task_8", "task_?"),
+            ("task_88", "task_*"),
+            ("task_log", "task_*"),
+            ("my_log", "*_log"),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(counts(&table, key).as_deref(), Some(expected), "{key}");
+        }
+        let key = Key::new("task_7").unwrap();
+        let order = table.matching(&key);
+        let order: Vec<String> = order.map(|p| p.pattern.to_string()).collect();
+        assert_eq!(order, ["task_7", "task_?", "task_*", "*"]);
+        assert_eq!(counts(&Policies::default(), "x"), None);
+    }
+
+    #[test]
+    fn equally_specific_patterns_must_not_meet() {
+        let meet = Policies::new(vec![policy("z*"), policy("a*"), policy("*b")]).unwrap_err();
+        assert_eq!(meet.index, 2);
+        let Flaw::Tie {
+            pattern,
+            other,
+            example,
+        } = meet.flaw
+        else {
+            panic!("{meet}")
+        };
+        assert_eq!((&*pattern, &*other), ("*b", "z*"));
+        assert!(policy("z*").pattern.matches(&example) && policy("*b").pattern.matches(&example));
+        assert!(Policies::new(vec![policy("a*"), policy("b*")]).is_ok());
+        let twice = Policies::new(vec![policy("a*"), policy("a*")]).unwrap_err();
+        assert!(matches!(twice.flaw, Flaw::Twice { .. }));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let flawed = |change: fn(&mut Policy)| {
+            let mut policy = policy("*");
+            change(&mut policy);
+            Policies::new(vec![policy]).unwrap_err().flaw
+        };
+        let custom = Some(MergeRule::Custom);
+        assert_eq!(
+            flawed(|p| p.on_concurrent = Some(OnConcurrent::Keep)),
+            Flaw::OnConcurrent
+        );
+        assert_eq!(
+            flawed(|p| p.rule = Some(MergeRule::Custom)),
+            Flaw::NoFunction
+        );
+        assert_eq!(flawed(|p| p.merge = Some("f".to_owned())), Flaw::Function);
+        assert_eq!(flawed(|p| p.max_value_bytes = Some(0)), Flaw::ValueBytes);
+        let age = Some(Duration::ZERO);
+        let mut forgetful = policy("*");
+        forgetful.history.age = age;
+        let error = Policies::new(vec![forgetful]).unwrap_err();
+        assert_eq!(error.flaw, Flaw::HistoryAge);
+        let ttl = Ttl {
+            after: Duration::ZERO,
+            refresh: false,
+        };
+        let mut kept = policy("*");
+        kept.ttl = Some(ttl);
+        assert_eq!(Policies::new(vec![kept]).unwrap_err().flaw, Flaw::Ttl);
+        let mut merged = policy("*");
+        (merged.rule, merged.merge) = (custom, Some("f".to_owned()));
+        assert!(Policies::new(vec![merged]).is_ok());
+    }
+
+    #[test]
+    fn equal_tables_have_equal_fingerprints() {
+        let table = |patterns: &[&str]| {
+            let policies = patterns.iter().map(|p| policy(p)).collect();
+            Policies::new(policies).unwrap().fingerprint()
+        };
+        assert_eq!(table(&["a", "b*"]), table(&["b*", "a"]));
+        assert_ne!(table(&["a", "b*"]), table(&["a"]));
+        assert_eq!(table(&[]), 0);
+    }
+}
