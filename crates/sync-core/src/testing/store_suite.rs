@@ -69,6 +69,7 @@ use bytes::Bytes;
 
 use crate::id::SwarmId;
 use crate::store::{Batch, Row, RowOp, Store};
+use crate::testing::numbers::Numbers;
 
 pub use batches::{
     a_group_commits_all_its_batches_in_order, a_later_op_on_a_key_wins,
@@ -195,32 +196,4 @@ fn assert_rows(found: &[Row], expected: &[Row], what: &str) {
         );
     }
     assert_eq!(found.len(), expected.len(), "{what}: number of rows");
-}
-
-/// Seeded numbers (splitmix64): a failing run can be repeated.
-#[derive(Debug)]
-struct Numbers(u64);
-
-impl Numbers {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`.
-    fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit).unwrap();
-        usize::try_from(self.next() % limit).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
 }
