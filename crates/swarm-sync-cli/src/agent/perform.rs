@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use swarm_sync::{Agent, Durability, Key, Policies, RequestError, Since};
+use swarm_sync::{Agent, Durability, Key, Operation, Policies, RequestError, Since, Value};
 
 use crate::policies::{self, Explanation};
 
@@ -29,29 +29,11 @@ pub(super) async fn perform(
             key,
             operation,
             metadata,
-        } => {
-            let ack = agent.write(key, operation, metadata).await?;
-            let mut answer = fields(&ack)?;
-            if ack.write_id.is_none() {
-                // As this replica sees it; another may hold what it does not show.
-                answer.insert("nothing_to_do".to_owned(), true.into());
-            }
-            Ok(answer)
-        }
+        } => write(agent, key, operation, metadata).await,
         Request::Get(key) => get(agent, key).await,
         Request::Version(key) => version(agent, key).await,
-        Request::Keys(pattern) => {
-            let keys = agent.keys(&pattern).await?;
-            Ok(object(json!({ "keys": keys })))
-        }
-        Request::Cursor => {
-            let cursor = agent.cursor().await?;
-            Ok(object(json!({
-                "epoch": cursor.map(|c| c.epoch),
-                "revision": cursor.map(|c| c.revision),
-                "head": cursor.map(|c| c.head),
-            })))
-        }
+        Request::Keys(pattern) => Ok(object(json!({ "keys": agent.keys(&pattern).await? }))),
+        Request::Cursor => cursor(agent).await,
         Request::Delta(since) => delta(agent, since).await,
         Request::Sync { keys, timeout } => fields(&agent.sync(&keys, timeout).await?),
         Request::Clear(key) => {
@@ -63,23 +45,8 @@ pub(super) async fn perform(
             agent.wait_in_step(timeout.unwrap_or(WAIT)).await?;
             Ok(Fields::new())
         }
-        Request::Online(online) => {
-            if online {
-                agent.go_online().await?;
-            } else {
-                agent.go_offline().await?;
-            }
-            Ok(object(json!({ "online": online })))
-        }
-        Request::Digest => {
-            let replica = agent.state().await?.replica;
-            Ok(object(json!({
-                "digest": replica.digest,
-                "keys": replica.keys,
-                "pending_writes": replica.pending_writes,
-                "revision": replica.cursor.map(|c| c.revision),
-            })))
-        }
+        Request::Online(online) => connect(agent, online).await,
+        Request::Digest => digest(agent).await,
         Request::Status => fields(&agent.state().await?),
         Request::Receipts(forget) => receipts(agent, forget).await,
         Request::Policies => {
@@ -90,6 +57,49 @@ pub(super) async fn perform(
         // The caller's: it has the watches, and ends the loop.
         Request::Watch { .. } | Request::Unwatch(_) | Request::Quit => Ok(Fields::new()),
     }
+}
+
+async fn write(
+    agent: &Agent,
+    key: Key,
+    operation: Operation,
+    metadata: Option<Value>,
+) -> Result<Fields, Refused> {
+    let ack = agent.write(key, operation, metadata).await?;
+    let mut answer = fields(&ack)?;
+    if ack.write_id.is_none() {
+        // As this replica sees it; another may hold what it does not show.
+        answer.insert("nothing_to_do".to_owned(), true.into());
+    }
+    Ok(answer)
+}
+
+async fn cursor(agent: &Agent) -> Result<Fields, Refused> {
+    let cursor = agent.cursor().await?;
+    Ok(object(json!({
+        "epoch": cursor.map(|c| c.epoch),
+        "revision": cursor.map(|c| c.revision),
+        "head": cursor.map(|c| c.head),
+    })))
+}
+
+async fn connect(agent: &Agent, online: bool) -> Result<Fields, Refused> {
+    if online {
+        agent.go_online().await?;
+    } else {
+        agent.go_offline().await?;
+    }
+    Ok(object(json!({ "online": online })))
+}
+
+async fn digest(agent: &Agent) -> Result<Fields, Refused> {
+    let replica = agent.state().await?.replica;
+    Ok(object(json!({
+        "digest": replica.digest,
+        "keys": replica.keys,
+        "pending_writes": replica.pending_writes,
+        "revision": replica.cursor.map(|c| c.revision),
+    })))
 }
 
 async fn get(agent: &Agent, key: Key) -> Result<Fields, Refused> {
