@@ -2,6 +2,7 @@
 //! demonstration and the replay of a git history. It holds no logic: what it does is the library's.
 
 mod agent;
+mod checks;
 mod cli;
 mod completions;
 mod data;

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use crate::checks::Checks;
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -44,7 +44,7 @@ pub(super) struct Facts {
     pub(super) counter_value: Option<Json>,
     pub(super) set_value: Option<Json>,
     pub(super) agents: Vec<AgentFacts>,
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Checks,
     /// What stopped the demo before its end.
     pub(super) error: Option<String>,
     /// Where the data and logs of every process are, if they were kept.
@@ -83,17 +83,9 @@ pub(super) struct KeyFacts {
     pub(super) conflicts: u64,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Check {
-    #[serde(rename = "check")]
-    what: &'static str,
-    ok: bool,
-    result: String,
-}
-
 impl Facts {
     pub(super) fn check(&mut self, what: &'static str, ok: bool, result: String) {
-        self.checks.push(Check { what, ok, result });
+        self.checks.add(what, ok, result);
     }
 
     pub(super) fn finish(&mut self, elapsed: Duration) {
@@ -101,7 +93,7 @@ impl Facts {
         self.ok = self.error.is_none()
             && self.converged
             && self.survived_hub_kill
-            && self.checks.iter().all(|check| check.ok);
+            && self.checks.all_hold();
     }
 
     /// The directory stays; returns where it is.
@@ -117,12 +109,7 @@ impl Facts {
 
     pub(super) fn print(&self) -> io::Result<()> {
         output::line("A hub and six agents: a process and a directory each, TCP on loopback.\n")?;
-        let mut checks = output::table(&["check", "result", ""]);
-        for check in &self.checks {
-            let (name, result) = (Cell::new(check.what), Cell::new(&check.result));
-            checks.add_row([name, result, output::verdict(check.ok)]);
-        }
-        output::line(&checks.to_string())?;
+        output::line(&self.checks.table().to_string())?;
         if !self.agents.is_empty() {
             let mut agents = output::table(&["agent", "keys", "revision", "its own digest"]);
             for agent in &self.agents {
@@ -135,11 +122,9 @@ impl Facts {
     }
 
     fn print_verdict(&self) -> io::Result<()> {
-        let held = self.checks.iter().filter(|check| check.ok).count();
-        let (all, ms) = (self.checks.len(), self.elapsed_ms);
-        let so_far = format!("\n{held} of {all} checks hold, in {ms} ms");
+        let so_far = self.checks.summary(self.elapsed_ms);
         let stopped = self.error.as_ref().map_or("", |_| "; then it stopped");
-        output::line(&format!("{so_far}{stopped}."))?;
+        output::line(&format!("\n{so_far}{stopped}."))?;
         if let Some(error) = &self.error {
             output::complain(&format!("the demo stopped: {error}"));
         }

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use comfy_table::Cell;
 use serde::Serialize;
 use serde_json::Value as Json;
 use swarm_sync::{Key, Reason, Receipt, WriteId};
 
+use crate::checks::Checks;
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -51,7 +51,7 @@ pub(super) struct Report {
     /// The hub's at the end.
     pub(super) digest: String,
     pub(super) revision: u64,
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Checks,
     pub(super) members: Vec<MemberFacts>,
     /// Every write that lost.
     pub(super) lost: Vec<Lost>,
@@ -80,14 +80,6 @@ pub(super) struct Lost {
     /// What the winner wrote; null for a delete.
     winner_value: Option<Json>,
     sentence: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Check {
-    #[serde(rename = "check")]
-    what: &'static str,
-    ok: bool,
-    result: String,
 }
 
 impl Lost {
@@ -153,7 +145,7 @@ fn brief(value: Option<&Json>) -> String {
 
 impl Report {
     pub(super) fn check(&mut self, what: &'static str, ok: bool, result: String) {
-        self.checks.push(Check { what, ok, result });
+        self.checks.add(what, ok, result);
     }
 
     /// What all replicas have to pass, with what one of the others shows.
@@ -174,7 +166,7 @@ impl Report {
     pub(super) fn finish(&mut self, elapsed: Duration) {
         self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.peak_memory_bytes = peak_memory();
-        self.ok = !self.checks.is_empty() && self.checks.iter().all(|check| check.ok);
+        self.ok = !self.checks.is_empty() && self.checks.all_hold();
     }
 
     pub(super) fn to_json(&self) -> Result<String, Failure> {
@@ -187,21 +179,14 @@ impl Report {
             facts.add_row([name.to_owned(), output::visible(&fact)]);
         }
         output::line(&facts.to_string())?;
-        let mut checks = output::table(&["check", "result", ""]);
-        for check in &self.checks {
-            let (name, result) = (Cell::new(check.what), output::visible(&check.result));
-            checks.add_row([name, Cell::new(result), output::verdict(check.ok)]);
-        }
-        output::line(&format!("\n{checks}"))?;
+        output::line(&format!("\n{}", self.checks.table()))?;
         if !self.lost.is_empty() {
             output::line("\nWrites that lost, each with its winner:")?;
         }
         for lost in &self.lost {
             output::line(&format!("  {}", output::visible(&lost.line())))?;
         }
-        let held = self.checks.iter().filter(|check| check.ok).count();
-        let (all, ms) = (self.checks.len(), self.elapsed_ms);
-        output::line(&format!("\n{held} of {all} checks hold, in {ms} ms."))
+        output::line(&format!("\n{}.", self.checks.summary(self.elapsed_ms)))
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -298,10 +283,9 @@ mod tests {
         report.check_all("equal", 1, Some(&planted));
         report.finish(Duration::ZERO);
         assert!(!report.ok);
-        let result = &report.checks[1].result;
         assert_eq!(
-            result,
-            "1 of 2; 1 paths differ: \"a\" is missing, git has it"
+            report.checks.last_result(),
+            Some("1 of 2; 1 paths differ: \"a\" is missing, git has it")
         );
     }
 }
