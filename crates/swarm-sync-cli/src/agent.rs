@@ -34,7 +34,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let place = ["agents", args.swarm.as_str(), args.id.as_str()];
+    let place = ["agents", args.at.swarm.as_str(), args.id.as_str()];
     let data = Data::open(&args.data, &place).await?;
     let agent = match start(&args, &data).await {
         Ok(agent) => agent,
@@ -53,10 +53,10 @@ pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
 }
 
 async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
-    data.refuse_other_swarms(&args.swarm).await?;
-    let link = TcpLink::new(&args.hub, LinkOptions::default());
+    data.refuse_other_swarms(&args.at.swarm).await?;
+    let link = TcpLink::new(&args.at.hub, LinkOptions::default());
     let mut builder = Agent::builder(args.id.as_str(), link)
-        .swarm(args.swarm.as_str())
+        .swarm(args.at.swarm.as_str())
         .store(data.store.clone());
     if args.offline {
         builder = builder.offline();
@@ -78,7 +78,7 @@ async fn watch(
     data: &Data,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
-    let (id, swarm, hub, data) = (&args.id, &args.swarm, &args.hub, data.describe());
+    let (id, swarm, hub, data) = (&args.id, &args.at.swarm, &args.at.hub, data.describe());
     output::line(&format!(
         "agent {id} of the swarm {swarm}, state in {data}, keeps in step with {hub}; \
          Ctrl-C stops it\nto drive it, start it with --json and write JSON lines to it"
@@ -228,9 +228,9 @@ async fn ready(args: &AgentArgs, agent: &Agent, data: &Data) -> Result<String, F
     })?;
     let fields = answer::object(json!({
         "id": args.id,
-        "swarm": args.swarm,
+        "swarm": args.at.swarm,
         "incarnation": agent.incarnation(),
-        "hub": args.hub,
+        "hub": args.at.hub,
         "data": data.directory.as_ref().map(|d| d.display().to_string()),
         "pid": std::process::id(),
         "keys": state.replica.keys,

@@ -199,8 +199,9 @@ pub(crate) struct DataArgs {
     pub(crate) memory: bool,
 }
 
+/// What everybody who speaks to a hub has to know.
 #[derive(Debug, Args)]
-pub(crate) struct HubArgs {
+pub(crate) struct SwarmArgs {
     /// Address of the hub.
     #[arg(
         long,
@@ -210,7 +211,7 @@ pub(crate) struct HubArgs {
         value_parser = address
     )]
     pub(crate) hub: String,
-    /// Swarm to speak to.
+    /// Name of the swarm.
     #[arg(
         long,
         value_name = "NAME",
@@ -218,6 +219,12 @@ pub(crate) struct HubArgs {
         default_value = "default"
     )]
     pub(crate) swarm: SwarmId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubArgs {
+    #[command(flatten)]
+    pub(crate) at: SwarmArgs,
     /// Seconds to wait for an answer.
     #[arg(
         long,

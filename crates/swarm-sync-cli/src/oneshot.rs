@@ -116,7 +116,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     if args.hub.json {
         return print(&status);
     }
-    print_status(&args.hub.hub, &status)
+    print_status(&args.hub.at.hub, &status)
 }
 
 /// Commands on keys other than reading, writing and adding.
@@ -142,8 +142,8 @@ async fn connect(args: &HubArgs) -> Result<Client, Failure> {
 }
 
 async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
-    let link = TcpLink::new(&args.hub, LinkOptions::default());
-    Ok(Client::connect(&link, args.swarm.clone(), name()?, timeout).await?)
+    let link = TcpLink::new(&args.at.hub, LinkOptions::default());
+    Ok(Client::connect(&link, args.at.swarm.clone(), name()?, timeout).await?)
 }
 
 fn name() -> Result<AgentId, Failure> {
@@ -151,7 +151,7 @@ fn name() -> Result<AgentId, Failure> {
 }
 
 fn absent(args: &GetArgs) -> Result<(), Failure> {
-    let (key, swarm) = (&args.key, &args.hub.swarm);
+    let (key, swarm) = (&args.key, &args.hub.at.swarm);
     let shown = shorten(key.as_str());
     output::complain(&format!(
         "the key {shown:?} holds no value in the swarm {swarm}"

@@ -1,10 +1,9 @@
 //! The arguments of `agent`.
 
 use clap::Args;
-use swarm_sync::{AgentId, SwarmId};
+use swarm_sync::AgentId;
 
-use super::DataArgs;
-use super::parse::address;
+use super::{DataArgs, SwarmArgs};
 
 pub(super) const HELP: &str = r#"One JSON object per line in, one per line out with the same "id":
   {"id":1,"op":"set","key":"k","value":{"any":"JSON"}}     also "metadata":{…}
@@ -25,14 +24,15 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":16,"op":"clear","key":"k"}                         or "all":true
   {"id":17,"op":"receipts","take":true}                    own writes that lost, and forget them
   {"id":18,"op":"quit"}                                    so does the end of stdin
-Writes are answered once they are on disk, with or without a hub. A map
+The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
-follows), reload (everything follows anew) and watch-end. If its store fails, what was asked and not done gets an error, the last line is stopped, and
-the exit code 4. A line takes at most 4 MiB. At the end, own writes get 2 s to reach a
-hub that is there; what does not reach it waits on disk for the next start. SIGINT,
-SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.
+follows), reload (everything follows anew) and watch-end. If its store fails, what was
+asked and not done gets an error, the last line is stopped, and the exit code 4. A line
+takes at most 4 MiB. At the end, own writes get 2 s to reach a hub that is there; what
+does not reach it waits on disk for the next start. SIGINT, SIGTERM and SIGHUP stop it
+in an orderly way, SIGHUP not under nohup.
 An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
 
 Examples:
@@ -43,23 +43,8 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
-    /// Address of the hub. It need not be there yet.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "SWARM_SYNC_HUB",
-        default_value = "127.0.0.1:7420",
-        value_parser = address
-    )]
-    pub(crate) hub: String,
-    /// Swarm it belongs to.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "SWARM_SYNC_SWARM",
-        default_value = "default"
-    )]
-    pub(crate) swarm: SwarmId,
+    #[command(flatten)]
+    pub(crate) at: SwarmArgs,
     /// Its name, of which there is one in a swarm.
     #[arg(
         long,

@@ -29,7 +29,7 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
 
 async fn show(hub: &HubArgs) -> Result<(), Failure> {
     let held = at_hub(hub).await?;
-    print_all(&held, hub.json, &format!("in force at {}", hub.hub))
+    print_all(&held, hub.json, &format!("in force at {}", hub.at.hub))
 }
 
 async fn reload(hub: &HubArgs) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ async fn reload(hub: &HubArgs) -> Result<(), Failure> {
         let message = format!("{error}; the policies in force stay as they are");
         Failure::new(Failure::from(error.clone()).code(), error.kind(), message)
     })?;
-    print_all(&now, hub.json, &format!("now in force at {}", hub.hub))
+    print_all(&now, hub.json, &format!("now in force at {}", hub.at.hub))
 }
 
 async fn explain(args: ExplainArgs) -> Result<(), Failure> {

@@ -30,8 +30,8 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     };
     // From a position of its own, so that a connection lost before the first answer loses nothing.
     let from = args.from.unwrap_or(Since::Cursor(here));
-    let link = Arc::new(TcpLink::new(&args.hub.hub, LinkOptions::default()));
-    let (swarm, pattern) = (args.hub.swarm.clone(), args.pattern.clone());
+    let link = Arc::new(TcpLink::new(&args.hub.at.hub, LinkOptions::default()));
+    let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
     let watch = Client::watch(link, swarm, name()?, pattern, Some(from));
     let mut follower = Follower::new(watch, Some(from));
     let (json, count) = (args.hub.json, args.count);
