@@ -96,22 +96,21 @@ fn the_parts_of_policy_have_their_own_help() {
         assert!(help.contains(&example), "{help}");
         assert!(help.contains("Exit codes:"), "{help}");
     }
+}
+
+/// The fields are those that the reader of such files names: a new one is not forgotten here.
+#[test]
+fn policy_explains_every_field_that_a_file_may_hold() {
+    let error = swarm_sync::policy_file::parse("[[policy]]\npattern = \"a\"\nno_such_field = 1\n");
+    let sentence = error.expect_err("no such field").flaws[0].reason.clone();
+    let (_, fields) = sentence
+        .split_once("; the fields are ")
+        .expect("they are named");
     let help = stdout(&run(&["policy", "--help"]));
-    for field in [
-        "pattern",
-        "rule",
-        "on_concurrent",
-        "merge",
-        "durability",
-        "ttl",
-        "ttl_refresh",
-        "priority",
-        "max_value_bytes",
-        "history_commits",
-        "history_age",
-    ] {
+    for field in fields.split(", ") {
         assert!(help.contains(&format!("  {field} = ")), "{field}: {help}");
     }
+    assert!(fields.split(", ").count() >= 9, "{sentence}");
 }
 
 #[test]
