@@ -11,16 +11,14 @@ use std::time::Instant;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{PATIENCE, Place, program, stderr, stdout};
+use crate::support::{NO_HUB, PATIENCE, Place, agent_args, program, stderr, stdout};
 #[cfg(target_os = "linux")]
 use crate::support::{Process, SMALL_DISK, program_after};
 
 /// Runs an agent on these lines, then the end of its input.
 fn fed(hub: &str, data: &std::path::Path, lines: &[Json], more: &[&str]) -> (Vec<String>, String) {
     let data = data.to_string_lossy();
-    let args = [
-        "agent", "--json", "--hub", hub, "--id", "fed", "--data", &data,
-    ];
+    let args = agent_args(hub, "fed", &data);
     let mut child = program(&[&args, more].concat())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -61,10 +59,10 @@ fn writes_that_reach_no_hub_are_counted() {
     let place = Place::new();
     let set = |key: &str| json!({"op": "set", "key": key, "value": 1});
     let (data, two) = (place.path("fed"), [set("a"), set("b")]);
-    let (_, log) = fed("127.0.0.1:1", &data, &two, &["--offline"]);
+    let (_, log) = fed(NO_HUB, &data, &two, &["--offline"]);
     assert!(log.contains("2 writes wait on disk for the hub"), "{log}");
     let started = Instant::now();
-    let (lines, log) = fed("127.0.0.1:1", &data, &[set("c")], &[]);
+    let (lines, log) = fed(NO_HUB, &data, &[set("c")], &[]);
     assert!(lines[0].contains("\"pending_writes\":2"), "{lines:?}");
     assert!(log.contains("3 writes wait on disk for the hub"), "{log}");
     assert!(started.elapsed() < PATIENCE / 4, "no hub is waited for");
@@ -75,16 +73,7 @@ fn writes_that_reach_no_hub_are_counted() {
 fn on_a_small_disk(place: &Place) -> Process {
     let data = place.path("a");
     let data = data.to_string_lossy();
-    let args = [
-        "agent",
-        "--json",
-        "--hub",
-        "127.0.0.1:1",
-        "--id",
-        "a",
-        "--data",
-        &data,
-    ];
+    let args = agent_args(NO_HUB, "a", &data);
     let agent = Process::spawn(program_after(SMALL_DISK, &args));
     assert_eq!(agent.json()["event"], "ready");
     agent

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Place, until};
+use crate::support::{Agent, NO_HUB, Place, until};
 
 #[test]
 fn writes_answer_with_their_id_and_durability() {
@@ -277,7 +277,7 @@ fn the_id_may_be_any_json_and_is_null_if_missing() {
 fn writes_start_in_order_and_slow_requests_hold_up_nobody() {
     let place = Place::new();
     // Nobody there: a flush to the hub waits.
-    let mut agent = Agent::start("127.0.0.1:1", "agent-1", &place.path("agent-1"));
+    let mut agent = Agent::start(NO_HUB, "agent-1", &place.path("agent-1"));
     agent
         .process
         .send(br#"{"id":0,"op":"set","key":"k","value":0}"#);
@@ -316,7 +316,7 @@ fn writes_start_in_order_and_slow_requests_hold_up_nobody() {
 #[test]
 fn flush_to_disk_and_status_tell_where_the_writes_are() {
     let place = Place::new();
-    let mut agent = Agent::start("127.0.0.1:1", "agent-1", &place.path("agent-1"));
+    let mut agent = Agent::start(NO_HUB, "agent-1", &place.path("agent-1"));
     agent.set("k", &json!(1));
     let flushed = agent.ok(json!({"op": "flush", "level": "disk"}));
     assert_eq!(flushed["durability"], "disk");

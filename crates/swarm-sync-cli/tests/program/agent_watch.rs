@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, Place, until};
+use crate::support::{Agent, Hub, NO_HUB, Place, until};
 
 /// The next line that came by itself.
 fn event(agent: &mut Agent) -> Json {
@@ -117,7 +117,7 @@ fn a_position_that_is_not_of_this_hub_is_told() {
 #[test]
 fn there_may_be_many_watches_but_not_any_number() {
     let place = Place::new();
-    let mut agent = Agent::start("127.0.0.1:1", "agent-1", &place.path("agent-1"));
+    let mut agent = Agent::start(NO_HUB, "agent-1", &place.path("agent-1"));
     for number in 1..=32 {
         let open = agent.ok(json!({"op": "watch", "pattern": "*"}));
         assert_eq!(open["watch"], number);

@@ -3,11 +3,11 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Place, Process, json_of, run, stderr};
+use crate::support::{Agent, NO_HUB, Place, Process, agent_args, json_of, run, stderr};
 
 /// An agent without a hub and with one key.
 fn lonely(place: &Place) -> Agent {
-    let mut agent = Agent::start("127.0.0.1:1", "agent-1", &place.path("agent-1"));
+    let mut agent = Agent::start(NO_HUB, "agent-1", &place.path("agent-1"));
     agent.set("k", &json!("before"));
     agent
 }
@@ -228,16 +228,7 @@ fn a_directory_in_use_is_refused_and_left_alone() {
     agent.set("k", &json!(1));
     let data = place.path("agent-1");
     let data = data.to_string_lossy();
-    let second = [
-        "agent",
-        "--json",
-        "--hub",
-        &hub.address,
-        "--id",
-        "agent-2",
-        "--data",
-        &data,
-    ];
+    let second = agent_args(&hub.address, "agent-2", &data);
     let refused = run(&second);
     assert_eq!(refused.status.code(), Some(4));
     let event = json_of(&refused);
@@ -350,16 +341,7 @@ fn who_stops_reading_ends_the_agent() {
     let place = Place::new();
     let data = place.path("a");
     let data = data.to_string_lossy();
-    let args = [
-        "agent",
-        "--json",
-        "--hub",
-        "127.0.0.1:1",
-        "--id",
-        "a",
-        "--data",
-        &data,
-    ];
+    let args = agent_args(NO_HUB, "a", &data);
     let mut child = crate::support::program(&args)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::support::ending_signals;
 #[cfg(target_os = "linux")]
 use crate::support::program_after;
-use crate::support::{Agent, Hub, Place, Process, until};
+use crate::support::{Agent, Hub, NO_HUB, Place, Process, until};
 
 #[test]
 fn an_agent_that_was_away_catches_up() {
@@ -202,7 +202,7 @@ fn a_hang_up_that_is_to_be_ignored_is() {
     let place = Place::new();
     let data = place.path("a");
     let data = data.to_string_lossy();
-    let args = ["agent", "--json", "--hub", "127.0.0.1:1", "--data", &data];
+    let args = ["agent", "--json", "--hub", NO_HUB, "--data", &data];
     let mut agent = Process::spawn(program_after("trap '' HUP", &args));
     assert_eq!(agent.json()["event"], "ready");
     agent.signal("HUP");

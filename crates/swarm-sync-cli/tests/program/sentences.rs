@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, Place, Process, program, run, stderr, stdout};
+use crate::support::{Agent, Hub, NO_HUB, Place, Process, program, run, stderr, stdout};
 
 /// An agent without a hub.
 fn lonely(place: &Place) -> Agent {
-    Agent::start("127.0.0.1:1", "agent-1", &place.path("agent-1"))
+    Agent::start(NO_HUB, "agent-1", &place.path("agent-1"))
 }
 
 /// Sends a line as it is; returns the sentence it is refused with.
@@ -200,7 +200,7 @@ fn a_stderr_that_takes_nothing_stops_nobody() {
     };
     let data = place.path("a");
     let data = data.to_string_lossy();
-    let mut command = program(&["agent", "--json", "--hub", "127.0.0.1:1", "--data", &data]);
+    let mut command = program(&["agent", "--json", "--hub", NO_HUB, "--data", &data]);
     command.stderr(full);
     let mut agent = Process::spawn_as(command);
     assert_eq!(agent.json()["event"], "ready");
@@ -220,7 +220,7 @@ fn a_stderr_that_takes_nothing_stops_nobody() {
 fn a_directory_of_another_swarm_is_refused() {
     let place = Place::new();
     let data = place.path("a");
-    let mut red = Agent::start_with("127.0.0.1:1", "a", &data, &["--swarm", "red"]);
+    let mut red = Agent::start_with(NO_HUB, "a", &data, &["--swarm", "red"]);
     red.set("k", &json!("waits for the hub"));
     red.process.kill();
 
@@ -239,7 +239,7 @@ fn a_directory_of_another_swarm_is_refused() {
         "{said}"
     );
 
-    let mut red = Agent::start_with("127.0.0.1:1", "a", &data, &["--swarm", "red"]);
+    let mut red = Agent::start_with(NO_HUB, "a", &data, &["--swarm", "red"]);
     assert_eq!(red.value("k"), "waits for the hub");
     // A hub's directory may hold any number.
     let hub = place.hub();

@@ -263,6 +263,16 @@ impl Hub {
     }
 }
 
+/// The command line of an agent that is driven by JSON lines.
+pub(crate) fn agent_args<'a>(hub: &'a str, name: &'a str, data: &'a str) -> [&'a str; 8] {
+    [
+        "agent", "--json", "--hub", hub, "--id", name, "--data", data,
+    ]
+}
+
+/// Where no hub is: nothing listens on port 1.
+pub(crate) const NO_HUB: &str = "127.0.0.1:1";
+
 /// An agent that is driven by JSON lines.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -280,9 +290,7 @@ impl Agent {
 
     pub(crate) fn start_with(hub: &str, name: &str, data: &Path, more: &[&str]) -> Self {
         let data = data.to_string_lossy();
-        let args = [
-            "agent", "--json", "--hub", hub, "--id", name, "--data", &data,
-        ];
+        let args = agent_args(hub, name, &data);
         let process = Process::start(&[&args, more].concat());
         let ready = process.json();
         assert_eq!(ready["event"], "ready", "{ready}");
