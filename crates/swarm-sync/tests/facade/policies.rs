@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use swarm_sync::resolve::merge_fn;
 use swarm_sync::{
-    Agent, Coordinator, Durability, Key, MemoryStore, Merge, MergeRule, Merges, Pattern, Policies,
-    Policy, Reason, Sibling, StateSynchronizer, Value,
+    Agent, Durability, Key, MemoryStore, Merge, MergeRule, Merges, Pattern, Policies, Policy,
+    Reason, Sibling, StateSynchronizer, Value,
 };
 
 use crate::support::{Wire, converged, eventually, flush, key, kind, team};
@@ -26,25 +26,31 @@ fn merged_by(pattern: &str, function: &str) -> Policy {
     })
 }
 
-/// Asks somebody else first, as a model or a service would be.
-struct Slow(Duration);
+/// Asks somebody else, as a model or a service would be: the answer is not there at once.
+struct Elsewhere;
 
 #[async_trait]
-impl Merge for Slow {
+impl Merge for Elsewhere {
     async fn merge(&self, _: &Key, siblings: &[Sibling]) -> Result<Value, String> {
-        tokio::time::sleep(self.0).await;
-        Ok(Value::Int(
-            i64::try_from(siblings.len()).unwrap_or_default(),
-        ))
+        let count = siblings.len();
+        let asked = tokio::spawn(async move { i64::try_from(count) });
+        let answered = asked.await.map_err(|e| e.to_string())?;
+        answered.map(Value::Int).map_err(|e| e.to_string())
+    }
+}
+
+/// Asks somebody who never answers.
+struct Nobody;
+
+#[async_trait]
+impl Merge for Nobody {
+    async fn merge(&self, _: &Key, _: &[Sibling]) -> Result<Value, String> {
+        std::future::pending().await
     }
 }
 
 async fn hub(wire: &Wire, policies: Vec<Policy>, merges: Merges) -> StateSynchronizer {
-    let coordinator: Arc<dyn Coordinator> = match wire {
-        Wire::Memory(memory) => memory.clone(),
-        Wire::Tcp(tcp) => tcp.clone(),
-    };
-    StateSynchronizer::builder(Arc::new(MemoryStore::new()), coordinator)
+    StateSynchronizer::builder(Arc::new(MemoryStore::new()), wire.coordinator())
         .policies(Policies::new(policies).expect("a table"))
         .merges(merges)
         .merge_timeout(Duration::from_millis(300))
@@ -71,8 +77,8 @@ async fn functions_merge_and_what_they_do_wrong_is_said() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         let merges = Merges::new()
-            .with("slow", Slow(Duration::from_millis(50)))
-            .with("hangs", Slow(Duration::from_mins(10)))
+            .with("asks", Elsewhere)
+            .with("hangs", Nobody)
             .with(
                 "panics",
                 merge_fn(move |_, _| {
@@ -80,13 +86,13 @@ async fn functions_merge_and_what_they_do_wrong_is_said() {
                     panic!("cannot do it")
                 }),
             );
-        let table = ["slow", "hangs", "panics", "max"].map(|f| merged_by(f, f));
+        let table = ["asks", "hangs", "panics", "max"].map(|f| merged_by(f, f));
         let hub = hub(&wire, table.into(), merges).await;
         let [a, b] = wire.agents::<2>().await;
-        for name in ["slow", "hangs", "panics", "max"] {
+        for name in ["asks", "hangs", "panics", "max"] {
             race(name, [&a, &b]).await;
         }
-        for (name, merged) in [("slow", 2), ("max", 2)] {
+        for (name, merged) in [("asks", 2), ("max", 2)] {
             eventually("one value", async || {
                 let state = hub.get_state(&team(), &key(name)).await.ok()??;
                 (state.value == Some(Value::Int(merged)) && state.siblings.is_empty()).then_some(())
