@@ -2,14 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use swarm_sync::{Durability, MemoryStore, SledStore, Store, StoreError, Value};
+use swarm_sync::{Agent, Durability, MemoryStore, SledStore, Store, StoreError, Value};
 use sync_core::{Batch, Row};
 
 use crate::support::{PATIENCE, Wire, converged, flush};
 
 fn open(path: &Path) -> Arc<dyn Store> {
     Arc::new(SledStore::open(path).expect("the directory opens"))
+}
+
+async fn agent_on(wire: &Wire, store: Arc<dyn Store>) -> Agent {
+    let started = wire.agent("a").store(store).start().await;
+    started.expect("the store opens")
 }
 
 #[tokio::test]
@@ -20,12 +26,7 @@ async fn both_sides_come_back_with_everything_acknowledged() {
     let (hub_store, agent_store) = (open(&hub_path), open(&agent_path));
     let wire = Wire::memory();
     let hub = wire.hub(hub_store.clone()).await;
-    let agent = wire
-        .agent("a")
-        .store(agent_store.clone())
-        .start()
-        .await
-        .unwrap();
+    let agent = agent_on(&wire, agent_store.clone()).await;
     agent.add("count", 1).await.unwrap();
     flush(&agent).await;
     agent.go_offline().await.unwrap();
@@ -41,12 +42,7 @@ async fn both_sides_come_back_with_everything_acknowledged() {
     let wire = Wire::memory();
     let hub = wire.hub(hub_store.clone()).await;
     assert!(hub.status(&crate::support::team()).await.unwrap().revision >= revision);
-    let agent = wire
-        .agent("a")
-        .store(agent_store.clone())
-        .start()
-        .await
-        .unwrap();
+    let agent = agent_on(&wire, agent_store.clone()).await;
     // The new run adds a contribution of its own; the old run's is still on its way.
     agent.add("count", 4).await.unwrap();
     flush(&agent).await;
@@ -138,13 +134,19 @@ async fn asking_about_a_swarm_leaves_no_trace_of_it() {
 #[derive(Debug, Default)]
 struct Full {
     memory: MemoryStore,
-    full: std::sync::atomic::AtomicBool,
+    full: AtomicBool,
+}
+
+impl Full {
+    fn fill(&self) {
+        self.full.store(true, Ordering::SeqCst);
+    }
 }
 
 #[async_trait::async_trait]
 impl Store for Full {
     async fn commit(&self, group: Vec<Batch>) -> Result<(), StoreError> {
-        if self.full.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.full.load(Ordering::SeqCst) {
             let (path, reason) = ("full".to_owned(), "no space left".to_owned());
             return Err(StoreError::Io {
                 path,
@@ -182,16 +184,9 @@ async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
     let (agent_store, hub_store) = (Arc::new(Full::default()), Arc::new(Full::default()));
     let wire = Wire::memory();
     let hub = wire.hub(hub_store.clone()).await;
-    let agent = wire
-        .agent("a")
-        .store(agent_store.clone())
-        .start()
-        .await
-        .unwrap();
+    let agent = agent_on(&wire, agent_store.clone()).await;
     agent.wait_in_step(PATIENCE).await.unwrap();
-    agent_store
-        .full
-        .store(true, std::sync::atomic::Ordering::SeqCst);
+    agent_store.fill();
     let mut writes = tokio::task::JoinSet::new();
     for n in 0..20 {
         let agent = agent.clone();
@@ -210,9 +205,7 @@ async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
     });
     assert_eq!(error.await.kind(), "nobody-connected");
 
-    hub_store
-        .full
-        .store(true, std::sync::atomic::Ordering::SeqCst);
+    hub_store.fill();
     let late = swarm_sync::AgentId::new("late").unwrap();
     let _ = hub.register(&crate::support::team(), &late).await;
     assert!(hub.stopped().await.contains("no space left"));

@@ -33,12 +33,15 @@ impl Wire {
         Self::Tcp(Arc::new(bound.expect("the address is free")))
     }
 
-    pub(crate) async fn hub(&self, store: Arc<dyn Store>) -> StateSynchronizer {
-        let coordinator: Arc<dyn Coordinator> = match self {
+    pub(crate) fn coordinator(&self) -> Arc<dyn Coordinator> {
+        match self {
             Self::Memory(memory) => memory.clone(),
             Self::Tcp(tcp) => tcp.clone(),
-        };
-        StateSynchronizer::builder(store, coordinator)
+        }
+    }
+
+    pub(crate) async fn hub(&self, store: Arc<dyn Store>) -> StateSynchronizer {
+        StateSynchronizer::builder(store, self.coordinator())
             .start()
             .await
             .expect("the store opens")
