@@ -5,22 +5,7 @@ use std::time::Duration;
 use sync_core::{Body, Operation, Reason, Value};
 use sync_protocol::Command;
 
-use crate::stage::{AgentSide, HubSide, assert_equal, put, talk, trio};
-
-/// Both write while cut off; `b` last.
-fn race(
-    hub: &mut HubSide,
-    a: &mut AgentSide,
-    b: &mut AgentSide,
-    first: Operation,
-    last: Operation,
-) {
-    a.cut(hub);
-    b.cut(hub);
-    a.write("k", first);
-    b.mono += Duration::from_millis(5);
-    b.write("k", last);
-}
+use crate::stage::{HubSide, assert_equal, only_receipt, put, race, talk, trio, winner};
 
 #[test]
 fn the_loser_of_a_race_gets_its_value_back() {
@@ -32,20 +17,11 @@ fn the_loser_of_a_race_gets_its_value_back() {
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_equal(&hub, &[&a, &b]);
     assert_eq!(a.value("k"), Some("late".into()));
-    let [receipt] = &a.receipts[..] else {
-        panic!("{:?}", a.receipts)
-    };
+    let receipt = only_receipt(&a);
     assert_eq!(receipt.discarded.value(), Some("early".into()));
-    let Reason::Superseded {
-        winner,
-        winner_value,
-        ..
-    } = &receipt.reason
-    else {
-        panic!("{receipt:?}")
-    };
+    let (winner, winner_value) = winner(receipt);
     assert_eq!(winner.writer, *b.replica.writer());
-    assert_eq!(*winner_value, Some("late".into()));
+    assert_eq!(winner_value, Some(&"late".into()));
     assert!(b.receipts.is_empty());
     assert_eq!(hub.hub.receipts().count(), 0, "taken, so forgotten");
 }
@@ -135,9 +111,7 @@ fn the_rule_that_commits_first_wins_and_the_other_write_comes_back() {
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_equal(&hub, &[&a, &b]);
     assert_eq!(b.value("k"), Some(Value::Int(5)));
-    let [receipt] = &b.receipts[..] else {
-        panic!("{:?}", b.receipts)
-    };
+    let receipt = only_receipt(&b);
     assert!(matches!(receipt.reason, Reason::RuleMismatch { .. }));
     assert_eq!(receipt.discarded.value(), Some("text".into()));
 }
@@ -155,9 +129,7 @@ fn a_refused_write_gives_back_what_it_had_replaced() {
     assert_eq!(hub.value("k"), Some("kept".into()));
     assert_equal(&hub, &[&a, &b]);
     assert_eq!(b.value("k"), Some("kept".into()));
-    let [receipt] = &b.receipts[..] else {
-        panic!("{:?}", b.receipts)
-    };
+    let receipt = only_receipt(&b);
     assert!(matches!(receipt.reason, Reason::FutureStamp { .. }));
     assert!(receipt.to_string().contains("set the clock"), "{receipt}");
     // And the hub's clock was not dragged along.
@@ -208,20 +180,11 @@ fn a_delete_wins_over_an_older_write_that_comes_after_it() {
         b.connect(&mut hub, 4);
         talk(&mut hub, &mut [&mut a, &mut b]);
         assert_eq!((hub.value("k"), b.value("k")), (None, None));
-        let [receipt] = &b.receipts[..] else {
-            panic!("{:?}", b.receipts)
-        };
+        let receipt = only_receipt(&b);
         assert_eq!(receipt.discarded.value(), Some("older".into()));
-        let Reason::Superseded {
-            winner,
-            winner_value,
-            ..
-        } = &receipt.reason
-        else {
-            panic!("{receipt:?}")
-        };
+        let (winner, winner_value) = winner(receipt);
         assert_eq!(winner.writer.agent(), a.replica.writer().agent());
-        assert_eq!(*winner_value, None);
+        assert_eq!(winner_value, None);
         assert!(a.receipts.is_empty());
         assert_equal(&hub, &[&a, &b]);
         // What has seen the delete is not judged by it.
@@ -245,9 +208,7 @@ fn a_delete_that_a_newer_write_undoes_comes_back_to_its_writer() {
     b.connect(&mut hub, 4);
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_eq!(a.value("k"), Some("newer".into()));
-    let [receipt] = &a.receipts[..] else {
-        panic!("{:?}", a.receipts)
-    };
+    let receipt = only_receipt(&a);
     assert_eq!(receipt.discarded.value(), None);
     assert!(matches!(
         receipt.reason,

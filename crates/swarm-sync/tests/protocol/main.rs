@@ -8,7 +8,9 @@
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
-//! - `policies`: rules, bounds, lifetimes, merges that a table asks for
+//! - `policies`: rules, bounds and durability that a table asks for
+//! - `lifetimes`: values that end
+//! - `merges`: functions that make one value of several
 //! - `watching`: what a watcher is told
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
@@ -18,7 +20,9 @@ mod cursors;
 mod disk;
 mod fates;
 mod hand;
+mod lifetimes;
 mod manners;
+mod merges;
 mod policies;
 mod rollbacks;
 mod rounds;

@@ -1,0 +1,89 @@
+//! Values that end, because a table says so.
+
+use std::time::Duration;
+
+use sync_core::{Policy, Ttl, Value};
+
+use crate::stage::{AgentSide, HubSide, assert_equal, policy, put, talk, trio};
+
+fn ends(seconds: u64, refresh: bool) -> Policy {
+    let after = Duration::from_secs(seconds);
+    policy("*", |p| p.ttl = Some(Ttl { after, refresh }))
+}
+
+fn beat(hub: &mut HubSide, agents: &mut [&mut AgentSide]) {
+    for agent in agents.iter_mut() {
+        agent.pass(Duration::from_secs(2));
+    }
+    talk(hub, agents);
+}
+
+#[test]
+fn a_value_ends_by_the_hubs_clock() {
+    for refresh in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        hub.govern(vec![ends(10, refresh)]);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.write("k", put(1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        hub.pass(Duration::from_secs(6));
+        hub.settle();
+        b.write("k", put(2));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        hub.restart();
+        a.reconnect(&mut hub, 7);
+        b.reconnect(&mut hub, 8);
+        hub.pass(Duration::from_secs(6));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let left = refresh.then_some(Value::Int(2));
+        assert_eq!(hub.value("k"), left, "refreshed {refresh}");
+        hub.pass(Duration::from_secs(6));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(hub.value("k"), None);
+        assert_eq!((a.value("k"), b.value("k")), (None, None));
+        assert_equal(&hub, &[&a, &b]);
+        beat(&mut hub, &mut [&mut a, &mut b]);
+        assert!(
+            a.receipts.is_empty() && b.receipts.is_empty(),
+            "it was to end"
+        );
+        // A new life.
+        a.write("k", put(3));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        hub.pass(Duration::from_secs(9));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(b.value("k"), Some(Value::Int(3)));
+        assert!(hub.hub.poll_timeout().is_some());
+    }
+}
+
+/// A write that the hub had not heard of when the key ended is not what ended.
+#[test]
+fn what_was_not_there_does_not_end() {
+    let (mut hub, mut a, mut b) = trio();
+    hub.govern(vec![ends(10, false)]);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.cut(&mut hub);
+    b.write("k", put(2));
+    hub.pass(Duration::from_secs(11));
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.value("k"), None);
+    b.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.value("k"), Some(Value::Int(2)));
+    assert_equal(&hub, &[&a, &b]);
+}
+
+#[test]
+fn a_table_changed_while_the_hub_was_down_holds_when_it_is_back() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.govern(vec![ends(10, false)]);
+    hub.restart();
+    assert!(hub.hub.poll_timeout().is_some());
+    hub.pass(Duration::from_secs(11));
+    hub.settle();
+    assert_eq!(hub.value("k"), None);
+}

@@ -1,0 +1,154 @@
+//! A hub that the test drives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync_core::{
+    AgentId, Ask, Epoch, Hello, Incarnation, Message, Now, Policies, Policy, Reply, Role,
+    SessionId, Sibling, Value,
+};
+use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
+
+use super::{at, hub_config, key, through_the_codec};
+use crate::disk::Disk;
+
+/// A hub, what it has said and what its disk has not finished.
+pub(crate) struct HubSide {
+    pub(crate) hub: Hub,
+    pub(crate) disk: Disk,
+    pub(crate) said: Vec<(SessionId, Message)>,
+    pub(crate) answers: Vec<(u64, Reply)>,
+    pub(crate) closed: Vec<(SessionId, String)>,
+    /// How often the policies were to be read anew.
+    pub(crate) reloads: u32,
+    /// Merges asked for and not answered.
+    pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
+    pub(crate) mono: Duration,
+    config: HubConfig,
+    pub(crate) policies: Arc<Policies>,
+    runs: u64,
+}
+
+impl HubSide {
+    pub(crate) fn new() -> Self {
+        Self::with(hub_config())
+    }
+
+    pub(crate) fn with(config: HubConfig) -> Self {
+        let hub = HubRecovery::new(config.clone(), sync_resolve::standard());
+        let mut side = Self {
+            hub: hub.open(Epoch::from_random(1)),
+            disk: Disk::default(),
+            said: Vec::new(),
+            answers: Vec::new(),
+            closed: Vec::new(),
+            merges: Vec::new(),
+            reloads: 0,
+            mono: Duration::ZERO,
+            config,
+            policies: Arc::default(),
+            runs: 1,
+        };
+        side.settle();
+        side
+    }
+
+    /// Puts a table in force, for this run and later ones.
+    pub(crate) fn govern(&mut self, policies: Vec<Policy>) {
+        self.policies = Arc::new(Policies::new(policies).expect("a table"));
+        self.hub
+            .set_policies(self.now(), Arc::clone(&self.policies));
+        self.settle();
+    }
+
+    /// Dies and comes back with what its disk holds.
+    pub(crate) fn restart(&mut self) {
+        self.disk.crash();
+        self.runs += 1;
+        let rules = sync_resolve::standard().with_policies(Arc::clone(&self.policies));
+        let mut recovery = HubRecovery::new(self.config.clone(), rules);
+        for row in self.disk.rows() {
+            recovery.row(&row).expect("its own rows");
+        }
+        self.hub = recovery.open(Epoch::from_random(self.runs));
+        self.hub.handle_timeout(self.now());
+        self.said.clear();
+        self.settle();
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        at(self.mono)
+    }
+
+    /// Takes what the machine has to say; its batches stay undone.
+    pub(crate) fn drain(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                HubOutput::Persist { token, batch } => self.disk.submit(token, batch),
+                HubOutput::Send { session, message } => {
+                    self.said.push((session, through_the_codec(&message)));
+                }
+                HubOutput::Answer { request, answer } => self.answers.push((request, answer)),
+                HubOutput::Merge {
+                    ticket, siblings, ..
+                } => self.merges.push((ticket, siblings)),
+                HubOutput::LoadPolicies => self.reloads += 1,
+                HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
+            }
+        }
+    }
+
+    /// Lets the disk finish everything.
+    pub(crate) fn settle(&mut self) {
+        self.drain();
+        while let Some(token) = self.disk.complete() {
+            self.hub.handle_persisted(self.now(), token, Ok(()));
+            self.drain();
+        }
+    }
+
+    pub(crate) fn hear(&mut self, session: SessionId, message: impl Into<Message>) {
+        self.hub
+            .handle_message(self.now(), session, through_the_codec(&message.into()));
+        self.drain();
+    }
+
+    pub(crate) fn connect(&mut self, session: u64, name: &str, role: Role) -> SessionId {
+        let session = SessionId(session);
+        let agent = AgentId::new(name).expect("a name");
+        let run = Incarnation::from_random(session.0);
+        let hello = Hello::new(self.config.swarm.clone(), agent, run, role);
+        self.hub.handle_connected(self.now(), session, &hello);
+        self.drain();
+        session
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.mono += time;
+        self.hub.handle_timeout(self.now());
+        self.drain();
+    }
+
+    /// Asks locally and lets the disk finish; the answer, if there is one yet.
+    pub(crate) fn ask(&mut self, ask: Ask) -> Option<Reply> {
+        self.hub.handle_ask(self.now(), u64::MAX, ask);
+        self.settle();
+        self.take_answer(u64::MAX)
+    }
+
+    pub(crate) fn take_answer(&mut self, request: u64) -> Option<Reply> {
+        let at = self
+            .answers
+            .iter()
+            .position(|(answered, _)| *answered == request)?;
+        Some(self.answers.remove(at).1)
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
+        let state = self.hub.keyspace().get(&key(name))?;
+        let rules = sync_resolve::standard().with_policies(Arc::clone(&self.policies));
+        rules
+            .of_entry(&key(name), state.entry(), |_| true)?
+            .fold(state.entry())
+    }
+}
