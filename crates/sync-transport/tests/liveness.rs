@@ -335,8 +335,14 @@ async fn a_holder_whose_hub_is_behind_keeps_its_name() {
         }
         sender
     });
-    // The queue of events is full by then.
-    tokio::time::sleep(probe * 2).await;
+    // The first frame fills the holder's place in line; once the second waits behind it, nothing more
+    // is read of this connection, an answer to a probe neither.
+    let full = async {
+        while coordinator.traffic().received <= 2 << 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(full).await;
     let newcomer = soon(link.connect(&hello("agent-1"))).await;
     assert!(
         matches!(newcomer, Err(TransportError::Refused { .. })),
