@@ -136,7 +136,9 @@ pub enum OperationError {
         rule: MergeRule,
     },
     /// One agent's contribution would leave the range of `i64`.
-    #[error("adding {amount} to this agent's contribution of {total} leaves the range of 64 bits")]
+    #[error(
+        "adding {amount} to this agent's contribution of {total} leaves the range of 64 bits; add less, use another key, or delete this one first to count anew"
+    )]
     Overflow {
         /// What was to be added.
         amount: i64,
@@ -146,7 +148,7 @@ pub enum OperationError {
     /// The element of a set or the value of a field, which reads inside a list or map, is nested too
     /// deep.
     #[error(
-        "the value is nested deeper than {limit} levels, the most one inside a set or map can be"
+        "the value is nested deeper than {limit} levels, the most one inside a set or map can be: flatten it, or store its parts as keys of their own"
     )]
     TooDeep {
         /// The deepest allowed.

@@ -99,6 +99,7 @@ fn a_contribution_beyond_64_bits_is_refused_and_a_sum_beyond_them_stays_at_the_e
             sentence.contains(&step.to_string()) && sentence.contains("64 bits"),
             "{sentence}"
         );
+        assert!(sentence.contains("delete this one first"), "{sentence}");
         assert_eq!(one.entry, a, "nothing was changed");
         one.entry.join(two.must(&Counter, &Operation::Add(step)));
         assert_eq!(Counter.fold(&one.entry), Some(Value::Int(end)));
@@ -106,6 +107,10 @@ fn a_contribution_beyond_64_bits_is_refused_and_a_sum_beyond_them_stays_at_the_e
         one.entry
             .join(two.must(&Counter, &Operation::Add(-3 * step)));
         assert_eq!(Counter.fold(&one.entry), Some(Value::Int(end - 2 * step)));
+        // As the sentence advises.
+        one.must(&Counter, &Operation::Delete);
+        one.must(&Counter, &Operation::Add(step));
+        assert_eq!(Counter.fold(&one.entry), Some(Value::Int(step)));
     }
 }
 

@@ -179,6 +179,11 @@ fn what_no_map_can_hold_is_refused() {
     let deep = Operation::PutField("f".to_owned(), nested(32));
     let refused = one.operate(&Map, &deep).unwrap_err();
     assert!(matches!(refused, OperationError::TooDeep { limit: 31 }));
+    assert!(
+        refused
+            .to_string()
+            .ends_with("store its parts as keys of their own")
+    );
     for name in [String::new(), "n".repeat(FIELD_BYTES_MAX + 1)] {
         let refused = one.operate(&Map, &put_field(&name, "x")).unwrap_err();
         assert!(matches!(refused, OperationError::FieldName(_)), "{refused}");
