@@ -2,6 +2,8 @@
 //! the format number does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "wire/names.rs"]
+mod names;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -11,76 +13,12 @@ use bincode::{BorrowDecode, Encode};
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
 use sync_core::{
-    Answer, Ask, Body, Context, DecodeError, DeltaOutcome, Entry, Message, Payload, Piece, Pieces,
-    Reply, RequestError, Revision, Segment, Seq, Span, Stamp, Value, Version, Write, codec, pieces,
+    Context, DecodeError, Entry, Message, Payload, Piece, Pieces, Reply, RequestError, Revision,
+    Segment, Seq, Span, Stamp, Value, Version, Write, codec, pieces,
 };
 
-use wire::{bodies, frame, id, key, messages, segments, value, writer};
-
-/// Names the case, so that a new one cannot be left out of the samples unnoticed: this does not compile
-/// without it, and the tests compare the names.
-fn name(body: &Body) -> &'static str {
-    match body {
-        Body::DeltaRequest { .. } => "delta-request",
-        Body::DeltaReply { outcome, .. } => match outcome {
-            DeltaOutcome::UpToDate { .. } => "delta-up-to-date",
-            DeltaOutcome::Changes { .. } => "delta-changes",
-            DeltaOutcome::EpochMismatch { .. } => "delta-epoch-mismatch",
-            DeltaOutcome::Ahead { .. } => "delta-ahead",
-        },
-        Body::Push { .. } => "push",
-        Body::Committed { .. } => "committed",
-        Body::Gap { .. } => "gap",
-        Body::StateRequest { .. } => "state-request",
-        Body::StateResponse { .. } => "state-response",
-        Body::StateUpdate { .. } => "state-update",
-        Body::Ack { .. } => "ack",
-        Body::Offer { .. } => "offer",
-        Body::OfferAck { .. } => "offer-ack",
-        Body::RepairRequest { .. } => "repair-request",
-        Body::RepairReply { .. } => "repair-reply",
-        Body::Receipts { .. } => "receipts",
-        Body::ReceiptsTaken { .. } => "receipts-taken",
-        Body::PolicyRequest => "policy-request",
-        Body::Policies { .. } => "policies",
-        Body::Ping { .. } => "ping",
-        Body::Pong { .. } => "pong",
-        Body::Request { ask, .. } => match ask {
-            Ask::Version(_) => "ask-version",
-            Ask::Get(_) => "ask-get",
-            Ask::Keys { .. } => "ask-keys",
-            Ask::Delta(_) => "ask-delta",
-            Ask::Write { .. } => "ask-write",
-            Ask::Sync { .. } => "ask-sync",
-            Ask::Clear(_) => "ask-clear",
-            Ask::Status => "ask-status",
-            Ask::Policies => "ask-policies",
-            Ask::ReloadPolicies => "ask-reload-policies",
-            Ask::Watch { .. } => "ask-watch",
-        },
-        Body::Reply { .. } => "reply",
-    }
-}
-
-/// The same for answers and errors.
-fn reply_name(reply: &Reply) -> &'static str {
-    match reply {
-        Ok(Answer::Version(_)) => "version",
-        Ok(Answer::State(_)) => "state",
-        Ok(Answer::Keys { .. }) => "keys",
-        Ok(Answer::Delta(_)) => "delta",
-        Ok(Answer::Written(_)) => "written",
-        Ok(Answer::Synced(_)) => "synced",
-        Ok(Answer::Cleared(_)) => "cleared",
-        Ok(Answer::Status(_)) => "status",
-        Ok(Answer::Policies(_)) => "policies",
-        Ok(Answer::Watched(_)) => "watched",
-        Err(error) => error.kind(),
-    }
-}
-
-/// How many names [`name`] and [`reply_name`] know.
-const NAMES: (usize, usize) = (34, 27);
+use names::{NAMES, name, reply_name};
+use wire::{bodies, frame, id, key, messages, replies, segments, value, writer};
 
 #[test]
 fn every_message_reads_back() {
@@ -92,10 +30,10 @@ fn every_message_reads_back() {
 /// Answers and receipts, whole and in pieces, and neither when they are cut short or go on.
 #[test]
 fn everything_that_travels_in_pieces_reads_back() {
-    for reply in bodies::replies() {
+    for reply in replies::replies() {
         assert_travels(&reply);
     }
-    assert_travels(&bodies::receipts());
+    assert_travels(&replies::receipts());
 }
 
 fn assert_travels<T>(item: &T)
@@ -131,7 +69,7 @@ where
 fn the_samples_hold_every_case() {
     let names: BTreeSet<_> = bodies::all().iter().map(name).collect();
     assert_eq!(names.len(), NAMES.0, "{names:?}");
-    let names: BTreeSet<_> = bodies::replies().iter().map(reply_name).collect();
+    let names: BTreeSet<_> = replies::replies().iter().map(reply_name).collect();
     assert_eq!(names.len(), NAMES.1, "{names:?}");
 }
 
@@ -381,7 +319,7 @@ fn the_bytes_of_the_format_have_not_changed() {
     let too_large = RequestError::TooLarge { bytes: 2, limit: 1 };
     let refused = Reply::Err(too_large);
     cases.push(("too-large".to_owned(), codec::to_bytes(&refused)));
-    cases.push(("receipts".to_owned(), codec::to_bytes(&bodies::receipts())));
+    cases.push(("receipts".to_owned(), codec::to_bytes(&replies::receipts())));
     let mut found = String::new();
     for (name, bytes) in cases {
         writeln!(found, "{name} {}", Hex(&bytes)).unwrap();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sync_core::codec::List;
 use sync_core::{Body, Key, Message, Payload, Receipt, Reply, Segment, Value, codec};
 
-use wire::bodies::{receipts, replies};
+use wire::replies::{receipts, replies};
 use wire::{frame, messages, segments};
 
 /// bincode's variable-length integer.

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use sync_core::{Payload, Value, codec, pieces};
 
-use wire::bodies::{receipts, replies};
+use wire::replies::{receipts, replies};
 use wire::{frame, messages, segments, value};
 
 const HELLO: u8 = 1;

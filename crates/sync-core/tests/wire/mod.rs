@@ -1,6 +1,7 @@
 //! One of everything that crosses a link.
 
 pub(crate) mod bodies;
+pub(crate) mod replies;
 
 use std::collections::BTreeMap;
 

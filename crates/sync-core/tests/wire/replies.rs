@@ -1,0 +1,205 @@
+//! Every answer, reason and error.
+
+use sync_core::codec::List;
+use sync_core::report::UserMetadata;
+use sync_core::{
+    Ack, Answer, Change, ChangeKind, Delta, Durability, HubStatus, KeyReport, MemberStatus,
+    MergeRule, Payload, Reason, Receipt, Reply, RequestError, Revision, Sibling, Stamp,
+    StateMetadata, StateVersion, SwarmId, SyncReport, Value, Version, Watched,
+};
+
+use super::bodies::{EPOCH, cursor, digest, policy};
+use super::{agent, id, key, value};
+
+/// Every answer and every error.
+pub(crate) fn replies() -> Vec<Reply> {
+    let answers = answers().into_iter().map(Ok);
+    answers.chain(errors().into_iter().map(Err)).collect()
+}
+
+/// Every reason.
+pub(crate) fn receipts() -> List<Receipt> {
+    let superseded = |winner_value| Reason::Superseded {
+        winner: id("agent-2", 2, 2),
+        winner_stamp: Stamp::at_millis(9),
+        winner_value,
+        rule: MergeRule::Lww,
+    };
+    let reasons = [
+        superseded(None),
+        superseded(Some(value())),
+        Reason::Merged {
+            by: "max".to_owned(),
+            into: id("hub", 3, 4),
+        },
+        Reason::RuleMismatch {
+            rule: MergeRule::Counter,
+        },
+        Reason::FutureStamp {
+            ahead_ms: 90_000,
+            limit_ms: 60_000,
+        },
+        Reason::TooLarge {
+            bytes: 1 << 33,
+            limit: 1 << 20,
+        },
+        Reason::Unknown,
+    ];
+    let receipt = |reason| Receipt {
+        write: id("agent-1", 1, 1),
+        key: key("k"),
+        stamp: Stamp::at_millis(8),
+        discarded: Payload::put(&value()),
+        reason,
+        revision: Revision::new(5),
+    };
+    List(reasons.map(receipt).into())
+}
+
+fn sibling(value: Value) -> Sibling {
+    Sibling {
+        write: id("agent-1", 1, 9),
+        timestamp: Stamp::at_millis(2),
+        value,
+    }
+}
+
+fn version(value: Option<Value>) -> StateVersion {
+    StateVersion {
+        key: key("k"),
+        version: value.is_some().then_some(Version::new(4)),
+        revision: Some(Revision::new(77)),
+        timestamp: Some(Stamp::at_millis(1)),
+        agent: Some(agent("agent-1")),
+        siblings: value.clone().map(sibling).into_iter().collect(),
+        metadata: StateMetadata {
+            rule: Some(MergeRule::Set),
+            siblings: 2,
+            merged_from: vec![agent("agent-1"), agent("agent-2")],
+            provisional: true,
+            omitted_bytes: Some(1 << 30),
+            unmerged: Some("because".to_owned()),
+            age_ms: Some(12),
+            user: value.clone().map(UserMetadata),
+        },
+        value,
+    }
+}
+
+fn watched() -> Watched {
+    let kinds = [
+        ChangeKind::Changed,
+        ChangeKind::Deleted,
+        ChangeKind::Expired,
+    ];
+    let change = |kind| Change {
+        kind,
+        state: version(Some(value())),
+    };
+    Watched {
+        changes: kinds.map(change).into(),
+        compacted: true,
+        to: cursor(),
+    }
+}
+
+fn answers() -> Vec<Answer> {
+    let line = KeyReport {
+        key: key("k"),
+        version: Some(Version::new(1)),
+        changed: true,
+        conflicts: 3,
+    };
+    let synced = SyncReport {
+        epoch: EPOCH,
+        revision: Revision::new(1),
+        keys: vec![line],
+        responded: vec![agent("a")],
+        missing: vec![agent("b")],
+        in_step: Vec::new(),
+        conflicts: 3,
+        bytes: 1 << 20,
+        elapsed_ms: 5,
+    };
+    let changes = vec![version(Some(value())), version(None)];
+    let delta = Delta {
+        changes,
+        to: cursor(),
+        head: Revision::new(251),
+        more: true,
+    };
+    let member = MemberStatus {
+        agent: agent("a"),
+        connected: true,
+        acked: Some(Revision::new(1)),
+        receipts: 2,
+    };
+    let status = HubStatus {
+        swarm: SwarmId::new("swarm").unwrap(),
+        epoch: EPOCH,
+        revision: Revision::new(1),
+        digest: digest(),
+        keys: 9,
+        members: vec![member],
+        id_alarms: 1,
+    };
+    let mut answers = vec![
+        Answer::Version(None),
+        Answer::Version(Some(Version::new(1))),
+        Answer::State(None),
+        Answer::State(Some(Box::new(version(Some(value()))))),
+        Answer::Keys {
+            keys: vec![key("a")].into(),
+            more: false,
+        },
+        Answer::Delta(delta),
+        Answer::Synced(synced),
+        Answer::Cleared(2),
+        Answer::Status(status),
+        Answer::Policies(vec![policy()].into()),
+        Answer::Watched(watched()),
+    ];
+    for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
+        answers.push(Answer::Written(Ack {
+            write_id: Some(id("a", 1, 1)),
+            durability,
+        }));
+    }
+    answers
+}
+
+fn errors() -> Vec<RequestError> {
+    let reason = || "because".to_owned();
+    vec![
+        RequestError::Operation { reason: reason() },
+        RequestError::TooLarge { bytes: 2, limit: 1 },
+        RequestError::RequestTooLarge { bytes: 2, limit: 1 },
+        RequestError::AnswerTooLarge { bytes: 2, limit: 1 },
+        RequestError::Invalid {
+            reason: String::new(),
+        },
+        RequestError::NobodyConnected { roster: 3 },
+        RequestError::NobodyAnswered {
+            asked: 3,
+            deadline_ms: 1_000,
+        },
+        RequestError::TooManyKeys { keys: 2, limit: 1 },
+        RequestError::TooManyRounds { open: 2 },
+        RequestError::EpochMismatch { epoch: EPOCH },
+        RequestError::Ahead {
+            head: Revision::new(1),
+        },
+        RequestError::Unavailable { doing: reason() },
+        RequestError::OutboxFull { bytes: 2, limit: 1 },
+        RequestError::TooManySiblings {
+            siblings: 2,
+            limit: 1,
+        },
+        RequestError::Deadline {
+            doing: reason(),
+            limit_ms: 1,
+        },
+        RequestError::Stopped { reason: reason() },
+        RequestError::ConnectionLost { reason: reason() },
+    ]
+}
