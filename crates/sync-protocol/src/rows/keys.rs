@@ -1,0 +1,105 @@
+//! Keys of rows: where each kind of row stands.
+
+use sync_core::{AgentId, Incarnation, Key, Seq, WriteId, Writer};
+
+use super::kind;
+use crate::hub::Run;
+
+fn push_name(key: &mut Vec<u8>, name: &str) {
+    // Names have at most 1,024 bytes, checked when they were made.
+    key.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+    key.extend(name.as_bytes());
+}
+
+fn push_writer(key: &mut Vec<u8>, writer: &Writer) {
+    push_name(key, writer.agent().as_str());
+    key.extend(writer.incarnation().bits().to_be_bytes());
+}
+
+fn push_id(key: &mut Vec<u8>, id: &WriteId) {
+    push_writer(key, &id.writer);
+    key.extend(id.seq.get().to_be_bytes());
+}
+
+/// One text to the end of the key.
+fn of_text(kind: u8, text: &str) -> Vec<u8> {
+    [&[kind], text.as_bytes()].concat()
+}
+
+pub(super) fn meta() -> Vec<u8> {
+    vec![kind::META]
+}
+
+pub(super) fn policies() -> Vec<u8> {
+    vec![kind::POLICIES]
+}
+
+pub(super) fn known(writer: &Writer) -> Vec<u8> {
+    let mut row = vec![kind::KNOWN];
+    push_writer(&mut row, writer);
+    row
+}
+
+pub(super) fn adopted(key: &Key) -> Vec<u8> {
+    of_text(kind::ADOPTED, key.as_str())
+}
+
+pub(super) fn graves(key: &Key) -> Vec<u8> {
+    of_text(kind::GRAVES, key.as_str())
+}
+
+pub(super) fn header(key: &Key) -> Vec<u8> {
+    of_text(kind::HEADER, key.as_str())
+}
+
+pub(super) fn write(key: &Key, id: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::WRITE];
+    push_name(&mut row, key.as_str());
+    push_id(&mut row, id);
+    row
+}
+
+pub(super) fn run(run: &Run) -> Vec<u8> {
+    let mut row = vec![kind::RUN];
+    row.extend(run.ordinal.to_be_bytes());
+    row.extend(run.epoch.bits().to_be_bytes());
+    row
+}
+
+pub(super) fn member(agent: &AgentId) -> Vec<u8> {
+    of_text(kind::MEMBER, agent.as_str())
+}
+
+pub(super) fn receipt(write: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::RECEIPT];
+    push_id(&mut row, write);
+    row
+}
+
+pub(super) fn fate(write: &WriteId) -> Vec<u8> {
+    let mut row = vec![kind::FATE];
+    push_id(&mut row, write);
+    row
+}
+
+pub(super) fn outbox(run: Incarnation, seq: Seq) -> Vec<u8> {
+    let mut row = vec![kind::OUTBOX];
+    row.extend(run.bits().to_be_bytes());
+    row.extend(seq.get().to_be_bytes());
+    row
+}
+
+pub(super) fn outbox_numbers(row: &[u8]) -> Option<(Incarnation, Seq)> {
+    let (run, seq) = row.get(1..)?.split_at_checked(8)?;
+    let run = u64::from_be_bytes(run.try_into().ok()?);
+    let seq = u64::from_be_bytes(seq.try_into().ok()?);
+    Some((Incarnation::from_random(run), Seq::new(seq)))
+}
+
+pub(super) fn expiry(key: &Key) -> Vec<u8> {
+    of_text(kind::EXPIRY, key.as_str())
+}
+
+pub(super) fn repair(key: &Key) -> Vec<u8> {
+    of_text(kind::REPAIR, key.as_str())
+}

@@ -1,0 +1,115 @@
+//! Rows, read back.
+
+use bytes::Bytes;
+use sync_core::codec::{self, List};
+use sync_core::{
+    AgentId, Context, DecodeError, Entry, Incarnation, Key, Policies, Policy, Receipt, Row,
+    Segment, Seq, Write, WriteId, Writer,
+};
+
+use super::keys::outbox_numbers;
+use super::{Meta, RowError, kind};
+use crate::hub::{Grave, Run};
+
+/// A row, read.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Meta(Meta),
+    Header(Segment),
+    Write(Key, WriteId, Write),
+    Known(Writer, Seq),
+    Run(Run),
+    Member(AgentId),
+    Receipt(Receipt),
+    Outbox(Incarnation, Seq, Waiting),
+    Repair(Segment),
+    Fate(Receipt),
+    Adopted(Segment),
+    Policies(Policies),
+    Expiry(Key, u64),
+    Graves(Key, Vec<Grave>),
+}
+
+/// An outbox row's content.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) key: Key,
+    pub(crate) delta: Entry,
+    pub(crate) segment: Bytes,
+    /// What it replaced here.
+    pub(crate) replaced: Context,
+}
+
+/// Reads a row back.
+pub(crate) fn read(row: &Row) -> Result<Stored, RowError> {
+    read_value(row)
+        .map_err(|e| RowError::unreadable(row, e.to_string()))?
+        .ok_or_else(|| RowError::unreadable(row, "unknown kind"))
+}
+
+fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
+    let value = &row.value;
+    let Some(&kind) = row.key.first() else {
+        return Ok(None);
+    };
+    Ok(Some(match kind {
+        kind::META => Stored::Meta(codec::from_bytes("meta row", value)?),
+        kind::HEADER => Stored::Header(Segment::decode(value)?),
+        kind::WRITE => {
+            let segment = Segment::decode(value)?;
+            let (mut writes, _) = segment.entry.into_parts();
+            let Some((id, write)) = writes.next() else {
+                return Ok(None);
+            };
+            Stored::Write(segment.key, id, write)
+        }
+        kind::KNOWN => {
+            let id: WriteId = codec::from_bytes("known row", value)?;
+            Stored::Known(id.writer, id.seq)
+        }
+        kind::RUN => Stored::Run(codec::from_bytes("run row", value)?),
+        kind::MEMBER => Stored::Member(codec::from_bytes("member row", value)?),
+        kind::RECEIPT => Stored::Receipt(codec::from_bytes("receipt row", value)?),
+        kind::OUTBOX => {
+            let Some((run, seq)) = outbox_numbers(&row.key) else {
+                return Ok(None);
+            };
+            Stored::Outbox(run, seq, read_waiting(value)?)
+        }
+        kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
+        kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
+        kind::GRAVES => {
+            let (key, List(graves)) = codec::from_bytes("graves row", value)?;
+            Stored::Graves(key, graves)
+        }
+        kind::EXPIRY => {
+            let (key, end) = codec::from_bytes("expiry row", value)?;
+            Stored::Expiry(key, end)
+        }
+        kind::POLICIES => Stored::Policies(read_policies(value)?),
+        kind::REPAIR => Stored::Repair(Segment::decode(value)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn read_policies(value: &Bytes) -> Result<Policies, DecodeError> {
+    const WHAT: &str = "policies row";
+    let List(policies): List<Policy> = codec::from_bytes(WHAT, value)?;
+    Policies::new(policies).map_err(|e| DecodeError::Malformed {
+        what: WHAT,
+        offset: 0,
+        reason: e.to_string(),
+    })
+}
+
+fn read_waiting(value: &Bytes) -> Result<Waiting, DecodeError> {
+    let (segment, replaced): (Vec<u8>, Vec<u8>) = codec::from_bytes("outbox row", value)?;
+    let Segment { key, entry, .. } = Segment::decode(&segment)?;
+    let (_, replaced) = Segment::decode(&replaced)?.entry.into_parts();
+    Ok(Waiting {
+        key,
+        delta: entry,
+        segment: segment.into(),
+        replaced,
+    })
+}
