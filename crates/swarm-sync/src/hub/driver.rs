@@ -1,20 +1,23 @@
 //! The one task that drives every hub: it translates between machines, store, coordinator and
 //! callers, and decides nothing.
 
+mod commands;
+mod outputs;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::codec;
 use sync_core::{
-    AgentId, Ask, Clock, Coordinator, CoordinatorEvent, Epoch, Frame, Now, Policies, Reply,
-    RequestError, SessionId, Store, SwarmId, TransportError,
+    Clock, Coordinator, CoordinatorEvent, Epoch, Now, Reply, RequestError, SessionId, Store,
+    SwarmId,
 };
-use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
+use sync_protocol::{Hub, HubConfig, HubRecovery};
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::commands::HubCommand;
 use super::SynchronizerBuilder;
-use super::builder::{PolicySource, check_functions};
 use super::merging::{Merged, Merging};
 use crate::error::StartError;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
@@ -33,33 +36,6 @@ const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 /// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
 const SWARMS_MAX: usize = 1_024;
-
-/// What a handle asks of the task.
-#[derive(Debug)]
-pub(super) enum HubCommand {
-    Ask {
-        swarm: SwarmId,
-        ask: Ask,
-        done: oneshot::Sender<Reply>,
-    },
-    Register {
-        swarm: SwarmId,
-        agent: AgentId,
-        done: oneshot::Sender<()>,
-    },
-    Unregister {
-        swarm: SwarmId,
-        agent: AgentId,
-        done: oneshot::Sender<bool>,
-    },
-    SetPolicies {
-        policies: Arc<Policies>,
-        done: oneshot::Sender<()>,
-    },
-    Shutdown {
-        done: oneshot::Sender<()>,
-    },
-}
 
 /// Everything the task owns.
 #[derive(Debug)]
@@ -305,145 +281,6 @@ impl Driver {
         if let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(&s)) {
             hub.handle_disconnected(now, session);
         }
-    }
-
-    async fn handle_command(&mut self, command: HubCommand) {
-        let now = self.now();
-        match command {
-            HubCommand::Ask { swarm, ask, done } => {
-                self.next_request += 1;
-                let request = self.next_request;
-                match self.hub(&swarm).await {
-                    Ok(hub) => {
-                        hub.handle_ask(now, request, ask);
-                        self.answers.insert(request, done);
-                    }
-                    Err(error) => {
-                        let _ = done.send(Err(error));
-                    }
-                }
-            }
-            HubCommand::Register { swarm, agent, done } => {
-                if let Ok(hub) = self.hub(&swarm).await {
-                    hub.register(&agent);
-                    if let Err(error) = self.coordinator.register(&swarm, &agent).await {
-                        tracing::warn!(%error, "the coordinator did not take an agent");
-                    }
-                    let _ = done.send(());
-                }
-            }
-            HubCommand::Unregister { swarm, agent, done } => {
-                if let Ok(hub) = self.hub(&swarm).await {
-                    let known = hub.unregister(&agent);
-                    if let Err(error) = self.coordinator.unregister(&swarm, &agent).await {
-                        tracing::warn!(%error, "the coordinator did not let an agent go");
-                    }
-                    let _ = done.send(known);
-                }
-            }
-            HubCommand::SetPolicies { policies, done } => {
-                self.put_in_force(Ok(policies));
-                let _ = done.send(());
-            }
-            // Handled by the caller, which ends the loop.
-            HubCommand::Shutdown { .. } => {}
-        }
-    }
-
-    /// Reads the policies anew from where they were told to be.
-    async fn reload_policies(&mut self) {
-        let read = match self.settings.policy_source.clone() {
-            None => Err("this hub was started without a file of policies".to_owned()),
-            Some(PolicySource(source)) => {
-                let read = tokio::task::spawn_blocking(move || source()).await;
-                read.unwrap_or_else(|e| Err(format!("reading the policies failed: {e}")))
-            }
-        };
-        let merges = &self.settings.merges;
-        let checked = read.and_then(|policies| {
-            let known = check_functions(&policies, merges);
-            known
-                .map(|()| Arc::new(policies))
-                .map_err(|e| e.to_string())
-        });
-        self.put_in_force(checked);
-    }
-
-    /// A table holds in all swarms, those that come later included.
-    fn put_in_force(&mut self, read: Result<Arc<Policies>, String>) {
-        let now = self.now();
-        if let Ok(policies) = &read {
-            let resolvers = self.settings.resolvers.clone();
-            self.settings.resolvers = resolvers.with_policies(Arc::clone(policies));
-        }
-        for hub in self.hubs.values_mut() {
-            hub.handle_policies(now, read.clone());
-        }
-    }
-
-    /// Carries out what the machines ask for, until they ask for nothing more.
-    async fn pump(&mut self) {
-        loop {
-            while self.carry_out().await {}
-            if !std::mem::take(&mut self.reload) {
-                return;
-            }
-            self.reload_policies().await;
-        }
-    }
-
-    /// One pass; true if a session was found to be over, of which the machines may have to say more.
-    async fn carry_out(&mut self) -> bool {
-        let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
-        let mut closing = Vec::new();
-        for (swarm, hub) in &mut self.hubs {
-            while let Some(output) = hub.poll_output() {
-                match output {
-                    HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
-                    HubOutput::Send { session, message } => {
-                        frames
-                            .entry(session)
-                            .or_default()
-                            .push(codec::encode(&message));
-                    }
-                    HubOutput::Answer { request, answer } => {
-                        if let Some(done) = self.answers.remove(&request) {
-                            let _ = done.send(answer);
-                        }
-                    }
-                    HubOutput::Merge {
-                        ticket,
-                        key,
-                        function,
-                        siblings,
-                    } => {
-                        let swarm = swarm.clone();
-                        self.merging.start(swarm, ticket, key, function, siblings);
-                    }
-                    HubOutput::LoadPolicies => self.reload = true,
-                    HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
-                }
-            }
-        }
-        // A name that was only asked about is forgotten again.
-        self.hubs.retain(|_, hub| !hub.is_blank());
-        let mut lost = false;
-        for (session, frames) in frames {
-            match self.coordinator.send(session, frames).await {
-                Ok(()) => {}
-                // The coordinator reports its end; what it asked before that is not worth answering.
-                Err(TransportError::NotConnected | TransportError::SlowPeer { .. }) => {
-                    lost |= self.sessions.contains_key(&session);
-                    self.forget(session);
-                }
-                Err(error) => closing.push((session, error.to_string())),
-            }
-        }
-        for (session, reason) in closing {
-            tracing::warn!(?session, reason, "a peer was disconnected");
-            self.coordinator.disconnect(session, &reason).await;
-        }
-        lost
     }
 }
 

@@ -1,0 +1,112 @@
+//! What the hub's own callers ask for.
+
+use std::sync::Arc;
+
+use sync_core::{AgentId, Ask, Policies, Reply, SwarmId};
+use tokio::sync::oneshot;
+
+use super::Driver;
+use crate::hub::builder::{PolicySource, check_functions};
+
+/// What a handle asks of the task.
+#[derive(Debug)]
+pub(in crate::hub) enum HubCommand {
+    Ask {
+        swarm: SwarmId,
+        ask: Ask,
+        done: oneshot::Sender<Reply>,
+    },
+    Register {
+        swarm: SwarmId,
+        agent: AgentId,
+        done: oneshot::Sender<()>,
+    },
+    Unregister {
+        swarm: SwarmId,
+        agent: AgentId,
+        done: oneshot::Sender<bool>,
+    },
+    SetPolicies {
+        policies: Arc<Policies>,
+        done: oneshot::Sender<()>,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
+}
+
+impl Driver {
+    pub(super) async fn handle_command(&mut self, command: HubCommand) {
+        let now = self.now();
+        match command {
+            HubCommand::Ask { swarm, ask, done } => {
+                self.next_request += 1;
+                let request = self.next_request;
+                match self.hub(&swarm).await {
+                    Ok(hub) => {
+                        hub.handle_ask(now, request, ask);
+                        self.answers.insert(request, done);
+                    }
+                    Err(error) => {
+                        let _ = done.send(Err(error));
+                    }
+                }
+            }
+            HubCommand::Register { swarm, agent, done } => {
+                if let Ok(hub) = self.hub(&swarm).await {
+                    hub.register(&agent);
+                    if let Err(error) = self.coordinator.register(&swarm, &agent).await {
+                        tracing::warn!(%error, "the coordinator did not take an agent");
+                    }
+                    let _ = done.send(());
+                }
+            }
+            HubCommand::Unregister { swarm, agent, done } => {
+                if let Ok(hub) = self.hub(&swarm).await {
+                    let known = hub.unregister(&agent);
+                    if let Err(error) = self.coordinator.unregister(&swarm, &agent).await {
+                        tracing::warn!(%error, "the coordinator did not let an agent go");
+                    }
+                    let _ = done.send(known);
+                }
+            }
+            HubCommand::SetPolicies { policies, done } => {
+                self.put_in_force(Ok(policies));
+                let _ = done.send(());
+            }
+            // Handled by the caller, which ends the loop.
+            HubCommand::Shutdown { .. } => {}
+        }
+    }
+
+    /// Reads the policies anew from where they were told to be.
+    pub(super) async fn reload_policies(&mut self) {
+        let read = match self.settings.policy_source.clone() {
+            None => Err("this hub was started without a file of policies".to_owned()),
+            Some(PolicySource(source)) => {
+                let read = tokio::task::spawn_blocking(move || source()).await;
+                read.unwrap_or_else(|e| Err(format!("reading the policies failed: {e}")))
+            }
+        };
+        let merges = &self.settings.merges;
+        let checked = read.and_then(|policies| {
+            let known = check_functions(&policies, merges);
+            known
+                .map(|()| Arc::new(policies))
+                .map_err(|e| e.to_string())
+        });
+        self.put_in_force(checked);
+    }
+
+    /// A table holds in all swarms, those that come later included.
+    fn put_in_force(&mut self, read: Result<Arc<Policies>, String>) {
+        let now = self.now();
+        if let Ok(policies) = &read {
+            let resolvers = self.settings.resolvers.clone();
+            self.settings.resolvers = resolvers.with_policies(Arc::clone(policies));
+        }
+        for hub in self.hubs.values_mut() {
+            hub.handle_policies(now, read.clone());
+        }
+    }
+}

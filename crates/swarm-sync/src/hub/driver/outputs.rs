@@ -1,0 +1,76 @@
+//! What the machines ask for.
+
+use std::collections::BTreeMap;
+
+use sync_core::codec;
+use sync_core::{Frame, SessionId, TransportError};
+use sync_protocol::HubOutput;
+
+use super::Driver;
+
+impl Driver {
+    /// Carries out what the machines ask for, until they ask for nothing more.
+    pub(super) async fn pump(&mut self) {
+        loop {
+            while self.carry_out().await {}
+            if !std::mem::take(&mut self.reload) {
+                return;
+            }
+            self.reload_policies().await;
+        }
+    }
+
+    /// One pass; true if a session was found to be over, of which the machines may have to say more.
+    async fn carry_out(&mut self) -> bool {
+        let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
+        let mut closing = Vec::new();
+        for (swarm, hub) in &mut self.hubs {
+            while let Some(output) = hub.poll_output() {
+                match output {
+                    HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
+                    HubOutput::Send { session, message } => {
+                        frames
+                            .entry(session)
+                            .or_default()
+                            .push(codec::encode(&message));
+                    }
+                    HubOutput::Answer { request, answer } => {
+                        if let Some(done) = self.answers.remove(&request) {
+                            let _ = done.send(answer);
+                        }
+                    }
+                    HubOutput::Merge {
+                        ticket,
+                        key,
+                        function,
+                        siblings,
+                    } => {
+                        let swarm = swarm.clone();
+                        self.merging.start(swarm, ticket, key, function, siblings);
+                    }
+                    HubOutput::LoadPolicies => self.reload = true,
+                    HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
+                }
+            }
+        }
+        // A name that was only asked about is forgotten again.
+        self.hubs.retain(|_, hub| !hub.is_blank());
+        let mut lost = false;
+        for (session, frames) in frames {
+            match self.coordinator.send(session, frames).await {
+                Ok(()) => {}
+                // The coordinator reports its end; what it asked before that is not worth answering.
+                Err(TransportError::NotConnected | TransportError::SlowPeer { .. }) => {
+                    lost |= self.sessions.contains_key(&session);
+                    self.forget(session);
+                }
+                Err(error) => closing.push((session, error.to_string())),
+            }
+        }
+        for (session, reason) in closing {
+            tracing::warn!(?session, reason, "a peer was disconnected");
+            self.coordinator.disconnect(session, &reason).await;
+        }
+        lost
+    }
+}
