@@ -1,27 +1,23 @@
 //! An agent's side: [`Agent`], a handle to a task that drives one `Replica` and keeps it connected.
 
+mod asks;
 mod builder;
 mod connector;
 mod driver;
 mod typed;
+mod writes;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::Serialize;
 use sync_core::{
-    Ack, Answer, Ask, Cursor, Delta, Digest, Durability, Incarnation, Key, Operation, Pattern,
-    Policy, Receipt, Reply, RequestError, Since, StateVersion, SyncReport, Traffic, Value, Version,
-    WriteId,
+    Cursor, Digest, Durability, Incarnation, Key, Policy, Receipt, RequestError, StateVersion,
+    Traffic, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
-
-use crate::hub::unexpected;
-use crate::watch::{Asker, WAIT, Watch};
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
@@ -66,104 +62,6 @@ impl Agent {
         self.incarnation
     }
 
-    /// Replaces the value of a key. Answered once it is durable in this agent's store.
-    pub async fn set<K, V>(&self, key: K, value: V) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-        V: TryInto<Value>,
-        V::Error: Into<RequestError>,
-    {
-        let value = value.try_into().map_err(Into::into)?;
-        self.write(key, Operation::Put(value), None).await
-    }
-
-    /// The same with user metadata, which travels along and shows in [`StateVersion::metadata`].
-    pub async fn set_with<K, V>(
-        &self,
-        key: K,
-        value: V,
-        metadata: BTreeMap<String, Value>,
-    ) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-        V: TryInto<Value>,
-        V::Error: Into<RequestError>,
-    {
-        let value = value.try_into().map_err(Into::into)?;
-        self.write(key, Operation::Put(value), Some(Value::Map(metadata)))
-            .await
-    }
-
-    /// Removes a key. Only what this agent could see is removed: concurrent additions to a counter
-    /// or a set survive.
-    pub async fn delete<K>(&self, key: K) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-    {
-        self.write(key, Operation::Delete, None).await
-    }
-
-    /// Adds to a counter; a negative amount subtracts.
-    pub async fn add<K>(&self, key: K, amount: i64) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-    {
-        self.write(key, Operation::Add(amount), None).await
-    }
-
-    /// Adds an element to a set.
-    pub async fn insert<K, V>(&self, key: K, element: V) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-        V: TryInto<Value>,
-        V::Error: Into<RequestError>,
-    {
-        let element = element.try_into().map_err(Into::into)?;
-        self.write(key, Operation::Insert(element), None).await
-    }
-
-    /// Takes an element out of a set. An addition that this agent has not seen survives.
-    pub async fn remove<K, V>(&self, key: K, element: V) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-        V: TryInto<Value>,
-        V::Error: Into<RequestError>,
-    {
-        let element = element.try_into().map_err(Into::into)?;
-        self.write(key, Operation::Remove(element), None).await
-    }
-
-    /// Any operation, with metadata that must be a map.
-    pub async fn write<K>(
-        &self,
-        key: K,
-        operation: Operation,
-        metadata: Option<Value>,
-    ) -> Result<Ack, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-    {
-        let key = key.try_into().map_err(Into::into)?;
-        match self
-            .run(Command::Write {
-                key,
-                operation,
-                metadata,
-            })
-            .await?
-        {
-            Outcome::Written(ack) => Ok(ack),
-            other => Err(misanswered(&other)),
-        }
-    }
-
     /// A key as this replica holds it, with how far to trust it; `None` if it holds no value.
     pub async fn get<K>(&self, key: K) -> Result<Option<StateVersion>, RequestError>
     where
@@ -185,19 +83,6 @@ impl Agent {
         self.read(|done| AgentCommand::Version { key, done }).await
     }
 
-    /// The version of a key at the hub. Needs a connection.
-    pub async fn version_at_hub<K>(&self, key: K) -> Result<Option<Version>, RequestError>
-    where
-        K: TryInto<Key>,
-        K::Error: Into<RequestError>,
-    {
-        let key = key.try_into().map_err(Into::into)?;
-        match self.ask(Ask::Version(key), None).await? {
-            Answer::Version(version) => Ok(version),
-            other => Err(unexpected(&other)),
-        }
-    }
-
     /// The keys that match a pattern (`*` any run of characters, `?` one) and hold a value here.
     pub async fn keys(&self, pattern: &str) -> Result<Vec<Key>, RequestError> {
         let pattern = pattern.to_owned();
@@ -217,46 +102,6 @@ impl Agent {
     /// Where the agent and its connection stand.
     pub async fn state(&self) -> Result<AgentState, RequestError> {
         self.read(|done| AgentCommand::State { done }).await
-    }
-
-    /// A full synchronization of `keys` across the swarm, run by the hub. Needs a connection.
-    pub async fn sync(
-        &self,
-        keys: &[Key],
-        timeout: Option<Duration>,
-    ) -> Result<SyncReport, RequestError> {
-        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        let wait = timeout.map(|t| t + self.default_timeout);
-        match self
-            .ask(
-                Ask::Sync {
-                    keys: keys.to_vec().into(),
-                    timeout_ms,
-                },
-                wait,
-            )
-            .await?
-        {
-            Answer::Synced(report) => Ok(report),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// What changed after `since`, as the hub holds it. Needs a connection. The replica itself
-    /// catches up without being asked.
-    pub async fn delta(&self, since: Since) -> Result<Delta, RequestError> {
-        match self.ask(Ask::Delta(since), None).await? {
-            Answer::Delta(delta) => Ok(delta),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Removes one key, or with `None` all of the swarm's, on every replica. Needs a connection.
-    pub async fn clear(&self, key: Option<&Key>) -> Result<u64, RequestError> {
-        match self.ask(Ask::Clear(key.cloned()), None).await? {
-            Answer::Cleared(count) => Ok(count),
-            other => Err(unexpected(&other)),
-        }
     }
 
     /// Waits until every write made so far has reached `level`; at most `timeout` for the hub.
@@ -347,23 +192,9 @@ impl Agent {
         self.failure.get().cloned().unwrap_or_else(orderly)
     }
 
-    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Goes on by
-    /// itself after a lost connection.
-    pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
-        Watch::new(Box::new(AgentAsker(self.clone())), pattern, from)
-    }
-
     /// The policies as this agent last heard them, the most specific first.
     pub async fn policies(&self) -> Result<Vec<Policy>, RequestError> {
         self.read(|done| AgentCommand::Policies { done }).await
-    }
-
-    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
-        let timeout = wait.unwrap_or(self.default_timeout * 2);
-        match self.run(Command::Ask { ask, timeout }).await? {
-            Outcome::Answered(answer) => Ok(answer),
-            other => Err(misanswered(&other)),
-        }
     }
 
     async fn run(&self, command: Command) -> Result<Outcome, RequestError> {
@@ -384,16 +215,6 @@ impl Agent {
             .await
             .map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())
-    }
-}
-
-/// Asks on behalf of a watcher.
-struct AgentAsker(Agent);
-
-#[async_trait]
-impl Asker for AgentAsker {
-    async fn ask(&mut self, ask: Ask) -> Reply {
-        self.0.ask(ask, Some(2 * WAIT)).await
     }
 }
 

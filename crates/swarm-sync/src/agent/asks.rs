@@ -1,0 +1,92 @@
+//! What an agent asks its hub.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sync_core::{
+    Answer, Ask, Delta, Key, Pattern, Reply, RequestError, Since, SyncReport, Version,
+};
+use sync_protocol::{Command, Outcome};
+
+use super::{Agent, misanswered};
+use crate::hub::unexpected;
+use crate::watch::{Asker, WAIT, Watch};
+
+impl Agent {
+    /// The version of a key at the hub. Needs a connection.
+    pub async fn version_at_hub<K>(&self, key: K) -> Result<Option<Version>, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        match self.ask(Ask::Version(key), None).await? {
+            Answer::Version(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A full synchronization of `keys` across the swarm, run by the hub. Needs a connection.
+    pub async fn sync(
+        &self,
+        keys: &[Key],
+        timeout: Option<Duration>,
+    ) -> Result<SyncReport, RequestError> {
+        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let wait = timeout.map(|t| t + self.default_timeout);
+        match self
+            .ask(
+                Ask::Sync {
+                    keys: keys.to_vec().into(),
+                    timeout_ms,
+                },
+                wait,
+            )
+            .await?
+        {
+            Answer::Synced(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What changed after `since`, as the hub holds it. Needs a connection. The replica itself
+    /// catches up without being asked.
+    pub async fn delta(&self, since: Since) -> Result<Delta, RequestError> {
+        match self.ask(Ask::Delta(since), None).await? {
+            Answer::Delta(delta) => Ok(delta),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Removes one key, or with `None` all of the swarm's, on every replica. Needs a connection.
+    pub async fn clear(&self, key: Option<&Key>) -> Result<u64, RequestError> {
+        match self.ask(Ask::Clear(key.cloned()), None).await? {
+            Answer::Cleared(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Goes on by
+    /// itself after a lost connection.
+    pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
+        Watch::new(Box::new(AgentAsker(self.clone())), pattern, from)
+    }
+
+    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
+        let timeout = wait.unwrap_or(self.default_timeout * 2);
+        match self.run(Command::Ask { ask, timeout }).await? {
+            Outcome::Answered(answer) => Ok(answer),
+            other => Err(misanswered(&other)),
+        }
+    }
+}
+
+/// Asks on behalf of a watcher.
+struct AgentAsker(Agent);
+
+#[async_trait]
+impl Asker for AgentAsker {
+    async fn ask(&mut self, ask: Ask) -> Reply {
+        self.0.ask(ask, Some(2 * WAIT)).await
+    }
+}
