@@ -282,11 +282,13 @@ impl Replica {
     }
 
     /// One batch, always with the meta row: clock and cursor move with what they speak of.
-    fn persist(&mut self, mut ops: Vec<RowOp>) {
+    fn persist(&mut self, mut since: Vec<RowOp>) {
         if self.failed.is_some() {
             return;
         }
-        ops.append(&mut self.lazy_rows);
+        // What was put off comes first: a row that has become stale meanwhile must not come back.
+        let mut ops = std::mem::take(&mut self.lazy_rows);
+        ops.append(&mut since);
         // While a cursor is found invalid the old one stays on disk, so that a restart finds out
         // again instead of taking half a re-entry for the whole.
         let cursor = self.cursor.or_else(|| self.link.invalid_cursor());

@@ -205,3 +205,47 @@ fn a_round_takes_nothing_from_an_agent_that_has_not_settled() {
     let told: Vec<_> = told.collect();
     assert_eq!(told, [(Some("early".into()), &Reason::Unknown)]);
 }
+
+/// What a replica puts off to store is older than what it stores now: the fate it had noted came back to
+/// its disk after the receipt had explained it, and was told again as unknown.
+#[test]
+fn an_explained_loss_is_not_told_again_as_unknown() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("other", put(0));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let backup = hub.disk.image();
+    a.write("k", put("early"));
+    b.mono += Duration::from_millis(5);
+    b.write("k", put("late"));
+    say(&mut hub, &mut b);
+    say(&mut hub, &mut a);
+    hub.settle();
+    let mut said = std::mem::take(&mut hub.said);
+    said.retain(|(to, _)| Some(*to) == a.session);
+    // As if others had been told before it, and there was no room for this one in their message.
+    said.sort_by_key(|(_, message)| matches!(message.body, Body::Receipts { .. }));
+    for (_, message) in said {
+        a.hear(message);
+        a.settle();
+    }
+    say(&mut hub, &mut a);
+    hub.settle();
+    assert_eq!((a.receipts.len(), hub.hub.receipts().count()), (1, 0));
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    a.restart();
+    hub.disk.restore(backup);
+    hub.restart();
+    a.connect(&mut hub, 3);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    let told = a.receipts.iter().filter(|r| r.key == key("k"));
+    let mut reasons: Vec<_> = told.map(|r| &r.reason).collect();
+    // Once a run, for as long as nobody has confirmed it.
+    reasons.dedup();
+    assert!(
+        matches!(reasons[..], [Reason::Superseded { .. }]),
+        "{reasons:?}"
+    );
+}

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Body, Key, Operation, Reply, RequestError, Role, RoundId, SyncReport,
-    Value,
+    AgentId, Answer, Ask, Body, Key, Operation, RequestError, Role, RoundId, SyncReport, Value,
 };
 
-use crate::stage::{AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, talk, trio};
+use crate::stage::{
+    AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, read_reply, talk, trio,
+};
 
 fn start(hub: &mut HubSide, keys: &[&str], timeout_ms: u64) {
     let keys: Vec<Key> = keys.iter().map(|k| key(k)).collect();
@@ -213,22 +214,90 @@ fn rounds_are_bounded() {
         keys: keys.to_vec().into(),
         timeout_ms,
     };
-    let refused = |answer: Option<Reply>| answer.expect("at once").expect_err("refused").kind();
+    let clients = [8, 9].map(|n| hub.connect(n, "client", Role::Client));
+    let mut requests = 0;
+    let mut ask = |hub: &mut HubSide, client, ask| {
+        requests += 1;
+        let request = requests;
+        hub.hear(client, Body::Request { request, ask });
+        hub.settle();
+        let said = std::mem::take(&mut hub.said);
+        let mut own = said.iter().filter(|(to, _)| *to == client);
+        let reply = own.find_map(|(_, message)| read_reply(message));
+        reply.map(|reply| reply.expect_err("refused").kind())
+    };
     let long = "k".repeat(1_000);
     let many: Vec<Key> = (0..4).map(|n| key(&format!("{long}{n}"))).collect();
-    assert_eq!(refused(hub.ask(sync(&many, None))), "too-many-rounds");
-    let too_long = hub.ask(sync(&[key("k")], Some(u64::MAX)));
-    assert_eq!(refused(too_long), "invalid");
+    let full = Some("too-many-rounds");
+    assert_eq!(ask(&mut hub, clients[0], sync(&many, None)), full);
+    let too_long = sync(&[key("k")], Some(u64::MAX));
+    assert_eq!(ask(&mut hub, clients[0], too_long), Some("invalid"));
+    assert_eq!(ask(&mut hub, clients[0], sync(&[key("k")], None)), None);
+    assert_eq!(ask(&mut hub, clients[1], sync(&[key("k")], None)), None);
+    assert_eq!(ask(&mut hub, clients[0], sync(&[key("k")], None)), full);
+    // No peer keeps the hub's own program from asking.
     assert!(hub.ask(sync(&[key("k")], None)).is_none());
-    assert!(hub.ask(sync(&[key("k")], None)).is_none());
-    assert_eq!(refused(hub.ask(sync(&[key("k")], None))), "too-many-rounds");
     // Rounds that have ended hold nothing.
     hub.pass(Duration::from_secs(10));
-    for _ in 0..2 {
-        assert_eq!(refused(hub.take_answer(u64::MAX)), "nobody-answered");
+    let answer = hub.take_answer(u64::MAX).expect("the deadline has passed");
+    assert_eq!(answer.expect_err("silence").kind(), "nobody-answered");
+    hub.said.clear();
+    assert_eq!(ask(&mut hub, clients[0], sync(&[key("k")], None)), None);
+}
+
+/// One connection cannot have so many under way that nobody else may ask.
+#[test]
+fn rounds_are_bounded_per_connection() {
+    let (mut hub, ..) = trio();
+    let clients = [8, 9].map(|n| hub.connect(n, "client", Role::Client));
+    let mut refused = Vec::new();
+    for (request, client) in (0..20).map(|n| (n, 0)).chain([(20, 1)]) {
+        let keys = vec![key("k")].into();
+        let ask = Ask::Sync {
+            keys,
+            timeout_ms: None,
+        };
+        hub.hear(clients[client], Body::Request { request, ask });
+        hub.settle();
+        let said = std::mem::take(&mut hub.said);
+        refused.extend(
+            said.iter()
+                .filter_map(|(_, m)| read_reply(m))
+                .map(|_| request),
+        );
     }
-    assert!(hub.ask(sync(&[key("k")], None)).is_none());
-    assert!(hub.ask(sync(&[key("k")], None)).is_none());
+    assert_eq!(refused, [16, 17, 18, 19]);
+}
+
+/// It answered while it was offering what it holds: its answer was not taken, so it is asked again.
+#[test]
+fn a_member_that_loses_its_position_is_asked_again() {
+    let (mut hub, mut a, mut b) = trio();
+    start(&mut hub, &["k"], 60_000);
+    let session = a.session.unwrap();
+    let asked = bodies(&hub.said, session);
+    let [Body::StateRequest { round, .. }] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    let round = *round;
+    hub.said.retain(|(to, _)| *to != session);
+    let offer = |index, last| Body::Offer {
+        offer: 99,
+        index,
+        last,
+    };
+    hub.hear(session, offer(0, false));
+    let answer = Body::StateResponse {
+        round,
+        part: 0,
+        index: 0,
+        frames: 1,
+    };
+    hub.hear(session, answer);
+    hub.hear(session, offer(1, true));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    assert_eq!(report.responded.len(), 2);
 }
 
 /// Nobody waits for its report any more, so nobody is waited for either.

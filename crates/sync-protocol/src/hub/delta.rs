@@ -45,9 +45,7 @@ impl Hub {
             },
             Ok(()) => return self.send_page(session, request, cursor, resume),
         };
-        if let Some(peer) = self.sessions.get_mut(&session) {
-            peer.settled = false;
-        }
+        self.unsettle(session);
         self.send(session, Body::DeltaReply { request, outcome });
     }
 

@@ -42,7 +42,10 @@ impl Hub {
             self.finish(commit, now);
             if let Some(peer) = self.sessions.get_mut(&session) {
                 peer.offer = (offer, index + 1);
-                peer.settled = last;
+            }
+            self.unsettle(session);
+            if let Some(peer) = self.sessions.get_mut(&session).filter(|_| last) {
+                peer.settled = true;
             }
         }
         self.send(session, Body::OfferAck { offer, index });

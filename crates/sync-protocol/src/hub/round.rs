@@ -14,12 +14,16 @@ use sync_core::{AgentId, Body, Digest, Key, Now, RequestError, RoundId, SessionI
 pub(super) use self::books::Rounds;
 pub(super) use self::gather::ResponseFrame;
 
-use self::books::{Heard, Round, weight_of};
+use self::books::{Heard, Round, parts_of, weight_of};
 use super::commit::Committed;
 use super::{Hub, ReplyTo};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
 const KEYS_PER_PART: usize = 512;
+
+/// Rounds that one connection may have under way: more than any caller waits for at once, and far from
+/// all there may be, so that nobody keeps the others from asking.
+const ROUNDS_PER_PEER: usize = 16;
 
 impl Hub {
     /// Starts a round over `keys`.
@@ -33,19 +37,24 @@ impl Hub {
         let keys = distinct(keys);
         let connected: Vec<(AgentId, SessionId)> = self.connected_members();
         let timeout = timeout.unwrap_or(self.config.round_deadline);
-        if let Err(error) = self.check_round(&keys, connected.len(), timeout) {
+        let checked = self.check_round(reply_to, &keys, connected.len(), timeout);
+        if let Err(error) = checked {
             return self.reply(reply_to, Err(error));
         }
-        let parts = keys.len().div_ceil(KEYS_PER_PART).max(1);
-        let asked = connected.iter();
-        let asked = asked.map(|(agent, session)| (agent.clone(), Heard::nothing(*session)));
+        let parts = parts_of(&keys);
+        let is_settled = |session: &SessionId| self.has_settled(*session);
+        let asked = connected.iter().map(|(agent, session)| {
+            let heard = Heard::nothing(*session, is_settled(session));
+            (agent.clone(), heard)
+        });
+        let asked = asked.collect();
         let number = self.rounds.open(Round {
             reply_to,
             keys,
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
             started: now.mono,
             deadline: now.mono + timeout,
-            asked: asked.collect(),
+            asked,
             gathered: Vec::new(),
             gathered_bytes: 0,
             bytes: 0,
@@ -60,6 +69,7 @@ impl Hub {
     /// Everything that can be refused is refused before anybody is asked.
     fn check_round(
         &self,
+        reply_to: ReplyTo,
         keys: &[Key],
         members: usize,
         timeout: Duration,
@@ -82,9 +92,13 @@ impl Hub {
             let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
             return Err(RequestError::NobodyConnected { roster });
         }
-        let open = self.rounds.len();
+        let ReplyTo::Remote(asker, _) = reply_to else {
+            // The program that runs the hub bounds itself, and no peer may keep it from asking.
+            return Ok(());
+        };
+        let (open, own) = self.rounds.of_peers(asker);
         let full = self.rounds.bytes() + weight_of(keys, members) > limits.round_bytes_max;
-        if open >= limits.rounds_max || full {
+        if open >= limits.rounds_max || own >= ROUNDS_PER_PEER || full {
             let open = open as u64;
             return Err(RequestError::TooManyRounds { open });
         }
@@ -95,12 +109,9 @@ impl Hub {
     /// either: until it has offered all it holds, nobody knows which ends its writes take for granted.
     fn ask_in(&mut self, number: u64, sessions: &[SessionId]) {
         let epoch = self.epoch();
-        let Some(round) = self.rounds.get_mut(number) else {
+        let Some(round) = self.rounds.get(number) else {
             return;
         };
-        for heard in round.asked.values_mut() {
-            heard.asked |= sessions.contains(&heard.session);
-        }
         let digests = round.keys.iter();
         let digests: Vec<(Key, Digest)> = digests
             .map(|k| (k.clone(), self.space.entry_digest(k)))
@@ -120,14 +131,40 @@ impl Hub {
 
     /// A connection has settled: it is asked in the rounds that wait for it.
     pub(super) fn ask_settled(&mut self, session: SessionId) {
-        let waiting = self.rounds.iter().filter(|(_, round)| {
-            let mut heard = round.asked.values();
-            round.committed.is_none() && heard.any(|h| h.session == session && !h.asked)
-        });
-        let waiting: Vec<u64> = waiting.map(|(number, _)| number).collect();
+        let mut waiting = Vec::new();
+        for (number, heard) in self.heard_of(session) {
+            if !heard.asked {
+                heard.asked = true;
+                waiting.push(number);
+            }
+        }
         for number in waiting {
             self.ask_in(number, &[session]);
         }
+    }
+
+    /// A connection has lost its position: what it answers until it has settled anew is not taken, so
+    /// it will be asked again.
+    pub(super) fn unsettle(&mut self, session: SessionId) {
+        if let Some(peer) = self.sessions.get_mut(&session) {
+            peer.settled = false;
+        }
+        for (_, heard) in self.heard_of(session) {
+            *heard = Heard::nothing(session, false);
+        }
+    }
+
+    /// Where the rounds that still gather stand with a connection.
+    fn heard_of(&mut self, session: SessionId) -> impl Iterator<Item = (u64, &mut Heard)> {
+        let agent = self.sessions.get(&session).map(|peer| &peer.agent);
+        let gathering = self
+            .rounds
+            .iter_mut()
+            .filter(|(_, r)| r.committed.is_none());
+        gathering.filter_map(move |(number, round)| {
+            let heard = round.asked.get_mut(agent?)?;
+            (heard.session == session).then_some((number, heard))
+        })
     }
 
     fn connected_members(&self) -> Vec<(AgentId, SessionId)> {

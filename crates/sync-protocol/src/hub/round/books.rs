@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use sync_core::{AgentId, Key, Revision, SessionId};
 
+use super::KEYS_PER_PART;
 use super::gather::Gathered;
 use crate::hub::ReplyTo;
 use crate::hub::commit::Committed;
 
-/// What a member takes in the books of a round, in bytes: its name, its connection, its parts.
+/// What a member takes in the books of a round, in bytes: its name, its connection.
 const BYTES_PER_MEMBER: usize = 128;
+
+/// What a part of a member's answer takes, in bytes.
+const BYTES_PER_PART: usize = 64;
 
 /// What a round takes beside its keys and members, in bytes.
 const BYTES_PER_ROUND: usize = 512;
@@ -66,8 +70,15 @@ impl Rounds {
         self.open.iter_mut().map(|(number, round)| (*number, round))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.open.len()
+    /// How many a peer has asked for that are not its hub's own, and how many of these are `asker`'s.
+    pub(super) fn of_peers(&self, asker: SessionId) -> (usize, usize) {
+        let peers = self.open.values().filter_map(|round| match round.reply_to {
+            ReplyTo::Remote(session, _) => Some(session),
+            ReplyTo::Local(_) => None,
+        });
+        peers.fold((0, 0), |(all, own), session| {
+            (all + 1, own + usize::from(session == asker))
+        })
     }
 
     pub(in crate::hub) fn is_empty(&self) -> bool {
@@ -100,7 +111,7 @@ pub(super) struct Round {
     pub(super) asked: BTreeMap<AgentId, Heard>,
     /// What has arrived and is not committed yet: about a page at most.
     pub(super) gathered: Vec<Gathered>,
-    /// Bytes of values in it.
+    /// Bytes of segments in it.
     pub(super) gathered_bytes: usize,
     /// Bytes of answers.
     pub(super) bytes: u64,
@@ -118,6 +129,11 @@ impl Round {
             .map(|(agent, _)| agent)
     }
 
+    /// Whether `agent` is asked through `session`.
+    pub(super) fn asks(&self, agent: &AgentId, session: SessionId) -> bool {
+        self.asked.get(agent).is_some_and(|h| h.session == session)
+    }
+
     pub(super) fn gathered_all(&self) -> bool {
         self.asked
             .values()
@@ -133,7 +149,13 @@ impl Round {
 /// Bytes that a round over `keys` among so many members holds.
 pub(super) fn weight_of(keys: &[Key], members: usize) -> usize {
     let named: usize = keys.iter().map(|k| k.as_str().len() + BYTES_PER_KEY).sum();
-    BYTES_PER_ROUND + named + members * BYTES_PER_MEMBER
+    let member = BYTES_PER_MEMBER + parts_of(keys) * BYTES_PER_PART;
+    BYTES_PER_ROUND + named + members * member
+}
+
+/// How many messages it takes to name `keys`.
+pub(super) fn parts_of(keys: &[Key]) -> usize {
+    keys.len().div_ceil(KEYS_PER_PART).max(1)
 }
 
 /// How far one member's answer has arrived.
@@ -184,24 +206,24 @@ pub(super) struct Frame {
 }
 
 impl Heard {
-    pub(super) fn nothing(session: SessionId) -> Self {
+    pub(super) fn nothing(session: SessionId, asked: bool) -> Self {
         Self {
             session,
-            asked: false,
+            asked,
             lost: false,
             parts: BTreeMap::new(),
         }
     }
 
-    /// Notes a frame of a round of `parts` parts; false if it does not count.
+    /// Notes a frame of a round of `parts` parts; false if it does not count, as one of an answer that
+    /// was asked for before the connection lost its position.
     pub(super) fn hear(&mut self, parts: u32, frame: Frame) -> Result<bool, String> {
         let Frame {
             part,
             index,
             frames,
         } = frame;
-        let known = self.parts.get(&part).map_or(frames, |heard| heard.frames);
-        if part >= parts || index >= frames || frames != known {
+        if part >= parts || index >= frames {
             return Err("an answer does not fit its round".to_owned());
         }
         let heard = self.parts.entry(part).or_insert_with(|| Part {
@@ -209,7 +231,7 @@ impl Heard {
             next: 0,
             early: BTreeSet::new(),
         });
-        Ok(heard.hear(index))
+        Ok(heard.frames == frames && heard.hear(index))
     }
 
     fn complete(&self, parts: u32) -> bool {

@@ -47,8 +47,8 @@ pub(in crate::hub) struct ResponseFrame {
 }
 
 impl Hub {
-    /// One frame of an answer. It counts once, only in its own round and from a member that was
-    /// asked; a late one is joined with the next commit.
+    /// One frame of an answer. It counts once, only in its own round and through the connection that
+    /// was asked; any other is state all the same, and committed at once.
     pub(in crate::hub) fn handle_state_response(
         &mut self,
         now: Now,
@@ -65,16 +65,6 @@ impl Hub {
             return Ok(());
         };
         let number = frame.round.number;
-        let round = self.rounds.get_mut(number);
-        let Some(round) = round.filter(|r| r.committed.is_none()) else {
-            // State is joined whenever it comes, once the sender's position is known to be ours.
-            self.commit_gathered(now, gather(decoded, &agent));
-            return Ok(());
-        };
-        let parts = round.parts;
-        let Some(heard) = round.asked.get_mut(&agent) else {
-            return Ok(());
-        };
         let ResponseFrame {
             part,
             index,
@@ -86,7 +76,15 @@ impl Hub {
             index,
             frames,
         };
-        if !heard.hear(parts, frame)? {
+        let round = self.rounds.get_mut(number);
+        let round = round.filter(|r| r.committed.is_none() && r.asks(&agent, session));
+        let Some(round) = round else {
+            self.commit_gathered(now, gather(decoded, &agent));
+            return Ok(());
+        };
+        let parts = round.parts;
+        let counts = round.asked.get_mut(&agent).map(|h| h.hear(parts, frame));
+        if !counts.transpose()?.unwrap_or_default() {
             return Ok(());
         }
         round.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
