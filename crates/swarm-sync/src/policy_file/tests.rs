@@ -92,87 +92,89 @@ fn lifetimes_have_a_unit() {
     }
 }
 
+/// A setting after `[[policy]]` and `pattern = "a*"`, and what is said of it.
+const FLAWED: [(&str, &str); 25] = [
+    (
+        "rule = \"lwww\"",
+        "3: `rule` cannot be \"lwww\"; it is one of lww, register, counter",
+    ),
+    (
+        "rule = 7",
+        "3: `rule` is a number; it takes text in quotes, as in rule = \"lww\"",
+    ),
+    (
+        "on_concurrent = \"keep\"",
+        "3: `on_concurrent` needs the rule causal",
+    ),
+    ("merge = \"f\"", "3: `merge` names a function, but"),
+    ("rule = \"custom\"", "3: a custom merge needs `merge`"),
+    (
+        "durability = \"tape\"",
+        "3: `durability` cannot be \"tape\"; it is one of memory, disk, hub",
+    ),
+    (
+        "ttl = 30",
+        "3: `ttl` is a number; it takes text in quotes, as in ttl = \"30s\"",
+    ),
+    (
+        "ttl = \"soon\"",
+        "3: `ttl` cannot be \"soon\"; it is a whole number and a unit",
+    ),
+    ("ttl = \"0s\"", "3: a lifetime of 0 would keep nothing"),
+    (
+        "ttl_refresh = true",
+        "3: `ttl_refresh` says when a lifetime begins",
+    ),
+    (
+        "ttl_refresh = 1",
+        "3: `ttl_refresh` is a number; it takes true or false",
+    ),
+    (
+        "priority = \"urgent\"",
+        "3: `priority` cannot be \"urgent\"; it is one of critical",
+    ),
+    (
+        "max_value_bytes = 0",
+        "3: `max_value_bytes = 0` would refuse every write",
+    ),
+    (
+        "history_commits = -1",
+        "3: `history_commits` is a number; it takes a number of commits from 0",
+    ),
+    (
+        "history_age = \"long\"",
+        "3: `history_age` cannot be \"long\"; it is a whole number and a unit",
+    ),
+    (
+        "history_age = \"0s\"",
+        "3: `history_age` of 0 would keep nothing",
+    ),
+    (
+        "max_value_bytes = -1",
+        "3: `max_value_bytes` is a number; it takes",
+    ),
+    (
+        "max_value_bytes = \"64K\"",
+        "3: `max_value_bytes` is text; it takes",
+    ),
+    (
+        "max_value_bytes = 1.5",
+        "3: `max_value_bytes` is a fraction; it takes",
+    ),
+    (
+        "rul = \"lww\"",
+        "3: a policy has no field \"rul\"; the fields are pattern, rule,",
+    ),
+    ("pattern = \"b*\"", "3: not TOML: duplicate key"),
+    ("rule = lww", "3: not TOML: "),
+    ("rule = \"lww", "3: not TOML: "),
+    ("rule", "3: not TOML: "),
+    ("\u{0}", "3: not TOML: "),
+];
+
 #[test]
 fn each_flaw_has_its_line_and_says_what_to_do() {
-    let cases = [
-        (
-            "rule = \"lwww\"",
-            "3: `rule` cannot be \"lwww\"; it is one of lww, register, counter",
-        ),
-        (
-            "rule = 7",
-            "3: `rule` is a number; it takes text in quotes, as in rule = \"lww\"",
-        ),
-        (
-            "on_concurrent = \"keep\"",
-            "3: `on_concurrent` needs the rule causal",
-        ),
-        ("merge = \"f\"", "3: `merge` names a function, but"),
-        ("rule = \"custom\"", "3: a custom merge needs `merge`"),
-        (
-            "durability = \"tape\"",
-            "3: `durability` cannot be \"tape\"; it is one of memory, disk, hub",
-        ),
-        (
-            "ttl = 30",
-            "3: `ttl` is a number; it takes text in quotes, as in ttl = \"30s\"",
-        ),
-        (
-            "ttl = \"soon\"",
-            "3: `ttl` cannot be \"soon\"; it is a whole number and a unit",
-        ),
-        ("ttl = \"0s\"", "3: a lifetime of 0 would keep nothing"),
-        (
-            "ttl_refresh = true",
-            "3: `ttl_refresh` says when a lifetime begins",
-        ),
-        (
-            "ttl_refresh = 1",
-            "3: `ttl_refresh` is a number; it takes true or false",
-        ),
-        (
-            "priority = \"urgent\"",
-            "3: `priority` cannot be \"urgent\"; it is one of critical",
-        ),
-        (
-            "max_value_bytes = 0",
-            "3: `max_value_bytes = 0` would refuse every write",
-        ),
-        (
-            "history_commits = -1",
-            "3: `history_commits` is a number; it takes a number of commits from 0",
-        ),
-        (
-            "history_age = \"long\"",
-            "3: `history_age` cannot be \"long\"; it is a whole number and a unit",
-        ),
-        (
-            "history_age = \"0s\"",
-            "3: `history_age` of 0 would keep nothing",
-        ),
-        (
-            "max_value_bytes = -1",
-            "3: `max_value_bytes` is a number; it takes",
-        ),
-        (
-            "max_value_bytes = \"64K\"",
-            "3: `max_value_bytes` is text; it takes",
-        ),
-        (
-            "max_value_bytes = 1.5",
-            "3: `max_value_bytes` is a fraction; it takes",
-        ),
-        (
-            "rul = \"lww\"",
-            "3: a policy has no field \"rul\"; the fields are pattern, rule,",
-        ),
-        ("pattern = \"b*\"", "3: not TOML: duplicate key"),
-        ("rule = lww", "3: not TOML: "),
-        ("rule = \"lww", "3: not TOML: "),
-        ("rule", "3: not TOML: "),
-        ("\u{0}", "3: not TOML: "),
-    ];
-    for (setting, expected) in cases {
+    for (setting, expected) in FLAWED {
         let found = flaw(&with(setting));
         assert!(found.starts_with(expected), "{setting}: {found}");
     }
