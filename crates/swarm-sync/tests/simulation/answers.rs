@@ -1,6 +1,6 @@
 //! What users are told.
 
-use sync_core::{Answer, Receipt, Reply, RequestError};
+use sync_core::{Answer, Durability, Reason, Receipt, Reply, RequestError};
 use sync_protocol::Outcome;
 
 use crate::workload::{Asked, Reader};
@@ -18,6 +18,9 @@ impl World {
         self.require(mine, || {
             format!("replica {n} got another's receipt: {receipt}")
         });
+        if matches!(receipt.reason, Reason::TooLarge { .. }) && !self.plan.fights {
+            self.stats.hit("refused by a policy");
+        }
         self.trace.say(|| format!("receipt: {receipt}"));
         self.check_receipt(&receipt);
         self.ghost.receipts.insert(receipt.write.clone(), receipt);
@@ -37,11 +40,22 @@ impl World {
                 self.require(ack.write_id == id, || {
                     format!("replica {n} acknowledged {:?}, made {id:?}", ack.write_id)
                 });
+                // What is only in memory may be gone with the process: that was said.
+                let lasts = ack.durability != Durability::Memory;
                 if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
-                    op.acked = true;
+                    op.acked = lasts;
                     self.stats.hit("write");
+                    self.stats.hit(match ack.durability {
+                        Durability::Memory => "write in memory",
+                        Durability::Hub => "write at the hub",
+                        _ => "write on disk",
+                    });
                 }
             }
+            (Asked::Watch(watcher, from), Ok(Outcome::Answered(answer))) => {
+                self.watched(watcher, from, Ok(answer));
+            }
+            (Asked::Watch(watcher, from), Err(error)) => self.watched(watcher, from, Err(error)),
             (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
             _ => {}
         }

@@ -83,6 +83,12 @@ const MUST_HAPPEN: &[&str] = &[
     "watch answered",
     "watch compacted",
     "watcher starts anew",
+    "watch through a replica",
+    "watch from now",
+    "watch broken off",
+    "write in memory",
+    "write at the hub",
+    "refused by a policy",
     "write",
 ];
 

@@ -9,7 +9,7 @@ use sync_protocol::{HubConfig, Limits, ReplicaConfig};
 
 use crate::random::Random;
 use crate::tables;
-use crate::watchers::Watcher;
+use crate::watchers::{Through, Watcher};
 
 /// Agents in every seed.
 pub(crate) const REPLICAS: usize = 3;
@@ -111,14 +111,18 @@ impl Plan {
         config
     }
 
-    /// One that is quick, one that lags behind.
+    /// One that is quick, one that lags behind, one that begins late.
     pub(crate) fn watchers(&self, random: &mut Random) -> Vec<Watcher> {
         let class = tables::class(random.pick(&self.keys));
         let some = format!("{class}*");
-        let mut watchers = vec![Watcher::new("*", random.chance(500), 900)];
+        let mut watchers = vec![Watcher::new("*", Through::draw(random), 900)];
         if random.chance(500) {
             let asks = *random.pick(&[300, 30]);
-            watchers.push(Watcher::new(&some, random.chance(500), asks));
+            watchers.push(Watcher::new(&some, Through::draw(random), asks));
+        }
+        if random.chance(300) {
+            let through = *random.pick(&[Through::Hub, Through::Client]);
+            watchers.push(Watcher::from_now("*", through, 300));
         }
         watchers
     }

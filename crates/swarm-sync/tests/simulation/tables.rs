@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{Key, MergeRule, OnConcurrent, Pattern, Policies, Policy, Ttl};
+use sync_core::{Durability, Key, MergeRule, OnConcurrent, Pattern, Policies, Policy, Ttl};
 
 use crate::random::Random;
 
 /// Shortest and longest life of a value, in milliseconds.
 const TTL_MS: (u64, u64) = (100, 3_000);
+
+/// Largest value where a policy has a bound: what is written is at times larger.
+const VALUE_BYTES_MAX: u64 = 48;
 
 /// What is done to a key, by its name; `ttl-` only says that its values end.
 pub(crate) fn class(key: &Key) -> &str {
@@ -39,6 +42,12 @@ pub(crate) fn ttl(table: &Policies, key: &Key) -> Option<Ttl> {
     table.of(key)?.ttl
 }
 
+/// Whether the table bounds the values of the key.
+pub(crate) fn bounds(table: &Policies, key: &Key) -> bool {
+    let policy = table.of(key);
+    policy.is_some_and(|p| p.max_value_bytes.is_some())
+}
+
 /// A table for some of the classes.
 pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
     let mut policies = Vec::new();
@@ -62,6 +71,13 @@ pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
         }
         if random.chance(80) {
             policy.ttl = Some(lifetime(random));
+        }
+        if random.chance(100) {
+            policy.max_value_bytes = Some(VALUE_BYTES_MAX);
+        }
+        if random.chance(300) {
+            let levels = [Durability::Memory, Durability::Disk, Durability::Hub];
+            policy.durability = Some(*random.pick(&levels));
         }
         if random.chance(850) {
             policies.push(policy);

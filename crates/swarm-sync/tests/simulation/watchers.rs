@@ -1,15 +1,21 @@
 //! Watching, against a log of what the hub has committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sync_core::{
     Answer, Ask, Body, ChangeKind, Cursor, Epoch, Key, Message, Pattern, Reply, RequestError,
     Revision, Since, Value, Watched,
 };
-use sync_protocol::KeyState;
+use sync_protocol::{Command, Hub, KeyState};
 
+use crate::plan::REPLICAS;
+use crate::random::Random;
 use crate::workload::Asked;
 use crate::world::World;
+
+/// How long a replica's caller waits for an answer: longer than any question waits.
+const PATIENCE: Duration = Duration::from_millis(2_600);
 
 /// How a key was left by a commit at the hub.
 #[derive(Debug, Clone)]
@@ -21,29 +27,59 @@ pub(crate) struct Committed {
     pub(crate) kind: Option<ChangeKind>,
 }
 
+/// Where a watcher asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    /// In the hub's process.
+    Hub,
+    /// By a connection of its own.
+    Client,
+    /// By that replica's connection.
+    Replica(usize),
+}
+
+impl Through {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        match random.below(3) {
+            0 => Self::Hub,
+            1 => Self::Client,
+            _ => Self::Replica(random.index(REPLICAS)),
+        }
+    }
+}
+
 /// Follows the changes of some keys.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) pattern: Pattern,
-    /// In the hub's process, not through a connection.
-    pub(crate) local: bool,
+    through: Through,
+    /// Begins with what comes, not with what is there.
+    from_now: bool,
     /// How often it asks, per thousand chances: one that is slow gets much at once.
-    pub(crate) asks: u64,
+    asks: u64,
     cursor: Option<Cursor>,
     held: BTreeMap<Key, Value>,
-    /// What it waits for, and the hub's run that was asked: another one answers nothing.
+    /// What it waits for, and the run of the node that was asked: another one answers nothing.
     waits: Option<(u64, u64)>,
 }
 
 impl Watcher {
-    pub(crate) fn new(pattern: &str, local: bool, asks: u64) -> Self {
+    pub(crate) fn new(pattern: &str, through: Through, asks: u64) -> Self {
         Self {
             pattern: Pattern::new(pattern).expect("a valid pattern"),
-            local,
+            through,
+            from_now: false,
             asks,
             cursor: None,
             held: BTreeMap::new(),
             waits: None,
+        }
+    }
+
+    pub(crate) fn from_now(pattern: &str, through: Through, asks: u64) -> Self {
+        Self {
+            from_now: true,
+            ..Self::new(pattern, through, asks)
         }
     }
 
@@ -137,43 +173,81 @@ impl World {
     }
 
     fn ask_watch(&mut self, watcher: usize, wait_ms: u64) {
-        let (now, client, run) = (self.hub_now(), self.hub.client, self.hub.run);
         let Watcher {
             cursor,
             waits,
-            local,
+            through,
+            from_now,
             ..
         } = self.watchers[watcher];
-        if self.hub.machine.is_none() || waits.is_some_and(|(_, asked)| asked == run) {
+        let run = match through {
+            Through::Replica(n) => self.replicas[n].run,
+            _ => self.hub.run,
+        };
+        if waits.is_some_and(|(_, asked)| asked == run) {
             return;
         }
-        let from = cursor.map(|cursor| cursor.revision).unwrap_or_default();
+        let Some(head) = self.hub.machine.as_ref().map(Hub::revision) else {
+            return;
+        };
+        let start = if from_now { head } else { Revision::default() };
+        let from = cursor.map_or(start, |cursor| cursor.revision);
         let request = self.new_request(Asked::Watch(watcher, from));
         self.watchers[watcher].waits = Some((request, run));
+        let since = cursor.map(Since::Cursor);
         let ask = Ask::Watch {
             pattern: self.watchers[watcher].pattern.clone(),
-            from: Some(cursor.map_or(Since::START, Since::Cursor)),
+            from: since.or_else(|| (!from_now).then_some(Since::START)),
             wait_ms,
         };
-        let hub = self.hub.machine.as_mut().expect("checked above");
-        if local {
-            hub.handle_ask(now, request, ask);
-        } else {
-            hub.handle_message(now, client, Message::from(Body::Request { request, ask }));
+        if from_now && cursor.is_none() {
+            self.stats.hit("watch from now");
         }
-        self.drain_hub();
+        self.ask_through(through, request, ask);
+    }
+
+    fn ask_through(&mut self, through: Through, request: u64, ask: Ask) {
+        let (hub_now, client) = (self.hub_now(), self.hub.client);
+        match (through, &mut self.hub.machine) {
+            (Through::Replica(n), _) => {
+                let now = self.clock(n);
+                if let Some(replica) = &mut self.replicas[n].machine {
+                    let timeout = PATIENCE;
+                    replica.handle_command(now, request, Command::Ask { ask, timeout });
+                    self.drain_replica(n);
+                }
+            }
+            (Through::Hub, Some(hub)) => {
+                hub.handle_ask(hub_now, request, ask);
+                self.drain_hub();
+            }
+            (Through::Client, Some(hub)) => {
+                let message = Message::from(Body::Request { request, ask });
+                hub.handle_message(hub_now, client, message);
+                self.drain_hub();
+            }
+            _ => {}
+        }
     }
 
     /// A watcher is answered, whose question was about what comes after `from`.
     pub(crate) fn watched(&mut self, watcher: usize, from: Revision, answer: Reply) {
         self.watchers[watcher].waits = None;
+        let by_replica = matches!(self.watchers[watcher].through, Through::Replica(_));
         match answer {
             Ok(Answer::Watched(watched)) => {
                 self.stats.hit("watch answered");
                 if watched.compacted {
                     self.stats.hit("watch compacted");
                 }
-                self.check_watched(watcher, from, &watched);
+                if by_replica {
+                    self.stats.hit("watch through a replica");
+                }
+                // What was on its way while the hub restarted is of another log than the one noted.
+                let epoch = self.hub.machine.as_ref().map(Hub::epoch);
+                if !by_replica || epoch == Some(watched.to.epoch) {
+                    self.check_watched(watcher, from, &watched);
+                }
                 let watcher = &mut self.watchers[watcher];
                 for change in watched.changes {
                     match change.state.value {
@@ -187,6 +261,7 @@ impl World {
                 self.stats.hit("watcher starts anew");
                 self.watchers[watcher].start_anew();
             }
+            Err(_) if by_replica => self.stats.hit("watch broken off"),
             other => self.require(false, || format!("watcher {watcher} was told {other:?}")),
         }
     }
@@ -236,8 +311,12 @@ impl World {
     pub(crate) fn check_watchers(&mut self, values: &BTreeMap<Key, Value>) {
         for n in 0..self.watchers.len() {
             let mut last = None;
-            // A question that waits is one that there was nothing to answer to.
+            // A question that waits is one that there was nothing to answer to. Where the replica has
+            // got to, its hub knows.
             self.watchers[n].waits = None;
+            if let Through::Replica(_) = self.watchers[n].through {
+                self.watchers[n].through = Through::Hub;
+            }
             while self.watchers[n].waits.is_none() && self.violation.is_none() {
                 let cursor = self.watchers[n].cursor;
                 self.require(last != cursor || last.is_none(), || {
@@ -246,10 +325,16 @@ impl World {
                 last = cursor;
                 self.ask_watch(n, 1);
             }
-            let Watcher { pattern, held, .. } = &self.watchers[n];
-            let matching = values
-                .iter()
-                .filter(|(key, _)| pattern.matches(key.as_str()));
+            let Watcher {
+                pattern,
+                held,
+                from_now,
+                ..
+            } = &self.watchers[n];
+            // Who began late knows of what has changed since.
+            let matching = values.iter().filter(|(key, _)| {
+                pattern.matches(key.as_str()) && (!from_now || held.contains_key(*key))
+            });
             let expected: BTreeMap<Key, Value> = matching
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
