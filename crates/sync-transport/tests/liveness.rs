@@ -6,19 +6,22 @@
     reason = "a helper of a test fails as the test does"
 )]
 
+mod support;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sync_core::id::{AgentId, Incarnation, SwarmId};
+use sync_core::id::SwarmId;
 use sync_core::transport::{
-    Connection, Coordinator, CoordinatorEvent, Frame, Hello, Link, Role, SessionId, TransportError,
+    Connection, Coordinator, CoordinatorEvent, Frame, Link, SessionId, TransportError,
 };
 use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, TcpCoordinator, TcpLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::{event, hello, soon};
+
 const SILENCE: Duration = Duration::from_millis(600);
 
 fn options() -> CoordinatorOptions {
@@ -26,28 +29,6 @@ fn options() -> CoordinatorOptions {
         silence: SILENCE,
         ..CoordinatorOptions::default()
     }
-}
-
-async fn soon<T>(happens: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, happens)
-        .await
-        .expect("nothing happened in time")
-}
-
-fn hello(name: &str) -> Hello {
-    Hello::new(
-        SwarmId::new("team").unwrap(),
-        AgentId::new(name).unwrap(),
-        Incarnation::from_random(1),
-        Role::Member,
-    )
-}
-
-async fn event(coordinator: &dyn Coordinator) -> CoordinatorEvent {
-    soon(coordinator.recv(1))
-        .await
-        .pop()
-        .expect("it was not shut down")
 }
 
 async fn connect(
