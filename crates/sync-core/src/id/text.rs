@@ -17,17 +17,17 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// Longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
+fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), IdError> {
+    let bytes = text.len();
+    match bytes {
+        0 => Err(IdError::Empty { what }),
+        _ if bytes > limit => Err(IdError::TooLong { what, bytes, limit }),
+        _ => Ok(()),
+    }
+}
+
 fn check_name(what: &'static str, text: &str) -> Result<(), IdError> {
-    if text.is_empty() {
-        return Err(IdError::Empty { what });
-    }
-    if text.len() > NAME_BYTES_MAX {
-        return Err(IdError::TooLong {
-            what,
-            bytes: text.len(),
-            limit: NAME_BYTES_MAX,
-        });
-    }
+    check_length(what, text, NAME_BYTES_MAX)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
     match text.char_indices().find(|&(_, c)| !allowed(c)) {
         Some((offset, found)) => Err(IdError::Character {
@@ -40,17 +40,7 @@ fn check_name(what: &'static str, text: &str) -> Result<(), IdError> {
 }
 
 fn check_key(what: &'static str, text: &str) -> Result<(), IdError> {
-    if text.is_empty() {
-        return Err(IdError::Empty { what });
-    }
-    if text.len() > KEY_BYTES_MAX {
-        return Err(IdError::TooLong {
-            what,
-            bytes: text.len(),
-            limit: KEY_BYTES_MAX,
-        });
-    }
-    Ok(())
+    check_length(what, text, KEY_BYTES_MAX)
 }
 
 /// A newtype over shared text whose constructor checks it, with every wire and text face it needs.
