@@ -55,6 +55,7 @@ impl Hub {
             started: now.mono,
             deadline: now.mono + timeout,
             asked,
+            waits_for: connected.iter().map(|(agent, _)| agent.clone()).collect(),
             gathered: Vec::new(),
             gathered_bytes: 0,
             bytes: 0,
@@ -132,8 +133,9 @@ impl Hub {
     /// A connection has settled: it is asked in the rounds that wait for it.
     pub(super) fn ask_settled(&mut self, session: SessionId) {
         let mut waiting = Vec::new();
-        for (number, heard) in self.heard_of(session) {
-            if !heard.asked {
+        for (number, round, agent) in self.rounds_that_ask(session) {
+            let heard = round.asked.get_mut(agent).filter(|heard| !heard.asked);
+            if let Some(heard) = heard {
                 heard.asked = true;
                 waiting.push(number);
             }
@@ -149,21 +151,20 @@ impl Hub {
         if let Some(peer) = self.sessions.get_mut(&session) {
             peer.settled = false;
         }
-        for (_, heard) in self.heard_of(session) {
-            *heard = Heard::nothing(session, false);
+        for (_, round, agent) in self.rounds_that_ask(session) {
+            round.forget(agent, session);
         }
     }
 
-    /// Where the rounds that still gather stand with a connection.
-    fn heard_of(&mut self, session: SessionId) -> impl Iterator<Item = (u64, &mut Heard)> {
+    /// The rounds that still gather and want something of a connection, with its agent.
+    fn rounds_that_ask(
+        &mut self,
+        session: SessionId,
+    ) -> impl Iterator<Item = (u64, &mut Round, &AgentId)> {
         let agent = self.sessions.get(&session).map(|peer| &peer.agent);
-        let gathering = self
-            .rounds
-            .iter_mut()
-            .filter(|(_, r)| r.committed.is_none());
-        gathering.filter_map(move |(number, round)| {
-            let heard = round.asked.get_mut(agent?)?;
-            (heard.session == session).then_some((number, heard))
+        self.rounds.iter_mut().filter_map(move |(number, round)| {
+            let agent = agent.filter(|agent| round.asks(agent, session))?;
+            round.committed.is_none().then_some((number, round, agent))
         })
     }
 
@@ -176,17 +177,21 @@ impl Hub {
 
     /// A connection is gone: rounds do not wait for it, and those it asked for are nobody's.
     pub(super) fn rounds_lost_session(&mut self, now: Now) {
-        let (mut ready, mut ownerless) = (Vec::new(), Vec::new());
+        let (mut through, mut ownerless) = (Vec::new(), Vec::new());
         for (number, round) in self.rounds.iter_mut() {
-            for (agent, heard) in &mut round.asked {
-                let session = self.roster.get(agent).and_then(|m| m.session);
-                heard.lost |= session != Some(heard.session);
+            let gone = round.asked.iter().filter(|(agent, heard)| {
+                let session = self.roster.get(*agent).and_then(|m| m.session);
+                session != Some(heard.session)
+            });
+            let gone: Vec<AgentId> = gone.map(|(agent, _)| agent.clone()).collect();
+            for agent in &gone {
+                round.lose(agent);
             }
             match round.reply_to {
                 ReplyTo::Remote(asker, _) if !self.sessions.contains_key(&asker) => {
                     ownerless.push(number);
                 }
-                _ if round.committed.is_none() && round.gathered_all() => ready.push(number),
+                _ if round.waits_for.is_empty() => through.push(number),
                 _ => {}
             }
         }
@@ -194,10 +199,18 @@ impl Hub {
             self.commit_page(now, number);
             self.rounds.close(number);
         }
-        for number in ready {
-            self.close_gathering(now, number);
+        for number in through {
+            self.end_half(now, number);
         }
-        self.rounds_acked(now);
+    }
+
+    /// Nobody is left to wait for in the half under way.
+    fn end_half(&mut self, now: Now, number: u64) {
+        match self.rounds.get(number).map(|round| round.committed) {
+            Some(None) => self.close_gathering(now, number),
+            Some(Some(_)) => self.end_round(now, number),
+            None => {}
+        }
     }
 
     /// Rounds whose deadline has passed end with what they have.

@@ -189,7 +189,7 @@ impl Hub {
         if let Some(member) = self.roster.get_mut(&agent) {
             member.acked = member.acked.max(Some(revision));
         }
-        self.rounds_acked(now);
+        self.rounds_confirmed(now, &agent, revision);
     }
 
     fn handle_ping(&mut self, session: SessionId, nonce: u64) {

@@ -109,6 +109,9 @@ pub(super) struct Round {
     pub(super) deadline: Duration,
     /// The members asked, each with what of its answer has arrived.
     pub(super) asked: BTreeMap<AgentId, Heard>,
+    /// Who is not through with the half under way: has not answered in full, or, once the gathering is
+    /// over, has not confirmed the update. The half ends when nobody is left.
+    pub(super) waits_for: BTreeSet<AgentId>,
     /// What has arrived and is not committed yet: about a page at most.
     pub(super) gathered: Vec<Gathered>,
     /// Bytes of segments in it.
@@ -134,10 +137,38 @@ impl Round {
         self.asked.get(agent).is_some_and(|h| h.session == session)
     }
 
-    pub(super) fn gathered_all(&self) -> bool {
+    /// Notes a frame of an answer; false if it does not count.
+    pub(super) fn hear(&mut self, agent: &AgentId, frame: Frame) -> Result<bool, String> {
+        let Some(heard) = self.asked.get_mut(agent) else {
+            return Ok(false);
+        };
+        let counts = heard.hear(self.parts, frame)?;
+        if heard.complete(self.parts) {
+            self.waits_for.remove(agent);
+        }
+        Ok(counts)
+    }
+
+    /// What a member has answered counts no longer: it will be asked again.
+    pub(super) fn forget(&mut self, agent: &AgentId, session: SessionId) {
         self.asked
-            .values()
-            .all(|h| h.lost || h.complete(self.parts))
+            .insert(agent.clone(), Heard::nothing(session, false));
+        self.waits_for.insert(agent.clone());
+    }
+
+    /// The connection that a member was asked through is gone.
+    pub(super) fn lose(&mut self, agent: &AgentId) {
+        if let Some(heard) = self.asked.get_mut(agent) {
+            heard.lost = true;
+        }
+        self.waits_for.remove(agent);
+    }
+
+    /// The gathering is over at `revision`; `has_confirmed` tells who is through already.
+    pub(super) fn commit(&mut self, revision: Revision, has_confirmed: impl Fn(&AgentId) -> bool) {
+        self.committed = Some(revision);
+        let there = |agent: &&AgentId| !self.asked[*agent].lost && !has_confirmed(agent);
+        self.waits_for = self.responded().filter(there).cloned().collect();
     }
 
     /// Bytes of its books.
@@ -217,7 +248,7 @@ impl Heard {
 
     /// Notes a frame of a round of `parts` parts; false if it does not count, as one of an answer that
     /// was asked for before the connection lost its position.
-    pub(super) fn hear(&mut self, parts: u32, frame: Frame) -> Result<bool, String> {
+    fn hear(&mut self, parts: u32, frame: Frame) -> Result<bool, String> {
         let Frame {
             part,
             index,

@@ -1,39 +1,30 @@
 //! The second half of a round: everyone who answered confirms the update, and the caller gets the report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{AgentId, Answer, Key, KeyReport, Now, Revision, SyncReport};
 
-use crate::hub::Hub;
 use crate::hub::commit::Committed;
+use crate::hub::{Hub, Member};
 
 impl Hub {
-    /// Ends the rounds whose update everyone who answered has confirmed.
-    pub(in crate::hub) fn rounds_acked(&mut self, now: Now) {
-        let done: Vec<u64> = self
-            .rounds
-            .iter()
-            .filter(|(_, round)| {
-                round.committed.is_some_and(|revision| {
-                    let mut waiting = round.responded().filter(|a| !round.asked[*a].lost);
-                    waiting.all(|agent| self.has_acked(agent, revision))
-                })
-            })
-            .map(|(number, _)| number)
-            .collect();
+    /// A member holds everything up to `revision`: rounds that waited for just that end.
+    pub(in crate::hub) fn rounds_confirmed(
+        &mut self,
+        now: Now,
+        agent: &AgentId,
+        revision: Revision,
+    ) {
+        let waiting = self.rounds.iter_mut();
+        let done = waiting.filter_map(|(number, round)| {
+            let reached = round.committed.is_some_and(|wanted| wanted <= revision);
+            let is_last = reached && round.waits_for.remove(agent) && round.waits_for.is_empty();
+            is_last.then_some(number)
+        });
+        let done: Vec<u64> = done.collect();
         for number in done {
             self.end_round(now, number);
         }
-    }
-
-    fn has_acked(&self, agent: &AgentId, revision: Revision) -> bool {
-        // Nothing was ever committed: there is nothing to confirm.
-        revision == Revision::default()
-            || self
-                .roster
-                .get(agent)
-                .and_then(|m| m.acked)
-                .is_some_and(|acked| acked >= revision)
     }
 
     pub(super) fn end_round(&mut self, now: Now, number: u64) {
@@ -50,7 +41,9 @@ impl Hub {
             .filter(|a| !responded.contains(*a))
             .cloned()
             .collect();
-        let in_step = responded.iter().filter(|a| self.has_acked(a, revision));
+        let in_step = responded
+            .iter()
+            .filter(|a| has_confirmed(&self.roster, a, revision));
         let elapsed = now.mono.saturating_sub(round.started);
         let report = SyncReport {
             epoch: self.epoch(),
@@ -78,4 +71,15 @@ impl Hub {
             conflicts: brought.conflicts.get(key).copied().unwrap_or_default(),
         }
     }
+}
+
+/// Whether a member holds everything up to `revision`.
+pub(super) fn has_confirmed(
+    roster: &BTreeMap<AgentId, Member>,
+    agent: &AgentId,
+    revision: Revision,
+) -> bool {
+    // Nothing was ever committed: there is nothing to confirm.
+    let acked = || roster.get(agent)?.acked;
+    revision == Revision::default() || acked().is_some_and(|acked| acked >= revision)
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId};
 
 use super::books::Frame;
+use super::confirm::has_confirmed;
 use crate::hub::Hub;
 use crate::hub::commit::{Commit, Committed, Source};
 
@@ -82,16 +83,14 @@ impl Hub {
             self.commit_gathered(now, gather(decoded, &agent));
             return Ok(());
         };
-        let parts = round.parts;
-        let counts = round.asked.get_mut(&agent).map(|h| h.hear(parts, frame));
-        if !counts.transpose()?.unwrap_or_default() {
+        if !round.hear(&agent, frame)? {
             return Ok(());
         }
         round.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
         round.gathered_bytes += segments.iter().map(Bytes::len).sum::<usize>();
         round.gathered.extend(gather(decoded, &agent));
         let full = round.gathered_bytes >= self.config.limits.page_bytes;
-        if round.gathered_all() {
+        if round.waits_for.is_empty() {
             self.close_gathering(now, number);
         } else if full {
             self.commit_page(now, number);
@@ -116,12 +115,17 @@ impl Hub {
     pub(super) fn close_gathering(&mut self, now: Now, number: u64) {
         self.commit_page(now, number);
         let revision = self.revision;
+        let roster = &self.roster;
         let Some(round) = self.rounds.get_mut(number) else {
             return;
         };
         if round.responded().next().is_some() {
-            round.committed = Some(revision);
-            return self.rounds_acked(now);
+            let confirmed = |agent: &AgentId| has_confirmed(roster, agent, revision);
+            round.commit(revision, confirmed);
+            if round.waits_for.is_empty() {
+                self.end_round(now, number);
+            }
+            return;
         }
         let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
         let waited = round.deadline.saturating_sub(round.started);
