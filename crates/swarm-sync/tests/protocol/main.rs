@@ -8,6 +8,7 @@
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
+//! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
@@ -22,6 +23,7 @@ mod fates;
 mod hand;
 mod lifetimes;
 mod manners;
+mod many;
 mod merges;
 mod policies;
 mod rollbacks;

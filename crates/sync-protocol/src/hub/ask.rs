@@ -8,15 +8,12 @@ use sync_core::{
     StateVersion, Value, Version, Writer,
 };
 
-use super::commit::{Commit, Source};
+use super::commit::{Commit, KEYS_PER_COMMIT, Source};
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::rows;
 use crate::{matches, view};
-
-/// Keys cleared in one commit, so that the update fits a frame.
-const KEYS_PER_CLEAR: usize = 1_000;
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
@@ -175,7 +172,7 @@ impl Hub {
                 all.map(|(key, _)| key.clone()).collect()
             }
         };
-        for chunk in keys.chunks(KEYS_PER_CLEAR) {
+        for chunk in keys.chunks(KEYS_PER_COMMIT) {
             let mut commit = Commit::default();
             for key in chunk {
                 self.cover_all(&mut commit, key);

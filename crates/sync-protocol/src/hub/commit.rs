@@ -12,6 +12,10 @@ use crate::compose;
 use crate::keyspace::{Changes, KeyState, ended};
 use crate::rows;
 
+/// Keys that the hub changes by itself in one commit: their update fits a frame or a few, and an answer
+/// that tells of them, which cuts no commit, fits one that can be sent.
+pub(super) const KEYS_PER_COMMIT: usize = 1_000;
+
 /// Where a delta comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {

@@ -15,11 +15,15 @@ use crate::view::omit_value;
 /// Keys in one page of a delta read as values.
 const VALUES_PER_PAGE: usize = 4_096;
 
-/// Bytes of values after which a page of a delta read as values ends.
+/// Bytes after which a page of a delta read as values ends.
 pub(super) const VALUE_BYTES_PER_PAGE: usize = 256 * 1024;
 
-/// Bytes of values in one answer at most, so that with all else it is one that can be sent.
+/// Bytes in one answer before values are left out of it, so that with all else it is one that can be
+/// sent.
 const ANSWER_BYTES: usize = pieces::WHOLE_BYTES_MAX / 4 * 3;
+
+/// About how many bytes tell of a key beside its name and its value: numbers, times, names.
+const ITEM_BYTES: usize = 128;
 
 impl Hub {
     pub(super) fn handle_delta_request(
@@ -201,7 +205,7 @@ impl Hub {
             if taken < weight {
                 omit_value(&mut read, weight);
             }
-            page.push(read, revision, taken);
+            page.push(read, revision, item_bytes(key) + taken);
         }
         let (changes, last) = page.finish();
         let to = self.cursor_at(if more { last } else { self.revision });
@@ -257,6 +261,11 @@ impl<T> Page<T> {
     pub(super) fn finish(self) -> (Vec<T>, Revision) {
         (self.items, self.last)
     }
+}
+
+/// About how many bytes tell of a key whose value was left out.
+pub(super) fn item_bytes(key: &Key) -> usize {
+    ITEM_BYTES + key.as_str().len()
 }
 
 /// About how many bytes a key's value takes.

@@ -7,12 +7,9 @@ use std::time::Duration;
 use sync_core::{Key, Now, RowOp, Ttl};
 
 use super::Hub;
-use super::commit::Commit;
+use super::commit::{Commit, KEYS_PER_COMMIT};
 use crate::keyspace::KeyState;
 use crate::rows;
-
-/// Keys that expire in one commit, so that the update fits a frame.
-const KEYS_PER_EXPIRY: usize = 1_000;
 
 /// How long a sleep may be: the wall clock may have jumped meanwhile.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
@@ -45,9 +42,10 @@ impl Expiries {
         held != end
     }
 
+    /// What has ended, as many keys as one commit may change.
     fn due(&self, wall_ms: u64) -> Vec<Key> {
         let due = self.order.iter().take_while(|(end, _)| *end <= wall_ms);
-        due.take(KEYS_PER_EXPIRY)
+        due.take(KEYS_PER_COMMIT)
             .map(|(_, key)| key.clone())
             .collect()
     }
@@ -61,25 +59,25 @@ impl Expiries {
 }
 
 impl Hub {
-    /// Ends what is due.
+    /// Ends what is due, one commit of it: the rest is due again at once, and what others ask meanwhile
+    /// is answered in between.
     pub(super) fn expire_values(&mut self, now: Now) {
         self.expiries.seen = now;
-        loop {
-            let due = self.expiries.due(now.wall_ms);
-            if due.is_empty() {
-                return;
-            }
-            let mut commit = Commit::default();
-            for key in &due {
-                self.cover_all(&mut commit, key);
-                commit.expire(key);
-                // Normally the commit does this; a key without a value has none.
-                if self.expiries.set(key, None) {
-                    commit.with_row(rows::delete_expiry(key));
-                }
-            }
-            self.finish(commit, now);
+        let due = self.expiries.due(now.wall_ms);
+        if due.is_empty() {
+            return;
         }
+        let mut commit = Commit::default();
+        for key in &due {
+            self.cover_all(&mut commit, key);
+            commit.expire(key);
+            // Not left to the commit, which sees only keys that it changes: one that holds no value any
+            // more would stay due for ever.
+            if self.expiries.set(key, None) {
+                commit.with_row(rows::delete_expiry(key));
+            }
+        }
+        self.finish(commit, now);
     }
 
     /// Sets the end of a key that a commit has changed; the row goes with the commit.

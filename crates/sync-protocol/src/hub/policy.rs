@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sync_core::{Answer, Body, Key, Now, Policies, RequestError, Role, SessionId};
 
-use super::commit::Commit;
+use super::commit::{Commit, KEYS_PER_COMMIT};
 use super::{Hub, HubOutput, ReplyTo};
 
 impl Hub {
@@ -36,11 +36,13 @@ impl Hub {
             return;
         }
         self.reschedule(now);
-        let mut commit = Commit::default();
-        for key in self.contested() {
-            commit.touch(&key);
+        for chunk in self.contested().chunks(KEYS_PER_COMMIT) {
+            let mut commit = Commit::default();
+            for key in chunk {
+                commit.touch(key);
+            }
+            self.finish(commit, now);
         }
-        self.finish(commit, now);
         self.request_all_merges();
     }
 
