@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sync_core::{
-    Cursor, Digest, Durability, Incarnation, Key, Policy, Receipt, RequestError, StateVersion,
-    Traffic, Version, WriteId,
+    Cursor, Digest, Durability, Incarnation, Key, Pattern, Policy, Receipt, RequestError,
+    StateVersion, Traffic, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -84,8 +84,12 @@ impl Agent {
     }
 
     /// The keys that match a pattern (`*` any run of characters, `?` one) and hold a value here.
-    pub async fn keys(&self, pattern: &str) -> Result<Vec<Key>, RequestError> {
-        let pattern = pattern.to_owned();
+    pub async fn keys<P>(&self, pattern: P) -> Result<Vec<Key>, RequestError>
+    where
+        P: TryInto<Pattern>,
+        P::Error: Into<RequestError>,
+    {
+        let pattern = pattern.try_into().map_err(Into::into)?;
         self.read(|done| AgentCommand::Keys { pattern, done }).await
     }
 

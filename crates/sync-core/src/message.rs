@@ -316,8 +316,8 @@ pub enum Ask {
     Get(Key),
     /// The keys that match a pattern and hold a value, ascending, after `after`.
     Keys {
-        /// `*` stands for any run of characters, `?` for one.
-        pattern: String,
+        /// Which keys.
+        pattern: Pattern,
         /// Continue after this key.
         after: Option<Key>,
     },

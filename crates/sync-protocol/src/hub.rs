@@ -230,8 +230,7 @@ impl Hub {
 
     /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.
     pub fn is_blank(&self) -> bool {
-        let nobody =
-            self.sessions.is_empty() && self.rounds.is_empty() && self.watches.deadline().is_none();
+        let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
         nobody && !self.unsaved.is_empty()
     }
 

@@ -25,4 +25,3 @@ pub use replica::{
     Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
 pub use rows::{Owner, RowError};
-pub use sync_core::policy::matches;

@@ -32,7 +32,7 @@ pub(super) async fn perform(
         } => write(agent, key, operation, metadata).await,
         Request::Get(key) => get(agent, key).await,
         Request::Version(key) => version(agent, key).await,
-        Request::Keys(pattern) => Ok(object(json!({ "keys": agent.keys(&pattern).await? }))),
+        Request::Keys(pattern) => Ok(object(json!({ "keys": agent.keys(pattern).await? }))),
         Request::Cursor => cursor(agent).await,
         Request::Delta(since) => delta(agent, since).await,
         Request::Sync { keys, timeout } => fields(&agent.sync(&keys, timeout).await?),

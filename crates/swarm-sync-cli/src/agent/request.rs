@@ -34,7 +34,7 @@ pub(super) enum Request {
     },
     Get(Key),
     Version(Key),
-    Keys(String),
+    Keys(Pattern),
     Cursor,
     Delta(Since),
     Sync {
@@ -180,7 +180,7 @@ impl Fields {
             }
             "get" => Request::Get(self.key()?),
             "version" => Request::Version(self.key()?),
-            "keys" => Request::Keys(self.optional_text("pattern")?.unwrap_or_else(|| "*".into())),
+            "keys" => Request::Keys(self.pattern_or_any()?),
             "cursor" => Request::Cursor,
             "delta" => Request::Delta(self.since("since")?.unwrap_or(Since::START)),
             "watch" => Request::Watch {

@@ -15,7 +15,7 @@ pub(super) async fn keys(args: KeysArgs) -> Result<(), Failure> {
     let mut all: Vec<Key> = Vec::new();
     let mut after = None;
     loop {
-        let pattern = args.pattern.to_string();
+        let pattern = args.pattern.clone();
         let (page, more) = match client.ask(Ask::Keys { pattern, after }).await? {
             Answer::Keys { keys, more } => (keys.0, more),
             other => return Err(unexpected(&other)),

@@ -60,6 +60,7 @@ bad-request | a revision               | {"id":7,"op":"delta","since":-1}
 bad-request | epoch                    | {"id":7,"op":"delta","since":{"epoch":"x","revision":1}}
 bad-request | disk                     | {"id":7,"op":"flush","level":"moon"}
 bad-request | a string                 | {"id":7,"op":"keys","pattern":1}
+invalid     | the pattern is empty     | {"id":7,"op":"keys","pattern":""}
 bad-request | either                   | {"id":7,"op":"clear","key":"k","all":true}
 bad-request | "field": a string        | {"id":7,"op":"put","key":"m","value":1}
 bad-request | "value": a JSON value    | {"id":7,"op":"put","key":"m","field":"f"}

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use sync_core::codec;
 use sync_core::{
-    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Policy, Receipt, RequestError, Role,
-    StateVersion, SwarmId, Version,
+    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Pattern, Policy, Receipt, RequestError,
+    Role, StateVersion, SwarmId, Version,
 };
 use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -34,7 +34,7 @@ pub(super) enum AgentCommand {
         done: oneshot::Sender<Option<Version>>,
     },
     Keys {
-        pattern: String,
+        pattern: Pattern,
         done: oneshot::Sender<Vec<Key>>,
     },
     State {

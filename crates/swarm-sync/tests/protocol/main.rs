@@ -8,6 +8,7 @@
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
+//! - `patterns`: what listing and watching by pattern may cost
 //! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
 //! - `lifetimes`: values that end
@@ -25,6 +26,7 @@ mod lifetimes;
 mod manners;
 mod many;
 mod merges;
+mod patterns;
 mod policies;
 mod rollbacks;
 mod rounds;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::codec::List;
-use sync_core::{Ask, Cursor, Key, Revision, Since, Value, WriteId};
+use sync_core::{Ask, Cursor, Key, Pattern, Revision, Since, Value, WriteId};
 use sync_protocol::Command;
 
 use crate::world::{Event, World};
@@ -120,7 +120,7 @@ impl World {
             1 => Ask::Get(key),
             2 => Ask::Status,
             _ => Ask::Keys {
-                pattern: "*".to_owned(),
+                pattern: Pattern::new("*").expect("a pattern"),
                 after: None,
             },
         };

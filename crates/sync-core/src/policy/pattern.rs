@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::str::Chars;
 
 use bincode::de::{BorrowDecoder, Decoder};
 use bincode::error::DecodeError as BincodeDecodeError;
@@ -121,33 +122,42 @@ fn spell(reached: &[Option<(usize, Option<char>)>], mut at: usize) -> String {
 }
 
 /// Whether `key` matches `pattern`, in which `*` stands for any run of characters and `?` for one.
-/// O(key · stars) at worst, no recursion.
+///
+/// O(length of the key · longest part of the pattern between two stars) at worst: only the last star
+/// met ever takes more, and each time the part after it is tried anew. It allocates nothing, as it is
+/// asked for every key of a listing and several times for every write.
 pub fn matches(pattern: &str, key: &str) -> bool {
-    let (pattern, key): (Vec<char>, Vec<char>) = (pattern.chars().collect(), key.chars().collect());
-    let (mut p, mut k) = (0, 0);
-    // Where to resume if the last star has to take one more character.
-    let mut retry = None;
-    while k < key.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p, k));
-                p += 1;
+    let (mut pattern, mut key) = (pattern.chars(), key.chars());
+    // What follows the last star, and where the key goes on if the star takes nothing more.
+    let mut star: Option<(Chars<'_>, Chars<'_>)> = None;
+    loop {
+        let here = key.clone();
+        match (pattern.next(), key.next()) {
+            (None, None) => return true,
+            (Some('*'), _) if pattern.as_str().is_empty() => return true,
+            (Some('*'), _) => {
+                star = Some((pattern.clone(), here.clone()));
+                key = here;
             }
-            Some(&c) if c == '?' || c == key[k] => {
-                p += 1;
-                k += 1;
+            (Some(_), None) => return false,
+            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
+            (_, Some(_)) => {
+                let Some((after, taken)) = &mut star else {
+                    return false;
+                };
+                taken.next();
+                (pattern, key) = (after.clone(), taken.clone());
             }
-            _ => match retry {
-                Some((star, taken)) => {
-                    p = star + 1;
-                    k = taken + 1;
-                    retry = Some((star, k));
-                }
-                None => return false,
-            },
         }
     }
-    pattern[p..].iter().all(|&c| c == '*')
+}
+
+impl TryFrom<&str> for Pattern {
+    type Error = IdError;
+
+    fn try_from(text: &str) -> Result<Self, IdError> {
+        Self::new(text)
+    }
 }
 
 impl fmt::Display for Pattern {
@@ -195,6 +205,14 @@ mod tests {
             ("", "", true),
             ("", "a", false),
             ("ä?", "äö", true),
+            ("*?", "", false),
+            ("*?", "ö", true),
+            ("*ab", "aab", true),
+            ("*ab", "aba", false),
+            ("a**", "a", true),
+            ("*a*a*", "a", false),
+            ("*ö?*z", "xöäöz", true),
+            ("?", "*", true),
         ];
         for (pattern, key, expected) in cases {
             assert_eq!(matches(pattern, key), expected, "{pattern} against {key}");

@@ -57,7 +57,8 @@ impl Policies {
         })
     }
 
-    /// What holds for a key. O(policies · length of the key).
+    /// What holds for a key. Looks at every policy until one matches, see
+    /// [`matches`](crate::policy::matches).
     pub fn of(&self, key: &Key) -> Option<&Policy> {
         self.matching(key).next()
     }

@@ -224,11 +224,11 @@ fn asks() -> Vec<Ask> {
         Ask::Version(key("k")),
         Ask::Get(key("k")),
         Ask::Keys {
-            pattern: "task_*".to_owned(),
+            pattern: Pattern::new("task_*").unwrap(),
             after: Some(key("task_1")),
         },
         Ask::Keys {
-            pattern: String::new(),
+            pattern: Pattern::new("*").unwrap(),
             after: None,
         },
         Ask::Delta(Since::START),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, RequestError, Role,
-    StateVersion, Value, Version, Writer,
+    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
+    RequestError, Role, StateVersion, Value, Version, Writer,
 };
 
 use super::commit::{Commit, KEYS_PER_COMMIT, Source};
@@ -13,7 +13,11 @@ use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::rows;
-use crate::{matches, view};
+use crate::view;
+
+/// Bytes of a pattern that a peer asks about. Every key is held against it, or every change, which at
+/// worst takes its length times the key's: with this and keys of 1 KiB, a fraction of a millisecond.
+const PATTERN_BYTES_MAX: usize = 256;
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
@@ -30,7 +34,9 @@ impl Hub {
             }
             Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
             Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),
-            Ask::Keys { pattern, after } => Ok(self.keys_matching(&pattern, after.as_ref())),
+            Ask::Keys { pattern, after } => {
+                check_pattern(&pattern).map(|()| self.keys_matching(&pattern, after.as_ref()))
+            }
             Ask::Delta(since) => self.delta_values(since).map(Answer::Delta),
             Ask::Write {
                 key,
@@ -72,14 +78,14 @@ impl Hub {
         read
     }
 
-    fn keys_matching(&self, pattern: &str, after: Option<&Key>) -> Answer {
+    fn keys_matching(&self, pattern: &Pattern, after: Option<&Key>) -> Answer {
         let live = self
             .space
             .iter_after(after)
             .filter(|(_, s)| s.entry().is_live());
         let matching = live
             .map(|(key, _)| key)
-            .filter(|k| matches(pattern, k.as_str()));
+            .filter(|k| pattern.matches(k.as_str()));
         let mut keys: Vec<Key> = matching.take(KEYS_PER_PAGE + 1).cloned().collect();
         let more = keys.len() > KEYS_PER_PAGE;
         keys.truncate(KEYS_PER_PAGE);
@@ -202,4 +208,16 @@ impl Hub {
             id_alarms: self.id_alarms,
         }
     }
+}
+
+/// A pattern that is not too long to be held against every key.
+pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
+    let bytes = pattern.as_str().len();
+    if bytes <= PATTERN_BYTES_MAX {
+        return Ok(());
+    }
+    let reason = format!(
+        "the pattern has {bytes} bytes; the limit for listing and watching is {PATTERN_BYTES_MAX}: put a `*` in place of a part of it"
+    );
+    Err(RequestError::Invalid { reason })
 }

@@ -359,7 +359,7 @@ impl Hub {
         self.persist(ops);
         self.fan_out(from, &changed, &commit);
         self.request_merges(&changed);
-        self.tell_watchers(&changed, &commit.expired);
+        self.tell_watchers(now, &changed, &commit.expired);
         for session in addressees {
             self.send_receipts(session);
         }

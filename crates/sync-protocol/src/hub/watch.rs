@@ -2,48 +2,27 @@
 //! but its own next answer. Changes of keys that somebody watches are kept for a while, so that each is
 //! delivered; where that was not enough the answer says that it holds only the last change of each key.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod kept;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Change, ChangeKind, Cursor, Key, Now, Pattern, RequestError, Revision, SessionId,
-    Since, Watched,
+    AgentId, Answer, Change, ChangeKind, Cursor, Key, Now, Pattern, RequestError, Revision,
+    SessionId, Since, Watched,
 };
 
-use super::delta::{Page, VALUE_BYTES_PER_PAGE, weight_of};
+use self::kept::{Keeper, Kept};
+use super::ask::check_pattern;
+use super::delta::{Page, item_bytes, weight_of};
 use super::{Hub, ReplyTo};
 use crate::view::omit_value;
-
-/// Changes that are kept for watchers, and their bytes: seconds of a busy swarm.
-const KEPT_MAX: usize = 16_384;
-const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// How long after its last question a pattern is still watched: a connection may be lost and made anew.
-const INTEREST: Duration = Duration::from_mins(2);
-
-/// Patterns watched at a time. Each change is matched against all of them.
-const PATTERNS_MAX: usize = 1_024;
 
 /// Questions of one peer that may wait.
 const WAITING_PER_PEER: usize = 64;
 
 /// The longest a question waits.
 const WAIT_MAX: Duration = Duration::from_mins(1);
-
-/// A pattern that somebody watches.
-#[derive(Debug)]
-struct Interest {
-    /// Changes up to here were not kept for it.
-    since: Revision,
-    until: Duration,
-}
-
-#[derive(Debug)]
-struct Kept {
-    change: Change,
-    revision: Revision,
-    weight: usize,
-}
 
 /// A question that waits for a change.
 #[derive(Debug)]
@@ -58,18 +37,20 @@ struct Waiting {
 /// Everything about watching.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    interests: BTreeMap<Pattern, Interest>,
-    kept: VecDeque<Kept>,
-    kept_bytes: usize,
-    /// The last revision of which changes were given up.
-    given_up: Revision,
+    keeper: Keeper,
     waiting: Vec<Waiting>,
 }
 
 impl Watches {
-    /// When a question has waited long enough.
+    /// When a question has waited long enough, or nobody asks for a pattern any more.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.waiting.iter().map(|w| w.until).min()
+        let waiting = self.waiting.iter().map(|w| w.until);
+        waiting.chain(self.keeper.deadline()).min()
+    }
+
+    /// Whether no question waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Nobody waits for what a lost connection has asked.
@@ -81,63 +62,6 @@ impl Watches {
     /// The callers in this process that wait; nobody afterwards.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = ReplyTo> {
         std::mem::take(&mut self.waiting).into_iter().map(|w| w.to)
-    }
-
-    fn is_watched(&self, key: &Key) -> bool {
-        self.interests.keys().any(|p| p.matches(key.as_str()))
-    }
-
-    /// Notes that a pattern is watched, from `head` on if that is news.
-    fn renew(&mut self, pattern: &Pattern, head: Revision, now: Duration) {
-        if let Some(interest) = self.interests.get_mut(pattern) {
-            interest.until = now + INTEREST;
-            return;
-        }
-        self.interests.retain(|_, interest| interest.until > now);
-        if self.interests.is_empty() {
-            self.kept.clear();
-            self.kept_bytes = 0;
-        }
-        if self.interests.len() < PATTERNS_MAX {
-            let interest = Interest {
-                since: head,
-                until: now + INTEREST,
-            };
-            self.interests.insert(pattern.clone(), interest);
-        }
-    }
-
-    /// Whether every change after `from` was kept for a pattern.
-    fn is_complete(&self, pattern: &Pattern, from: Revision) -> bool {
-        let since = self.interests.get(pattern).map(|i| i.since);
-        since.is_some_and(|since| from >= since.max(self.given_up))
-    }
-
-    fn keep(&mut self, kept: Kept) {
-        self.kept_bytes += kept.weight;
-        self.kept.push_back(kept);
-        while self.kept.len() > KEPT_MAX || self.kept_bytes > KEPT_BYTES_MAX {
-            let Some(oldest) = self.kept.pop_front() else {
-                break;
-            };
-            self.kept_bytes -= oldest.weight;
-            self.given_up = oldest.revision;
-        }
-    }
-
-    /// The kept changes after `from` that match, at most a page; a revision is never cut.
-    fn page(&self, pattern: &Pattern, from: Revision, head: Revision) -> (Vec<Change>, Revision) {
-        let start = self.kept.partition_point(|kept| kept.revision <= from);
-        let matching = self.kept.iter().skip(start);
-        let matching = matching.filter(|kept| pattern.matches(kept.change.state.key.as_str()));
-        let mut page = Page::default();
-        for kept in matching {
-            if page.is_full_before(kept.revision) {
-                return page.finish();
-            }
-            push(&mut page, kept.change.clone(), kept.revision, kept.weight);
-        }
-        (page.items, head)
     }
 }
 
@@ -151,12 +75,15 @@ impl Hub {
         from: Option<Since>,
         wait: Duration,
     ) {
+        if let Err(error) = check_pattern(&pattern) {
+            return self.reply(to, Err(error));
+        }
         let head = self.revision;
         let from = match from.map_or(Ok(head), |since| self.position(since)) {
             Ok(from) => from,
             Err(error) => return self.reply(to, Err(error)),
         };
-        self.watches.renew(&pattern, head, now.mono);
+        self.renew_interest(&pattern, to, now);
         if let Some(watched) = self.changes_after(&pattern, from) {
             return self.reply(to, Ok(Answer::Watched(watched)));
         }
@@ -176,14 +103,31 @@ impl Hub {
         });
     }
 
+    /// A question shows that its pattern is watched.
+    fn renew_interest(&mut self, pattern: &Pattern, to: ReplyTo, now: Now) {
+        let session = match to {
+            ReplyTo::Remote(session, _) => self.sessions.get(&session),
+            ReplyTo::Local(_) => None,
+        };
+        let by: Option<&AgentId> = session.map(|s| &s.agent);
+        let keeper = &mut self.watches.keeper;
+        keeper.renew(pattern, by, self.revision, now.mono);
+    }
+
     /// Keeps what a commit has changed for those who watch it, and answers those who wait for it.
-    pub(super) fn tell_watchers(&mut self, changed: &BTreeSet<Key>, expired: &BTreeSet<Key>) {
+    pub(super) fn tell_watchers(
+        &mut self,
+        now: Now,
+        changed: &BTreeSet<Key>,
+        expired: &BTreeSet<Key>,
+    ) {
+        self.watches.keeper.forget_ended(now.mono);
         let revision = self.revision;
         for key in changed {
-            if self.watches.is_watched(key)
+            if self.watches.keeper.is_watched(key)
                 && let Some((change, weight)) = self.change(key, expired.contains(key))
             {
-                self.watches.keep(Kept {
+                self.watches.keeper.keep(Kept {
                     change,
                     revision,
                     weight,
@@ -197,15 +141,16 @@ impl Hub {
         }
     }
 
-    /// Questions that have waited long enough learn how far they may go on from.
+    /// Questions that have waited long enough learn how far they may go on from, and what nobody asks
+    /// for any more is no longer watched.
     pub(super) fn expire_watches(&mut self, now: Now) {
         let late = |w: &mut Waiting| w.until <= now.mono;
         let late: Vec<Waiting> = self.watches.waiting.extract_if(.., late).collect();
         for waiting in late {
-            let head = self.revision;
-            self.watches.renew(&waiting.pattern, head, now.mono);
+            self.renew_interest(&waiting.pattern, waiting.to, now);
             self.end_wait(&waiting);
         }
+        self.watches.keeper.forget_ended(now.mono);
     }
 
     fn end_wait(&mut self, waiting: &Waiting) {
@@ -221,9 +166,10 @@ impl Hub {
 
     /// What a watcher at `from` has missed; none if nothing.
     fn changes_after(&self, pattern: &Pattern, from: Revision) -> Option<Watched> {
-        let complete = self.watches.is_complete(pattern, from);
+        let complete = self.watches.keeper.is_complete(pattern, from);
         let (changes, to) = if complete {
-            self.watches.page(pattern, from, self.revision)
+            let keeper = &self.watches.keeper;
+            keeper.page(pattern, from, self.revision)
         } else {
             self.last_changes(pattern, from)
         };
@@ -245,7 +191,7 @@ impl Hub {
                 return page.finish();
             }
             if let Some((change, weight)) = self.change(key, false) {
-                push(&mut page, change, revision, weight);
+                page.push_change(change, revision, weight);
             }
         }
         (page.items, self.revision)
@@ -273,16 +219,14 @@ impl Hub {
     }
 }
 
-/// Adds a change, without its value if that does not fit.
-fn push(page: &mut Page<Change>, mut change: Change, revision: Revision, weight: usize) {
-    let taken = page.room_for(weight);
-    if taken < weight {
-        omit_value(&mut change.state, weight);
+impl Page<Change> {
+    /// Adds a change, without its value if that does not fit.
+    fn push_change(&mut self, mut change: Change, revision: Revision, weight: usize) {
+        let taken = self.room_for(weight);
+        if taken < weight {
+            omit_value(&mut change.state, weight);
+        }
+        let bytes = item_bytes(&change.state.key) + taken;
+        self.push(change, revision, bytes);
     }
-    page.push(change, revision, taken);
 }
-
-const _: () = assert!(
-    VALUE_BYTES_PER_PAGE < KEPT_BYTES_MAX,
-    "a page is kept whole"
-);

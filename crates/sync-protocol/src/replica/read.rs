@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sync_core::{Cursor, Digest, Key, Now, StateVersion, Version};
+use sync_core::{Cursor, Digest, Key, Now, Pattern, StateVersion, Version};
 
 use super::Replica;
 use crate::keyspace::KeyState;
@@ -49,7 +49,7 @@ impl Replica {
     }
 
     /// The keys that match `pattern` and hold a value, ascending.
-    pub fn keys(&self, pattern: &str) -> Vec<Key> {
+    pub fn keys(&self, pattern: &Pattern) -> Vec<Key> {
         let holds = |key: &Key, s: &KeyState| {
             self.rule_of(key, s.entry())
                 .is_some_and(|rule| rule.fold(s.entry()).is_some())
@@ -57,7 +57,7 @@ impl Replica {
         let matching = self
             .space
             .iter_after(None)
-            .filter(|(key, state)| crate::matches(pattern, key.as_str()) && holds(key, state));
+            .filter(|(key, state)| pattern.matches(key.as_str()) && holds(key, state));
         matching.map(|(key, _)| key.clone()).collect()
     }
 

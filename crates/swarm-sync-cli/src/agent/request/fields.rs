@@ -45,6 +45,13 @@ impl Fields {
         Ok(Pattern::new(pattern).map_err(RequestError::from)?)
     }
 
+    /// The pattern, or the one that every key matches.
+    pub(super) fn pattern_or_any(&mut self) -> Result<Pattern, Refused> {
+        let pattern = self.optional_text("pattern")?;
+        let pattern = pattern.unwrap_or_else(|| "*".to_owned());
+        Ok(Pattern::new(pattern).map_err(RequestError::from)?)
+    }
+
     pub(super) fn number(&mut self, name: &str) -> Result<u64, Refused> {
         let number = self.map.remove(name).and_then(|v| v.as_u64());
         number.ok_or_else(|| self.mistyped(name, "a whole number from 1"))

@@ -1,0 +1,132 @@
+//! What a peer may ask about many keys at a time, and what that may cost the hub.
+
+use std::time::Duration;
+
+use sync_core::{Answer, Ask, Body, Cursor, Pattern, RequestError, Role, Since, Watched};
+
+use crate::stage::{AgentSide, HubSide, put, talk, trio};
+
+fn pattern(text: impl Into<String>) -> Pattern {
+    Pattern::new(text).expect("a pattern")
+}
+
+fn keys(pattern: Pattern) -> Ask {
+    let after = None;
+    Ask::Keys { pattern, after }
+}
+
+fn watch(pattern: Pattern) -> Ask {
+    Ask::Watch {
+        pattern,
+        from: None,
+        wait_ms: 0,
+    }
+}
+
+/// Where a watch that begins now begins.
+fn begin(hub: &mut HubSide, text: &str) -> Cursor {
+    assert!(hub.ask(watch(pattern(text))).is_none());
+    hub.pass(Duration::ZERO);
+    let Some(Ok(Answer::Watched(watched))) = hub.take_answer(u64::MAX) else {
+        panic!("it waits no longer than that")
+    };
+    watched.to
+}
+
+/// What is answered at once to a watcher that is there.
+fn changes_after(hub: &mut HubSide, text: &str, from: Cursor) -> Watched {
+    let ask = Ask::Watch {
+        pattern: pattern(text),
+        from: Some(Since::Cursor(from)),
+        wait_ms: 1_000,
+    };
+    match hub.ask(ask) {
+        Some(Ok(Answer::Watched(watched))) => watched,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn write_twice(hub: &mut HubSide, a: &mut AgentSide, b: &mut AgentSide) {
+    for n in 1..=2 {
+        a.write("k", put(n));
+        talk(hub, &mut [a, b]);
+    }
+}
+
+#[test]
+fn keys_are_listed_by_pattern() {
+    let (mut hub, mut a, mut b) = trio();
+    for name in ["task_1", "task_2", "other"] {
+        a.write(name, put(1));
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let Some(Ok(Answer::Keys { keys, more: false })) = hub.ask(keys(pattern("task_?"))) else {
+        panic!("a list of keys")
+    };
+    let keys: Vec<&str> = keys.iter().map(sync_core::Key::as_str).collect();
+    assert_eq!(keys, ["task_1", "task_2"]);
+}
+
+/// Held against every key, a long one would stop the hub for everybody else.
+#[test]
+fn a_pattern_that_would_cost_too_much_is_refused_in_a_sentence() {
+    let mut hub = HubSide::new();
+    let long = || pattern(format!("*{}", "a*b".repeat(100)));
+    for ask in [keys(long()), watch(long())] {
+        let Some(Err(RequestError::Invalid { reason })) = hub.ask(ask) else {
+            panic!("it is too long")
+        };
+        assert!(reason.contains("301 bytes; the limit"), "{reason}");
+    }
+    let most = || pattern("x".repeat(256));
+    assert!(matches!(hub.ask(keys(most())), Some(Ok(_))));
+    assert!(hub.ask(watch(most())).is_none(), "it waits");
+}
+
+/// Else every change would be held against it, and kept for it, for as long as the hub runs.
+#[test]
+fn a_pattern_that_nobody_asks_for_any_more_is_forgotten() {
+    let (mut hub, mut a, mut b) = trio();
+    let from = begin(&mut hub, "*");
+    write_twice(&mut hub, &mut a, &mut b);
+    let kept = changes_after(&mut hub, "*", from);
+    assert_eq!((kept.changes.len(), kept.compacted), (2, false));
+    let due = hub.hub.poll_timeout().expect("it is to be forgotten");
+    hub.pass(due.saturating_sub(hub.mono));
+    assert!(
+        hub.hub.poll_timeout().is_none(),
+        "there is nothing left to do"
+    );
+    write_twice(&mut hub, &mut a, &mut b);
+    let last = changes_after(&mut hub, "*", kept.to);
+    assert_eq!((last.changes.len(), last.compacted), (1, true));
+}
+
+#[test]
+fn a_hub_that_is_never_idle_forgets_patterns_too() {
+    let (mut hub, mut a, mut b) = trio();
+    let from = begin(&mut hub, "*");
+    // Its driver has not got round to time having passed.
+    hub.mono += Duration::from_mins(3);
+    write_twice(&mut hub, &mut a, &mut b);
+    let last = changes_after(&mut hub, "*", from);
+    assert_eq!((last.changes.len(), last.compacted), (1, true));
+}
+
+#[test]
+fn one_peer_does_not_use_up_the_patterns_of_the_others() {
+    let (mut hub, mut a, mut b) = trio();
+    for session in 10..30 {
+        let greedy = hub.connect(session, "greedy", Role::Client);
+        for n in 0..60 {
+            let ask = watch(pattern(format!("greedy_{session}_{n}")));
+            let request = n;
+            hub.hear(greedy, Body::Request { request, ask });
+        }
+        hub.pass(Duration::ZERO);
+    }
+    let from = begin(&mut hub, "k");
+    write_twice(&mut hub, &mut a, &mut b);
+    let kept = changes_after(&mut hub, "k", from);
+    assert_eq!((kept.changes.len(), kept.compacted), (2, false));
+}
