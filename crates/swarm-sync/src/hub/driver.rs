@@ -41,6 +41,10 @@ const SWARMS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Driver {
     settings: SynchronizerBuilder,
+    /// This run. One for all swarms and for as long as it lasts: the hub of a name that was only asked
+    /// about is dropped and opened anew, and a position that it gave holds in the next one, which has
+    /// numbered and stored as little.
+    epoch: Epoch,
     store: Arc<dyn Store>,
     coordinator: Arc<dyn Coordinator>,
     clock: Arc<dyn Clock>,
@@ -73,6 +77,7 @@ impl Driver {
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             clock: Arc::clone(&settings.clock),
             settings,
+            epoch: Epoch::from_random(rand::random()),
             events: VecDeque::new(),
             commands,
             hubs: BTreeMap::new(),
@@ -208,7 +213,7 @@ impl Driver {
         config.round_deadline = self.settings.default_timeout;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
         for_each_row::<StartError>(&*self.store, swarm, |row| Ok(recovery.row(row)?)).await?;
-        let hub = recovery.open(Epoch::from_random(rand::random()));
+        let hub = recovery.open(self.epoch);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;
         }
