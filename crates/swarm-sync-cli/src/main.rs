@@ -8,7 +8,6 @@ mod completions;
 mod data;
 mod demo;
 mod exit;
-mod follower;
 mod json;
 mod logging;
 mod oneshot;

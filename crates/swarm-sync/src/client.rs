@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use sync_core::codec;
 use sync_core::{
     Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
-    Message, Operation, Pattern, Piece, Pieces, Policy, Reply, RequestError, Role, Since,
+    Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError, Role, Since,
     StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
+
+use tokio::sync::Mutex;
 
 use crate::error::StartError;
 use crate::hub::unexpected;
@@ -136,8 +138,11 @@ impl Client {
         }
     }
 
-    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Connects
-    /// by itself, and again whenever the connection is lost.
+    /// Watches what the hub commits to keys that match, after `from`. Connects by itself, and again
+    /// whenever the connection is lost.
+    ///
+    /// With `None` it does not begin with this call, but when [`Watch::next`] or [`Watch::begun`] first
+    /// reaches the hub: nothing of what was committed until then is an event.
     pub fn watch(
         link: Arc<dyn Link>,
         swarm: SwarmId,
@@ -149,9 +154,9 @@ impl Client {
             link,
             swarm,
             name,
-            client: None,
+            client: Mutex::default(),
         };
-        Watch::new(Box::new(asker), pattern, from)
+        Watch::new(Arc::new(asker), pattern, from)
     }
 
     /// Any request.
@@ -221,37 +226,46 @@ struct RemoteAsker {
     link: Arc<dyn Link>,
     swarm: SwarmId,
     name: AgentId,
-    client: Option<Client>,
+    /// Of a watch that asks one question at a time.
+    client: Mutex<Option<Client>>,
 }
 
 #[async_trait]
 impl Asker for RemoteAsker {
-    async fn ask(&mut self, ask: Ask) -> Reply {
-        let mut client = match self.client.take() {
+    async fn ask(&self, ask: Ask) -> Reply {
+        let mut held = self.client.lock().await;
+        let mut client = match held.take() {
             Some(client) => client,
             None => self.connect().await?,
         };
         let reply = client.ask(ask).await;
         // One that failed is made anew. An answer that was given up must not meet the next question.
         if reply.is_ok() {
-            self.client = Some(client);
+            *held = Some(client);
         }
         reply
     }
 }
 
 impl RemoteAsker {
-    async fn connect(&mut self) -> Result<Client, RequestError> {
+    async fn connect(&self) -> Result<Client, RequestError> {
         let (swarm, name) = (self.swarm.clone(), self.name.clone());
         let connected = Client::connect(&*self.link, swarm, name, 2 * WAIT).await;
-        connected.map_err(|error| match error {
-            // The hub is there and will not have us: trying again changes nothing.
-            StartError::Transport(TransportError::Refused { .. }) => RequestError::Invalid {
-                reason: error.to_string(),
-            },
-            other => RequestError::ConnectionLost {
-                reason: other.to_string(),
-            },
+        connected.map_err(|error| {
+            let reason = error.to_string();
+            match error {
+                StartError::Transport(TransportError::Refused { refusal, .. })
+                    if refusal_is_final(&refusal) =>
+                {
+                    RequestError::Invalid { reason }
+                }
+                _ => RequestError::ConnectionLost { reason },
+            }
         })
     }
+}
+
+/// Whether the hub will not have us the next time either; one that is full has room again some time.
+fn refusal_is_final(refusal: &Refusal) -> bool {
+    !matches!(refusal, Refusal::Full { .. })
 }

@@ -146,13 +146,17 @@ impl StateSynchronizer {
             .await
     }
 
-    /// Watches the committed changes of keys that match, after `from`; from now on if `None`.
+    /// Watches the committed changes of keys that match, after `from`.
+    ///
+    /// With `None` it begins with this call: what is asked for after it and then committed is an event.
+    /// Only while this synchronizer has a thousand requests in line can it be later; [`Watch::begun`]
+    /// waits until it has begun.
     pub fn watch(&self, swarm: &SwarmId, pattern: Pattern, from: Option<Since>) -> Watch {
         let asker = HubAsker {
             hub: self.clone(),
             swarm: swarm.clone(),
         };
-        Watch::new(Box::new(asker), pattern, from)
+        Watch::begin(Arc::new(asker), pattern, from)
     }
 
     /// The policies in force, the most specific first.
@@ -245,7 +249,7 @@ struct HubAsker {
 
 #[async_trait]
 impl Asker for HubAsker {
-    async fn ask(&mut self, ask: Ask) -> Reply {
+    async fn ask(&self, ask: Ask) -> Reply {
         self.hub.ask(&self.swarm, ask).await
     }
 }

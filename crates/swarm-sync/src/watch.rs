@@ -1,13 +1,19 @@
 //! Watching committed changes: from a hub's own process, as an agent, or from afar without a replica.
 
+mod question;
+
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use sync_core::{
     Answer, Ask, Change, Cursor, Pattern, Reply, RequestError, Revision, Since, Watched,
 };
 
+pub(crate) use self::question::Asker;
+use self::question::Question;
 use crate::hub::unexpected;
 
 /// How long one question waits for a change. Shorter than routers forget idle connections.
@@ -25,8 +31,8 @@ pub enum WatchEvent {
     /// The hub has not kept everything since: what follows up to `to` is the last change of each key
     /// only.
     Compacted {
-        /// From after this revision; none if it is not this hub's log any more.
-        from: Option<Revision>,
+        /// From after this revision.
+        from: Revision,
         /// Up to here.
         to: Revision,
     },
@@ -38,129 +44,203 @@ pub enum WatchEvent {
     },
 }
 
-/// Who asks the hub.
-#[async_trait]
-pub(crate) trait Asker: Send {
-    /// One question.
-    async fn ask(&mut self, ask: Ask) -> Reply;
-}
-
 /// A stream of changes that survives lost connections and restarts of the hub. Nothing is skipped in
 /// silence. It asks when it is asked: a watcher that is slow holds up nobody.
 pub struct Watch {
-    asker: Box<dyn Asker>,
+    asker: Arc<dyn Asker>,
     pattern: Pattern,
-    from: Option<Since>,
-    ready: VecDeque<WatchEvent>,
-    /// The position after everything in `ready`.
-    to: Option<Cursor>,
+    position: Option<Since>,
+    question: Option<Question>,
+    ready: VecDeque<Ready>,
+    /// The last event that was taken is a change, and more of its commit are ready.
+    within_commit: bool,
+    away: Option<RequestError>,
+}
+
+/// An event that has arrived.
+struct Ready {
+    event: WatchEvent,
+    /// The position once it was taken; none within a commit, which has one position.
+    after: Option<Since>,
 }
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
             .field("pattern", &self.pattern)
-            .field("from", &self.from)
+            .field("position", &self.position)
             .finish_non_exhaustive()
     }
 }
 
 impl Watch {
-    pub(crate) fn new(asker: Box<dyn Asker>, pattern: Pattern, from: Option<Since>) -> Self {
+    /// Asks for the first time when it is first asked.
+    pub(crate) fn new(asker: Arc<dyn Asker>, pattern: Pattern, from: Option<Since>) -> Self {
         Self {
             asker,
             pattern,
-            from,
+            position: from,
+            question: None,
             ready: VecDeque::new(),
-            to: None,
+            within_commit: false,
+            away: None,
+        }
+    }
+
+    /// One that begins now if it has no position to begin at, for an asker in this process.
+    pub(crate) fn begin(asker: Arc<dyn Asker>, pattern: Pattern, from: Option<Since>) -> Self {
+        let mut watch = Self::new(asker, pattern, from);
+        if from.is_none() {
+            watch.question = Some(watch.ask().in_line());
+        }
+        watch
+    }
+
+    /// Waits until the watch has begun, and says where: whatever is committed from then on is an event.
+    /// At once for a watch that was given a position.
+    ///
+    /// # Errors
+    /// As [`Watch::next`].
+    pub async fn begun(&mut self) -> Result<Since, RequestError> {
+        loop {
+            if let Some(position) = self.position {
+                return Ok(position);
+            }
+            self.hear_from_hub().await?;
         }
     }
 
     /// Where to go on from, in a later watch, without missing anything: after the last commit whose
-    /// changes were all taken. None before the hub was reached.
-    pub fn cursor(&self) -> Option<Cursor> {
-        match self.from {
-            Some(Since::Cursor(cursor)) => Some(cursor),
-            _ => None,
-        }
+    /// changes were all taken; before there was one, where this watch began. [`Since::START`] once
+    /// [`WatchEvent::Reload`] was taken. None only as long as a watch without a position to begin at has
+    /// not reached its hub.
+    pub fn position(&self) -> Option<Since> {
+        self.position
+    }
+
+    /// Why the hub could not be asked the last time; none while it answers. [`Watch::next`] goes on
+    /// trying meanwhile.
+    pub fn away(&self) -> Option<&RequestError> {
+        self.away.as_ref()
     }
 
     /// The next event. Waits while there is none, and while the hub cannot be reached. Dropping the
-    /// future loses nothing.
+    /// future loses nothing and asks nothing anew: the question stays in flight.
     ///
     /// # Errors
     /// If the hub or the agent has stopped, or the hub refuses the watch.
     pub async fn next(&mut self) -> Result<WatchEvent, RequestError> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                self.advance(&event);
+            if let Some(event) = self.take() {
                 return Ok(event);
             }
-            self.ask().await?;
+            self.hear_from_hub().await?;
         }
     }
 
-    /// The position is after all changes of a revision once the last of them was taken.
-    fn advance(&mut self, taken: &WatchEvent) {
-        if self.ready.is_empty() {
-            self.from = self.to.take().map(Since::Cursor).or(self.from);
-            return;
+    /// What remains of the commit of the last change that was taken: a commit has one position, so who
+    /// wants to go on exactly from [`Watch::position`] takes it whole.
+    pub fn rest_of_commit(&mut self) -> Vec<WatchEvent> {
+        let mut rest = Vec::new();
+        while self.within_commit
+            && let Some(event) = self.take()
+        {
+            rest.push(event);
         }
-        let revision = |event: &WatchEvent| match event {
-            WatchEvent::Change(change) => change.state.revision,
-            _ => None,
-        };
-        let (Some(at), Some(to)) = (revision(taken), self.to) else {
-            return;
-        };
-        if self.ready.front().and_then(revision) > Some(at) {
-            let cursor = Cursor { revision: at, ..to };
-            self.from = Some(Since::Cursor(cursor));
-        }
+        rest
     }
 
-    async fn ask(&mut self) -> Result<(), RequestError> {
+    fn take(&mut self) -> Option<WatchEvent> {
+        let Ready { event, after } = self.ready.pop_front()?;
+        self.within_commit = after.is_none() && matches!(event, WatchEvent::Change(_));
+        self.position = after.or(self.position);
+        Some(event)
+    }
+
+    async fn hear_from_hub(&mut self) -> Result<(), RequestError> {
+        let reply = poll_fn(|cx| self.poll_reply(cx)).await;
+        self.hear(reply)
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply> {
+        let mut question = self.question.take().unwrap_or_else(|| self.ask());
+        let answered = question.poll(cx);
+        if answered.is_pending() {
+            self.question = Some(question);
+        }
+        answered
+    }
+
+    fn ask(&self) -> Question {
         let ask = Ask::Watch {
             pattern: self.pattern.clone(),
-            from: self.from,
-            // From now on means from when the hub is first reached: that is asked for at once.
-            wait_ms: self.from.map_or(0, |_| millis(WAIT)),
+            from: self.position,
+            // Where "from now on" begins is asked for at once.
+            wait_ms: self.position.map_or(0, |_| millis(WAIT)),
         };
-        match self.asker.ask(ask).await {
-            Ok(Answer::Watched(watched)) => self.take(watched),
+        let pause = self.away.as_ref().map(|_| PAUSE);
+        Question::new(Arc::clone(&self.asker), ask, pause)
+    }
+
+    fn hear(&mut self, reply: Reply) -> Result<(), RequestError> {
+        match reply {
+            Ok(Answer::Watched(watched)) => {
+                self.away = None;
+                self.arrive(watched);
+            }
             Ok(other) => return Err(unexpected(&other)),
             Err(error @ (RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })) => {
-                self.from = Some(Since::START);
+                self.away = None;
                 let reason = error.to_string();
-                self.ready.push_back(WatchEvent::Reload { reason });
+                self.ready.push_back(Ready {
+                    event: WatchEvent::Reload { reason },
+                    after: Some(Since::START),
+                });
             }
             Err(
-                RequestError::Unavailable { .. }
+                error @ (RequestError::Unavailable { .. }
                 | RequestError::ConnectionLost { .. }
-                | RequestError::Deadline { .. },
-            ) => tokio::time::sleep(PAUSE).await,
+                | RequestError::Deadline { .. }),
+            ) => self.away = Some(error),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn take(&mut self, watched: Watched) {
-        let from = match self.from {
-            Some(Since::Cursor(cursor)) => Some(cursor.revision),
-            Some(Since::Revision(revision)) => Some(revision),
-            None => None,
-        };
+    /// An answer becomes events. It is asked for when there are none, so the position is before it.
+    fn arrive(&mut self, watched: Watched) {
+        let to = watched.to;
+        let whole = Some(Since::Cursor(to));
+        if watched.changes.is_empty() {
+            self.position = whole;
+            return;
+        }
         if watched.compacted {
-            let to = watched.to.revision;
-            self.ready.push_back(WatchEvent::Compacted { from, to });
+            let from = self.position.map(revision_of).unwrap_or_default();
+            let to = to.revision;
+            let event = WatchEvent::Compacted { from, to };
+            self.ready.push_back(Ready { event, after: None });
         }
-        let changes = watched.changes.into_iter().map(Box::new);
-        self.ready.extend(changes.map(WatchEvent::Change));
-        if self.ready.is_empty() {
-            self.from = Some(Since::Cursor(watched.to));
-        } else {
-            self.to = Some(watched.to);
+        let mut changes = watched.changes.into_iter().peekable();
+        while let Some(change) = changes.next() {
+            let at = change.state.revision;
+            let after = match changes.peek() {
+                None => whole,
+                Some(next) if next.state.revision > at => {
+                    at.map(|revision| Since::Cursor(Cursor { revision, ..to }))
+                }
+                Some(_) => None,
+            };
+            let event = WatchEvent::Change(Box::new(change));
+            self.ready.push_back(Ready { event, after });
         }
+    }
+}
+
+fn revision_of(position: Since) -> Revision {
+    match position {
+        Since::Cursor(cursor) => cursor.revision,
+        Since::Revision(revision) => revision,
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
-use swarm_sync::{Agent, Pattern, Since};
+use swarm_sync::{Agent, Pattern, Since, Watch};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::follower::Follower;
+use crate::position::since_text;
 
 use super::answer::{self, Fields, object};
 use super::request::Refused;
@@ -38,7 +38,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Opened {
     number: u64,
-    follower: Follower,
+    watch: Watch,
 }
 
 impl Watches {
@@ -67,9 +67,9 @@ impl Watches {
             inner.open.insert(number, None);
             number
         };
-        let follower = Follower::new(agent.watch(pattern, from), from);
-        let fields = object(json!({"watch": number, "cursor": follower.start()}));
-        Ok((fields, Some(Opened { number, follower })))
+        let watch = agent.watch(pattern, from);
+        let fields = object(json!({"watch": number, "cursor": position(&watch)}));
+        Ok((fields, Some(Opened { number, watch })))
     }
 
     /// Sends its events from now on.
@@ -114,29 +114,25 @@ async fn follow(
     mut stopped: oneshot::Receiver<()>,
     watches: Watches,
 ) -> Option<String> {
-    let Opened {
-        number,
-        mut follower,
-    } = opened;
+    let Opened { number, mut watch } = opened;
     loop {
         let met = tokio::select! {
-            met = follower.next() => met,
+            met = watch.next() => met,
             _ = &mut stopped => {
-                let end = follower.end().await;
-                for event in &end.rest {
+                for event in &watch.rest_of_commit() {
                     let _ = out.send(answer::watch_event(number, event)).await;
                 }
-                return end.position;
+                return position(&watch);
             }
         };
         let line = match met {
             Ok(event) => answer::watch_event(number, &event),
             Err(error) => {
-                let end = follower.end().await;
-                let line = answer::watch_end(number, end.position.as_deref(), error);
+                let position = position(&watch);
+                let line = answer::watch_end(number, position.as_deref(), error);
                 watches.inner().open.remove(&number);
                 let _ = out.send(line).await;
-                return end.position;
+                return position;
             }
         };
         // Fails only if stdout is closed, which ends the conversation.
@@ -144,4 +140,9 @@ async fn follow(
             return None;
         }
     }
+}
+
+/// Where to go on, as `from` takes it.
+fn position(watch: &Watch) -> Option<String> {
+    watch.position().map(since_text)
 }

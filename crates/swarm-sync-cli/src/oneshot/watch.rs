@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 use swarm_sync::{
-    Change, ChangeKind, Client, Cursor, LinkOptions, Revision, Since, TcpLink, WatchEvent,
+    Change, ChangeKind, Client, Cursor, LinkOptions, Revision, Since, TcpLink, Watch, WatchEvent,
 };
 
 use crate::cli::WatchArgs;
 use crate::exit::{Code, Failure};
-use crate::follower::Follower;
 use crate::json::object_line;
 use crate::output::{self, brief_text, or_dash};
+use crate::position::since_text;
 use crate::signals::Signals;
 
 use super::{connect, name, value_text};
@@ -32,18 +32,16 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let from = args.from.unwrap_or(Since::Cursor(here));
     let link = Arc::new(TcpLink::new(&args.hub.at.hub, LinkOptions::default()));
     let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
-    let watch = Client::watch(link, swarm, name()?, pattern, Some(from));
-    let mut follower = Follower::new(watch, Some(from));
+    let mut watch = Client::watch(link, swarm, name()?, pattern, Some(from));
     let (json, count) = (args.hub.json, args.count);
     let ended = tokio::select! {
-        ended = follow(&mut follower, json, count) => ended.map(|()| "count"),
+        ended = follow(&mut watch, json, count) => ended.map(|()| "count"),
         () = signals.end() => Ok("interrupted"),
     };
-    let end = follower.end().await;
-    for event in &end.rest {
+    for event in &watch.rest_of_commit() {
         print(event, json)?;
     }
-    let position = end.position.unwrap_or_default();
+    let position = watch.position().map(since_text).unwrap_or_default();
     let why = ended.as_ref().map_or("failed", |why| why);
     output::line(&if json {
         let fields = [
@@ -59,10 +57,10 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
 }
 
 /// Prints events until there were `count` changes.
-async fn follow(follower: &mut Follower, json: bool, count: Option<u64>) -> Result<(), Failure> {
+async fn follow(watch: &mut Watch, json: bool, count: Option<u64>) -> Result<(), Failure> {
     let mut changes = 0;
     while count.is_none_or(|count| changes < count) {
-        let event = follower.next().await?;
+        let event = watch.next().await?;
         changes += u64::from(matches!(event, WatchEvent::Change(_)));
         print(&event, json)?;
     }

@@ -1,5 +1,6 @@
 //! What an agent asks its hub.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,10 +67,15 @@ impl Agent {
         }
     }
 
-    /// Watches what the hub commits to keys that match, after `from`; from now on if `None`. Goes on by
-    /// itself after a lost connection.
+    /// Watches what the hub commits to keys that match, after `from`. Goes on by itself after a lost
+    /// connection.
+    ///
+    /// With `None` it begins with this call if the agent is connected: what it writes from now on is an
+    /// event. Else it begins when [`Watch::next`] or [`Watch::begun`] first reaches the hub, and what was
+    /// committed until then is none, unless `from` is the position that the replica holds,
+    /// [`Agent::cursor`].
     pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
-        Watch::new(Box::new(AgentAsker(self.clone())), pattern, from)
+        Watch::begin(Arc::new(AgentAsker(self.clone())), pattern, from)
     }
 
     async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
@@ -86,7 +92,7 @@ struct AgentAsker(Agent);
 
 #[async_trait]
 impl Asker for AgentAsker {
-    async fn ask(&mut self, ask: Ask) -> Reply {
+    async fn ask(&self, ask: Ask) -> Reply {
         self.0.ask(ask, Some(2 * WAIT)).await
     }
 }

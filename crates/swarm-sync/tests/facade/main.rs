@@ -7,6 +7,7 @@
 //! - `large`: what does not fit a frame
 //! - `policies`: functions that merge, what agents learn, typed keys
 //! - `watching`: changes as they are committed
+//! - `positions`: where a watch begins and another goes on
 //! - `durable`: sled on both sides, across restarts
 
 mod durable;
@@ -14,6 +15,7 @@ mod fates;
 mod large;
 mod links;
 mod policies;
+mod positions;
 mod support;
 mod sync;
 mod watching;
