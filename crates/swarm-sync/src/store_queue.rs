@@ -30,7 +30,7 @@ const ROWS_PER_SCAN: usize = 4_096;
 pub(crate) type Completions = BTreeMap<SwarmId, (Token, Result<(), String>)>;
 
 /// How far each swarm's machine is durable. A mailbox, not a queue: a newer token replaces an older
-/// one, so it cannot grow.
+/// one, so it cannot grow. But a token completes all before it, so none replaces a failure.
 #[derive(Debug, Default)]
 struct Mailbox {
     done: Mutex<Completions>,
@@ -38,11 +38,13 @@ struct Mailbox {
 }
 
 impl Mailbox {
-    fn put(&self, tokens: BTreeMap<SwarmId, Token>, result: &Result<(), StoreError>) {
+    fn put(&self, tokens: BTreeMap<SwarmId, Token>, result: &Result<(), String>) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         for (swarm, token) in tokens {
-            let outcome = result.as_ref().map_err(ToString::to_string).copied();
-            done.insert(swarm, (token, outcome));
+            let failed = done.get(&swarm).is_some_and(|(_, held)| held.is_err());
+            if !failed {
+                done.insert(swarm, (token, result.clone()));
+            }
         }
         drop(done);
         self.changed.notify_one();
@@ -108,6 +110,8 @@ impl StoreQueue {
     }
 }
 
+/// Commits what comes until the store fails. What was queued behind a failure is not handed over: it
+/// was made on top of what is missing now, and a success would complete that, too.
 async fn run(
     store: Arc<dyn Store>,
     mut queue: mpsc::Receiver<(Token, Batch)>,
@@ -115,6 +119,7 @@ async fn run(
     mailbox: Arc<Mailbox>,
 ) {
     let mut waiting = Vec::with_capacity(GROUP_MAX);
+    let mut result = Ok(());
     while queue.recv_many(&mut waiting, GROUP_MAX).await > 0 {
         let mut tokens = BTreeMap::new();
         let mut group = Vec::with_capacity(waiting.len());
@@ -124,7 +129,9 @@ async fn run(
             tokens.insert(batch.swarm.clone(), token);
             group.push(batch);
         }
-        let result = store.commit(group).await;
+        if result.is_ok() {
+            result = store.commit(group).await.map_err(|e| e.to_string());
+        }
         room.add_permits(taken);
         mailbox.put(tokens, &result);
     }
@@ -154,3 +161,6 @@ pub(crate) async fn for_each_row<E: From<StoreError>>(
         after = rows.last().map(|row| row.key.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;
