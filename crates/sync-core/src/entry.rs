@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::context::{Context, Span};
 use crate::id::{WriteId, Writer};
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadKind};
 use crate::write::Write;
 
 pub use self::parts::Part;
@@ -116,6 +116,11 @@ impl Entry {
     /// How many parts have live writes. O(1).
     pub fn part_count(&self) -> usize {
         self.writes.part_count()
+    }
+
+    /// The kinds of payload among the live writes, each once. O(kinds), however many writes there are.
+    pub fn kinds(&self) -> impl Iterator<Item = PayloadKind> {
+        self.writes.kinds()
     }
 
     /// The live write with that id.

@@ -62,7 +62,21 @@ impl Resolvers {
         mut counts: impl FnMut(&WriteId) -> bool,
     ) -> Option<&dyn Resolver> {
         let (_, write) = entry.writes().find(|(id, _)| counts(id))?;
-        let kind = write.payload.kind();
+        self.of_held(key, write.payload.kind())
+    }
+
+    /// The rule of a key from its live writes, if it is the same whichever of them counts: nearly
+    /// always. O(1), where [`Resolvers::of_entry`] may have to search.
+    pub fn of_all(&self, key: &Key, entry: &Entry) -> Option<&dyn Resolver> {
+        let mut rules = entry.kinds().map(|kind| self.of_held(key, kind));
+        let first = rules.next()??;
+        let name = |r: &dyn Resolver| (r.rule(), r.on_concurrent());
+        let agree = rules.all(|rule| rule.is_some_and(|r| name(r) == name(first)));
+        agree.then_some(first)
+    }
+
+    /// The rule of a key that holds a write of `kind`.
+    fn of_held(&self, key: &Key, kind: PayloadKind) -> Option<&dyn Resolver> {
         self.of_policy(key)
             .filter(|r| r.holds(kind))
             .or_else(|| self.holding(kind))

@@ -13,6 +13,7 @@
 //! - `policies`: rules, bounds and durability that a table asks for
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
+//! - `offline`: many writes while cut off
 //! - `watching`: what a watcher is told
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
@@ -27,6 +28,7 @@ mod manners;
 mod many;
 mod merges;
 mod patterns;
+mod offline;
 mod policies;
 mod rollbacks;
 mod rounds;

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::context::Span;
 use crate::id::{WriteId, Writer};
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadKind};
 use crate::write::Write;
 
 /// A map from id to write, ascending. Most keys hold exactly one, which costs no tree.
@@ -23,6 +23,8 @@ pub(super) struct Many {
     by_id: BTreeMap<WriteId, Write>,
     /// Which ids hold a part (an element of a set), so that a set of 100,000 is not searched.
     by_part: BTreeMap<Payload, SmallVec<[WriteId; 1]>>,
+    /// How many there are of each kind that occurs.
+    kinds: BTreeMap<PayloadKind, usize>,
 }
 
 impl Many {
@@ -30,10 +32,8 @@ impl Many {
         if let Some(part) = write.payload.part() {
             self.by_part.entry(part).or_default().push(id.clone());
         }
-        let old = self.by_id.remove(&id);
-        if let Some(part) = old.as_ref().and_then(|w| w.payload.part()) {
-            self.forget_part(&part, &id);
-        }
+        *self.kinds.entry(write.payload.kind()).or_default() += 1;
+        let old = self.remove(&id);
         self.by_id.insert(id, write);
         old
     }
@@ -43,7 +43,17 @@ impl Many {
         if let Some(part) = write.payload.part() {
             self.forget_part(&part, id);
         }
+        self.forget_kind(write.payload.kind());
         Some(write)
+    }
+
+    fn forget_kind(&mut self, kind: PayloadKind) {
+        if let Some(count) = self.kinds.get_mut(&kind) {
+            *count -= 1;
+            if *count == 0 {
+                self.kinds.remove(&kind);
+            }
+        }
     }
 
     fn forget_part(&mut self, part: &Payload, id: &WriteId) {
@@ -160,6 +170,16 @@ impl Writes {
                     .collect()
             }
         }
+    }
+
+    /// The kinds of payload that occur, ascending. O(kinds).
+    pub(super) fn kinds(&self) -> impl Iterator<Item = PayloadKind> {
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(_, write) => (Some(write.payload.kind()), None),
+            Self::Many(many) => (None, Some(many.kinds.keys().copied())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 
     pub(super) fn part_count(&self) -> usize {

@@ -318,6 +318,8 @@ impl History {
                 "{id} has gone and nobody chose so"
             );
         }
+        let kinds: BTreeSet<_> = entry.writes().map(|(_, w)| w.payload.kind()).collect();
+        assert!(entry.kinds().eq(kinds), "not the kinds there are");
         let spans = entry.context().spans();
         let canonical = spans.windows(2).all(|pair| {
             let apart = pair[0].last.next() < pair[1].first;

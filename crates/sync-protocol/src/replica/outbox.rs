@@ -8,6 +8,9 @@ use sync_core::{Context, Entry, Incarnation, Key, Revision, RowOp, Seq, Version,
 
 use crate::rows::{self, Waiting};
 
+/// The waiting writes of each key that has any.
+type ByKey = BTreeMap<Key, BTreeSet<(Incarnation, Seq)>>;
+
 /// One write that waits.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
@@ -52,7 +55,9 @@ pub(super) struct Load {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     items: BTreeMap<(Incarnation, Seq), Item>,
-    by_key: BTreeMap<Key, BTreeSet<(Incarnation, Seq)>>,
+    by_key: ByKey,
+    /// Those of them that leave nothing live.
+    removals: ByKey,
     /// Per incarnation the last number the hub is known to have.
     bases: BTreeMap<Incarnation, Seq>,
     bytes: usize,
@@ -102,11 +107,14 @@ impl Outbox {
             let chosen = item.delta.writes().all(|(id, _)| mine.contains(id));
             !removal && chosen && delta.includes(&item.delta)
         };
-        let covered = self.by_key.get(key).into_iter().flatten().filter(|held| {
+        // Only these can be: with its number, a removal is in the context of whatever includes it.
+        let live = within(self.by_key.get(key), mine);
+        let removals = within(self.removals.get(key), delta.context());
+        let covered = live.chain(removals).filter(|held| {
             let item = self.items.get(held);
             !is_awaited(held) && item.is_some_and(is_replaced)
         });
-        let covered: Vec<_> = covered.copied().collect();
+        let covered: BTreeSet<_> = covered.copied().collect();
         for old in &covered {
             if let Some(item) = self.remove(*old) {
                 replaced.union(&item.replaced);
@@ -121,7 +129,7 @@ impl Outbox {
             replaced,
         };
         self.restore(id, waiting);
-        (row, covered)
+        (row, covered.into_iter().collect())
     }
 
     /// Takes a stored item back.
@@ -134,6 +142,9 @@ impl Outbox {
         } = waiting;
         self.bytes += segment.len();
         self.by_key.entry(key.clone()).or_default().insert(id);
+        if !delta.is_live() {
+            self.removals.entry(key.clone()).or_default().insert(id);
+        }
         let item = Item {
             key,
             delta,
@@ -148,12 +159,8 @@ impl Outbox {
     pub(super) fn remove(&mut self, id: (Incarnation, Seq)) -> Option<Item> {
         let item = self.items.remove(&id)?;
         self.bytes -= item.segment.len();
-        if let Some(ids) = self.by_key.get_mut(&item.key) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.by_key.remove(&item.key);
-            }
-        }
+        take_out(&mut self.by_key, &item.key, id);
+        take_out(&mut self.removals, &item.key, id);
         Some(item)
     }
 
@@ -208,7 +215,9 @@ impl Outbox {
 
     /// Whether anything of another run waits.
     pub(super) fn waits_elsewhere(&self, run: Incarnation) -> bool {
-        self.items.keys().any(|(other, _)| *other != run)
+        // They are ascending by run.
+        let ends = [self.items.first_key_value(), self.items.last_key_value()];
+        ends.iter().flatten().any(|((other, _), _)| *other != run)
     }
 
     /// The next push: writes of one run, about a page of them.
@@ -244,4 +253,26 @@ impl Outbox {
         let own = id.writer.agent() == writer.agent();
         own.then(|| (id.writer.incarnation(), id.seq))
     }
+}
+
+fn take_out(from: &mut ByKey, key: &Key, id: (Incarnation, Seq)) {
+    if let Some(ids) = from.get_mut(key) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            from.remove(key);
+        }
+    }
+}
+
+/// The waiting writes whose numbers are in `context`. O(ranges · log n + found), not O(n).
+fn within<'a>(
+    waiting: Option<&'a BTreeSet<(Incarnation, Seq)>>,
+    context: &'a Context,
+) -> impl Iterator<Item = &'a (Incarnation, Seq)> {
+    waiting.into_iter().flat_map(|ids| {
+        context.spans().iter().flat_map(|span| {
+            let run = span.writer.incarnation();
+            ids.range((run, span.first)..=(run, span.last))
+        })
+    })
 }

@@ -120,7 +120,9 @@ fn written(write_id: Option<WriteId>, durability: Durability) -> Outcome {
     })
 }
 
-/// The rule of an entry: that of what the hub has committed, else that of own writes.
+/// The rule of an entry: that of what the hub has committed, else that of own writes. Only where writes
+/// of several rules met it matters which those are; else thousands that wait would be looked through at
+/// each one more.
 fn rule_of<'a>(
     resolvers: &'a Resolvers,
     outbox: &Outbox,
@@ -130,8 +132,9 @@ fn rule_of<'a>(
 ) -> Option<&'a dyn Resolver> {
     let waits =
         |id: &WriteId| Outbox::key_of(me, id).is_some_and(|(run, seq)| outbox.waits(run, seq));
-    let committed = resolvers.of_entry(key, entry, |id| !waits(id));
-    committed.or_else(|| resolvers.of_entry(key, entry, |_| true))
+    let committed = || resolvers.of_entry(key, entry, |id| !waits(id));
+    let agreed = resolvers.of_all(key, entry).or_else(committed);
+    agreed.or_else(|| resolvers.of_entry(key, entry, |_| true))
 }
 
 /// A replica that cannot decide must not pile up concurrent values without bound.
