@@ -131,8 +131,9 @@ impl StateSynchronizer {
 
     /// Puts an agent on the roster before it has ever connected, so that rounds report it missing.
     pub async fn register(&self, swarm: &SwarmId, agent: &AgentId) -> Result<(), RequestError> {
+        let agent = AgentId::of_peer(agent.as_str())?;
         let (done, answer) = oneshot::channel();
-        let (swarm, agent) = (swarm.clone(), agent.clone());
+        let swarm = swarm.clone();
         self.command(HubCommand::Register { swarm, agent, done }, answer)
             .await
     }

@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::id::{Epoch, Revision};
+use crate::id::{AgentId, Epoch, Revision};
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,6 +35,12 @@ pub enum IdError {
         found: char,
         /// Its byte offset.
         offset: usize,
+    },
+    /// A name that no peer may have.
+    #[error("the name {name} is the hub's own: choose another one for this agent")]
+    Reserved {
+        /// The name.
+        name: AgentId,
     },
     /// Not a hexadecimal number of 64 bits.
     #[error("{text:?} is not an {what}: expected up to 16 hexadecimal digits")]

@@ -8,7 +8,7 @@ mod write;
 
 pub use self::number::{Revision, Seq, Version};
 pub use self::random::{Epoch, Incarnation};
-pub use self::text::{AgentId, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, SwarmId};
+pub use self::text::{AgentId, HUB_NAME, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, SwarmId};
 pub use self::write::{WriteId, Writer};
 
 /// Characters of a text in a sentence that says it is no id.

@@ -55,8 +55,8 @@ pub use digest::{Digest, DigestKey};
 pub use entry::{Entry, Joined, Part};
 pub use error::{DecodeError, IdError, RequestError, ValueError};
 pub use id::{
-    AgentId, Epoch, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq, SwarmId,
-    Version, WriteId, Writer,
+    AgentId, Epoch, HUB_NAME, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq,
+    SwarmId, Version, WriteId, Writer,
 };
 pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
 pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};

@@ -161,6 +161,12 @@ pub enum Refusal {
         /// What was wrong with it.
         reason: String,
     },
+    /// The hub itself writes under that name.
+    #[error("the name {agent} is the hub's own: choose another one for this agent")]
+    NameReserved {
+        /// The name.
+        agent: AgentId,
+    },
 }
 
 /// One connection, for its lifetime. A reconnecting agent gets a new one.
@@ -230,7 +236,8 @@ pub struct TopologyInfo {
 ///
 /// A [`Role::Member`] that connects joins the roster by itself. Of two connections under one agent
 /// name in one swarm at most one lives: the older is probed, and if it stays silent for the
-/// heartbeat deadline it is replaced, else the newcomer gets [`Refusal::NameTaken`].
+/// heartbeat deadline it is replaced, else the newcomer gets [`Refusal::NameTaken`]. Whoever calls
+/// itself by [`HUB_NAME`](crate::HUB_NAME) gets [`Refusal::NameReserved`].
 #[async_trait]
 pub trait Coordinator: Send + Sync + fmt::Debug {
     /// Puts an agent on the roster whether or not it is connected. Idempotent.

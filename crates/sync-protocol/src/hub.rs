@@ -23,9 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Batch, Body, Context, Digest, Epoch, HybridClock, Incarnation, Key, Message, Now,
-    Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId, Sibling, WriteId,
-    Writer,
+    AgentId, Ask, Batch, Body, Context, Digest, Epoch, HUB_NAME, HybridClock, Incarnation, Key,
+    Message, Now, Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId,
+    Sibling, WriteId, Writer,
 };
 
 use crate::config::HubConfig;
@@ -45,9 +45,6 @@ use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;
 pub use self::recover::HubRecovery;
-
-/// The name under which the hub writes for peers that hold no replica.
-const HUB_NAME: &str = "hub";
 
 /// What a hub asks of its driver, in order.
 #[derive(Debug)]

@@ -89,6 +89,11 @@ impl<P> Registry<P> {
                 swarm: hello.swarm.clone(),
             });
         }
+        if hello.agent.is_hub() {
+            return Claim::Refuse(Refusal::NameReserved {
+                agent: hello.agent.clone(),
+            });
+        }
         let member = hello.role == Role::Member;
         let place = self.place(&hello.swarm, &hello.agent);
         if let Place::Held(holder) = place
@@ -267,6 +272,11 @@ mod tests {
         let (registry, a) = registry();
         let other = SessionId(99);
         let taken = || Claim::Refuse(Refusal::NameTaken { agent: agent("a") });
+        let reserved = || {
+            Claim::Refuse(Refusal::NameReserved {
+                agent: agent("hub"),
+            })
+        };
         let unserved = Claim::Refuse(Refusal::Swarm { swarm: swarm("u") });
         let cases = [
             ("new name", member("b"), None, Claim::Admit),
@@ -290,6 +300,13 @@ mod tests {
                 hello("s", "a", Role::Client),
                 None,
                 Claim::Admit,
+            ),
+            ("the hub's own name", member("hub"), None, reserved()),
+            (
+                "the hub's own name, client",
+                hello("s", "hub", Role::Client),
+                None,
+                reserved(),
             ),
             (
                 "swarm not served",

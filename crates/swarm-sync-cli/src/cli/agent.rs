@@ -50,7 +50,8 @@ pub(crate) struct AgentArgs {
         long,
         value_name = "NAME",
         env = "SWARM_SYNC_NAME",
-        default_value = "agent-1"
+        default_value = "agent-1",
+        value_parser = AgentId::of_peer
     )]
     pub(crate) id: AgentId,
     #[command(flatten)]

@@ -358,3 +358,11 @@ fn who_stops_reading_ends_the_agent() {
     // Its directory is free again.
     drop(Process::start(&args).json());
 }
+
+#[test]
+fn an_agent_cannot_take_the_hubs_own_name() {
+    let refused = run(&["agent", "--id", "hub"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    assert!(said.contains("the hub's own: choose another one"), "{said}");
+}

@@ -112,7 +112,7 @@ impl AgentBuilder {
         let config = |e: sync_core::IdError| StartError::Config {
             reason: e.to_string(),
         };
-        let agent = AgentId::new(&self.name).map_err(config)?;
+        let agent = AgentId::of_peer(&self.name).map_err(config)?;
         let swarm = SwarmId::new(&self.swarm).map_err(config)?;
         let (default_timeout, incarnation) = (self.default_timeout, self.incarnation);
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);

@@ -169,3 +169,22 @@ async fn a_hub_that_closes_every_connection_is_not_stormed() {
     assert!((2..30).contains(&admitted), "{admitted} attempts in 1.5 s");
     agent.shutdown().await;
 }
+
+#[tokio::test]
+async fn nobody_takes_the_hubs_own_name() {
+    for wire in Wire::both().await {
+        let hub = wire.memory_hub().await;
+        let refused = wire.agent("hub").start().await;
+        let sentence = refused.expect_err("the hub's own name").to_string();
+        assert!(sentence.contains("choose another one"), "{sentence}");
+        let name = swarm_sync::AgentId::new("hub").unwrap();
+        let link = wire.link();
+        let refused =
+            swarm_sync::Client::connect(&*link, crate::support::team(), name.clone(), PATIENCE)
+                .await;
+        let sentence = refused.expect_err("the hub's own name").to_string();
+        assert!(sentence.contains("choose another one"), "{sentence}");
+        let refused = hub.register(&crate::support::team(), &name).await;
+        assert_eq!(crate::support::kind(refused), "invalid");
+    }
+}

@@ -61,11 +61,15 @@ impl Wire {
         builder.swarm("team")
     }
 
-    pub(crate) async fn client(&self) -> Client {
-        let link: Arc<dyn Link> = match self {
+    pub(crate) fn link(&self) -> Arc<dyn Link> {
+        match self {
             Self::Memory(memory) => Arc::new(memory.link()),
             Self::Tcp(tcp) => Arc::new(TcpLink::new(tcp.local_addr(), LinkOptions::default())),
-        };
+        }
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        let link = self.link();
         let name = AgentId::new("client").expect("a name");
         let client = Client::connect(&*link, team(), name, PATIENCE).await;
         client.expect("the hub is there")

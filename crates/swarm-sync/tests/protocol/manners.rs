@@ -161,3 +161,21 @@ fn one_id_with_two_writes_raises_an_alarm_and_both_sides_keep_the_same() {
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_eq!(a.value("k"), hub.value("k"));
 }
+
+#[test]
+fn nobody_comes_in_under_the_hubs_own_name() {
+    for role in [Role::Member, Role::Client] {
+        let (mut hub, mut a, _b) = trio();
+        let impostor = hub.connect(7, "hub", role);
+        hub.settle();
+        let (closed, reason) = hub.closed.pop().expect("disconnected");
+        assert_eq!(closed, impostor);
+        assert!(reason.contains("the hub's own"), "{reason}");
+        let mut roster = hub.hub.roster();
+        assert!(roster.all(|name| name.as_str() != "hub"));
+        drop(roster);
+        a.write("k", crate::stage::put(1));
+        talk(&mut hub, &mut [&mut a]);
+        assert_eq!(hub.value("k"), Some(Value::Int(1)));
+    }
+}

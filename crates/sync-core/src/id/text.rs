@@ -17,6 +17,10 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// Longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
+/// The name under which a hub writes: for peers that hold no replica, and what it makes of concurrent
+/// values. No peer may have it, for its writes would be taken for the hub's own.
+pub const HUB_NAME: &str = "hub";
+
 fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), IdError> {
     let bytes = text.len();
     match bytes {
@@ -142,6 +146,22 @@ text_id!(
     Key, "key", check_key
 );
 
+impl AgentId {
+    /// Checks the name of a peer: any but [`HUB_NAME`].
+    pub fn of_peer(text: &str) -> Result<Self, IdError> {
+        let name = Self::new(text)?;
+        if name.is_hub() {
+            return Err(IdError::Reserved { name });
+        }
+        Ok(name)
+    }
+
+    /// Whether it is [`HUB_NAME`].
+    pub fn is_hub(&self) -> bool {
+        self.as_str() == HUB_NAME
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +176,20 @@ mod tests {
         }
         assert!(SwarmId::new("s".repeat(128)).is_ok());
         assert!(SwarmId::new("s".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn the_hubs_name_is_no_peers() {
+        assert!(AgentId::new(HUB_NAME).is_ok_and(|name| name.is_hub()));
+        let refused = AgentId::of_peer(HUB_NAME).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "the name hub is the hub's own: choose another one for this agent"
+        );
+        for good in ["hub-1", "Hub"] {
+            assert!(AgentId::of_peer(good).is_ok(), "{good}");
+        }
+        assert!(AgentId::of_peer("").is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 pub use admission::{
     a_full_hub_refuses, a_gone_holder_loses_the_name_at_once, a_hello_is_announced_as_it_was_said,
     a_living_holder_keeps_the_name, a_mute_holder_loses_the_name, a_protocol_mismatch_is_refused,
-    an_unknown_swarm_is_refused, of_two_newcomers_one_wins,
+    an_unknown_swarm_is_refused, of_two_newcomers_one_wins, the_hubs_own_name_is_refused,
 };
 pub use ending::{
     a_disconnect_delivers_what_was_sent_and_says_why, a_goodbye_is_reported_once,
@@ -115,6 +115,7 @@ macro_rules! transport_suite {
             a_hello_is_announced_as_it_was_said
             an_unknown_swarm_is_refused
             a_protocol_mismatch_is_refused
+            the_hubs_own_name_is_refused
             a_full_hub_refuses
             a_living_holder_keeps_the_name
             a_mute_holder_loses_the_name

@@ -33,6 +33,10 @@ impl Hub {
         if let Some(reason) = self.failed.clone() {
             return self.disconnect(session, &reason);
         }
+        // A coordinator refuses it; what came of one that does not would be taken for the hub's own.
+        if let Err(error) = AgentId::of_peer(hello.agent.as_str()) {
+            return self.disconnect(session, &error.to_string());
+        }
         self.sessions.insert(
             session,
             Session {

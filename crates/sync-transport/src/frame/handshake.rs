@@ -134,6 +134,9 @@ mod tests {
             Refusal::NameTaken {
                 agent: hello().agent,
             },
+            Refusal::NameReserved {
+                agent: hello().agent,
+            },
             Refusal::Swarm {
                 swarm: hello().swarm,
             },

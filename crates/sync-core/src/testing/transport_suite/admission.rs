@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::scene::{Scene, agent, member, read, read_to_end, soon, swarm};
 use super::{Fixture, Setup};
-use crate::id::Incarnation;
+use crate::id::{HUB_NAME, Incarnation};
 use crate::transport::{
-    CoordinatorEvent, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Refusal, TransportError,
+    CoordinatorEvent, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Refusal, Role, TransportError,
 };
 
 /// Short, for holders of a name that will not answer anyway.
@@ -62,6 +62,22 @@ pub async fn a_protocol_mismatch_is_refused(fixture: &dyn Fixture) {
         peer_max: PROTOCOL_MAX + 2,
     };
     assert_eq!(scene.refused(&future).await, expected);
+    scene.connect(&member("team", "agent-1")).await;
+}
+
+/// Nobody connects under the name that the hub writes under, and nobody else notices.
+pub async fn the_hubs_own_name_is_refused(fixture: &dyn Fixture) {
+    let mut scene = Scene::new(fixture, &Setup::default()).await;
+    for role in [Role::Member, Role::Client] {
+        let hello = Hello {
+            role,
+            ..member("team", HUB_NAME)
+        };
+        let expected = Refusal::NameReserved {
+            agent: agent(HUB_NAME),
+        };
+        assert_eq!(scene.refused(&hello).await, expected);
+    }
     scene.connect(&member("team", "agent-1")).await;
 }
 
