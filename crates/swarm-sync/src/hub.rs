@@ -3,6 +3,7 @@
 mod builder;
 mod driver;
 mod merging;
+mod reloading;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) use self::commands::HubCommand;
 use super::SynchronizerBuilder;
 use super::merging::{Merged, Merging};
+use super::reloading::Reloading;
 use crate::error::StartError;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
 
@@ -50,6 +51,7 @@ pub(super) struct Driver {
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
     merging: Merging,
+    reloading: Reloading,
     /// Events that were taken and not handled yet.
     events: VecDeque<CoordinatorEvent>,
     commands: mpsc::Receiver<HubCommand>,
@@ -57,8 +59,6 @@ pub(super) struct Driver {
     sessions: BTreeMap<SessionId, SwarmId>,
     answers: BTreeMap<u64, oneshot::Sender<Reply>>,
     next_request: u64,
-    /// Somebody wants the policies read anew.
-    reload: bool,
     /// Set once the store has failed: what is on disk is unknown, so this task ends.
     failure: Arc<OnceLock<String>>,
 }
@@ -75,6 +75,7 @@ impl Driver {
             queue: StoreQueue::start(Arc::clone(&store)),
             coordinator: Arc::clone(&settings.coordinator),
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
+            reloading: Reloading::new(settings.policy_source.clone()),
             clock: Arc::clone(&settings.clock),
             settings,
             epoch: Epoch::from_random(rand::random()),
@@ -84,7 +85,6 @@ impl Driver {
             sessions: BTreeMap::new(),
             answers: BTreeMap::new(),
             next_request: 0,
-            reload: false,
             failure,
             store,
         };
@@ -109,6 +109,7 @@ impl Driver {
                     self.handle_completed(completed);
                 }
                 merged = self.merging.next() => self.handle_merged(merged),
+                read = self.reloading.next() => self.handle_reloaded(read),
                 events = self.coordinator.recv(EVENTS_PER_TURN), if room => {
                     if events.is_empty() {
                         break None;

@@ -11,7 +11,7 @@ use swarm_sync::{
     Reason, Sibling, StateSynchronizer, Value,
 };
 
-use crate::support::{Wire, converged, eventually, flush, key, kind, team};
+use crate::support::{PATIENCE, Wire, converged, eventually, flush, key, kind, team};
 
 fn policy(pattern: &str, change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = Policy::new(Pattern::new(pattern).expect("a pattern"));
@@ -210,4 +210,57 @@ async fn typed_keys_read_and_write_what_they_are() {
     assert_eq!(kind(a.counter("").add(1).await), "invalid");
     config.delete().await.unwrap();
     assert!(config.fields().await.unwrap().is_empty());
+}
+
+/// A file that is read as slowly as the test wants: each reading takes one table out of the channel.
+fn slow_file(tables: std::sync::mpsc::Receiver<Policies>) -> impl Fn() -> Result<Policies, String> {
+    let tables = std::sync::Mutex::new(tables);
+    move || {
+        let tables = tables.lock().map_err(|e| e.to_string())?;
+        tables.recv_timeout(PATIENCE).map_err(|e| e.to_string())
+    }
+}
+
+/// A table by which it can be told from others.
+fn table(pattern: &str) -> Policies {
+    Policies::new(vec![policy(pattern, |p| p.rule = Some(MergeRule::Set))]).expect("a table")
+}
+
+fn patterns(policies: &[Policy]) -> Vec<&str> {
+    policies.iter().map(|p| p.pattern.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_hub_goes_on_while_its_policies_are_read() {
+    let wire = Wire::memory();
+    let (file, tables) = std::sync::mpsc::channel();
+    let hub = StateSynchronizer::builder(Arc::new(MemoryStore::new()), wire.coordinator())
+        .policy_source(slow_file(tables))
+        .start()
+        .await
+        .expect("memory opens");
+    let mut client = wire.client().await;
+    let reload = tokio::spawn(async move {
+        let first = client.reload_policies().await;
+        (client, first)
+    });
+    let [agent] = wire.agents::<1>().await;
+    for n in 0..10 {
+        agent.set("k", n).await.unwrap();
+        flush(&agent).await;
+    }
+    // Another table meanwhile is not what was asked for.
+    hub.set_policies(table("mine")).await.unwrap();
+    assert_eq!(
+        patterns(&hub.policies(&team()).await.unwrap()),
+        vec!["mine"]
+    );
+    assert!(!reload.is_finished());
+    file.send(table("file")).unwrap();
+    let (_client, reloaded) = reload.await.unwrap();
+    assert_eq!(patterns(&reloaded.unwrap()), vec!["file"]);
+    assert_eq!(
+        patterns(&hub.policies(&team()).await.unwrap()),
+        vec!["file"]
+    );
 }

@@ -22,6 +22,10 @@ const PATTERN_BYTES_MAX: usize = 256;
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
 
+/// Callers that may wait for one reading of the policies: more than there are people to ask, and what a
+/// file that is never read to its end can make grow.
+const RELOADS_MAX: usize = 1_024;
+
 impl Hub {
     pub(super) fn ask(&mut self, now: Now, to: ReplyTo, ask: Ask) {
         if let Some(reason) = self.failed.clone() {
@@ -48,6 +52,12 @@ impl Hub {
             Ask::Clear(key) => Ok(Answer::Cleared(self.clear(now, key.as_ref()))),
             Ask::Status => Ok(Answer::Status(self.status())),
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
+            Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
+                let reason = format!(
+                    "{RELOADS_MAX} callers wait for the policies to be read, the limit: ask again later"
+                );
+                Err(RequestError::Invalid { reason })
+            }
             Ask::ReloadPolicies => return self.load_policies(to),
             Ask::Watch {
                 pattern,

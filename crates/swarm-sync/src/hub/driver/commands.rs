@@ -6,7 +6,7 @@ use sync_core::{AgentId, Ask, Policies, Reply, SwarmId};
 use tokio::sync::oneshot;
 
 use super::Driver;
-use crate::hub::builder::{PolicySource, check_functions};
+use crate::hub::builder::check_functions;
 
 /// What a handle asks of the task.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Driver {
                 }
             }
             HubCommand::SetPolicies { policies, done } => {
-                self.put_in_force(Ok(policies));
+                self.set_policies(&policies);
                 let _ = done.send(());
             }
             // Handled by the caller, which ends the loop.
@@ -79,15 +79,8 @@ impl Driver {
         }
     }
 
-    /// Reads the policies anew from where they were told to be.
-    pub(super) async fn reload_policies(&mut self) {
-        let read = match self.settings.policy_source.clone() {
-            None => Err("this hub was started without a file of policies".to_owned()),
-            Some(PolicySource(source)) => {
-                let read = tokio::task::spawn_blocking(move || source()).await;
-                read.unwrap_or_else(|e| Err(format!("reading the policies failed: {e}")))
-            }
-        };
+    /// The policies were read anew, or could not be: those who asked for it are answered.
+    pub(super) fn handle_reloaded(&mut self, read: Result<Policies, String>) {
         let merges = &self.settings.merges;
         let checked = read.and_then(|policies| {
             let known = check_functions(&policies, merges);
@@ -95,18 +88,27 @@ impl Driver {
                 .map(|()| Arc::new(policies))
                 .map_err(|e| e.to_string())
         });
-        self.put_in_force(checked);
+        if let Ok(policies) = &checked {
+            self.remember(policies);
+        }
+        let now = self.now();
+        for hub in self.hubs.values_mut() {
+            hub.handle_policies(now, checked.clone());
+        }
+    }
+
+    /// A table of the caller's own. Nobody's question about the file is answered by it.
+    fn set_policies(&mut self, policies: &Arc<Policies>) {
+        self.remember(policies);
+        let now = self.now();
+        for hub in self.hubs.values_mut() {
+            hub.set_policies(now, Arc::clone(policies));
+        }
     }
 
     /// A table holds in all swarms, those that come later included.
-    fn put_in_force(&mut self, read: Result<Arc<Policies>, String>) {
-        let now = self.now();
-        if let Ok(policies) = &read {
-            let resolvers = self.settings.resolvers.clone();
-            self.settings.resolvers = resolvers.with_policies(Arc::clone(policies));
-        }
-        for hub in self.hubs.values_mut() {
-            hub.handle_policies(now, read.clone());
-        }
+    fn remember(&mut self, policies: &Arc<Policies>) {
+        let resolvers = self.settings.resolvers.clone();
+        self.settings.resolvers = resolvers.with_policies(Arc::clone(policies));
     }
 }

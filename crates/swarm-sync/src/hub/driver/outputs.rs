@@ -11,13 +11,7 @@ use super::Driver;
 impl Driver {
     /// Carries out what the machines ask for, until they ask for nothing more.
     pub(super) async fn pump(&mut self) {
-        loop {
-            while self.carry_out().await {}
-            if !std::mem::take(&mut self.reload) {
-                return;
-            }
-            self.reload_policies().await;
-        }
+        while self.carry_out().await {}
     }
 
     /// One pass; true if a session was found to be over, of which the machines may have to say more.
@@ -48,7 +42,7 @@ impl Driver {
                         let swarm = swarm.clone();
                         self.merging.start(swarm, ticket, key, function, siblings);
                     }
-                    HubOutput::LoadPolicies => self.reload = true,
+                    HubOutput::LoadPolicies => self.reloading.start(),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }
             }
