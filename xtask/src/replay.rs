@@ -67,8 +67,15 @@ fn generate(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs git on what is in `directory`. Within a hook, `GIT_DIR` and its like name the repository that was
+/// committed to: it would be that one whose history is made up.
 fn git(directory: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"GIT_") {
+            command.env_remove(name);
+        }
+    }
     command.arg("-C").arg(directory).args(words);
     command
 }

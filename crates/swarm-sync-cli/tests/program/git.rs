@@ -21,7 +21,14 @@ pub(crate) fn git() -> Option<PathBuf> {
 
 /// Runs git to its end, which must be a good one; returns what it printed.
 pub(crate) fn run_git(directory: &Path, words: &[&str], stdin: &[u8]) -> String {
-    let mut child = Command::new("git")
+    let mut command = Command::new("git");
+    // Within a hook, `GIT_DIR` and its like name the repository that was committed to: no test's.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"GIT_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
         .current_dir(directory)
         .args(words)
         // Nothing of the user's own configuration.
