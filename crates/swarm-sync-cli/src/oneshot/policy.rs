@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use swarm_sync::{Policies, Policy};
+use swarm_sync::{Policies, Policy, RequestError};
 
 use crate::cli::{ExplainArgs, HubArgs, PolicyArgs, PolicyCommand};
 use crate::exit::{Code, Failure};
@@ -36,11 +36,19 @@ async fn reload(hub: &HubArgs) -> Result<(), Failure> {
     let mut client = connect(hub).await?;
     let reloaded = client.reload_policies().await;
     client.close().await;
-    let now = reloaded.map_err(|error| {
-        let message = format!("{error}; the policies in force stay as they are");
-        Failure::new(Failure::from(error.clone()).code(), error.kind(), message)
-    })?;
+    let now = reloaded.map_err(not_reloaded)?;
     print_all(&now, hub.json, &format!("now in force at {}", hub.at.hub))
+}
+
+/// Says what is in force now. Only a hub that answers knows it: what is lost may be the answer alone.
+fn not_reloaded(error: RequestError) -> Failure {
+    let now = match error {
+        RequestError::Invalid { .. } => "the policies in force stay as they are",
+        _ => "it is not known whether they were reloaded: see `swarm-sync policy show`",
+    };
+    let message = format!("{error}; {now}");
+    let kind = error.kind();
+    Failure::new(Failure::from(error).code(), kind, message)
 }
 
 async fn explain(args: ExplainArgs) -> Result<(), Failure> {
@@ -86,4 +94,32 @@ fn print_all<'a>(
     let noun = if count == 1 { "policy" } else { "policies" };
     output::line(&format!("{count} {noun}, {said}"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: RequestError) -> String {
+        format!("{:?}", not_reloaded(error))
+    }
+
+    #[test]
+    fn only_a_hub_that_refuses_is_known_to_have_changed_nothing() {
+        let reason = || "reason".to_owned();
+        let refused = said(RequestError::Invalid { reason: reason() });
+        assert!(refused.contains("stay as they are"), "{refused}");
+        for lost in [
+            RequestError::ConnectionLost { reason: reason() },
+            RequestError::Stopped { reason: reason() },
+            RequestError::Deadline {
+                doing: reason(),
+                limit_ms: 1,
+            },
+        ] {
+            let lost = said(lost);
+            assert!(!lost.contains("stay as they are"), "{lost}");
+            assert!(lost.contains("policy show"), "{lost}");
+        }
+    }
 }
