@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sync_core::{Ask, Body, codec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 
 use crate::scene::{FRAME_BYTES_MAX, LARGE, key};
 
 const HELLO: u8 = 1;
+const WELCOME: u8 = 2;
 const PING: u8 = 4;
 const DATA: u8 = 6;
 
@@ -45,10 +47,12 @@ pub(crate) enum Plan {
     AlmostAFrame(Peer),
 }
 
-/// What they did together.
+/// What one of them did.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) connections: AtomicU64,
+    /// Hellos that the hub has welcomed. Without one, a flood is but one more stranger's.
+    pub(crate) welcomes: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
 
@@ -76,6 +80,15 @@ impl Plan {
         }
         let (mut read, mut write) = stream.into_split();
         write.write_all(&hello).await?;
+        if let Self::Stranger(_) = self {
+            let mut scrap = [0; 4096];
+            while read.read(&mut scrap).await? > 0 {}
+            return Ok(());
+        }
+        if !is_welcomed(&mut read).await? {
+            return Ok(());
+        }
+        done.welcomes.fetch_add(1, Ordering::Relaxed);
         let mut chunk = self.chunk();
         if chunk.is_empty() {
             // Until the hub has enough; it is not answered, and what it says is not looked at.
@@ -112,6 +125,11 @@ impl Plan {
         }
     }
 
+    /// Whether the hub should let it in.
+    pub(crate) fn says_hello(self) -> bool {
+        !matches!(self, Self::Stranger(_))
+    }
+
     fn reads(self) -> bool {
         !matches!(self, Self::Gets | Self::Statuses)
     }
@@ -131,6 +149,14 @@ impl Plan {
         };
         one.repeat(CHUNK_BYTES / one.len())
     }
+}
+
+/// Takes the hub's answer to a hello, and nothing that comes after it.
+async fn is_welcomed(read: &mut OwnedReadHalf) -> std::io::Result<bool> {
+    let length = read.read_u32_le().await?;
+    let mut answer = vec![0; length as usize];
+    read.read_exact(&mut answer).await?;
+    Ok(answer.first() == Some(&WELCOME))
 }
 
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! A hub in a thread of its own, as `swarm-sync serve` runs it, an honest agent, and what is measured.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -224,10 +224,12 @@ pub(crate) fn under(name: &str, plans: impl Iterator<Item = Plan>) -> Attacked {
     let (scene, report) = runtime.block_on(async {
         let scene = Scene::new().await;
         let before = Memory::now_and_reset();
-        let done = Arc::new(Done::default());
+        let mut all = Vec::new();
         let address: SocketAddr = scene.coordinator.local_addr();
         for (number, plan) in plans.enumerate() {
+            let done = Arc::new(Done::default());
             hostile.spawn(plan.run(address, number, Arc::clone(&done)));
+            all.push((plan, done));
         }
         let slowest = scene.honest_writes().await;
         // The hub's own callers are served, too.
@@ -236,14 +238,25 @@ pub(crate) fn under(name: &str, plans: impl Iterator<Item = Plan>) -> Attacked {
         status.expect("an answer in time").expect("an answer");
         let asked = asked.elapsed();
         let grown = Memory::grown_since(before);
+        let sum = |count: fn(&Done) -> &AtomicU64| -> u64 {
+            let each = all.iter().map(|(_, done)| count(done).load(Ordering::Relaxed));
+            each.sum()
+        };
+        let connections = sum(|done| &done.connections);
         let report = format!(
             "{name}: {WRITES} writes, the slowest acknowledged after {slowest:?}, a status after {asked:?}; \
-             {} connections and {} bytes from the hostile; memory grew by {}",
-            done.connections.load(Ordering::Relaxed),
-            done.bytes.load(Ordering::Relaxed),
+             {connections} connections, {} of them welcomed, and {} bytes from the hostile; \
+             memory grew by {}",
+            sum(|done| &done.welcomes),
+            sum(|done| &done.bytes),
             grown.map_or_else(|| "an amount not measured here".to_owned(), |bytes| format!("{} KiB of at most {}", bytes / 1024, ceiling() / 1024)),
         );
-        assert!(done.connections.load(Ordering::Relaxed) > 0, "nobody came");
+        assert!(connections > 0, "nobody came");
+        for (number, (plan, done)) in all.iter().enumerate() {
+            let welcomes = done.welcomes.load(Ordering::Relaxed);
+            let let_in = welcomes > 0 || !plan.says_hello();
+            assert!(let_in, "number {number} never got in to attack: {plan:?}; {report}");
+        }
         assert!(grown.is_none_or(|bytes| bytes <= ceiling()), "{report}");
         (scene, report)
     });
