@@ -34,6 +34,7 @@ use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
 use self::expiry::Expiries;
+pub(crate) use self::expiry::Lifetime;
 pub(crate) use self::graves::Grave;
 use self::graves::Graves;
 use self::lineage::Lineage;

@@ -20,7 +20,7 @@ use sync_core::{
 
 pub use self::owner::{Owner, RowError};
 pub(crate) use self::read::{Stored, Waiting, read};
-use crate::hub::{Grave, Run};
+use crate::hub::{Grave, Lifetime, Run};
 
 /// The one row that every batch of a machine renews.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -115,13 +115,13 @@ pub(crate) fn put_graves(key: &Key, graves: List<Grave>) -> RowOp {
     }
 }
 
-/// When a key ends, in milliseconds since 1970.
-pub(crate) fn put_expiry(key: &Key, end: u64) -> RowOp {
-    put(keys::expiry(key), codec::to_bytes(&(key.clone(), end)))
-}
-
-pub(crate) fn delete_expiry(key: &Key) -> RowOp {
-    delete(keys::expiry(key))
+/// No row if nothing is known of it.
+pub(crate) fn put_lifetime(key: &Key, lifetime: Option<Lifetime>) -> RowOp {
+    let row = keys::lifetime(key);
+    match lifetime {
+        Some(lifetime) => put(row, codec::to_bytes(&(key.clone(), lifetime))),
+        None => delete(row),
+    }
 }
 
 pub(crate) fn put_fate(fate: &Receipt) -> RowOp {

@@ -24,6 +24,7 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
 Only the pattern is needed; what is left out is as without policies. For each key the most
 specific pattern that matches counts, alone: more characters spelled out, then fewer
 stars. Two that are equally specific and match the same key are refused.
+Another ttl holds for keys that are there, too, counted from the same write as before.
 
 Examples:
   swarm-sync policy check policies.toml

@@ -87,3 +87,65 @@ fn a_table_changed_while_the_hub_was_down_holds_when_it_is_back() {
     hub.settle();
     assert_eq!(hub.value("k"), None);
 }
+
+/// What is stored is from when a lifetime counts; how long it is, the table says that is in force.
+#[test]
+fn another_table_lengthens_and_shortens_the_lives_that_are_there() {
+    for refresh in [false, true] {
+        for restart in [false, true] {
+            let (mut hub, mut a, mut b) = trio();
+            hub.govern(vec![ends(3, refresh)]);
+            a.write("k", put(1));
+            talk(&mut hub, &mut [&mut a, &mut b]);
+            let mut wait = |hub: &mut HubSide, seconds: u64| {
+                hub.pass(Duration::from_secs(seconds));
+                talk(hub, &mut [&mut a, &mut b]);
+                hub.value("k")
+            };
+            hub.govern(vec![ends(30, refresh)]);
+            if restart {
+                hub.restart();
+            }
+            assert!(wait(&mut hub, 20).is_some(), "it lives 30 seconds now");
+            hub.govern(vec![ends(25, refresh)]);
+            assert!(wait(&mut hub, 4).is_some(), "the 20 count, no more");
+            assert_eq!(wait(&mut hub, 2), None, "{refresh} {restart}");
+        }
+    }
+}
+
+/// When the last write was made is not known where lifetimes count from the first one, and the other way
+/// round.
+#[test]
+fn a_lifetime_that_counts_from_something_else_begins_with_the_table() {
+    for refresh in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        hub.govern(vec![ends(30, refresh)]);
+        a.write("k", put(1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        hub.pass(Duration::from_secs(20));
+        hub.govern(vec![ends(10, !refresh)]);
+        hub.pass(Duration::from_secs(9));
+        hub.settle();
+        assert!(hub.value("k").is_some(), "{refresh}");
+        hub.pass(Duration::from_secs(2));
+        hub.settle();
+        assert_eq!(hub.value("k"), None);
+    }
+}
+
+#[test]
+fn a_write_under_a_longer_lifetime_leaves_its_beginning_alone() {
+    let (mut hub, mut a, mut b) = trio();
+    hub.govern(vec![ends(3, false)]);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.govern(vec![ends(10, false)]);
+    hub.pass(Duration::from_secs(6));
+    a.write("k", put(2));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some(Value::Int(2)));
+    hub.pass(Duration::from_secs(5));
+    hub.settle();
+    assert_eq!(hub.value("k"), None);
+}

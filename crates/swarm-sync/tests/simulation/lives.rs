@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{Entry, Key, Receipt, Revision, Ttl, Version, WriteId};
+use sync_core::{Entry, Key, Policies, Receipt, Revision, Ttl, Version, WriteId};
 use sync_protocol::{Hub, KeyState};
 
 use crate::tables;
@@ -18,10 +18,9 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// When a lifetime ends; the earliest it can if `may_refresh` is false.
-    fn end(self, ttl: Ttl, may_refresh: bool) -> Option<u64> {
-        let refreshed = ttl.refresh && may_refresh;
-        let since = if refreshed {
+    /// When a lifetime ends, at the earliest if another table has held since the key was written.
+    fn end(self, ttl: Ttl) -> Option<u64> {
+        let since = if ttl.refresh {
             self.changed_ms
         } else {
             self.born_ms
@@ -129,18 +128,14 @@ impl World {
             });
     }
 
-    /// Whether a key may have reached its end.
+    /// Whether a key may have reached its end, by the table that is in force.
     fn check_age(&mut self, key: &Key) {
-        let Some(life) = self.hub.lives.get(key).copied().flatten() else {
+        let life = self.hub.lives.get(key).copied().flatten();
+        let (Some(life), Some(hub)) = (life, &self.hub.machine) else {
             return;
         };
-        let tables = self.plan.tables[..=self.table].iter();
-        let ends = tables.filter_map(|table| {
-            // An end that an earlier table has set may stay.
-            let first = self.table == 0;
-            life.end(tables::ttl(table, key)?, first)
-        });
-        let (due, now) = (ends.min(), self.hub_now().wall_ms);
+        let ttl = tables::ttl(hub.policies(), key);
+        let (due, now) = (ttl.and_then(|ttl| life.end(ttl)), self.hub_now().wall_ms);
         self.require(due.is_some_and(|due| due <= now), || {
             format!("{key} ended at {now}, is due at {due:?}: {life:?}")
         });
@@ -153,14 +148,21 @@ impl World {
         state.is_some_and(|s| s.entry().is_live() && s.revision() <= self.hub.log_head)
     }
 
-    /// Nothing is left whose end is over, as long as one table holds.
+    /// Nothing is left whose end is over. Under another table that is known if both count from the same.
     pub(crate) fn check_ends(&mut self) {
-        let table = &self.plan.tables[0];
+        let Some(hub) = &self.hub.machine else { return };
+        let refresh = |table: &Policies, key: &Key| Some(tables::ttl(table, key)?.refresh);
+        let first = &self.plan.tables[0];
         let now = self.hub_now().wall_ms;
-        let lives = self.hub.lives.iter().filter(|_| self.table == 0);
-        let mut lives = lives.filter_map(|(key, life)| Some((key, (*life)?)));
+        let mut lives = self
+            .hub
+            .lives
+            .iter()
+            .filter_map(|(key, life)| Some((key, (*life)?)));
         let over = lives.find(|(key, life)| {
-            let end = tables::ttl(table, key).and_then(|ttl| life.end(ttl, true));
+            let ttl = tables::ttl(hub.policies(), key);
+            let known = ttl.filter(|ttl| refresh(first, key) == Some(ttl.refresh));
+            let end = known.and_then(|ttl| life.end(ttl));
             end.is_some_and(|end| end <= now) && self.is_unchanged(key)
         });
         let text = over.map(|(key, life)| format!("{key} lives on at {now}: {life:?}"));

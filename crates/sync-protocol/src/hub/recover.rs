@@ -84,9 +84,7 @@ impl HubRecovery {
             }
             Stored::Receipt(receipt) => hub.keep_receipt(receipt),
             Stored::Graves(key, graves) => hub.graves.restore(key, graves),
-            Stored::Expiry(key, end) => {
-                hub.expiries.set(&key, Some(end));
-            }
+            Stored::Lifetime(key, lifetime) => hub.expiries.restore(key, lifetime),
             Stored::Adopted(segment) => {
                 let (_, dead) = segment.entry.into_parts();
                 hub.adopted.insert(segment.key, dead);

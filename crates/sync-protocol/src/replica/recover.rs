@@ -82,7 +82,7 @@ impl ReplicaRecovery {
             | Stored::Run(_)
             | Stored::Member(_)
             | Stored::Adopted(_)
-            | Stored::Expiry(..)
+            | Stored::Lifetime(..)
             | Stored::Graves(..) => {
                 return refuse("only hubs keep such rows");
             }

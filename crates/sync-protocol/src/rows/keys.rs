@@ -96,8 +96,8 @@ pub(super) fn outbox_numbers(row: &[u8]) -> Option<(Incarnation, Seq)> {
     Some((Incarnation::from_random(run), Seq::new(seq)))
 }
 
-pub(super) fn expiry(key: &Key) -> Vec<u8> {
-    of_text(kind::EXPIRY, key.as_str())
+pub(super) fn lifetime(key: &Key) -> Vec<u8> {
+    of_text(kind::LIFETIME, key.as_str())
 }
 
 pub(super) fn repair(key: &Key) -> Vec<u8> {

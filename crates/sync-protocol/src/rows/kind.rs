@@ -13,5 +13,5 @@ pub(super) const OUTBOX: u8 = b'o';
 pub(super) const POLICIES: u8 = b'P';
 pub(super) const REPAIR: u8 = b'p';
 pub(super) const RECEIPT: u8 = b'r';
-pub(super) const EXPIRY: u8 = b't';
+pub(super) const LIFETIME: u8 = b't';
 pub(super) const WRITE: u8 = b'w';

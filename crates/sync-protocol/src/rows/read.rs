@@ -9,7 +9,7 @@ use sync_core::{
 
 use super::keys::outbox_numbers;
 use super::{Meta, RowError, kind};
-use crate::hub::{Grave, Run};
+use crate::hub::{Grave, Lifetime, Run};
 
 /// A row, read.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Stored {
     Fate(Receipt),
     Adopted(Segment),
     Policies(Policies),
-    Expiry(Key, u64),
+    Lifetime(Key, Lifetime),
     Graves(Key, Vec<Grave>),
 }
 
@@ -82,9 +82,9 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
             let (key, List(graves)) = codec::from_bytes("graves row", value)?;
             Stored::Graves(key, graves)
         }
-        kind::EXPIRY => {
-            let (key, end) = codec::from_bytes("expiry row", value)?;
-            Stored::Expiry(key, end)
+        kind::LIFETIME => {
+            let (key, lifetime) = codec::from_bytes("lifetime row", value)?;
+            Stored::Lifetime(key, lifetime)
         }
         kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
