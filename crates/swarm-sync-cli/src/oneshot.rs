@@ -92,7 +92,7 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
     for change in &changes {
         table.add_row([
             brief_text(change.key.as_str()),
-            value_text(change).unwrap_or_else(|| "(deleted)".to_owned()),
+            value_text(change).unwrap_or_else(|| gone(change).to_owned()),
             or_dash(change.version.map(Version::get)),
             or_dash(change.revision.map(Revision::get)),
             or_dash(change.agent.as_ref()),
@@ -107,6 +107,15 @@ pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
         "{count} {keys} changed after revision {since}; the last revision is {head}"
     ))?;
     Ok(())
+}
+
+/// Why a key in a delta has no value.
+fn gone(change: &StateVersion) -> &'static str {
+    if change.metadata.expired {
+        "(expired)"
+    } else {
+        "(deleted)"
+    }
 }
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {

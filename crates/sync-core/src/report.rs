@@ -62,6 +62,9 @@ pub struct StateMetadata {
     /// hub tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmerged: Option<String>,
+    /// There is no value because its lifetime has ended; as far as the hub tells.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
     /// Milliseconds since the replica last knew itself in step with the hub; 0 at the hub, none if
     /// it never was.
     pub age_ms: Option<u64>,

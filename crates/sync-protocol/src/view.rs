@@ -46,6 +46,7 @@ pub(crate) fn state_version(
             provisional,
             unmerged: None,
             omitted_bytes: None,
+            expired: false,
             age_ms,
             user: user.map(UserMetadata::from),
         },

@@ -81,11 +81,11 @@ pub(super) fn state(key: &str, state: Option<StateVersion>, age_ms: Option<u64>)
     fields
 }
 
-/// A key in a delta.
+/// A key in a delta. Whether it has expired is said of one that is deleted.
 pub(super) fn change(state: &StateVersion) -> Fields {
     let metadata = &state.metadata;
     let omitted = metadata.omitted_bytes;
-    object(json!({
+    let mut fields = object(json!({
         "key": state.key,
         "value": state.value,
         "deleted": state.value.is_none() && omitted.is_none(),
@@ -99,7 +99,11 @@ pub(super) fn change(state: &StateVersion) -> Fields {
         "merged_from": metadata.merged_from,
         "timestamp_ms": state.timestamp.map(Stamp::millis),
         "metadata": metadata.user.as_ref().map(|user| user.0.to_json()),
-    }))
+    }));
+    if metadata.expired {
+        fields.insert("expired".to_owned(), true.into());
+    }
+    fields
 }
 
 /// The concurrent values of a key that keeps them.

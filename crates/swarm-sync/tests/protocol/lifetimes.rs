@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sync_core::{Policy, Ttl, Value};
+use sync_core::{
+    Answer, Ask, ChangeKind, Operation, Pattern, Policy, Since, StateVersion, Ttl, Value,
+};
 
 use crate::stage::{AgentSide, HubSide, assert_equal, policy, put, talk, trio};
 
@@ -148,4 +150,71 @@ fn a_write_under_a_longer_lifetime_leaves_its_beginning_alone() {
     hub.pass(Duration::from_secs(5));
     hub.settle();
     assert_eq!(hub.value("k"), None);
+}
+
+/// What a watcher and a reader that were away are told of the one key there is.
+fn told(hub: &mut HubSide) -> (ChangeKind, StateVersion) {
+    let ask = Ask::Watch {
+        pattern: Pattern::new("*").expect("a pattern"),
+        from: Some(Since::START),
+        wait_ms: 0,
+    };
+    let Some(Ok(Answer::Watched(watched))) = hub.ask(ask) else {
+        panic!("there were changes")
+    };
+    let Some(Ok(Answer::Delta(mut delta))) = hub.ask(Ask::Delta(Since::START)) else {
+        panic!("there were changes")
+    };
+    let change = watched.changes.last().expect("a change");
+    (change.kind, delta.changes.remove(0))
+}
+
+/// Why there is no value is durable and told from any position, until something else happens.
+#[test]
+fn the_end_of_a_lifetime_keeps_its_reason() {
+    let (mut hub, mut a, mut b) = trio();
+    hub.govern(vec![ends(10, false)]);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.pass(Duration::from_secs(11));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let expired = |hub: &mut HubSide| {
+        let (kind, state) = told(hub);
+        assert_eq!(state.value, None);
+        assert_eq!(kind == ChangeKind::Expired, state.metadata.expired);
+        state.metadata.expired
+    };
+    assert!(expired(&mut hub));
+    // Neither a restart nor a table without lifetimes makes it a delete.
+    hub.restart();
+    assert!(expired(&mut hub));
+    hub.govern(Vec::new());
+    hub.restart();
+    assert!(expired(&mut hub));
+    a.reconnect(&mut hub, 7);
+    b.reconnect(&mut hub, 8);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.write("k", put(2));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (kind, state) = told(&mut hub);
+    assert_eq!((kind, state.metadata.expired), (ChangeKind::Changed, false));
+    a.write("k", Operation::Delete);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert!(!expired(&mut hub), "somebody has deleted it");
+    hub.restart();
+    assert!(!expired(&mut hub));
+}
+
+#[test]
+fn what_is_cleared_has_not_expired() {
+    let (mut hub, mut a, mut b) = trio();
+    hub.govern(vec![ends(10, false)]);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert!(matches!(
+        hub.ask(Ask::Clear(None)),
+        Some(Ok(Answer::Cleared(1)))
+    ));
+    let (kind, state) = told(&mut hub);
+    assert_eq!((kind, state.metadata.expired), (ChangeKind::Deleted, false));
 }

@@ -103,6 +103,7 @@ impl World {
             }
             (Asked::Delta, Answer::Delta(delta)) => {
                 for change in delta.changes {
+                    self.check_expired(&change);
                     match change.value {
                         Some(value) => self.reader.held.insert(change.key, value),
                         None => self.reader.held.remove(&change.key),

@@ -77,6 +77,7 @@ const MUST_HAPPEN: &[&str] = &[
     "merge failed",
     "merge out of date",
     "expired",
+    "expiry told later",
     "policy change",
     "policy change at a start",
     "write under another table",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Body, ChangeKind, Cursor, Epoch, Key, Message, Pattern, Reply, RequestError,
-    Revision, Since, Value, Watched,
+    Answer, Ask, Body, ChangeKind, Context, Cursor, Epoch, Key, Message, Pattern, Reply,
+    RequestError, Revision, Since, StateVersion, Value, Watched,
 };
 use sync_protocol::{Command, Hub, KeyState};
 
@@ -25,6 +25,8 @@ pub(crate) struct Committed {
     pub(crate) value: Option<Value>,
     /// As far as it is known.
     pub(crate) kind: Option<ChangeKind>,
+    /// What the key has absorbed. If that is as before, it was only numbered anew.
+    context: Context,
 }
 
 /// Where a watcher asks.
@@ -116,17 +118,39 @@ impl World {
         let rules = self.rules();
         let rule = rules.of_entry(key, state.entry(), |_| true);
         let value = rule.and_then(|rule| rule.fold(state.entry()));
+        let context = state.entry().context();
         let kind = match (&value, self.hub.expired.get(key)) {
             (Some(_), _) => Some(ChangeKind::Changed),
             (None, Some(expired)) => expired.then_some(ChangeKind::Expired),
-            (None, None) => Some(ChangeKind::Deleted),
+            (None, None) => {
+                let before = self.last_commit(key);
+                let same = before.filter(|c| c.value.is_none() && c.context == *context);
+                same.map_or(Some(ChangeKind::Deleted), |before| before.kind)
+            }
         };
         Committed {
             revision: state.revision(),
             key: key.clone(),
             value,
             kind,
+            context: context.clone(),
         }
+    }
+
+    /// How a key was left by the last commit that is noted.
+    fn last_commit(&self, key: &Key) -> Option<&Committed> {
+        self.hub.log.iter().rev().find(|commit| commit.key == *key)
+    }
+
+    /// Why a key has no value stays known, for whoever asks and when.
+    pub(crate) fn check_expired(&mut self, told: &StateVersion) {
+        let last = self.last_commit(&told.key);
+        let last = last.filter(|commit| told.revision == Some(commit.revision));
+        let kind = last.and_then(|commit| commit.kind);
+        let expired = kind.map(|kind| kind == ChangeKind::Expired);
+        self.require(expired.is_none_or(|e| e == told.metadata.expired), || {
+            format!("the last change was {kind:?}, told was {told:?}")
+        });
     }
 
     /// Forgets what a hub that starts has lost. Of several commits in one step only the last was noted,
@@ -239,6 +263,10 @@ impl World {
                 self.stats.hit("watch answered");
                 if watched.compacted {
                     self.stats.hit("watch compacted");
+                    let kinds = || watched.changes.iter().map(|change| change.kind);
+                    if kinds().any(|kind| kind == ChangeKind::Expired) {
+                        self.stats.hit("expiry told later");
+                    }
                 }
                 if by_replica {
                     self.stats.hit("watch through a replica");
@@ -281,9 +309,11 @@ impl World {
         let stands = head.is_some_and(|(epoch, head): (Epoch, Revision)| {
             epoch == watched.to.epoch && from <= to && to <= head
         });
-        let of_key = |key: &Key| self.hub.log.iter().rev().find(|commit| commit.key == *key);
         let wanted = self.hub.log.iter().filter(|commit| {
-            let last = || of_key(&commit.key).is_some_and(|last| last.revision == commit.revision);
+            let last = || {
+                self.last_commit(&commit.key)
+                    .is_some_and(|last| last.revision == commit.revision)
+            };
             within(commit.revision)
                 && pattern.matches(commit.key.as_str())
                 && (!watched.compacted || last())
@@ -293,8 +323,7 @@ impl World {
                 let state = &change.state;
                 state.key == commit.key && state.revision == Some(commit.revision)
             });
-            let kind = commit.kind.filter(|_| !watched.compacted);
-            let is_told = |told: ChangeKind| kind.is_none_or(|kind| told == kind);
+            let is_told = |told: ChangeKind| commit.kind.is_none_or(|kind| told == kind);
             let mut same = same.filter(|c| c.state.value == commit.value && is_told(c.kind));
             same.next().is_none()
         });

@@ -78,6 +78,7 @@ fn version(value: Option<Value>) -> StateVersion {
             merged_from: vec![agent("agent-1"), agent("agent-2")],
             provisional: true,
             omitted_bytes: Some(1 << 30),
+            expired: true,
             unmerged: Some("because".to_owned()),
             age_ms: Some(12),
             user: value.clone().map(UserMetadata),

@@ -84,6 +84,7 @@ impl Hub {
     pub(super) fn read(&self, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
         let mut read = view::state_version(key, state, rule, false, Some(0));
+        read.metadata.expired = self.expiries.is_over(key);
         read.metadata.unmerged = self.merges.failure(key).map(str::to_owned);
         read
     }

@@ -67,6 +67,16 @@ impl Commit {
         self.expired.insert(key.clone());
     }
 
+    /// Whether a key is gone because its lifetime has ended.
+    pub(super) fn ends(&self, key: &Key) -> bool {
+        self.expired.contains(key)
+    }
+
+    /// Whether it brings anything to a key, rather than numbering it anew.
+    pub(super) fn grows(&self, key: &Key) -> bool {
+        self.deltas.contains_key(key)
+    }
+
     /// A row that belongs into the same batch.
     pub(super) fn with_row(&mut self, row: RowOp) {
         self.extra.push(row);
@@ -352,14 +362,14 @@ impl Hub {
         }
         let mut ops = self.space.rows(&commit.changes);
         for key in &changed {
-            self.schedule(key, now, &mut ops);
+            self.schedule(key, &commit, now, &mut ops);
         }
         ops.append(&mut commit.extra);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
         self.fan_out(from, &changed, &commit);
         self.request_merges(&changed);
-        self.tell_watchers(now, &changed, &commit.expired);
+        self.tell_watchers(now, &changed);
         for session in addressees {
             self.send_receipts(session);
         }
@@ -377,8 +387,11 @@ impl Hub {
         self.index.remove(&(state.revision(), Some(key.clone())));
         let floor = commit.floors.get(key).copied().unwrap_or_default();
         let reached = state.version().max(floor);
-        let grown = commit.deltas.contains_key(key);
-        let version = if grown { reached.next() } else { reached };
+        let version = if commit.grows(key) {
+            reached.next()
+        } else {
+            reached
+        };
         self.space.raise(key, version, self.revision);
         self.index.insert((self.revision, Some(key.clone())));
     }

@@ -1,5 +1,6 @@
 //! When values end, by this hub's clock. What is stored of a lifetime, with the commit that set it, is
 //! from when it counts, and not its end: so a restart changes nothing, and another table decides anew.
+//! That it is over is stored, too, for those who ask later why there is no value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,16 +15,34 @@ use crate::rows;
 /// How long a sleep may be: the wall clock may have jumped meanwhile.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
 
-/// From when the lifetime of a key counts.
+/// What is known of the lifetime of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Lifetime {
+pub(crate) enum Lifetime {
+    /// It has begun.
+    Began(Start),
+    /// It has ended, and nothing has happened to the key since: that is why there is no value.
+    Over,
+}
+
+impl Lifetime {
+    fn start(self) -> Option<Start> {
+        match self {
+            Self::Began(start) => Some(start),
+            Self::Over => None,
+        }
+    }
+}
+
+/// From when a lifetime counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Start {
     /// In milliseconds since 1970.
     since_ms: u64,
     /// Whether that is the key's last write, or the one that brought it to life.
     refresh: bool,
 }
 
-impl Lifetime {
+impl Start {
     fn from_now(ttl: Ttl, now: Now) -> Self {
         Self {
             since_ms: now.wall_ms,
@@ -53,18 +72,27 @@ impl Lifetime {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     lifetime: Lifetime,
-    /// In milliseconds since 1970; none until the table was asked.
+    /// In milliseconds since 1970; none until the table was asked, and once it is over.
     end: Option<u64>,
 }
 
 impl Held {
-    fn under(ttl: Ttl, lifetime: Lifetime) -> Self {
-        let end = Some(lifetime.end(ttl));
-        Self { lifetime, end }
+    fn under(ttl: Ttl, start: Start) -> Self {
+        Self {
+            lifetime: Lifetime::Began(start),
+            end: Some(start.end(ttl)),
+        }
+    }
+
+    fn over() -> Self {
+        Self {
+            lifetime: Lifetime::Over,
+            end: None,
+        }
     }
 }
 
-/// Which key ends when.
+/// Which key ends when, and which have ended so.
 #[derive(Debug, Default)]
 pub(super) struct Expiries {
     by_key: BTreeMap<Key, Held>,
@@ -80,8 +108,14 @@ impl Expiries {
         self.by_key.insert(key, Held { lifetime, end });
     }
 
-    fn get(&self, key: &Key) -> Option<Lifetime> {
-        self.by_key.get(key).map(|held| held.lifetime)
+    fn start(&self, key: &Key) -> Option<Start> {
+        self.by_key.get(key)?.lifetime.start()
+    }
+
+    /// Whether a key has no value because its lifetime has ended.
+    pub(super) fn is_over(&self, key: &Key) -> bool {
+        let held = self.by_key.get(key);
+        held.is_some_and(|held| held.lifetime == Lifetime::Over)
     }
 
     /// Returns the row for what is news.
@@ -128,11 +162,11 @@ impl Hub {
         }
         let mut commit = Commit::default();
         for key in &due {
-            self.cover_all(&mut commit, key);
-            commit.expire(key);
-            // Not left to the commit, which sees only keys that it changes: one that holds no value any
-            // more would stay due for ever.
-            if let Some(row) = self.expiries.set(key, None) {
+            if self.is_live(key) {
+                self.cover_all(&mut commit, key);
+                commit.expire(key);
+            } else if let Some(row) = self.expiries.set(key, None) {
+                // No commit has taken it away, but without a value there is nothing to end.
                 commit.with_row(row);
             }
         }
@@ -140,31 +174,33 @@ impl Hub {
     }
 
     /// Sets the lifetime of a key that a commit has changed; the row goes with the commit.
-    pub(super) fn schedule(&mut self, key: &Key, now: Now, ops: &mut Vec<RowOp>) {
-        let held = self.expiries.get(key);
-        let next = self.ttl_of(key).map(|ttl| {
-            let since_birth = held.filter(|held| !held.refresh && !ttl.refresh);
-            let lifetime = since_birth.unwrap_or_else(|| Lifetime::from_now(ttl, now));
-            Held::under(ttl, lifetime)
-        });
+    pub(super) fn schedule(&mut self, key: &Key, commit: &Commit, now: Now, ops: &mut Vec<RowOp>) {
+        let since_birth = self.expiries.start(key).filter(|start| !start.refresh);
+        // A commit that only numbers a key anew leaves it as it was.
+        let over = commit.ends(key) || self.expiries.is_over(key) && !commit.grows(key);
+        let next = if self.is_live(key) {
+            self.ttl_of(key).map(|ttl| {
+                let kept = since_birth.filter(|_| !ttl.refresh);
+                Held::under(ttl, kept.unwrap_or_else(|| Start::from_now(ttl, now)))
+            })
+        } else {
+            over.then(Held::over)
+        };
         ops.extend(self.expiries.set(key, next));
         self.expiries.seen = now;
     }
 
     /// Brings every end in line with the table. A lifetime that is new begins now. O(keys).
     pub(super) fn reschedule(&mut self, now: Now) {
-        let keys: Vec<Key> = self
-            .space
-            .iter_after(None)
-            .map(|(k, _)| k.clone())
-            .collect();
+        let keys = self.space.iter_after(None).map(|(key, _)| key);
+        let keys: Vec<Key> = keys.filter(|key| self.is_live(key)).cloned().collect();
         let mut ops = Vec::new();
         for key in keys {
-            let held = self.expiries.get(&key);
+            let held = self.expiries.start(&key);
             let next = self.ttl_of(&key).map(|ttl| {
-                let fresh = || Lifetime::from_now(ttl, now);
-                let lifetime = held.map_or_else(fresh, |held| held.carried_over(ttl, now));
-                Held::under(ttl, lifetime)
+                let fresh = || Start::from_now(ttl, now);
+                let start = held.map_or_else(fresh, |held| held.carried_over(ttl, now));
+                Held::under(ttl, start)
             });
             ops.extend(self.expiries.set(&key, next));
         }
@@ -173,9 +209,11 @@ impl Hub {
         }
     }
 
-    /// How long a key lives that is live.
     fn ttl_of(&self, key: &Key) -> Option<Ttl> {
-        self.space.get(key).filter(|s| s.entry().is_live())?;
         self.policies().of(key)?.ttl
+    }
+
+    fn is_live(&self, key: &Key) -> bool {
+        self.space.get(key).is_some_and(|s| s.entry().is_live())
     }
 }

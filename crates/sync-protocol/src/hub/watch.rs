@@ -115,17 +115,12 @@ impl Hub {
     }
 
     /// Keeps what a commit has changed for those who watch it, and answers those who wait for it.
-    pub(super) fn tell_watchers(
-        &mut self,
-        now: Now,
-        changed: &BTreeSet<Key>,
-        expired: &BTreeSet<Key>,
-    ) {
+    pub(super) fn tell_watchers(&mut self, now: Now, changed: &BTreeSet<Key>) {
         self.watches.keeper.forget_ended(now.mono);
         let revision = self.revision;
         for key in changed {
             if self.watches.keeper.is_watched(key)
-                && let Some((change, weight)) = self.change(key, expired.contains(key))
+                && let Some((change, weight)) = self.change(key)
             {
                 self.watches.keeper.keep(Kept {
                     change,
@@ -190,7 +185,7 @@ impl Hub {
             if page.is_full_before(revision) {
                 return page.finish();
             }
-            if let Some((change, weight)) = self.change(key, false) {
+            if let Some((change, weight)) = self.change(key) {
                 page.push_change(change, revision, weight);
             }
         }
@@ -198,10 +193,10 @@ impl Hub {
     }
 
     /// A key as the last commit left it, and about how many bytes its value takes.
-    fn change(&self, key: &Key, expired: bool) -> Option<(Change, usize)> {
+    fn change(&self, key: &Key) -> Option<(Change, usize)> {
         let held = self.space.get(key)?;
         let state = self.read(key, held);
-        let kind = match (&state.value, expired) {
+        let kind = match (&state.value, state.metadata.expired) {
             (Some(_), _) => ChangeKind::Changed,
             (None, true) => ChangeKind::Expired,
             (None, false) => ChangeKind::Deleted,
