@@ -11,11 +11,11 @@ pub use self::random::{Epoch, Incarnation};
 pub use self::text::{AgentId, HUB_NAME, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, SwarmId};
 pub use self::write::{WriteId, Writer};
 
-/// Characters of a text in a sentence that says it is no id.
+/// Characters of a text that a sentence repeats.
 const SHOWN_MAX: usize = 40;
 
 /// The start of a text, which ends with an ellipsis if there was more.
-fn start_of(text: &str) -> String {
+pub(crate) fn start_of(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

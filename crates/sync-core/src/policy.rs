@@ -2,6 +2,7 @@
 //! as a whole; the hub has it, agents learn it from the hub.
 
 mod flaw;
+mod meeting;
 mod pattern;
 mod table;
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{POLICIES_MAX, TABLE_BYTES_MAX};
+use crate::id::start_of;
 
 /// What is wrong with one policy, or with two together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,14 +32,20 @@ pub enum Flaw {
     )]
     HistoryAge,
     /// The same keys twice.
-    #[error("the pattern {pattern} is there twice; keep one of the two")]
+    #[error(
+        "the pattern {} is there twice; keep one of the two",
+        start_of(pattern)
+    )]
     Twice {
         /// The pattern.
         pattern: String,
     },
     /// Neither is more specific.
     #[error(
-        "{pattern} and {other} both match {example:?} and neither is more specific; make one more specific, or add a policy for what both match"
+        "{} and {} both match {:?} and neither is more specific; make one more specific, or add a policy for what both match",
+        start_of(pattern),
+        start_of(other),
+        start_of(example)
     )]
     Tie {
         /// This pattern.

@@ -1,6 +1,5 @@
 //! A pattern of keys: which keys it matches, how specific it is, whether it meets another.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::str::Chars;
 
@@ -9,6 +8,7 @@ use bincode::error::DecodeError as BincodeDecodeError;
 use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Serialize, Serializer};
 
+use super::meeting::common_key;
 use crate::error::IdError;
 use crate::id::KEY_BYTES_MAX;
 
@@ -51,74 +51,19 @@ impl Pattern {
         (spelled, std::cmp::Reverse(stars), ones)
     }
 
-    /// A shortest key that both patterns match, if there is one. O(product of their lengths).
+    /// A key that both patterns match, if there is one.
     pub fn common_key(&self, other: &Self) -> Option<String> {
-        let (a, b): (Vec<char>, Vec<char>) = (self.0.chars().collect(), other.0.chars().collect());
-        // Breadth first over how far each pattern is used up; a step takes one character or none.
-        let width = b.len() + 1;
-        let mut reached: Vec<Option<(usize, Option<char>)>> = vec![None; (a.len() + 1) * width];
-        let mut queue = VecDeque::from([(0, 0)]);
-        reached[0] = Some((0, None));
-        while let Some((i, j)) = queue.pop_front() {
-            if (i, j) == (a.len(), b.len()) {
-                return Some(spell(&reached, i * width + j));
-            }
-            for (to, character) in steps(&a, &b, (i, j)) {
-                let at = to.0 * width + to.1;
-                if reached[at].is_none() {
-                    reached[at] = Some((i * width + j, character));
-                    // A step that takes no character comes first.
-                    match character {
-                        None => queue.push_front(to),
-                        Some(_) => queue.push_back(to),
-                    }
-                }
-            }
-        }
-        None
+        common_key(&self.0, &other.0)
     }
-}
 
-type Place = (usize, usize);
-
-/// Where two patterns can go from a place, and the character that this takes.
-fn steps(a: &[char], b: &[char], (i, j): Place) -> Vec<(Place, Option<char>)> {
-    let (left, right) = (a.get(i).copied(), b.get(j).copied());
-    let mut steps = Vec::new();
-    if left == Some('*') {
-        steps.push(((i + 1, j), None));
+    /// Whether a key begins and ends as the pattern spells out: false for most that do not match.
+    pub(super) fn agrees_at_the_ends(&self, key: &str) -> bool {
+        let spelled = |(wanted, _): &(u8, u8)| !matches!(wanted, b'*' | b'?');
+        let same = |(wanted, found): (u8, u8)| wanted == found;
+        let heads = self.0.bytes().zip(key.bytes());
+        let tails = self.0.bytes().rev().zip(key.bytes().rev());
+        heads.take_while(spelled).all(same) && tails.take_while(spelled).all(same)
     }
-    if right == Some('*') {
-        steps.push(((i, j + 1), None));
-    }
-    if let (Some(left), Some(right)) = (left, right) {
-        let free = |c: char| c == '*' || c == '?';
-        let taken = match (free(left), free(right)) {
-            (true, true) => Some('x'),
-            (true, false) => Some(right),
-            (false, true) => Some(left),
-            (false, false) => (left == right).then_some(left),
-        };
-        // A star stays where it is: leaving it is a step of its own.
-        let next = |at: usize, c: char| if c == '*' { at } else { at + 1 };
-        if let Some(character) = taken {
-            steps.push(((next(i, left), next(j, right)), Some(character)));
-        }
-    }
-    steps
-}
-
-/// The characters on the way to a place.
-fn spell(reached: &[Option<(usize, Option<char>)>], mut at: usize) -> String {
-    let mut characters = Vec::new();
-    while at != 0 {
-        let Some((from, character)) = reached[at] else {
-            break;
-        };
-        characters.extend(character);
-        at = from;
-    }
-    characters.iter().rev().collect()
 }
 
 /// Whether `key` matches `pattern`, in which `*` stands for any run of characters and `?` for one.

@@ -1,5 +1,8 @@
 //! The table of a swarm: checked as a whole, asked for one key.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::{Flaw, Policy, PolicyError};
 use crate::codec::{self, List};
 use crate::id::Key;
@@ -19,7 +22,9 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Checks a table as a whole. O(n²) in the number of policies.
+    /// Checks a table as a whole. Its size first, because that bounds the rest: two patterns are held
+    /// against each other in time in proportion to the shorter one, so all of them at worst in
+    /// [`POLICIES_MAX`] · [`TABLE_BYTES_MAX`] steps, and most differ in the first few characters.
     pub fn new(policies: Vec<Policy>) -> Result<Self, PolicyError> {
         if policies.len() > POLICIES_MAX {
             let flaw = Flaw::TooMany;
@@ -28,24 +33,14 @@ impl Policies {
                 flaw,
             });
         }
-        for (index, policy) in policies.iter().enumerate() {
-            policy.check().map_err(|flaw| PolicyError { index, flaw })?;
-            for other in &policies[..index] {
-                clash(policy, other).map_err(|flaw| PolicyError { index, flaw })?;
-            }
-        }
-        let mut ordered = policies;
-        ordered.sort_by(|a, b| {
-            let by_pattern = |p: &Policy| p.pattern.specificity();
-            by_pattern(b)
-                .cmp(&by_pattern(a))
-                .then_with(|| a.pattern.cmp(&b.pattern))
-        });
+        let mut ordered = policies.clone();
+        ordered.sort_by_cached_key(|p| (Reverse(p.pattern.specificity()), p.pattern.clone()));
         let bytes = codec::to_bytes(&List(ordered.clone()));
         if bytes.len() > TABLE_BYTES_MAX {
             let (index, flaw) = (ordered.len() - 1, Flaw::TooLarge { bytes: bytes.len() });
             return Err(PolicyError { index, flaw });
         }
+        check_each(&policies)?;
         let fingerprint = if ordered.is_empty() {
             0
         } else {
@@ -65,9 +60,9 @@ impl Policies {
 
     /// Every policy whose pattern matches, the one that counts first.
     pub fn matching(&self, key: &Key) -> impl Iterator<Item = &Policy> {
-        self.ordered
-            .iter()
-            .filter(|p| p.pattern.matches(key.as_str()))
+        let key = key.as_str();
+        let patterns = |p: &&Policy| p.pattern.agrees_at_the_ends(key) && p.pattern.matches(key);
+        self.ordered.iter().filter(patterns)
     }
 
     /// All of them, the most specific first.
@@ -91,14 +86,28 @@ impl Policies {
     }
 }
 
+/// What is wrong with the first policy that cannot be there, or not beside an earlier one.
+fn check_each(policies: &[Policy]) -> Result<(), PolicyError> {
+    let mut equals: BTreeMap<_, Vec<&Policy>> = BTreeMap::new();
+    for (index, policy) in policies.iter().enumerate() {
+        let flawed = |flaw| PolicyError { index, flaw };
+        policy.check().map_err(flawed)?;
+        let equals = equals.entry(policy.pattern.specificity()).or_default();
+        for earlier in &*equals {
+            clash(policy, earlier).map_err(flawed)?;
+        }
+        equals.push(policy);
+    }
+    Ok(())
+}
+
+/// Two that are equally specific must not match the same key. They have as many stars, so that to find
+/// out takes time in proportion to their lengths.
 fn clash(policy: &Policy, earlier: &Policy) -> Result<(), Flaw> {
     let (pattern, other) = (&policy.pattern, &earlier.pattern);
     if pattern == other {
         let pattern = pattern.to_string();
         return Err(Flaw::Twice { pattern });
-    }
-    if pattern.specificity() != other.specificity() {
-        return Ok(());
     }
     pattern.common_key(other).map_or(Ok(()), |example| {
         Err(Flaw::Tie {
@@ -209,6 +218,36 @@ mod tests {
         let mut merged = policy("*");
         (merged.rule, merged.merge) = (custom, Some("f".to_owned()));
         assert!(Policies::new(vec![merged]).is_ok());
+    }
+
+    /// Patterns as long as they may be, as many as a table holds: the time for them has a bound.
+    #[test]
+    fn a_table_of_long_patterns_is_checked_at_once() {
+        let (stars, none) = ("*a?".repeat(330), String::new());
+        let same = "aab".repeat(330);
+        for (start, end) in [(&stars, &none), (&none, &stars), (&same, &"*".to_owned())] {
+            let pattern = |n: usize| policy(&format!("{start}{n:04}{end}"));
+            let table = |count| Policies::new((0..count).map(pattern).collect());
+            let checked = table(240).err().map(|e| e.flaw);
+            assert_eq!(checked, None, "{start} {end}");
+            let flaw = table(POLICIES_MAX).unwrap_err().flaw;
+            assert!(matches!(flaw, Flaw::TooLarge { .. }), "{flaw}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_shows_the_start_of_a_long_pattern() {
+        let long = |end: &str| policy(&format!("{}{end}", "a*".repeat(400)));
+        let tie = Policies::new(vec![long("b"), long("?b")]);
+        assert!(tie.is_ok(), "one asks for more");
+        for second in ["b*", "*b"] {
+            let flawed = Policies::new(vec![long("*b"), long(second)]).unwrap_err();
+            let sentence = flawed.to_string();
+            let starts = sentence.matches(&format!("{}…", "a*".repeat(20))).count();
+            let expected = if second == "*b" { 1 } else { 2 };
+            assert_eq!(starts, expected, "{sentence}");
+            assert!(sentence.chars().count() < 400, "{sentence}");
+        }
     }
 
     #[test]
