@@ -161,7 +161,7 @@ pub enum RequestError {
     },
     /// The value is over the limit.
     #[error(
-        "the value takes {bytes} bytes; the limit is {limit}: split it, or raise the limit on every agent and the hub"
+        "the value takes {bytes} bytes; the limit is {limit}: split it, or raise the limit where it is set, in the key's policy or else on every agent and the hub"
     )]
     TooLarge {
         /// Its encoded size in bytes.

@@ -64,7 +64,7 @@ pub enum Reason {
         /// How far is tolerated.
         limit_ms: u64,
     },
-    /// Its value is over the hub's limit.
+    /// Its value is over the limit of its key: the policy's, or the hub's.
     TooLarge {
         /// Its size in bytes.
         bytes: u64,
@@ -126,7 +126,7 @@ impl std::fmt::Display for Receipt {
             ),
             Reason::TooLarge { bytes, limit } => write!(
                 f,
-                "{write} was not admitted: {bytes} bytes are over the hub's limit of {limit}"
+                "{write} was not admitted: {bytes} bytes are over the limit of {limit} for {key:?}"
             ),
         }
     }

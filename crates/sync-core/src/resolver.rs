@@ -108,6 +108,17 @@ impl Operation {
             Self::UnsetField(_) => "unset",
         }
     }
+
+    /// The kind of writes it is about; none for one that fits them all.
+    pub fn kind(&self) -> Option<PayloadKind> {
+        Some(match self {
+            Self::Put(_) => PayloadKind::Put,
+            Self::Add(_) => PayloadKind::Count,
+            Self::Insert(_) | Self::Remove(_) => PayloadKind::Element,
+            Self::PutField(..) | Self::UnsetField(_) => PayloadKind::Field,
+            Self::Delete => return None,
+        })
+    }
 }
 
 /// What an operation becomes: at most one live write, and what it covers.
@@ -133,6 +144,16 @@ pub enum OperationError {
         /// What was asked.
         operation: &'static str,
         /// The key's rule.
+        rule: MergeRule,
+    },
+    /// The key's policy leaves no room for it, whatever the key holds.
+    #[error(
+        "`{operation}` does not fit a key under the rule {rule}, which its policy sets; use another key, or change the policy"
+    )]
+    Policy {
+        /// What was asked.
+        operation: &'static str,
+        /// The rule of the key's policy.
         rule: MergeRule,
     },
     /// One agent's contribution would leave the range of `i64`.

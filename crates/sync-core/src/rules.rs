@@ -8,7 +8,7 @@ use crate::entry::Entry;
 use crate::id::{Key, WriteId};
 use crate::payload::PayloadKind;
 use crate::policy::Policies;
-use crate::resolver::{MergeRule, OnConcurrent, Operation, Resolver};
+use crate::resolver::{MergeRule, OnConcurrent, Operation, OperationError, Resolver};
 
 /// The resolvers a swarm uses, and the policies that choose among them.
 #[derive(Debug, Clone)]
@@ -92,11 +92,28 @@ impl Resolvers {
     pub fn of_operation(&self, key: &Key, operation: &Operation) -> Option<&dyn Resolver> {
         self.of_policy(key).or_else(|| match operation {
             Operation::Put(_) => self.get(self.default_rule, self.default_rule.on_concurrent()),
-            Operation::Add(_) => self.holding(PayloadKind::Count),
-            Operation::Insert(_) => self.holding(PayloadKind::Element),
-            Operation::PutField(..) => self.holding(PayloadKind::Field),
             Operation::Delete | Operation::Remove(_) | Operation::UnsetField(_) => None,
+            _ => self.holding(operation.kind()?),
         })
+    }
+
+    /// Why an operation was refused, told to whoever asked for it: to delete what the key holds makes no
+    /// room for what its policy leaves none for.
+    pub fn refusal(
+        &self,
+        key: &Key,
+        operation: &Operation,
+        error: OperationError,
+    ) -> OperationError {
+        let policy = self.of_policy(key);
+        let forbids = policy.filter(|r| operation.kind().is_some_and(|kind| !r.holds(kind)));
+        match (error, forbids) {
+            (OperationError::Rule { operation, .. }, Some(policy)) => OperationError::Policy {
+                operation,
+                rule: policy.rule(),
+            },
+            (error, _) => error,
+        }
     }
 
     fn of_policy(&self, key: &Key) -> Option<&dyn Resolver> {

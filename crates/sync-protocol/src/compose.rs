@@ -1,8 +1,8 @@
 //! From an operation to the delta that carries it: the same at a replica and at the hub.
 
 use sync_core::{
-    Entry, HybridClock, Key, Metadata, Note, Now, Operation, Payload, Policies, RequestError,
-    Resolver, Seen, Seq, Span, Value, Write, WriteId, Writer,
+    Entry, HybridClock, Key, Metadata, Note, Now, Operation, OperationError, Payload, Policies,
+    RequestError, Resolver, Seen, Seq, Span, Value, Write, WriteId, Writer,
 };
 
 use crate::config::Limits;
@@ -25,7 +25,7 @@ pub(crate) fn compose(
     author: Author<'_>,
     clock: &mut HybridClock,
     now: Now,
-) -> Result<Option<(WriteId, Entry)>, RequestError> {
+) -> Result<Option<(WriteId, Entry)>, OperationError> {
     let Some(plan) = rule.plan(operation, entry, author.writer)? else {
         return Ok(None);
     };

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use sync_core::{
-    Durability, Key, MergeRule, OnConcurrent, Operation, Policy, Reason, RequestError, Value,
+    Ask, Durability, Key, MergeRule, OnConcurrent, Operation, Policy, Reason, RequestError, Value,
 };
 use sync_protocol::Outcome;
 
-use crate::stage::{assert_equal, key, meet, only_receipt, policy, put, talk, trio};
+use crate::stage::{
+    AgentSide, HubSide, assert_equal, key, meet, only_receipt, policy, put, talk, trio,
+};
 
 fn keep(pattern: &str) -> Policy {
     policy(pattern, |p| p.rule = Some(MergeRule::Causal))
@@ -197,10 +199,60 @@ fn what_on_concurrent_says_holds_for_causal_values() {
     talk(&mut hub, &mut [&mut a, &mut b]);
     meet(&mut hub, &mut a, &mut b, put(1), put(2));
     assert_eq!(a.receipts.len(), 1);
-    let answer = hub.ask(sync_core::Ask::Version(Key::new("k").expect("a key")));
+    let answer = hub.ask(Ask::Version(Key::new("k").expect("a key")));
     assert!(matches!(
         answer,
         Some(Ok(sync_core::Answer::Version(Some(_))))
     ));
     assert_eq!(hub.value("k"), Some(Value::Int(2)));
+}
+
+/// A sentence about the limit names whose it may be, and one about the rule does not say to delete where
+/// deleting does not help.
+#[test]
+fn what_a_policy_refuses_is_said_to_be_the_policys() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("held", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.cut(&mut hub);
+    b.write("small", put("x".repeat(100)));
+    hub.govern(vec![
+        policy("small", |p| p.max_value_bytes = Some(50)),
+        policy("text", |p| p.rule = Some(MergeRule::Lww)),
+        policy("held", |p| p.rule = Some(MergeRule::Map)),
+    ]);
+    b.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let receipt = b.receipts[0].to_string();
+    assert!(
+        receipt.contains("over the limit of 50 for \"small\""),
+        "{receipt}"
+    );
+    let refused = |hub: &mut HubSide, a: &mut AgentSide, name: &str, operation: &Operation| {
+        let asked = a.begin(name, operation.clone());
+        let here = a.answer(asked).expect("answered at once").err();
+        let ask = Ask::Write {
+            key: key(name),
+            operation: operation.clone(),
+            metadata: None,
+        };
+        let there = hub.ask(ask).and_then(Result::err);
+        assert_eq!(here, there);
+        here.expect("it is refused").to_string()
+    };
+    let large = refused(&mut hub, &mut a, "small", &put("x".repeat(100)));
+    assert!(large.contains("the key's policy"), "{large}");
+    let field = Operation::PutField("f".to_owned(), Value::Int(1));
+    let never = refused(&mut hub, &mut a, "text", &field);
+    assert!(
+        never.contains("`put` does not fit a key under the rule lww, which its policy"),
+        "{never}"
+    );
+    let not_yet = refused(&mut hub, &mut a, "held", &field);
+    assert!(not_yet.ends_with("or delete this one first"), "{not_yet}");
+    let neither = refused(&mut hub, &mut a, "held", &Operation::Add(1));
+    assert!(
+        neither.contains("does not fit a key under the rule map, which its policy"),
+        "{neither}"
+    );
 }

@@ -137,7 +137,8 @@ impl Hub {
             seen: None,
             metadata,
         };
-        let made = compose::compose(rule, operation, entry, author, &mut self.clock, now)?;
+        let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);
+        let made = made.map_err(|error| self.resolvers.refusal(key, operation, error))?;
         let Some((id, delta)) = made else {
             return Ok(nothing);
         };

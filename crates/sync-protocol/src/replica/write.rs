@@ -82,7 +82,8 @@ impl Replica {
             seen: self.cursor.as_ref().map(Cursor::seen),
             metadata,
         };
-        compose::compose(rule, operation, entry, author, &mut self.clock, now)
+        let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);
+        Ok(made.map_err(|error| self.resolvers.refusal(key, operation, error))?)
     }
 
     fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry) {
