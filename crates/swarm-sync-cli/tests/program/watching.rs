@@ -168,6 +168,14 @@ fn the_end_of_a_lifetime_is_told() {
         (&json!("expired"), &json!("short_1"))
     );
     assert_eq!(hub.client(&["get", "short_1"]).status.code(), Some(1));
+    // Also to those who ask later.
+    let late = watch(&hub, &["short_*", "--from", "start"]);
+    let later = [late.json(), late.json()];
+    assert_eq!(later[1]["kind"], "expired", "{later:?}");
+    let delta = stdout(&hub.client(&["delta", "--since", "0"]));
+    assert!(delta.contains("(expired)"), "{delta}");
+    let delta = json_of(&hub.client(&["delta", "--since", "0", "--json"]));
+    assert_eq!(delta["changes"][1]["metadata"]["expired"], true, "{delta}");
 }
 
 #[test]
