@@ -79,7 +79,8 @@ fn with_policies(
     match (&args.policy, policies) {
         (Some(file), Some(policies)) => {
             let file = file.clone();
-            let source = move || policies::read(&file).map_err(|flaws| flaws.join("; "));
+            // A line each, as `policy check` has them: that is how `policy reload` takes them apart.
+            let source = move || policies::read(&file).map_err(|flaws| flaws.join("\n"));
             builder.policies(policies).policy_source(source)
         }
         _ => builder,

@@ -116,7 +116,11 @@ async fn explain(agent: &Agent, key: &Key) -> Result<Fields, Refused> {
     let policies = policies.map_err(|e| RequestError::Invalid {
         reason: e.to_string(),
     })?;
-    Ok(object(Explanation::of(key, &policies).to_json()))
+    let held = agent.get(key.clone()).await?;
+    let held_under = held.and_then(|state| state.metadata.rule);
+    Ok(object(
+        Explanation::of(key, &policies, held_under).to_json(),
+    ))
 }
 
 /// The hub's if there is one, else as last told by it.

@@ -47,7 +47,8 @@ pub(crate) enum PolicyCommand {
     /// Show the policies in force at the hub, the most specific first.
     #[command(after_help = with_codes(SHOW_HELP))]
     Show(StatusArgs),
-    /// Say which patterns match a key, which of them counts and why, and what holds for the key.
+    /// Say which patterns match a key, which of them counts and why, what holds for the key, and at a hub
+    /// under which rule it is held.
     #[command(after_help = with_codes(EXPLAIN_HELP))]
     Explain(ExplainArgs),
     /// Have the hub read its file anew. A file that is not valid leaves everything as it was.
@@ -107,5 +108,8 @@ const RELOAD_HELP: &str = "\
 Examples:
   swarm-sync policy reload
   swarm-sync policy check policies.toml && swarm-sync policy reload
+
+A key that holds a value of another rule goes on under that one until it is deleted:
+`policy explain` says so.
 
 Exits with 1 if the file is not valid or the hub was started without --policy.";

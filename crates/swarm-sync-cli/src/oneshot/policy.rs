@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use swarm_sync::{Policies, Policy, RequestError};
+use swarm_sync::{Key, MergeRule, Policies, Policy, RequestError};
 
 use crate::cli::{ExplainArgs, HubArgs, PolicyArgs, PolicyCommand};
 use crate::exit::{Code, Failure};
@@ -40,34 +40,49 @@ async fn reload(hub: &HubArgs) -> Result<(), Failure> {
     print_all(&now, hub.json, &format!("now in force at {}", hub.at.hub))
 }
 
-/// Says what is in force now. Only a hub that answers knows it: what is lost may be the answer alone.
+/// Says what is in force now. Only a hub that answers knows it: what is lost may be the answer alone. What
+/// is wrong with its file the hub says line by line.
 fn not_reloaded(error: RequestError) -> Failure {
     let now = match error {
         RequestError::Invalid { .. } => "the policies in force stay as they are",
         _ => "it is not known whether they were reloaded: see `swarm-sync policy show`",
     };
-    let message = format!("{error}; {now}");
-    let kind = error.kind();
-    Failure::new(Failure::from(error).code(), kind, message)
+    let (said, kind) = (error.to_string(), error.kind());
+    let mut flaws = said.lines().map(str::to_owned);
+    let message = format!("{}; {now}", flaws.next().unwrap_or_default());
+    Failure::new(Failure::from(error).code(), kind, message).with(flaws.collect())
 }
 
 async fn explain(args: ExplainArgs) -> Result<(), Failure> {
     let hub = &args.hub;
-    let policies = match &args.file {
-        Some(file) => policies::read(file).map_err(policies::refused)?,
+    let (policies, held_under) = match &args.file {
+        Some(file) => (policies::read(file).map_err(policies::refused)?, None),
         None => {
             let held = at_hub(hub).await?;
             // Its own hub would not have it otherwise.
-            Policies::new(held)
-                .map_err(|e| Failure::new(Code::Failed, "policies", e.to_string()))?
+            let policies = Policies::new(held)
+                .map_err(|e| Failure::new(Code::Failed, "policies", e.to_string()))?;
+            (policies, rule_at_hub(hub, args.key.clone()).await?)
         }
     };
-    let explanation = Explanation::of(&args.key, &policies);
+    let explanation = Explanation::of(&args.key, &policies, held_under);
     if hub.json {
         return print(&explanation.to_json());
     }
     output::line(&explanation.to_text())?;
     Ok(())
+}
+
+/// Under which rule the hub holds a key; none if it holds none, or more than it can tell.
+async fn rule_at_hub(hub: &HubArgs, key: Key) -> Result<Option<MergeRule>, Failure> {
+    let mut client = connect(hub).await?;
+    let held = client.get(key).await;
+    client.close().await;
+    match held {
+        Ok(state) => Ok(state.and_then(|state| state.metadata.rule)),
+        Err(RequestError::AnswerTooLarge { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn at_hub(hub: &HubArgs) -> Result<Vec<Policy>, Failure> {

@@ -13,13 +13,32 @@ pub(crate) struct Explanation<'a> {
     /// The one that counts first.
     matching: Vec<&'a Policy>,
     why: String,
+    /// The rule of the value that the key holds, as far as that was asked.
+    held_under: Option<MergeRule>,
 }
 
 impl<'a> Explanation<'a> {
-    pub(crate) fn of(key: &'a Key, policies: &'a Policies) -> Self {
+    pub(crate) fn of(key: &'a Key, policies: &'a Policies, held_under: Option<MergeRule>) -> Self {
         let matching: Vec<&Policy> = policies.matching(key).collect();
         let why = why(&matching);
-        Self { key, matching, why }
+        Self {
+            key,
+            matching,
+            why,
+            held_under,
+        }
+    }
+
+    /// Under which rule the key is held. A value that the policy's rule does not hold goes on under its
+    /// own, also when it is replaced, until the key is free of it.
+    fn held(&self) -> Option<String> {
+        let held = self.held_under?;
+        let wanted = self.matching.first().and_then(|policy| policy.rule);
+        Some(if wanted.is_none_or(|rule| rule == held) {
+            held.to_string()
+        } else {
+            format!("{held}, until the key is deleted; then the rule below begins")
+        })
     }
 
     pub(crate) fn to_json(&self) -> Json {
@@ -29,6 +48,7 @@ impl<'a> Explanation<'a> {
             "matching": list(self.matching.iter().copied()),
             "counts": counts.map(|policy| &policy.pattern),
             "why": self.why,
+            "held_under": self.held_under,
             "holds": counts.map(|policy| {
                 let mut holds = object(policy);
                 // Also what follows from the rule.
@@ -67,6 +87,7 @@ impl<'a> Explanation<'a> {
         let bytes = bytes.map(|bytes| format!("{bytes} bytes"));
         let history = policy.and_then(|p| history(p.history));
         let history = history.map(|bounds| format!("{bounds}, once the hub records any"));
+        lines.extend(self.held().map(|rule| format!("held under     {rule}")));
         let priority = policy.map_or_else(Priority::default, |policy| policy.priority);
         lines.extend([
             format!(

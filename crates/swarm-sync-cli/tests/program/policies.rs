@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::{Value as Json, json};
 
@@ -326,6 +327,23 @@ fn a_file_is_read_anew_and_a_broken_one_changes_nothing() {
         said.contains("the policies in force stay as they are"),
         "{said}"
     );
+    // The same list as of a check.
+    let listed = |refused: &Output| {
+        let error = &json_of(refused)["error"];
+        let more = error["more"].as_array().expect("a list");
+        let flaws = [&error["message"]].into_iter().chain(more);
+        let texts = flaws.filter_map(|flaw| flaw.as_str().map(str::to_owned));
+        texts.collect::<Vec<_>>()
+    };
+    let checked = listed(&run(&[
+        "policy",
+        "check",
+        &file.to_string_lossy(),
+        "--json",
+    ]));
+    let reloaded = listed(&hub.client(&["policy", "reload", "--json"]));
+    assert_eq!(checked[1..], reloaded[1..]);
+    assert!(reloaded[0].starts_with(&checked[0]), "{reloaded:?}");
     fs::remove_file(&file).expect("it is there");
     let refused = hub.client(&["policy", "reload", "--json"]);
     assert_eq!(json_of(&refused)["error"]["kind"], "invalid");
@@ -334,5 +352,36 @@ fn a_file_is_read_anew_and_a_broken_one_changes_nothing() {
         patterns(&shown),
         ["only"],
         "the table in force is as it was"
+    );
+}
+
+/// A table is no rewrite of what is there: as long as the value is, its own rule goes on.
+#[test]
+fn a_key_that_is_held_under_another_rule_is_explained_so() {
+    let place = Place::new();
+    let file = write(&place, "p.toml", "");
+    let hub = hub_with(&place, &file);
+    hub.client(&["set", "r1", "v"]);
+    write(
+        &place,
+        "p.toml",
+        "[[policy]]\npattern = \"r*\"\nrule = \"counter\"\n",
+    );
+    assert!(hub.client(&["policy", "reload"]).status.success());
+    let explain = |args: &[&str]| hub.client(&[&["policy", "explain", "r1"], args].concat());
+    let held = || json_of(&explain(&["--json"]))["held_under"].clone();
+    let said = stdout(&explain(&[]));
+    let line = "held under     lww, until the key is deleted; then the rule below begins\nrule           counter";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(held(), "lww");
+    assert!(hub.client(&["set", "r1", "w"]).status.success());
+    assert_eq!(held(), "lww", "to replace it does not change its rule");
+    hub.client(&["delete", "r1"]);
+    assert_eq!(held(), Json::Null);
+    assert!(hub.client(&["add", "r1", "1"]).status.success());
+    let said = stdout(&explain(&[]));
+    assert!(
+        said.contains("held under     counter\nrule           counter"),
+        "{said}"
     );
 }
