@@ -21,6 +21,9 @@ pub struct Limits {
     pub round_bytes_max: usize,
     /// How long a round may wait for agents: bounds how long it holds what it holds.
     pub round_deadline_max: Duration,
+    /// Functions that merge may be at work at once for a swarm. Each holds the values it was given, and
+    /// a service behind them takes so many calls of one client.
+    pub merges_max: usize,
     /// Largest encoded request, in bytes: it must fit a frame.
     pub request_bytes_max: usize,
     /// How far a stamp may lie ahead of the receiver's clock. More than any real skew between
@@ -45,6 +48,7 @@ impl Default for Limits {
             rounds_max: 256,
             round_bytes_max: 64 * 1024 * 1024,
             round_deadline_max: Duration::from_hours(1),
+            merges_max: 16,
             request_bytes_max: 768 * 1024,
             drift_max: Duration::from_mins(1),
             outbox_bytes_max: 256 * 1024 * 1024,
@@ -55,6 +59,10 @@ impl Default for Limits {
     }
 }
 
+/// How long a function that has failed to merge is left alone at first. Longer than a service takes to
+/// come back that was busy, and than a function may take.
+const MERGE_RETRY: Duration = Duration::from_secs(10);
+
 /// What a hub needs to know.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -64,6 +72,9 @@ pub struct HubConfig {
     pub limits: Limits,
     /// How long a round waits for agents unless its caller says otherwise.
     pub round_deadline: Duration,
+    /// How long after a function has failed to merge it is asked again; twice as long after every
+    /// failure more, up to 64 times.
+    pub merge_retry: Duration,
 }
 
 impl HubConfig {
@@ -73,6 +84,7 @@ impl HubConfig {
             swarm,
             limits: Limits::default(),
             round_deadline: Duration::from_secs(10),
+            merge_retry: MERGE_RETRY,
         }
     }
 }

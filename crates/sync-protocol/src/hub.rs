@@ -203,6 +203,7 @@ impl Hub {
         if self.failed.is_none() {
             self.apply_table(now);
             self.expire_values(now);
+            self.retry_merges(now);
         }
     }
 
@@ -216,14 +217,19 @@ impl Hub {
 
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let rounds = self.rounds.deadline();
         if self.table_is_new {
             return Some(Duration::ZERO);
         }
-        [rounds, self.expiries.wake(), self.watches.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let (rounds, watches) = (self.rounds.deadline(), self.watches.deadline());
+        [
+            rounds,
+            watches,
+            self.expiries.wake(),
+            self.merges.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.
@@ -285,6 +291,7 @@ impl Hub {
         for session in sessions {
             self.disconnect(session, reason);
         }
+        self.merges = Merges::default();
         self.failed = Some(reason.to_owned());
     }
 

@@ -14,6 +14,7 @@
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
 //! - `offline`: many writes while cut off
+//! - `merge_calls`: when they are called
 //! - `watching`: what a watcher is told
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
@@ -26,6 +27,7 @@ mod hand;
 mod lifetimes;
 mod manners;
 mod many;
+mod merge_calls;
 mod merges;
 mod offline;
 mod patterns;

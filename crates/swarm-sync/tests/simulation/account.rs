@@ -161,7 +161,7 @@ impl World {
             .filter_map(|(_, write)| write.payload.total());
         let found_sum: i64 = totals.sum();
         let table = self.rules().policies().clone();
-        let several = keeps(&table, key) && (!merges(&table, key) || self.is_unmerged(key));
+        let several = keeps(&table, key) && !merges(&table, key);
         let decided = is_decided(&found, several);
         self.require(actual == expected, || {
             format!("{key} holds {actual:?}, expected {expected:?}")

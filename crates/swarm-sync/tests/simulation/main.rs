@@ -74,6 +74,7 @@ const MUST_HAPPEN: &[&str] = &[
     "map",
     "several values shown",
     "merge",
+    "merge of some",
     "merge failed",
     "merge out of date",
     "expired",

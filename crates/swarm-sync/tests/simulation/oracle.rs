@@ -161,7 +161,7 @@ impl World {
         let mortal = keys.any(|(key, state)| {
             state.entry().is_live() && tables::ttl(hub.policies(), key).is_some()
         });
-        let quiet = hub.is_settled() && !waiting && !mortal && self.calls.is_empty();
+        let quiet = hub.is_settled() && !waiting && !mortal && !self.awaits_merges();
         quiet
             && self.replicas.iter().all(|node| {
                 node.session.is_some()

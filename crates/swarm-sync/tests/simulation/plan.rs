@@ -75,6 +75,7 @@ impl Plan {
         limits.drift_max = DRIFT;
         limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
         limits.receipts_per_message = *random.pick(&[1, 3, 64]);
+        limits.merges_max = *random.pick(&[1, 2, 16]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
         let coarse = random.chance(500);
         let skewed = random.chance(500);
@@ -108,6 +109,7 @@ impl Plan {
         config.limits = self.limits;
         config.limits.value_bytes_max = self.hub_value_bytes_max;
         config.round_deadline = Duration::from_millis(400);
+        config.merge_retry = Duration::from_millis(100);
         config
     }
 

@@ -107,9 +107,8 @@ pub(crate) struct World {
     pub(crate) watchers: Vec<Watcher>,
     /// Which of the plan's tables holds.
     pub(crate) table: usize,
-    /// Calls of functions under way, and the last one of each key that failed.
+    /// Calls of functions under way.
     pub(crate) calls: Vec<Call>,
-    pub(crate) failed: BTreeMap<Key, Call>,
     pub(crate) last_report: Option<SyncReport>,
     pub(crate) stats: Stats,
     /// Whether faults and work go on.
@@ -193,7 +192,6 @@ impl World {
             watchers,
             table: 0,
             calls: Vec::new(),
-            failed: BTreeMap::new(),
             last_report: None,
             stats: Stats::default(),
             faulty: true,

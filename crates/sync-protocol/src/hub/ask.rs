@@ -85,7 +85,9 @@ impl Hub {
         let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
         let mut read = view::state_version(key, state, rule, false, Some(0));
         read.metadata.expired = self.expiries.is_over(key);
-        read.metadata.unmerged = self.merges.failure(key).map(str::to_owned);
+        let several = !read.siblings.is_empty();
+        let failure = self.merges.failure(key).filter(|_| several);
+        read.metadata.unmerged = failure.map(str::to_owned);
         read
     }
 

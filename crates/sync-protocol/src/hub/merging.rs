@@ -1,114 +1,103 @@
 //! Concurrent values that a function of the user's makes one of. The function runs outside; until it has
 //! answered, and if it fails, all of them stay and are shown.
 
-use std::collections::BTreeMap;
+mod calls;
 
-use sync_core::{Context, Entry, Key, Now, Payload, Reason, Sibling, Value, Write, WriteId};
+use sync_core::{Context, Entry, Key, Now, Payload, Reason, Value, Write, WriteId};
 
+pub(super) use self::calls::Merges;
+
+use self::calls::Call;
 use super::commit::{Commit, Source, receipt};
 use super::{HUB_NAME, Hub, HubOutput};
 use crate::keyspace::KeyState;
 use crate::{compose, rows, view};
 
-/// A merge that was asked for.
-#[derive(Debug)]
-struct Merging {
-    ticket: u64,
-    /// The function that was called.
-    function: String,
-    /// What it is to be made of.
-    writes: Vec<WriteId>,
-    /// Why the function made nothing of them. It is asked again once there are others, or another
-    /// function is.
-    failed: Option<String>,
-}
-
-/// The merges under way, by key.
-#[derive(Debug, Default)]
-pub(super) struct Merges {
-    by_key: BTreeMap<Key, Merging>,
-    tickets: BTreeMap<u64, Key>,
-    last_ticket: u64,
-}
-
-impl Merges {
-    /// Why the siblings of a key could not be merged.
-    pub(super) fn failure(&self, key: &Key) -> Option<&str> {
-        self.by_key.get(key)?.failed.as_deref()
-    }
-
-    fn forget(&mut self, key: &Key) {
-        if let Some(merging) = self.by_key.remove(key) {
-            self.tickets.remove(&merging.ticket);
-        }
-    }
-
-    fn start(&mut self, key: &Key, function: String, writes: Vec<WriteId>) -> u64 {
-        self.forget(key);
-        self.last_ticket += 1;
-        let ticket = self.last_ticket;
-        self.tickets.insert(ticket, key.clone());
-        let merging = Merging {
-            ticket,
-            function,
-            writes,
-            failed: None,
-        };
-        self.by_key.insert(key.clone(), merging);
-        ticket
-    }
-}
-
 impl Hub {
-    /// Asks for the merges that `keys` need and that were not asked for yet.
+    /// Puts those of `keys` in line that need a merge, and starts what there is a place for.
     pub(super) fn request_merges<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key>) {
         for key in keys {
-            let Some((writes, siblings)) = self.unmerged(key) else {
-                self.merges.forget(key);
+            let Some(function) = self.merge_of(key) else {
+                self.merges.settle(key);
                 continue;
             };
-            let policy = self.policies().of(key);
-            let Some(function) = policy.and_then(|p| p.merge.clone()) else {
-                continue;
-            };
-            let asked = self.merges.by_key.get(key);
-            if asked.is_some_and(|m| m.writes == writes && m.function == function) {
+            if self.merges.is_under_way(key, &function) {
                 continue;
             }
-            let ticket = self.merges.start(key, function.clone(), writes);
-            self.gate.push(HubOutput::Merge {
-                ticket,
-                key: key.clone(),
-                function,
-                siblings,
-            });
+            let writes = self.unmerged(key);
+            if writes.is_empty() {
+                self.merges.settle(key);
+            } else {
+                self.merges.want(key, &function, &writes);
+            }
+        }
+        self.start_merges();
+    }
+
+    /// Asks functions again that have failed some time ago.
+    pub(super) fn retry_merges(&mut self, now: Now) {
+        self.merges.wake(now.mono);
+        self.start_merges();
+    }
+
+    /// Calls functions as long as there are places. What they are given is read only now: a key in line
+    /// holds nothing.
+    fn start_merges(&mut self) {
+        let places = self.config.limits.merges_max.max(1);
+        while let Some(key) = self.merges.first(places) {
+            let writes = self.unmerged(&key);
+            let entry = self.space.get(&key).map(KeyState::entry);
+            let Some(entry) = entry.filter(|_| !writes.is_empty()) else {
+                self.merges.settle(&key);
+                continue;
+            };
+            let siblings = view::values_of(&writes, entry);
+            let lengths = writes.iter().filter_map(|id| entry.write(id));
+            let bytes = lengths.map(|w| w.payload.as_bytes().len()).sum();
+            if let Some((ticket, function)) = self.merges.call(&key, writes) {
+                let output = HubOutput::Merge {
+                    ticket,
+                    key,
+                    function,
+                    siblings,
+                };
+                self.gate.push_weighing(bytes, output);
+            }
         }
     }
 
-    /// What a function has made of the siblings it was given, or why nothing. One that comes late, when
-    /// there are others, changes nothing: the function was asked again.
+    /// What a function has made of the siblings it was given, or why nothing. It counts as long as all of
+    /// them are live, whatever has come since: then they are merged, and it is asked again for the rest.
     pub fn handle_merged(&mut self, now: Now, ticket: u64, result: Result<Value, String>) {
-        let Some(key) = self.merges.tickets.remove(&ticket) else {
-            return;
+        let Some((call, contest)) = self.merges.answered(ticket) else {
+            return self.start_merges();
         };
+        let key = call.key.clone();
         let limit = compose::value_bytes_max(&key, &self.config.limits, self.policies());
         let checked = result.and_then(|value| {
             let fits = compose::check_value(&value, limit);
             fits.map(|()| value).map_err(|e| e.to_string())
         });
-        let failed = match checked {
-            Ok(value) => return self.commit_merged(now, &key, &value),
-            Err(reason) => reason,
-        };
-        if let Some(merging) = self.merges.by_key.get_mut(&key) {
-            merging.failed = Some(failed);
+        match checked {
+            Ok(value) if self.is_due(&call) => return self.commit_merged(now, &call, &value),
+            Ok(_) => {}
+            Err(reason) => {
+                let pause = self.config.merge_retry;
+                self.merges.fail((call, contest), reason, now.mono, pause);
+            }
         }
+        self.request_merges([&key]);
     }
 
-    fn commit_merged(&mut self, now: Now, key: &Key, value: &Value) {
-        let Some(merging) = self.merges.by_key.remove(key) else {
-            return;
-        };
+    /// Whether a call is still to the point: its function merges the key, and all it was given is there.
+    fn is_due(&self, call: &Call) -> bool {
+        let named = self.merge_of(&call.key).as_ref() == Some(&call.function);
+        let live = self.unmerged(&call.key);
+        named && call.writes.iter().all(|id| live.contains(id))
+    }
+
+    fn commit_merged(&mut self, now: Now, call: &Call, value: &Value) {
+        let key = &call.key;
         let Some(entry) = self.space.get(key).map(KeyState::entry) else {
             return;
         };
@@ -118,15 +107,14 @@ impl Hub {
         let mut over = Context::new();
         let mut floor = None;
         let mut merged = Vec::new();
-        for old in &merging.writes {
-            // All are live still: else another merge would have been asked for.
+        for old in &call.writes {
             let Some(write) = entry.write(old) else {
                 return;
             };
             over.union(&write.closure(old));
             floor = floor.max(Some(write.stamp));
             let reason = Reason::Merged {
-                by: merging.function.clone(),
+                by: call.function.clone(),
                 into: id.clone(),
             };
             // The hub's own is a merge of earlier ones.
@@ -157,12 +145,18 @@ impl Hub {
         self.finish(commit, now);
     }
 
+    /// The function that merges concurrent values of a key.
+    fn merge_of(&self, key: &Key) -> Option<String> {
+        self.policies().of(key)?.merge.clone()
+    }
+
     /// The live writes of a key that wait for a merge.
-    fn unmerged(&self, key: &Key) -> Option<(Vec<WriteId>, Vec<Sibling>)> {
-        let entry = self.space.get(key)?.entry();
-        let rule = self.resolvers.of_entry(key, entry, |_| true)?;
-        let writes = rule.unmerged(entry);
-        let siblings = view::values_of(&writes, entry);
-        (!writes.is_empty()).then_some((writes, siblings))
+    fn unmerged(&self, key: &Key) -> Vec<WriteId> {
+        let entry = self.space.get(key).map(KeyState::entry);
+        let unmerged = entry.and_then(|entry| {
+            let rule = self.resolvers.of_entry(key, entry, |_| true)?;
+            Some(rule.unmerged(entry))
+        });
+        unmerged.unwrap_or_default()
     }
 }
