@@ -29,8 +29,16 @@ use sync_core::{Key, Sibling, Value};
 #[async_trait]
 pub trait Merge: Send + Sync {
     /// One value for `key` in place of `siblings`, of which there are at least two. An error says why
-    /// there is none, for the operator; then all of them stay.
+    /// there is none, for the operator; then all of them stay, and the hub asks again later.
     async fn merge(&self, key: &Key, siblings: &[Sibling]) -> Result<Value, String>;
+
+    /// Whether [`Merge::merge`] may keep its thread for long without waiting for anything: because it
+    /// computes, reads a file or calls something synchronous. The hub gives it a thread of its own then.
+    /// Such a call cannot be stopped: when its time is over its answer no longer counts, but it runs on,
+    /// and the end of a runtime waits for it.
+    fn blocks(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -38,9 +46,13 @@ impl<M: Merge + ?Sized> Merge for Arc<M> {
     async fn merge(&self, key: &Key, siblings: &[Sibling]) -> Result<Value, String> {
         self.as_ref().merge(key, siblings).await
     }
+
+    fn blocks(&self) -> bool {
+        self.as_ref().blocks()
+    }
 }
 
-/// A function that does not wait, as a [`Merge`].
+/// A function that is not asynchronous, as a [`Merge`]. It may block: it gets a thread.
 pub fn merge_fn<F>(merge: F) -> impl Merge
 where
     F: Fn(&Key, &[Sibling]) -> Result<Value, String> + Send + Sync,
@@ -57,6 +69,10 @@ where
 {
     async fn merge(&self, key: &Key, siblings: &[Sibling]) -> Result<Value, String> {
         (self.0)(key, siblings)
+    }
+
+    fn blocks(&self) -> bool {
+        true
     }
 }
 

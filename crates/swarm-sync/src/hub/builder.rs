@@ -93,7 +93,8 @@ impl SynchronizerBuilder {
         self
     }
 
-    /// How long such a function may take before the values stay as they are; 5 s if not set.
+    /// How long such a function may take before it counts as failed: then the values stay as they are,
+    /// and it is asked again later. 5 s if not set.
     #[must_use]
     pub fn merge_timeout(mut self, timeout: Duration) -> Self {
         self.merge_timeout = timeout;

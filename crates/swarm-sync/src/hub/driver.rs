@@ -158,7 +158,8 @@ impl Driver {
         self.hubs.values().map(Hub::held_bytes).sum()
     }
 
-    /// Lets what is under way become durable and be answered, then closes the connections.
+    /// Lets what is under way become durable and be answered, then stops the functions that merge, of
+    /// which the next run asks again, and closes the connections.
     async fn finish(mut self) {
         self.pump().await;
         while self.hubs.values().any(|hub| !hub.is_settled()) {
@@ -166,6 +167,7 @@ impl Driver {
             self.handle_completed(completed);
             self.pump().await;
         }
+        self.merging.shutdown().await;
         self.coordinator.shutdown().await;
         self.queue.close().await;
     }
@@ -191,7 +193,7 @@ impl Driver {
             result,
         } = merged;
         if let Err(reason) = &result {
-            tracing::warn!(%swarm, reason, "a merge failed; the concurrent values stay");
+            tracing::warn!(%swarm, reason, "a merge failed; the concurrent values stay, and it is tried again later");
         }
         if let Some(hub) = self.hubs.get_mut(&swarm) {
             hub.handle_merged(now, ticket, result);

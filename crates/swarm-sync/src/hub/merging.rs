@@ -1,11 +1,21 @@
 //! Runs the user's merge functions beside the hub's task: a slow one delays nobody, one that panics
-//! brings nobody down.
+//! brings nobody down, and none that waits outlives the hub.
 
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{Key, Sibling, SwarmId, Value};
-use sync_resolve::Merges;
-use tokio::task::{JoinError, JoinSet};
+use sync_resolve::{Merge, Merges};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
+use tokio::time::timeout;
+
+/// Threads for functions that block. Nothing can stop such a function, so one that never returns keeps
+/// its thread; the rest of the runtime's, of which there are some hundreds, is left to others.
+const THREADS_MAX: usize = 32;
 
 /// What a function answered, and for whom.
 #[derive(Debug)]
@@ -15,12 +25,23 @@ pub(super) struct Merged {
     pub(super) result: Result<Value, String>,
 }
 
-/// The functions that are running.
+/// Who waits for which function.
+#[derive(Debug)]
+struct Caller {
+    swarm: SwarmId,
+    ticket: u64,
+    name: String,
+}
+
+/// The functions that are running: as many as the machines ask for, which bound it.
 #[derive(Debug)]
 pub(super) struct Merging {
     functions: Merges,
     deadline: Duration,
-    running: JoinSet<Merged>,
+    threads: Arc<Semaphore>,
+    /// A task each, so that a panic is an answer. They end with this set.
+    running: JoinSet<Result<Value, String>>,
+    callers: HashMap<Id, Caller>,
 }
 
 impl Merging {
@@ -28,7 +49,9 @@ impl Merging {
         Self {
             functions,
             deadline,
+            threads: Arc::new(Semaphore::new(THREADS_MAX)),
             running: JoinSet::new(),
+            callers: HashMap::new(),
         }
     }
 
@@ -41,45 +64,98 @@ impl Merging {
         name: String,
         siblings: Vec<Sibling>,
     ) {
-        let (function, deadline) = (self.functions.get(&name).cloned(), self.deadline);
-        self.running.spawn(async move {
-            let result = match function {
-                None => Err(format!(
-                    "no merge function `{name}` is registered at the hub"
-                )),
-                Some(function) => {
-                    let run = async move { function.merge(&key, &siblings).await };
-                    // A task of its own, so that its panic is an answer.
-                    let mut task = tokio::spawn(run);
-                    let done = tokio::time::timeout(deadline, &mut task).await;
-                    if done.is_err() {
-                        task.abort();
-                    }
-                    let late = || format!("`{name}` took longer than {} ms", deadline.as_millis());
-                    done.map_err(|_| late())
-                        .and_then(|ended| ended.map_err(|e| ended_badly(&name, e)))
-                        .and_then(|answer| answer.map_err(|e| format!("`{name}`: {e}")))
-                }
+        let function = self.functions.get(&name).cloned();
+        let (threads, deadline) = (Arc::clone(&self.threads), self.deadline);
+        let called = name.clone();
+        let task = self.running.spawn(async move {
+            let Some(function) = function else {
+                return Err(format!(
+                    "no merge function `{called}` is registered at the hub"
+                ));
             };
-            Merged {
-                swarm,
-                ticket,
-                result,
-            }
+            let thread = if function.blocks() {
+                Some(thread(&called, threads, deadline).await?)
+            } else {
+                None
+            };
+            let answer = timeout(deadline, run(function, thread, key, siblings)).await;
+            let late = |_| {
+                let ms = deadline.as_millis();
+                format!("`{called}` took longer than {ms} ms")
+            };
+            answer
+                .map_err(late)?
+                .map_err(|e| format!("`{called}`: {e}"))
         });
+        let caller = Caller {
+            swarm,
+            ticket,
+            name,
+        };
+        self.callers.insert(task.id(), caller);
     }
 
     /// The next answer; for ever if none is running.
     pub(super) async fn next(&mut self) -> Merged {
         loop {
-            match self.running.join_next().await {
-                Some(Ok(merged)) => return merged,
-                // Our own wrapper neither panics nor is aborted before its end.
-                Some(Err(_)) => {}
+            let (id, ended) = match self.running.join_next_with_id().await {
+                Some(Ok((id, result))) => (id, Ok(result)),
+                Some(Err(error)) => (error.id(), Err(error)),
                 None => std::future::pending().await,
+            };
+            if let Some(caller) = self.callers.remove(&id) {
+                let result = ended.unwrap_or_else(|error| Err(ended_badly(&caller.name, error)));
+                return Merged {
+                    swarm: caller.swarm,
+                    ticket: caller.ticket,
+                    result,
+                };
             }
         }
     }
+
+    /// Stops all that wait for something, and returns once they are gone.
+    pub(super) async fn shutdown(&mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+/// The place of a function that blocks.
+async fn thread(
+    name: &str,
+    threads: Arc<Semaphore>,
+    deadline: Duration,
+) -> Result<OwnedSemaphorePermit, String> {
+    let place = timeout(deadline, threads.acquire_owned()).await;
+    let place = place.ok().and_then(Result::ok);
+    place.ok_or_else(|| {
+        format!("`{name}` blocks, and functions that have not returned hold all {THREADS_MAX} threads for that")
+    })
+}
+
+/// Calls a function, on a thread apart if it has one. The thread is held as long as the function runs,
+/// also when nobody waits for it any more.
+async fn run(
+    function: Arc<dyn Merge>,
+    thread: Option<OwnedSemaphorePermit>,
+    key: Key,
+    siblings: Vec<Sibling>,
+) -> Result<Value, String> {
+    let Some(thread) = thread else {
+        return function.merge(&key, &siblings).await;
+    };
+    let runtime = Handle::current();
+    let apart = spawn_blocking(move || {
+        let answer = runtime.block_on(function.merge(&key, &siblings));
+        drop(thread);
+        answer
+    });
+    apart.await.unwrap_or_else(|error| {
+        error.try_into_panic().map_or_else(
+            |_| Err("the runtime is shutting down".to_owned()),
+            |panic| resume_unwind(panic),
+        )
+    })
 }
 
 fn ended_badly(name: &str, error: JoinError) -> String {

@@ -6,6 +6,7 @@
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `large`: what does not fit a frame
 //! - `policies`: functions that merge, what agents learn, typed keys
+//! - `merging`: functions that block, and what the end of a hub does to them
 //! - `watching`: changes as they are committed
 //! - `positions`: where a watch begins and another goes on
 //! - `durable`: sled on both sides, across restarts
@@ -14,6 +15,7 @@ mod durable;
 mod fates;
 mod large;
 mod links;
+mod merging;
 mod policies;
 mod positions;
 mod support;
