@@ -36,7 +36,8 @@ pub struct Receipt {
 pub enum Reason {
     /// It lost against a concurrent write.
     Superseded {
-        /// The write that won.
+        /// The write that won. Of deleted fields of a map that the hub does not remember one by one, the
+        /// newest.
         winner: WriteId,
         /// When the winner was made.
         winner_stamp: Stamp,

@@ -33,6 +33,9 @@ pub struct Limits {
     pub outbox_bytes_max: usize,
     /// Concurrent values of one key that an agent holds before it needs its hub.
     pub siblings_max: usize,
+    /// Deleted fields that a hub remembers one by one, per map: as many as a map that is in use has. A
+    /// hundred bytes each, and the name.
+    pub graves_max: usize,
     /// Receipts in one message.
     pub receipts_per_message: usize,
     /// Runs of the hub that a cursor may date back to; an older one is read anew.
@@ -53,6 +56,7 @@ impl Default for Limits {
             drift_max: Duration::from_mins(1),
             outbox_bytes_max: 256 * 1024 * 1024,
             siblings_max: 64,
+            graves_max: 1_024,
             receipts_per_message: 64,
             lineage_max: 1_024,
         }

@@ -3,6 +3,7 @@
 mod adopted;
 mod answer;
 mod ask;
+mod burial;
 mod commit;
 mod delta;
 mod expiry;

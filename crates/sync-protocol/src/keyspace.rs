@@ -47,6 +47,12 @@ impl Changes {
         self.keys.keys()
     }
 
+    /// The writes of a key that came or went.
+    pub(crate) fn writes(&self, key: &Key) -> &BTreeSet<WriteId> {
+        const NONE: &BTreeSet<WriteId> = &BTreeSet::new();
+        self.keys.get(key).unwrap_or(NONE)
+    }
+
     /// The key's header row is stale.
     pub(crate) fn touch(&mut self, key: &Key) {
         self.keys.entry(key.clone()).or_default();

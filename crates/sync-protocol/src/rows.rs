@@ -11,7 +11,7 @@ mod read;
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
-use sync_core::codec::{self, List};
+use sync_core::codec;
 use sync_core::segment;
 use sync_core::{
     AgentId, Context, Cursor, Entry, Incarnation, Key, Policies, Receipt, Revision, RowOp, Seq,
@@ -105,14 +105,23 @@ pub(crate) fn put_policies(policies: &Policies) -> RowOp {
     put(keys::policies(), codec::to_bytes(&policies.to_list()))
 }
 
-/// No row if there are none.
-pub(crate) fn put_graves(key: &Key, graves: List<Grave>) -> RowOp {
-    let row = keys::graves(key);
-    if graves.is_empty() {
-        delete(row)
-    } else {
-        put(row, codec::to_bytes(&(key.clone(), graves)))
-    }
+pub(crate) fn put_grave(key: &Key, grave: &Grave) -> RowOp {
+    let row = keys::grave(key, &grave.delete);
+    put(row, codec::to_bytes(&(key.clone(), false, grave.clone())))
+}
+
+pub(crate) fn delete_grave(key: &Key, grave: &Grave) -> RowOp {
+    delete(keys::grave(key, &grave.delete))
+}
+
+/// The one that stands for those that are not known one by one any more.
+pub(crate) fn put_forgotten(key: &Key, grave: &Grave) -> RowOp {
+    let row = keys::forgotten(key);
+    put(row, codec::to_bytes(&(key.clone(), true, grave.clone())))
+}
+
+pub(crate) fn delete_forgotten(key: &Key) -> RowOp {
+    delete(keys::forgotten(key))
 }
 
 /// No row if nothing is known of it.

@@ -15,6 +15,7 @@
 //! - `merges`: functions that make one value of several
 //! - `offline`: many writes while cut off
 //! - `merge_calls`: when they are called
+//! - `graves`: deletes that have done their work
 //! - `watching`: what a watcher is told
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
@@ -23,6 +24,7 @@ mod cursors;
 #[path = "../support/disk.rs"]
 mod disk;
 mod fates;
+mod graves;
 mod hand;
 mod lifetimes;
 mod manners;

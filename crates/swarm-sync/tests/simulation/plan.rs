@@ -76,6 +76,7 @@ impl Plan {
         limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
         limits.receipts_per_message = *random.pick(&[1, 3, 64]);
         limits.merges_max = *random.pick(&[1, 2, 16]);
+        limits.graves_max = *random.pick(&[0, 1, 1_024]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
         let coarse = random.chance(500);
         let skewed = random.chance(500);

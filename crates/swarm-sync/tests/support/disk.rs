@@ -32,6 +32,12 @@ impl Disk {
         Some(token)
     }
 
+    /// What is not durable yet.
+    #[allow(dead_code, reason = "not every test looks at batches")]
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Batch> {
+        self.waiting.iter().map(|(_, batch)| batch)
+    }
+
     /// Loses what is not durable; returns how many batches that were.
     pub(crate) fn crash(&mut self) -> usize {
         let lost = self.waiting.len();

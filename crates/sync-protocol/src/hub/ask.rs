@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::codec::List;
 use sync_core::{
     Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
-    RequestError, Role, StateVersion, Value, Version, Writer,
+    RequestError, Role, Seen, StateVersion, Value, Version, Writer,
 };
 
 use super::commit::{Commit, KEYS_PER_COMMIT, Source};
@@ -136,7 +136,10 @@ impl Hub {
         let author = Author {
             writer: &writer,
             seq,
-            seen: None,
+            seen: Some(Seen {
+                epoch: self.lineage.current(),
+                revision: self.revision,
+            }),
             metadata,
         };
         let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);

@@ -30,22 +30,24 @@ pub(super) enum Source {
 /// A commit that is being put together.
 #[derive(Debug, Default)]
 pub(super) struct Commit {
-    changes: Changes,
+    pub(super) changes: Changes,
     /// What this commit adds, per key: the delta that a peer at the revision before lacks.
     deltas: BTreeMap<Key, Entry>,
     /// Keys whose delta holds what the origin does not have.
     foreign: BTreeSet<Key>,
     /// Whose connection brought it, if just one.
     origin: Option<SessionId>,
-    receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<Receipt>,
     /// Versions below which a key must not come out.
     floors: BTreeMap<Key, Version>,
     /// Rows beside those of the keys.
-    extra: Vec<RowOp>,
+    pub(super) extra: Vec<RowOp>,
     /// Keys that have reached the end of their lifetime.
     expired: BTreeSet<Key>,
     /// Writes found to have lost, per key.
-    conflicts: BTreeMap<Key, u32>,
+    pub(super) conflicts: BTreeMap<Key, u32>,
+    /// Writes to fields that have been deleted, nobody remembers when.
+    pub(super) orphans: BTreeMap<Key, BTreeSet<WriteId>>,
 }
 
 impl Commit {
@@ -135,6 +137,7 @@ impl Hub {
         for (_, write) in delta.writes() {
             self.clock.observe(write.stamp, now);
         }
+        self.note_orphans(commit, key, &delta);
         let joined = self.space.join(key, delta.clone());
         self.id_alarms += (joined.replaced.len() + joined.outranked.len()) as u64;
         if !joined.inflated() {
@@ -240,7 +243,7 @@ impl Hub {
         self.cover(commit, key, live);
     }
 
-    fn cover(&mut self, commit: &mut Commit, key: &Key, ids: Context) {
+    pub(super) fn cover(&mut self, commit: &mut Commit, key: &Key, ids: Context) {
         let delta = Entry::covering(ids);
         let joined = self.space.join(key, delta.clone());
         commit.changes.record(key, joined);
@@ -266,7 +269,7 @@ impl Hub {
                 continue;
             }
             let mut ids = Context::new();
-            let mut dug = false;
+            let mut buried = Vec::new();
             for loss in losses {
                 ids.insert_id(&loss.loser);
                 let Some(lost) = entry.write(&loss.loser) else {
@@ -276,8 +279,7 @@ impl Hub {
                 let Some((won, winner)) = won else {
                     let older_lose = rule.on_concurrent() == OnConcurrent::Lww;
                     if older_lose && lost.payload.kind().is_absence() {
-                        self.graves.dig(&key, &loss.loser, lost);
-                        dug = true;
+                        buried.push((loss.loser, lost.clone()));
                     }
                     continue;
                 };
@@ -292,43 +294,14 @@ impl Hub {
                     .push(receipt(loss.loser, &key, lost, reason));
                 *commit.conflicts.entry(key.clone()).or_default() += 1;
             }
-            if dug {
-                commit.with_row(self.graves.row(&key));
-            }
+            self.bury(commit, &key, &buried);
             self.cover(commit, &key, ids);
         }
     }
 
-    /// Ends the writes of a key that are older than a delete which they did not see.
-    fn judge(&mut self, commit: &mut Commit, key: &Key) {
-        if !self.graves.has(key) {
-            return;
-        }
-        let Some(entry) = self.space.get(key).map(KeyState::entry) else {
-            return;
-        };
-        let Some(rule) = self.resolvers.of_entry(key, entry, |_| true) else {
-            return;
-        };
-        if rule.on_concurrent() != OnConcurrent::Lww {
-            // A write wins over a delete that did not see it.
-            self.graves.forget(key);
-            return commit.with_row(self.graves.row(key));
-        }
-        let verdict = self.graves.judge(key, rule.rule(), entry);
-        commit.with_row(self.graves.row(key));
-        let conflicts = u32::try_from(verdict.receipts.len()).unwrap_or(u32::MAX);
-        if conflicts > 0 {
-            *commit.conflicts.entry(key.clone()).or_default() += conflicts;
-        }
-        commit.receipts.extend(verdict.receipts);
-        if !verdict.ended.is_empty() {
-            let mut ids = Context::new();
-            for id in &verdict.ended {
-                ids.insert_id(id);
-            }
-            self.cover(commit, key, ids);
-        }
+    /// What the commit that is being put together will be numbered.
+    pub(super) fn next_revision(&self) -> Revision {
+        self.revision.max(self.met).next()
     }
 
     /// Closes a commit. One that changes nothing bumps nothing and is forwarded to nobody.
@@ -356,7 +329,7 @@ impl Hub {
             return Committed::default();
         }
         let from = self.revision;
-        self.revision = self.revision.max(self.met).next();
+        self.revision = self.next_revision();
         for key in &changed {
             self.number(key, &commit);
         }

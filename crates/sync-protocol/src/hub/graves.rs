@@ -1,40 +1,63 @@
 //! Deletes that have done their work. They are no longer live, but a write that their author had not seen
 //! may still come, and which of the two is newer must not depend on which arrived first.
 
-use std::collections::BTreeMap;
+mod plot;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bincode::{Decode, Encode};
-use sync_core::codec::List;
 use sync_core::{
-    Entry, Key, MergeRule, Payload, PayloadKind, Reason, Receipt, RowOp, Stamp, Write, WriteId,
+    Entry, Key, MergeRule, Payload, PayloadKind, Reason, Receipt, Revision, RowOp, Stamp, Write,
+    WriteId,
 };
 
+use self::plot::Plot;
 use super::commit::receipt;
-use crate::rows;
 
 /// The last delete of a key, or of one field of it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Grave {
-    delete: WriteId,
+    pub(crate) delete: WriteId,
     stamp: Stamp,
     payload: Payload,
+    /// The commit that covered it: who has read that far has seen it.
+    since: Revision,
 }
 
 impl Grave {
-    /// Whether a write is of what was deleted.
-    fn concerns(&self, write: &Write) -> bool {
-        match (self.payload.kind(), write.payload.kind()) {
-            (PayloadKind::Absent, PayloadKind::Put)
-            | (PayloadKind::Cleared, PayloadKind::Field) => true,
-            (PayloadKind::Unset, PayloadKind::Field) => self.payload.part() == write.payload.part(),
-            _ => false,
+    pub(super) fn new(delete: &WriteId, write: &Write, since: Revision) -> Self {
+        Self {
+            delete: delete.clone(),
+            stamp: write.stamp,
+            payload: write.payload.clone(),
+            since,
         }
     }
 
-    fn is_newer_than(&self, id: &WriteId, write: &Write) -> bool {
-        (self.stamp, &self.delete) > (write.stamp, id)
+    /// The total order of writes.
+    fn age(&self) -> (Stamp, &WriteId) {
+        (self.stamp, &self.delete)
+    }
+
+    /// One for both: of the newer delete, as if it had been covered when the last of them was. Who has
+    /// seen one of them need not have seen the other.
+    fn together_with(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        let since = self.since.max(other.since);
+        let newer = if self.age() > other.age() {
+            self
+        } else {
+            other
+        };
+        Self { since, ..newer }
+    }
+
+    fn is_newer_than(&self, (id, write): Judged<'_>) -> bool {
+        self.age() > (write.stamp, id)
     }
 }
+
+type Judged<'a> = (&'a WriteId, &'a Write);
 
 /// What becomes of writes that meet a grave.
 #[derive(Debug, Default)]
@@ -43,80 +66,106 @@ pub(super) struct Verdict {
     pub(super) ended: Vec<WriteId>,
     /// To those who lost: the writer of such a write, or the one who had deleted.
     pub(super) receipts: Vec<Receipt>,
+    /// The rows of graves that have changed.
+    pub(super) rows: Vec<RowOp>,
+}
+
+/// What a hub knows about the writes that it judges.
+pub(super) struct Case<'a, S> {
+    pub(super) key: &'a Key,
+    pub(super) rule: MergeRule,
+    pub(super) entry: &'a Entry,
+    /// The writes that came or went with the commit.
+    pub(super) stale: &'a BTreeSet<WriteId>,
+    /// Those that [`Graves::orphans`] has found among them.
+    pub(super) orphans: Option<&'a BTreeSet<WriteId>>,
+    /// Whether the author of a write had seen what was committed then.
+    pub(super) has_seen: S,
 }
 
 /// The graves of a hub: at most one per key and per field.
 #[derive(Debug, Default)]
 pub(super) struct Graves {
-    by_key: BTreeMap<Key, Vec<Grave>>,
+    by_key: BTreeMap<Key, Plot>,
 }
 
 impl Graves {
-    pub(super) fn restore(&mut self, key: Key, graves: Vec<Grave>) {
-        self.by_key.insert(key, graves);
+    pub(super) fn restore(&mut self, key: Key, grave: Grave, forgotten: bool) {
+        self.by_key
+            .entry(key)
+            .or_default()
+            .restore(grave, forgotten);
     }
 
-    /// A delete has done its work.
-    pub(super) fn dig(&mut self, key: &Key, delete: &WriteId, write: &Write) {
-        let grave = Grave {
-            delete: delete.clone(),
-            stamp: write.stamp,
-            payload: write.payload.clone(),
-        };
-        let graves = self.by_key.entry(key.clone()).or_default();
-        match graves.iter_mut().find(|g| g.payload == grave.payload) {
-            Some(held) if held.stamp >= grave.stamp => {}
-            Some(held) => *held = grave,
-            None => graves.push(grave),
+    /// A delete has done its work. The rows that change.
+    ///
+    /// What cleared a map stands for the graves of the fields whose deletes its author had seen: what is
+    /// older than they are is older than that.
+    pub(super) fn dig(
+        &mut self,
+        key: &Key,
+        grave: Grave,
+        most: usize,
+        has_seen: impl Fn(Revision) -> bool,
+    ) -> Vec<RowOp> {
+        let plot = self.by_key.entry(key.clone()).or_default();
+        let mut changed = Vec::new();
+        if grave.payload.kind() == PayloadKind::Cleared {
+            let is_void = |field: &Grave| has_seen(field.since) && field.age() < grave.age();
+            changed = plot.remove_fields(key, is_void);
         }
+        changed.extend(plot.dig(key, grave, most));
+        changed
     }
 
-    /// Judges the live writes of a key that did not see its deletes. A grave that a write has seen, or
-    /// that a newer write has undone, is of no more use: what is older than that write loses against it.
-    pub(super) fn judge(&mut self, key: &Key, rule: MergeRule, entry: &Entry) -> Verdict {
+    /// The writes of a delta, not joined yet, to fields that were there once and are not: of a delete that
+    /// is forgotten that is what is left. `before` are such writes already.
+    pub(super) fn orphans(
+        &self,
+        key: &Key,
+        held: &Entry,
+        delta: &Entry,
+        before: Option<&BTreeSet<WriteId>>,
+    ) -> BTreeSet<WriteId> {
+        let plot = self.by_key.get(key);
+        if plot.is_none_or(|plot| plot.forgotten().is_none()) {
+            return BTreeSet::new();
+        }
+        let is_orphan = |write: &Write| {
+            let Some(field) = write.payload.part() else {
+                return false;
+            };
+            let counted = |id: &WriteId| before.is_some_and(|orphans| orphans.contains(id));
+            let gone = held.part(&field).all(|(id, _)| counted(id));
+            let mut unheard = write.over.clone();
+            unheard.subtract(held.context());
+            gone && unheard != write.over
+        };
+        let orphans = delta.writes().filter(|(_, write)| is_orphan(write));
+        orphans.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Judges the writes that a commit added to a key and that did not see its deletes.
+    pub(super) fn judge<S: Fn(&Write, Revision) -> bool>(&mut self, case: &Case<'_, S>) -> Verdict {
         let mut verdict = Verdict::default();
-        let Some(graves) = self.by_key.get_mut(key) else {
+        let Some(plot) = self.by_key.get_mut(case.key) else {
             return verdict;
         };
-        graves.retain(|grave| {
-            let mut keep = true;
-            for (id, write) in entry.writes().filter(|(_, write)| grave.concerns(write)) {
-                let whole = grave.payload.kind() == PayloadKind::Cleared;
-                if write.over.contains(&grave.delete) {
-                    keep = whole;
-                } else if grave.is_newer_than(id, write) {
-                    let reason = Reason::Superseded {
-                        winner: grave.delete.clone(),
-                        winner_stamp: grave.stamp,
-                        winner_value: None,
-                        rule,
-                    };
-                    verdict
-                        .receipts
-                        .push(receipt(id.clone(), key, write, reason));
-                    verdict.ended.push(id.clone());
-                } else if !whole {
-                    verdict.receipts.push(grave.undone(key, rule, id, write));
-                    keep = false;
-                }
+        for id in case.stale {
+            if let Some(write) = case.entry.write(id) {
+                case.judge(plot, (id, write), &mut verdict);
             }
-            keep
-        });
-        if graves.is_empty() {
-            self.by_key.remove(key);
+        }
+        if plot.is_empty() {
+            self.by_key.remove(case.key);
         }
         verdict
     }
 
-    /// The row of a key's graves.
-    pub(super) fn row(&self, key: &Key) -> RowOp {
-        let graves = self.by_key.get(key).cloned().unwrap_or_default();
-        rows::put_graves(key, List(graves))
-    }
-
-    /// What was deleted under a rule that the key is no longer under.
-    pub(super) fn forget(&mut self, key: &Key) {
-        self.by_key.remove(key);
+    /// What was deleted under a rule that the key is no longer under. The rows that change.
+    pub(super) fn forget(&mut self, key: &Key) -> Vec<RowOp> {
+        let plot = self.by_key.remove(key);
+        plot.map_or_else(Vec::new, |plot| plot.clear(key))
     }
 
     /// Whether a key has any.
@@ -125,22 +174,76 @@ impl Graves {
     }
 }
 
-impl Grave {
+impl<S: Fn(&Write, Revision) -> bool> Case<'_, S> {
+    fn judge(&self, plot: &mut Plot, judged: Judged<'_>, verdict: &mut Verdict) {
+        let (id, write) = judged;
+        let part = match write.payload.kind() {
+            PayloadKind::Put => Some(Payload::absent()),
+            PayloadKind::Field => write.payload.part(),
+            _ => None,
+        };
+        let Some(part) = part else { return };
+        let is_field = write.payload.kind() == PayloadKind::Field;
+        let cleared = plot.get(&Payload::cleared()).filter(|_| is_field);
+        if let Some(grave) = cleared.filter(|grave| self.ends(grave, judged)) {
+            return self.end(grave, judged, verdict);
+        }
+        let Some(grave) = plot.get(&part) else {
+            let forgotten = plot.forgotten().filter(|_| is_field);
+            let orphan = self.orphans.is_some_and(|orphans| orphans.contains(id));
+            if let Some(grave) = forgotten.filter(|g| orphan && self.ends(g, judged)) {
+                self.end(grave, judged, verdict);
+            }
+            return;
+        };
+        if self.ends(grave, judged) {
+            return self.end(grave, judged, verdict);
+        }
+        if grave.is_newer_than(judged) {
+            return;
+        }
+        // What is older than the delete loses against this write from here on.
+        if !self.was_seen(grave, write) {
+            verdict.receipts.push(self.undone(grave, judged));
+        }
+        verdict.rows.extend(plot.remove(self.key, &part));
+    }
+
+    fn was_seen(&self, grave: &Grave, write: &Write) -> bool {
+        write.over.contains(&grave.delete) || (self.has_seen)(write, grave.since)
+    }
+
+    fn ends(&self, grave: &Grave, judged: Judged<'_>) -> bool {
+        grave.is_newer_than(judged) && !self.was_seen(grave, judged.1)
+    }
+
+    fn end(&self, grave: &Grave, (id, write): Judged<'_>, verdict: &mut Verdict) {
+        let reason = Reason::Superseded {
+            winner: grave.delete.clone(),
+            winner_stamp: grave.stamp,
+            winner_value: None,
+            rule: self.rule,
+        };
+        let told = receipt(id.clone(), self.key, write, reason);
+        verdict.receipts.push(told);
+        verdict.ended.push(id.clone());
+    }
+
     /// What the one who had deleted is told when a newer write that had not seen it stands.
-    fn undone(&self, key: &Key, rule: MergeRule, id: &WriteId, write: &Write) -> Receipt {
+    fn undone(&self, grave: &Grave, (id, write): Judged<'_>) -> Receipt {
         Receipt {
-            write: self.delete.clone(),
-            key: key.clone(),
-            stamp: self.stamp,
-            discarded: self.payload.clone(),
+            write: grave.delete.clone(),
+            key: self.key.clone(),
+            stamp: grave.stamp,
+            discarded: grave.payload.clone(),
             reason: Reason::Superseded {
                 winner: id.clone(),
                 winner_stamp: write.stamp,
                 winner_value: write.payload.value(),
-                rule,
+                rule: self.rule,
             },
             // Set when the commit is numbered.
-            revision: sync_core::Revision::default(),
+            revision: Revision::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The runs of the hub and the revisions each has numbered: what makes a cursor valid.
 
 use bincode::{Decode, Encode};
-use sync_core::{Cursor, Epoch, Revision};
+use sync_core::{Cursor, Epoch, Revision, Seen};
 
 /// One run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -71,6 +71,21 @@ impl Lineage {
             None if read > head => Err(Invalid::Ahead),
             _ => Ok(()),
         }
+    }
+}
+
+impl Lineage {
+    /// Whether somebody who had seen that much had seen what this lineage has committed at `at`.
+    pub(crate) fn has_seen(&self, seen: Option<Seen>, at: Revision, head: Revision) -> bool {
+        let seen = seen.filter(|seen| seen.revision >= at);
+        seen.is_some_and(|Seen { epoch, revision }| {
+            let cursor = Cursor {
+                epoch,
+                revision,
+                head: revision,
+            };
+            self.check(&cursor, head).is_ok()
+        })
     }
 }
 

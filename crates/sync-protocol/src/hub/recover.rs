@@ -83,7 +83,9 @@ impl HubRecovery {
                 hub.roster.insert(agent, Member::default());
             }
             Stored::Receipt(receipt) => hub.keep_receipt(receipt),
-            Stored::Graves(key, graves) => hub.graves.restore(key, graves),
+            Stored::Grave(key, grave, forgotten) => {
+                hub.graves.restore(key, grave, forgotten);
+            }
             Stored::Lifetime(key, lifetime) => hub.expiries.restore(key, lifetime),
             Stored::Adopted(segment) => {
                 let (_, dead) = segment.entry.into_parts();

@@ -83,7 +83,7 @@ impl ReplicaRecovery {
             | Stored::Member(_)
             | Stored::Adopted(_)
             | Stored::Lifetime(..)
-            | Stored::Graves(..) => {
+            | Stored::Grave(..) => {
                 return refuse("only hubs keep such rows");
             }
         }

@@ -44,8 +44,17 @@ pub(super) fn adopted(key: &Key) -> Vec<u8> {
     of_text(kind::ADOPTED, key.as_str())
 }
 
-pub(super) fn graves(key: &Key) -> Vec<u8> {
-    of_text(kind::GRAVES, key.as_str())
+/// Under the delete's name: that of the field may be too long beside the key's.
+pub(super) fn grave(key: &Key, delete: &WriteId) -> Vec<u8> {
+    let mut row = forgotten(key);
+    push_id(&mut row, delete);
+    row
+}
+
+pub(super) fn forgotten(key: &Key) -> Vec<u8> {
+    let mut row = vec![kind::GRAVE];
+    push_name(&mut row, key.as_str());
+    row
 }
 
 pub(super) fn header(key: &Key) -> Vec<u8> {

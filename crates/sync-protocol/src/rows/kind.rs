@@ -4,7 +4,7 @@ pub(super) const MEMBER: u8 = b'a';
 pub(super) const RUN: u8 = b'e';
 pub(super) const FATE: u8 = b'f';
 pub(super) const ADOPTED: u8 = b'd';
-pub(super) const GRAVES: u8 = b'g';
+pub(super) const GRAVE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
 pub(super) const KNOWN: u8 = b'k';
 /// Sorts before all others: it says whose rows follow.

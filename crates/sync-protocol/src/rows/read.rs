@@ -27,7 +27,8 @@ pub(crate) enum Stored {
     Adopted(Segment),
     Policies(Policies),
     Lifetime(Key, Lifetime),
-    Graves(Key, Vec<Grave>),
+    /// Whether it stands for many.
+    Grave(Key, Grave, bool),
 }
 
 /// An outbox row's content.
@@ -78,9 +79,9 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
         kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
-        kind::GRAVES => {
-            let (key, List(graves)) = codec::from_bytes("graves row", value)?;
-            Stored::Graves(key, graves)
+        kind::GRAVE => {
+            let (key, forgotten, grave) = codec::from_bytes("grave row", value)?;
+            Stored::Grave(key, grave, forgotten)
         }
         kind::LIFETIME => {
             let (key, lifetime) = codec::from_bytes("lifetime row", value)?;

@@ -1,0 +1,80 @@
+//! What deletes that have done their work mean for a commit: those it brings are remembered, and what it
+//! brings is judged by those of before.
+
+use std::collections::BTreeSet;
+
+use sync_core::{Context, Entry, Key, OnConcurrent, Write, WriteId};
+
+use super::Hub;
+use super::commit::Commit;
+use super::graves::{Case, Grave};
+use crate::keyspace::KeyState;
+
+impl Hub {
+    /// Remembers deletes that have done their work.
+    pub(super) fn bury(&mut self, commit: &mut Commit, key: &Key, deletes: &[(WriteId, Write)]) {
+        let (since, most) = (self.next_revision(), self.config.limits.graves_max);
+        let (lineage, head) = (&self.lineage, self.revision);
+        for (id, write) in deletes {
+            let has_seen = |at| lineage.has_seen(write.seen(), at, head);
+            let grave = Grave::new(id, write, since);
+            let changed = self.graves.dig(key, grave, most, has_seen);
+            commit.extra.extend(changed);
+        }
+    }
+
+    /// Notes which writes of a delta, that is not joined yet, only a forgotten delete explains.
+    pub(super) fn note_orphans(&self, commit: &mut Commit, key: &Key, delta: &Entry) {
+        let Some(held) = self.space.get(key).map(KeyState::entry) else {
+            return;
+        };
+        let before = commit.orphans.get(key);
+        let orphans: BTreeSet<WriteId> = self.graves.orphans(key, held, delta, before);
+        if !orphans.is_empty() {
+            commit
+                .orphans
+                .entry(key.clone())
+                .or_default()
+                .extend(orphans);
+        }
+    }
+
+    /// Ends the writes that have come to a key and are older than a delete which they did not see.
+    pub(super) fn judge(&mut self, commit: &mut Commit, key: &Key) {
+        if !self.graves.has(key) {
+            return;
+        }
+        let Some(entry) = self.space.get(key).map(KeyState::entry) else {
+            return;
+        };
+        let Some(rule) = self.resolvers.of_entry(key, entry, |_| true) else {
+            return;
+        };
+        if rule.on_concurrent() != OnConcurrent::Lww {
+            // A write wins over a delete that did not see it.
+            return commit.extra.extend(self.graves.forget(key));
+        }
+        let (lineage, head) = (&self.lineage, self.revision);
+        let verdict = self.graves.judge(&Case {
+            key,
+            rule: rule.rule(),
+            entry,
+            stale: commit.changes.writes(key),
+            orphans: commit.orphans.get(key),
+            has_seen: |write: &Write, at| lineage.has_seen(write.seen(), at, head),
+        });
+        commit.extra.extend(verdict.rows);
+        let conflicts = u32::try_from(verdict.receipts.len()).unwrap_or(u32::MAX);
+        if conflicts > 0 {
+            *commit.conflicts.entry(key.clone()).or_default() += conflicts;
+        }
+        commit.receipts.extend(verdict.receipts);
+        if !verdict.ended.is_empty() {
+            let mut ids = Context::new();
+            for id in &verdict.ended {
+                ids.insert_id(id);
+            }
+            self.cover(commit, key, ids);
+        }
+    }
+}
