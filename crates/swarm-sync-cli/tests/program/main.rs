@@ -17,11 +17,13 @@
 //! - `replay`: histories of git as swarms
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
+//! - `completions`: scripts for shells, run by one
 
 mod agent_end;
 mod agent_json;
 mod agent_watch;
 mod bad_input;
+mod completions;
 mod demo;
 mod git;
 mod help;
