@@ -135,27 +135,36 @@ async fn converse(
     }
     dispatcher.abort().await;
     let stopped = stop(&agent, &data).await;
-    let mut ended = stopped;
-    match end {
-        End::Quit(id) => {
-            let _ = out.send(answer::quit(&id, ended.as_ref().err())).await;
+    let last = last_lines(&end, stopped.as_ref().err());
+    drop(dispatcher);
+    let told = async {
+        for line in last {
+            let _ = out.send(line).await;
         }
-        End::Stopped { reason, quit } => {
-            let sentence = has_stopped(&reason);
-            if let Some(id) = quit {
-                let failure = Failure::new(Code::Data, "stopped", &sentence);
-                let _ = out.send(answer::quit(&id, Some(&failure))).await;
-            }
-            let _ = out.send(answer::stopped(&sentence)).await;
-            output::complain(&sentence);
-            ended = Err(Failure::silent(Code::Data));
-        }
-        End::Input | End::Signal => {}
-    }
-    drop((out, dispatcher));
+        drop(out);
+        lines.finish().await;
+    };
     // Whoever does not read his answers does not hold the process for ever.
-    let _ = timeout(LAST_LINES, lines.finish()).await;
-    ended
+    let _ = timeout(LAST_LINES, told).await;
+    let End::Stopped { reason, .. } = end else {
+        return stopped;
+    };
+    output::complain(&has_stopped(&reason));
+    Err(Failure::silent(Code::Data))
+}
+
+/// What is said last; `failure` is why it did not stop in an orderly way.
+fn last_lines(end: &End, failure: Option<&Failure>) -> Vec<String> {
+    match end {
+        End::Quit(id) => vec![answer::quit(id, failure)],
+        End::Stopped { reason, quit } => {
+            let sentence = has_stopped(reason);
+            let failure = Failure::new(Code::Data, "stopped", &sentence);
+            let quit = quit.iter().map(|id| answer::quit(id, Some(&failure)));
+            quit.chain([answer::stopped(&sentence)]).collect()
+        }
+        End::Input | End::Signal => Vec::new(),
+    }
 }
 
 fn has_stopped(reason: &str) -> String {

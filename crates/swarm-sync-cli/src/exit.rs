@@ -16,7 +16,9 @@ Exit codes:
   2  the command line or the file of policies is not valid
   3  no hub answers there, or it refuses
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
-  130  a demo or a replay was interrupted";
+  130  a demo or a replay was interrupted
+  129, 130, 143  ended at once by SIGHUP, SIGINT or SIGTERM: by a second one, or, where
+     the first is heard, because nobody has read for 2 s what it prints";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Everything the program says goes through here: results to stdout, complaints to stderr.
 
+mod progress;
 mod shorten;
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
@@ -10,6 +11,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+#[cfg(unix)]
+pub(crate) use self::progress::under_way;
+use self::progress::written;
 use self::shorten::SHOWN_MAX;
 pub(crate) use self::shorten::shorten;
 
@@ -27,15 +31,17 @@ pub(crate) fn colour_allowed() -> bool {
 
 /// Writes one line to stdout.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+    written(|| {
+        let mut out = stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    })
 }
 
 /// Writes a sentence to stderr.
 pub(crate) fn complain(sentence: &str) {
     // Without a stderr there is nobody to tell.
-    let _ = writeln!(stderr().lock(), "swarm-sync: {}", visible(sentence));
+    let _ = written(|| writeln!(stderr().lock(), "swarm-sync: {}", visible(sentence)));
 }
 
 /// Text that somebody else wrote, for a terminal: what would steer it is written out.

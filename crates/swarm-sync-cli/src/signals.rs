@@ -1,30 +1,27 @@
 //! The wish of the system that the process ends.
 
+#[cfg(unix)]
+mod guard;
+
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM and SIGHUP, listened to from the moment this is made.
+/// SIGINT, SIGTERM and SIGHUP, listened to from the moment this is made. From then on a second one
+/// ends the process at once, and the first soon if nobody reads what it prints.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
-    interrupt: Signal,
-    #[cfg(unix)]
-    terminate: Signal,
-    /// None if it is to go unheard.
-    #[cfg(unix)]
-    hang_up: Option<Signal>,
+    heard: Heard,
 }
 
 impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        let heard = hears_hang_up();
+        guard::start()?;
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: heard.then(|| signal(SignalKind::hangup())).transpose()?,
+            heard: Heard::listen()?,
         })
     }
 
@@ -37,6 +34,41 @@ impl Signals {
     /// Waits for any of them.
     #[cfg(unix)]
     pub(crate) async fn end(&mut self) {
+        self.heard.next().await;
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn end(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The signals as one runtime hears them.
+#[cfg(unix)]
+#[derive(Debug)]
+struct Heard {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None if it is to go unheard.
+    hang_up: Option<Signal>,
+}
+
+#[cfg(unix)]
+impl Heard {
+    /// Within a runtime.
+    fn listen() -> io::Result<Self> {
+        let heard = hears_hang_up();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: heard.then(|| signal(SignalKind::hangup())).transpose()?,
+        })
+    }
+
+    /// Waits for any of them and says which came.
+    async fn next(&mut self) -> SignalKind {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(signal) => signal.recv().await,
@@ -44,16 +76,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = hang_up => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) async fn end(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = hang_up => SignalKind::hangup(),
         }
     }
 }

@@ -18,6 +18,7 @@
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
 //! - `completions`: scripts for shells, run by one
+//! - `stuck_reader`: the end of a program that nobody reads
 
 mod agent_end;
 mod agent_json;
@@ -35,5 +36,6 @@ mod replay;
 mod replay_input;
 mod sentences;
 mod serve;
+mod stuck_reader;
 mod support;
 mod watching;
