@@ -23,6 +23,13 @@ pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 
+/// Receipts that a subscriber may lag behind before it has to list them.
+const RECEIPTS_MAX: usize = 1_024;
+
+/// Who hears of receipts, once somebody wants to: room for all that one may lag behind is taken at
+/// once, and is more than all else that an idle agent needs.
+type Subscribers = Arc<OnceLock<broadcast::Sender<Receipt>>>;
+
 /// One agent with its own replica. Cheap to clone; the last clone's end stops it in an orderly way,
 /// [`Agent::shutdown`] does so and waits.
 ///
@@ -31,7 +38,7 @@ pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 #[derive(Debug, Clone)]
 pub struct Agent {
     commands: mpsc::Sender<AgentCommand>,
-    receipts: broadcast::Sender<Receipt>,
+    receipts: Subscribers,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
     incarnation: Incarnation,
@@ -159,7 +166,8 @@ impl Agent {
     /// Receipts as they arrive. A receiver that lags misses some here and finds them in
     /// [`Agent::receipts`].
     pub fn subscribe_receipts(&self) -> broadcast::Receiver<Receipt> {
-        self.receipts.subscribe()
+        let open = || broadcast::channel(RECEIPTS_MAX).0;
+        self.receipts.get_or_init(open).subscribe()
     }
 
     /// The caller has dealt with these receipts: forget them.

@@ -118,8 +118,9 @@ async fn run(
     room: Arc<Semaphore>,
     mailbox: Arc<Mailbox>,
 ) {
-    let mut waiting = Vec::with_capacity(GROUP_MAX);
     let mut result = Ok(());
+    // It grows to what gathers: most agents write little.
+    let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, GROUP_MAX).await > 0 {
         let mut tokens = BTreeMap::new();
         let mut group = Vec::with_capacity(waiting.len());

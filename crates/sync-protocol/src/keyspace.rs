@@ -102,7 +102,8 @@ pub(crate) fn has_done_its_work(write: &Write, entry: &Entry) -> bool {
 #[derive(Debug)]
 pub struct Keyspace {
     hash: DigestKey,
-    keys: BTreeMap<Key, KeyState>,
+    /// Boxed, as half of a tree's places are empty where keys come in order.
+    keys: BTreeMap<Key, Box<KeyState>>,
     digest: Digest,
     live_keys: u64,
     writers: BTreeSet<Writer>,
@@ -121,7 +122,7 @@ impl Keyspace {
 
     /// The state of a key that was ever touched.
     pub fn get(&self, key: &Key) -> Option<&KeyState> {
-        self.keys.get(key)
+        self.keys.get(key).map(Box::as_ref)
     }
 
     /// Every key ever touched, ascending, those after `after` only.
@@ -130,6 +131,7 @@ impl Keyspace {
 
         self.keys
             .range((after.map_or(Unbounded, |a| Excluded(a.clone())), Unbounded))
+            .map(|(key, state)| (key, state.as_ref()))
     }
 
     /// The digest of all live writes.
@@ -228,7 +230,7 @@ impl Keyspace {
             revision,
             live: Digest::default(),
         };
-        self.keys.insert(segment.key, state);
+        self.keys.insert(segment.key, Box::new(state));
     }
 
     /// Takes a write row back; false if no header covers it.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use sync_core::id::SwarmId;
 use sync_core::store::{Batch, Durability, ROW_KEY_BYTES_MAX, Row, RowOp, Store, StoreError};
 
-type Rows = BTreeMap<Bytes, Bytes>;
+/// Boxed, because a batch hands over buffers with room to grow, and every row would keep that.
+type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Keeps rows in memory; [`Durability::Memory`].
 ///
@@ -60,10 +61,10 @@ impl Store for MemoryStore {
             for op in ops {
                 match op {
                     RowOp::Put { key, value } => {
-                        rows.insert(key, value);
+                        rows.insert(boxed(key), boxed(value));
                     }
                     RowOp::Delete { key } => {
-                        rows.remove(&key);
+                        rows.remove(&*key);
                     }
                 }
             }
@@ -90,8 +91,8 @@ impl Store for MemoryStore {
             .range::<[u8], _>((from, Bound::Unbounded))
             .take(limit)
             .map(|(key, value)| Row {
-                key: key.clone(),
-                value: value.clone(),
+                key: Bytes::copy_from_slice(key),
+                value: Bytes::copy_from_slice(value),
             })
             .collect())
     }
@@ -109,6 +110,11 @@ impl Store for MemoryStore {
         *self.lock() = None;
         Ok(())
     }
+}
+
+/// The bytes without room to spare. Copies nothing if nobody shares them.
+fn boxed(bytes: Bytes) -> Box<[u8]> {
+    Vec::from(bytes).into_boxed_slice()
 }
 
 const CLOSED: StoreError = StoreError::Closed { reason: None };

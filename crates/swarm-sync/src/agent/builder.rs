@@ -6,18 +6,15 @@ use std::time::Duration;
 use sync_core::{AgentId, Clock, Incarnation, Link, Resolvers, Store, SwarmId};
 use sync_protocol::Limits;
 use sync_store::MemoryStore;
-use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
-use super::Agent;
 use super::driver::{Driver, Handles};
+use super::{Agent, Subscribers};
 use crate::clock::SystemClock;
 use crate::error::StartError;
 
 /// Requests that may wait for the agent's task; past it callers wait.
 const COMMANDS_MAX: usize = 1_024;
-
-/// Receipts that a subscriber may lag behind before it has to list them.
-const RECEIPTS_MAX: usize = 1_024;
 
 /// The swarm of an agent that names none.
 const DEFAULT_SWARM: &str = "default";
@@ -116,11 +113,11 @@ impl AgentBuilder {
         let swarm = SwarmId::new(&self.swarm).map_err(config)?;
         let (default_timeout, incarnation) = (self.default_timeout, self.incarnation);
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let (receipts, _) = broadcast::channel(RECEIPTS_MAX);
+        let receipts = Subscribers::default();
         let failure = Arc::new(OnceLock::new());
         let handles = Handles {
             commands: queue,
-            receipts: receipts.clone(),
+            receipts: Arc::clone(&receipts),
             failure: Arc::clone(&failure),
         };
         let driver = Driver::open(self, agent, swarm, handles).await?;

@@ -10,10 +10,10 @@ use sync_core::{
     Role, StateVersion, SwarmId, Version,
 };
 use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::connector::{Connector, LinkEvent, Meter};
-use super::{AgentBuilder, AgentState};
+use super::{AgentBuilder, AgentState, Subscribers};
 use crate::error::StartError;
 use crate::hub::until;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
@@ -62,7 +62,7 @@ pub(super) enum AgentCommand {
 #[derive(Debug)]
 pub(super) struct Handles {
     pub(super) commands: mpsc::Receiver<AgentCommand>,
-    pub(super) receipts: broadcast::Sender<Receipt>,
+    pub(super) receipts: Subscribers,
     /// Set once the store has failed: what is on disk is unknown, so the task ends.
     pub(super) failure: Arc<OnceLock<String>>,
 }
@@ -322,7 +322,9 @@ impl Driver {
                 ReplicaOutput::Receipt(receipt) => {
                     tracing::warn!("{receipt}");
                     // Without a subscriber it waits to be listed.
-                    let _ = self.handles.receipts.send(receipt);
+                    if let Some(subscribers) = self.handles.receipts.get() {
+                        let _ = subscribers.send(receipt);
+                    }
                 }
                 ReplicaOutput::Disconnect(reason) => {
                     tracing::warn!(reason, "disconnecting from the hub");
