@@ -30,7 +30,7 @@ enum Task {
     Tidy,
     /// Builds small crates that use single layers and looks at what they pull in.
     Downstream,
-    /// Replays this repository and a generated history of 500 authors.
+    /// Replays this repository, and generated histories of many authors and of many paths.
     Replay,
 }
 

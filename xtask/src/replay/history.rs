@@ -111,7 +111,7 @@ impl Scribe {
         let size = Size {
             agents: authors.len() as u64,
             keys: self.authors_of.len() as u64,
-            ranges: self.authors_of.values().map(|a| a.len() as u64).sum(),
+            ranges: self.authors_of.values().map(|a| a.len() as u64 - 1).sum(),
         };
         History {
             stream: self.stream,

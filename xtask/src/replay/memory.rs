@@ -15,10 +15,10 @@ const REPLICA_BYTES: u64 = 38 << 10;
 /// Per replica and agent: its name.
 const NAME_BYTES: u64 = 110;
 
-/// Per replica and key: the entry, and its rows in the store, which is in memory too.
+/// Per replica and key: the entry, and its rows in the store, which is in memory too. One author's.
 const KEY_BYTES: u64 = 1_200;
 
-/// Per replica, key and agent that wrote to it: a range of the entry's context, held by the write that
+/// Per replica, key and further author of it: a range of the entry's context, held by the write that
 /// covers it too, and in the rows of both.
 const RANGE_BYTES: u64 = 185;
 
@@ -28,7 +28,7 @@ pub(super) struct Size {
     pub(super) agents: u64,
     /// Paths that ever were.
     pub(super) keys: u64,
-    /// Pairs of a path and an author of it.
+    /// Pairs of a path and an author of it who was not the first.
     pub(super) ranges: u64,
 }
 
