@@ -49,7 +49,7 @@ impl World {
         let of_agent = |r: &&Receipt| r.addressee() == &node.agent && r.refused();
         let mut told = self.ghost.receipts.values().filter(of_agent);
         let undoes = self.plan.fights
-            || self.rollbacks > 0
+            || (self.rollbacks > 0 || self.plan.is_bounded())
                 && (told.next().is_some() || replica.receipts().any(Receipt::refused));
         let at = replica.cursor().filter(|c| c.head == c.revision && !undoes);
         let expected = at

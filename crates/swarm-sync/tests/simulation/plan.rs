@@ -105,6 +105,12 @@ impl Plan {
         }
     }
 
+    /// Whether a policy bounds values, so that the hub refuses some where its fights do not.
+    pub(crate) fn is_bounded(&self) -> bool {
+        let bounds = |table: &Arc<Policies>| table.iter().any(|p| p.max_value_bytes.is_some());
+        self.tables.iter().any(bounds)
+    }
+
     pub(crate) fn hub(&self) -> HubConfig {
         let mut config = HubConfig::new(swarm());
         config.limits = self.limits;

@@ -42,12 +42,6 @@ pub(crate) fn ttl(table: &Policies, key: &Key) -> Option<Ttl> {
     table.of(key)?.ttl
 }
 
-/// Whether the table bounds the values of the key.
-pub(crate) fn bounds(table: &Policies, key: &Key) -> bool {
-    let policy = table.of(key);
-    policy.is_some_and(|p| p.max_value_bytes.is_some())
-}
-
 /// A table for some of the classes.
 pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
     let mut policies = Vec::new();

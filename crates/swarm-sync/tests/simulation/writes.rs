@@ -6,7 +6,7 @@ use sync_core::{Ask, Body, Entry, Key, Message, Operation, Payload, PayloadKind,
 use sync_protocol::{Command, KeyState};
 
 use crate::shown::{Family, shown};
-use crate::tables::{bounds, class, fights, keeps};
+use crate::tables::{class, fights, keeps};
 use crate::workload::Asked;
 use crate::world::World;
 
@@ -24,7 +24,7 @@ impl World {
         }
         self.next_value += 1;
         let small = Value::Int(i64::try_from(self.random.below(6)).expect("a small number"));
-        let bounded = self.plan.tables.iter().any(|table| bounds(table, key));
+        let bounded = self.plan.is_bounded();
         let large = (self.plan.fights || bounded) && self.random.chance(100);
         let value = if large {
             Value::Text(format!("{:>60}", self.next_value))
