@@ -53,11 +53,11 @@ async fn nothing(watch: &mut Watch) {
 }
 
 fn keys(events: &[WatchEvent]) -> Vec<&str> {
-    let key = |event| match event {
-        &WatchEvent::Change(ref change) => change.state.key.as_str(),
+    let changes = events.iter().map(|event| match event {
+        WatchEvent::Change(change) => change.state.key.as_str(),
         other => panic!("{other:?}"),
-    };
-    events.iter().map(key).collect()
+    });
+    changes.collect()
 }
 
 /// Else each turn of the loop would leave a question at the hub, which bears 64 of them.
@@ -165,8 +165,10 @@ async fn a_swarm_that_is_still_empty_has_positions_too() {
 
 #[tokio::test]
 async fn a_hub_without_room_is_asked_again() {
-    let mut options = CoordinatorOptions::default();
-    options.connections_max = 1;
+    let options = CoordinatorOptions {
+        connections_max: 1,
+        ..CoordinatorOptions::default()
+    };
     let bound = TcpCoordinator::bind("127.0.0.1:0", options).await;
     let wire = Wire::Tcp(Arc::new(bound.expect("the address is free")));
     let _hub = wire.memory_hub().await;
