@@ -136,7 +136,7 @@ impl StateSynchronizer {
         let (done, answer) = oneshot::channel();
         let swarm = swarm.clone();
         self.command(HubCommand::Register { swarm, agent, done }, answer)
-            .await
+            .await?
     }
 
     /// Takes an agent off the roster and closes its connection; false if it was not on it. What it
@@ -145,7 +145,7 @@ impl StateSynchronizer {
         let (done, answer) = oneshot::channel();
         let (swarm, agent) = (swarm.clone(), agent.clone());
         self.command(HubCommand::Unregister { swarm, agent, done }, answer)
-            .await
+            .await?
     }
 
     /// Watches the committed changes of keys that match, after `from`.

@@ -139,23 +139,42 @@ impl Driver {
     /// store has to catch up first.
     async fn handle_events(&mut self) {
         self.pump().await;
-        let mut held = self.held_bytes();
-        while held < HELD_BYTES_MAX
+        let mut pumped = self.held_bytes();
+        let mut held = pumped;
+        while pumped < HELD_BYTES_MAX
             && let Some(event) = self.events.pop_front()
         {
+            // No other hub's can change: a thousand of them are not asked at each event.
+            let swarm = self.swarm_of(&event);
+            let before = self.held_bytes_of(swarm.as_ref());
             self.handle_event(event).await;
-            let now = self.held_bytes();
-            if now < held + ANSWERS_BYTES_MAX {
+            held = held + self.held_bytes_of(swarm.as_ref()) - before;
+            if held < pumped + ANSWERS_BYTES_MAX {
                 continue;
             }
             self.pump().await;
-            held = self.held_bytes();
+            pumped = self.held_bytes();
+            held = pumped;
         }
         self.pump().await;
     }
 
+    /// What waits at all hubs. O(swarms).
     fn held_bytes(&self) -> usize {
         self.hubs.values().map(Hub::held_bytes).sum()
+    }
+
+    fn held_bytes_of(&self, swarm: Option<&SwarmId>) -> usize {
+        let hub = swarm.and_then(|swarm| self.hubs.get(swarm));
+        hub.map_or(0, Hub::held_bytes)
+    }
+
+    fn swarm_of(&self, event: &CoordinatorEvent) -> Option<SwarmId> {
+        match event {
+            CoordinatorEvent::Connected { hello, .. } => Some(hello.swarm.clone()),
+            CoordinatorEvent::Received { session, .. }
+            | CoordinatorEvent::Disconnected { session, .. } => self.sessions.get(session).cloned(),
+        }
     }
 
     /// Lets what is under way become durable and be answered, then stops the functions that merge, of

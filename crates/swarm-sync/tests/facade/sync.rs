@@ -217,3 +217,23 @@ async fn metadata_travels_with_its_write() {
     let user = state.metadata.user.expect("it travelled").0;
     assert_eq!(user.to_json(), serde_json::json!({"why": "because"}));
 }
+
+#[tokio::test]
+async fn a_hub_that_serves_all_the_swarms_it_can_says_so() {
+    let wire = Wire::memory();
+    let hub = wire.memory_hub().await;
+    let name = AgentId::new("a").unwrap();
+    let swarm = |n: u32| swarm_sync::SwarmId::new(format!("swarm-{n}")).unwrap();
+    for n in 0..1_024 {
+        hub.register(&swarm(n), &name).await.unwrap();
+    }
+    let said = [
+        hub.register(&swarm(1_024), &name).await.err(),
+        hub.unregister(&swarm(1_024), &name).await.err(),
+        hub.status(&swarm(1_024)).await.err(),
+    ];
+    for error in said.map(|e| e.expect("no room").to_string()) {
+        assert!(error.contains("serves 1024 swarms already"), "{error}");
+    }
+    assert!(hub.unregister(&swarm(7), &name).await.unwrap());
+}

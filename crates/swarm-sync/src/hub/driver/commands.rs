@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{AgentId, Ask, Policies, Reply, SwarmId};
+use sync_core::{AgentId, Ask, Policies, Reply, RequestError, SwarmId};
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -19,12 +19,12 @@ pub(in crate::hub) enum HubCommand {
     Register {
         swarm: SwarmId,
         agent: AgentId,
-        done: oneshot::Sender<()>,
+        done: oneshot::Sender<Result<(), RequestError>>,
     },
     Unregister {
         swarm: SwarmId,
         agent: AgentId,
-        done: oneshot::Sender<bool>,
+        done: oneshot::Sender<Result<bool, RequestError>>,
     },
     SetPolicies {
         policies: Arc<Policies>,
@@ -53,22 +53,10 @@ impl Driver {
                 }
             }
             HubCommand::Register { swarm, agent, done } => {
-                if let Ok(hub) = self.hub(&swarm).await {
-                    hub.register(&agent);
-                    if let Err(error) = self.coordinator.register(&swarm, &agent).await {
-                        tracing::warn!(%error, "the coordinator did not take an agent");
-                    }
-                    let _ = done.send(());
-                }
+                let _ = done.send(self.register(&swarm, &agent).await);
             }
             HubCommand::Unregister { swarm, agent, done } => {
-                if let Ok(hub) = self.hub(&swarm).await {
-                    let known = hub.unregister(&agent);
-                    if let Err(error) = self.coordinator.unregister(&swarm, &agent).await {
-                        tracing::warn!(%error, "the coordinator did not let an agent go");
-                    }
-                    let _ = done.send(known);
-                }
+                let _ = done.send(self.unregister(&swarm, &agent).await);
             }
             HubCommand::SetPolicies { policies, done } => {
                 self.set_policies(&policies);
@@ -77,6 +65,22 @@ impl Driver {
             // Handled by the caller, which ends the loop.
             HubCommand::Shutdown { .. } => {}
         }
+    }
+
+    async fn register(&mut self, swarm: &SwarmId, agent: &AgentId) -> Result<(), RequestError> {
+        self.hub(swarm).await?.register(agent);
+        if let Err(error) = self.coordinator.register(swarm, agent).await {
+            tracing::warn!(%error, "the coordinator did not take an agent");
+        }
+        Ok(())
+    }
+
+    async fn unregister(&mut self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, RequestError> {
+        let known = self.hub(swarm).await?.unregister(agent);
+        if let Err(error) = self.coordinator.unregister(swarm, agent).await {
+            tracing::warn!(%error, "the coordinator did not let an agent go");
+        }
+        Ok(known)
     }
 
     /// The policies were read anew, or could not be: those who asked for it are answered.
