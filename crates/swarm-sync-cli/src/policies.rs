@@ -75,6 +75,12 @@ pub(crate) fn refused(flaws: Vec<String>) -> Failure {
     Failure::new(Code::Usage, "policy-file", first).with(flaws.collect())
 }
 
+/// How many there are, for people.
+pub(crate) fn counted(count: usize) -> String {
+    let noun = if count == 1 { "policy" } else { "policies" };
+    format!("{count} {noun}")
+}
+
 /// All of them, the most specific first.
 pub(crate) fn list<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Vec<Json> {
     policies.into_iter().map(object).collect()

@@ -105,7 +105,8 @@ fn announce(
         output::line(&object_line(&head, Map::new()))?;
     } else {
         let data = data.describe();
-        let policies = policies.map_or_else(String::new, |count| format!(", {count} policies"));
+        let policies = policies.map(|count| format!(", {}", policies::counted(count)));
+        let policies = policies.unwrap_or_default();
         output::line(&format!(
             "hub at {address}, state in {data}{policies}; Ctrl-C stops it\n\
              start an agent with: swarm-sync agent --hub {address} --id NAME --json"

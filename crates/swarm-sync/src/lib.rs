@@ -55,11 +55,11 @@ pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
-    Digest, Durability, Epoch, History, HubStatus, IdError, Incarnation, Key, KeyReport, Link,
-    MemberStatus, MergeRule, Now, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError,
-    Priority, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp,
-    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo,
-    Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
+    Digest, Durability, Epoch, History, HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key,
+    KeyReport, Link, MemberStatus, MergeRule, Now, OnConcurrent, Operation, Pattern, Policies,
+    Policy, PolicyError, Priority, Reason, Receipt, RequestError, Resolver, Resolvers, Revision,
+    Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport,
+    Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
 pub use sync_resolve::{Merge, Merges};

@@ -179,7 +179,7 @@ pub enum RequestError {
     },
     /// The hub has the answer, but it is larger than an answer may be.
     #[error(
-        "the answer takes {bytes} bytes; the limit is {limit}: ask for less at a time, or read it through an agent, which holds the state itself"
+        "the answer takes {bytes} bytes; the limit is {limit}: ask for fewer keys at a time, or read what is one value through an agent, which holds the state itself"
     )]
     AnswerTooLarge {
         /// Its encoded size in bytes.

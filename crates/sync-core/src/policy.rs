@@ -34,7 +34,7 @@ pub struct Policy {
     pub durability: Option<Durability>,
     /// How long a value lives.
     pub ttl: Option<Ttl>,
-    /// Which keys go first under pressure.
+    /// Which keys are to go first. Nothing heeds it yet: it travels with the table and is shown.
     pub priority: Priority,
     /// Largest encoded value of one write, in bytes; never above the hub's own limit.
     pub max_value_bytes: Option<u64>,
@@ -113,7 +113,7 @@ pub struct History {
     pub age: Option<Duration>,
 }
 
-/// Which keys go first.
+/// Which keys are to go first, once something heeds it.
 #[derive(
     Debug,
     Clone,

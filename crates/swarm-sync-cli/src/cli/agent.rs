@@ -45,7 +45,7 @@ Examples:
 pub(crate) struct AgentArgs {
     #[command(flatten)]
     pub(crate) at: SwarmArgs,
-    /// Its name, of which there is one in a swarm.
+    /// Its name, of which there is one in a swarm; `hub` is the hub's own.
     #[arg(
         long,
         value_name = "NAME",

@@ -173,7 +173,8 @@ Ctrl-C or after COUNT changes. Then it prints the position to go on from, EPOCH:
 which --from takes: nothing is missed in between. With --json each line has an
 \"event\": change; compacted, if the hub has not kept every change, so that of each key
 only the last one follows; reload, if the position is not of this hub's log, so that
-everything follows anew; end, with \"cursor\" and why.";
+everything follows anew; end, with \"cursor\" and why. --timeout is for the hub's first
+answer, which tells where it stands; from then on there is no limit.";
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {

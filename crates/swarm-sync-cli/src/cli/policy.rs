@@ -12,7 +12,7 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
   pattern = "task_*"          # * is any run of characters, ? is one
   rule = "causal"             # lww (or register), counter, set, map, causal, custom
   on_concurrent = "keep"      # for causal: lww, keep, custom
-  merge = "NAME"              # for custom: a function registered at the hub
+  merge = "max"               # for custom: max or min of numbers, union of lists
   durability = "hub"          # memory, disk, hub
   ttl = "7d"                  # a whole number and ms, s, m, h or d
   ttl_refresh = true          # counted from the last write, not the first
@@ -23,7 +23,8 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
   history_age = "30d"         # records history: today it records none
 Only the pattern is needed; what is left out is as without policies. For each key the most
 specific pattern that matches counts, alone: more characters spelled out, then fewer
-stars. Two that are equally specific and match the same key are refused.
+stars, then more question marks. Two that are equally specific and match the same key
+are refused.
 Another ttl holds for keys that are there, too, counted from the same write as before.
 
 Examples:

@@ -105,9 +105,7 @@ fn print_all<'a>(
     if !policies.is_empty() {
         output::line(&policies::table(listed))?;
     }
-    let count = policies.len();
-    let noun = if count == 1 { "policy" } else { "policies" };
-    output::line(&format!("{count} {noun}, {said}"))?;
+    output::line(&format!("{}, {said}", policies::counted(policies.len())))?;
     Ok(())
 }
 

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 
-use swarm_sync::Key;
+use swarm_sync::{KEY_BYTES_MAX, Key};
 
 use crate::exit::{Code, Failure};
-
-/// Longest key, in bytes.
-const BYTES_MAX: usize = 1_024;
 
 const ESCAPED: &str = "/%";
 const HASHED: &str = "/#";
@@ -59,10 +56,10 @@ impl Keys {
 fn form(path: &[u8]) -> Form {
     let plain = |text: &&str| !text.is_empty() && !text.starts_with('/');
     match str::from_utf8(path).ok().filter(plain) {
-        Some(text) if text.len() <= BYTES_MAX => Form::Plain(text.to_owned()),
+        Some(text) if text.len() <= KEY_BYTES_MAX => Form::Plain(text.to_owned()),
         _ => {
             let text = escape(path);
-            if text.len() <= BYTES_MAX {
+            if text.len() <= KEY_BYTES_MAX {
                 Form::Escaped(text)
             } else {
                 Form::Hashed(hash(path))
@@ -124,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_a_key_stays_as_it_is() {
-        let longest = "x".repeat(BYTES_MAX);
+        let longest = "x".repeat(KEY_BYTES_MAX);
         for path in ["a", "src/lib.rs", "two words\nand %41", "ä/🐝", &longest] {
             assert_eq!(form(path.as_bytes()), Form::Plain(path.to_owned()));
         }
@@ -154,8 +151,8 @@ mod tests {
     #[test]
     fn too_long_a_path_is_hashed_and_paths_are_counted_once() {
         let mut keys = Keys::default();
-        let long = "d".repeat(BYTES_MAX + 1);
-        let other = "d".repeat(BYTES_MAX + 2);
+        let long = "d".repeat(KEY_BYTES_MAX + 1);
+        let other = "d".repeat(KEY_BYTES_MAX + 2);
         let first = keys.key(long.as_bytes()).expect("a key");
         assert_eq!(keys.key(long.as_bytes()).expect("a key"), first);
         assert_ne!(keys.key(other.as_bytes()).expect("a key"), first);

@@ -69,16 +69,7 @@ fn compare_mixed(whole: i64, float: f64) -> Ordering {
 }
 
 fn not(what: &str, sibling: &Sibling) -> String {
-    let (value, agent) = (&sibling.value, sibling.write.writer.agent());
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Int(_) | Value::Float(_) => "a number",
-        Value::Text(_) => "a text",
-        Value::Bytes(_) => "bytes",
-        Value::List(_) => "a list",
-        Value::Map(_) => "a map",
-    };
+    let (kind, agent) = (sibling.value.kind(), sibling.write.writer.agent());
     format!("agent {agent} wrote {kind}, not {what}")
 }
 
