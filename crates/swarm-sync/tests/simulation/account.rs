@@ -28,7 +28,8 @@ impl World {
         }
         let account = Account {
             replaced: self.replaced(|id| self.effective(id) && !self.may_be_lost(id)),
-            perhaps: self.replaced(|id| self.effective(id) || self.unknown(id)),
+            perhaps: self
+                .replaced(|id| self.effective(id) || self.unknown(id) || self.was_in_force(id)),
         };
         for id in &ids {
             self.check_accounted(id, &account);
@@ -59,6 +60,12 @@ impl World {
     fn unknown(&self, id: &WriteId) -> bool {
         let receipt = self.ghost.receipts.get(id);
         receipt.is_some_and(|receipt| receipt.reason == Reason::Unknown)
+    }
+
+    /// Whether the operation took place at a hub that has lost its disk since: what it replaced then was
+    /// replaced knowingly, whatever the next hub makes of it.
+    fn was_in_force(&self, id: &WriteId) -> bool {
+        self.rollbacks > 0 && self.ghost.admitted.contains(id)
     }
 
     /// Everything that an operation in force has replaced, and what that had replaced in turn: a

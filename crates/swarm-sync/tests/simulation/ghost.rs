@@ -32,6 +32,8 @@ pub(crate) struct Ghost {
     /// What a clear at the hub removed; whether it did for good is known once it was confirmed. What
     /// has reached the end of its lifetime never is.
     pub(crate) cleared: BTreeMap<WriteId, bool>,
+    /// What was ever live at a hub once it had committed.
+    pub(crate) admitted: BTreeSet<WriteId>,
     /// What agents were told about their writes.
     pub(crate) receipts: BTreeMap<WriteId, Receipt>,
     /// Every payload ever put or inserted.

@@ -102,9 +102,13 @@ impl World {
         self.hub.log_head = hub.revision();
         let changed = hub.keyspace().iter_after(None);
         let changed = changed.filter(|(_, state)| state.revision() > last);
-        let mut commits: Vec<Committed> = changed
-            .map(|(key, state)| self.committed(key, state))
-            .collect();
+        let changed: Vec<_> = changed.collect();
+        let live = changed.iter().flat_map(|(_, state)| state.entry().writes());
+        self.ghost.admitted.extend(live.map(|(id, _)| id.clone()));
+        let commits = changed
+            .into_iter()
+            .map(|(key, state)| self.committed(key, state));
+        let mut commits: Vec<Committed> = commits.collect();
         commits.sort_by_key(|commit| commit.revision);
         for commit in commits {
             self.note_life(&commit.key);
