@@ -50,10 +50,11 @@ impl Watches {
         pattern: Pattern,
         from: Option<Since>,
     ) -> Result<(Fields, Option<Opened>), Refused> {
-        // Fixed now: what is committed while the hub is asked for the first time counts too.
+        // Fixed now: what is committed while the hub is asked for the first time counts too. A replica
+        // that has never been in step holds nothing yet, so that everything comes after it.
         let from = match from {
-            Some(from) => Some(from),
-            None => agent.cursor().await?.map(Since::Cursor),
+            Some(from) => from,
+            None => agent.cursor().await?.map_or(Since::START, Since::Cursor),
         };
         let number = {
             let mut inner = self.inner();
@@ -67,7 +68,7 @@ impl Watches {
             inner.open.insert(number, None);
             number
         };
-        let watch = agent.watch(pattern, from);
+        let watch = agent.watch(pattern, Some(from));
         let fields = object(json!({"watch": number, "cursor": position(&watch)}));
         Ok((fields, Some(Opened { number, watch })))
     }

@@ -71,6 +71,28 @@ fn changes_come_as_events_until_unwatch() {
     assert_eq!(change(&mut agent, 2)["key"], "task_2");
 }
 
+/// Whatever is committed before it reaches the hub for the first time comes after what it holds: nothing.
+#[test]
+fn a_watch_of_an_agent_that_never_met_its_hub_misses_nothing() {
+    let place = Place::new();
+    let hub = place.hub();
+    let (addr, data) = (hub.address.clone(), place.path("hub"));
+    hub.process.kill();
+    let mut agent = Agent::start(&addr, "agent-1", &place.path("agent-1"));
+    let watch = agent.ok(json!({"op": "watch", "pattern": "*"}));
+    assert_eq!(watch["cursor"], "start");
+    let hub = Hub::start_at(&data, &addr);
+    let keys: Vec<String> = (0..10).map(|n| format!("k{n}")).collect();
+    for key in &keys {
+        hub.client(&["set", key, "v"]);
+    }
+    let told: Vec<Json> = keys
+        .iter()
+        .map(|_| change(&mut agent, 1)["key"].clone())
+        .collect();
+    assert_eq!(told, keys);
+}
+
 #[test]
 fn a_watch_begins_where_the_replica_stands() {
     let place = Place::new();
@@ -125,7 +147,7 @@ fn there_may_be_many_watches_but_not_any_number() {
     let (_, message) = agent.refused(json!({"op": "watch", "pattern": "*"}));
     assert!(message.contains("32 watches are open"), "{message}");
     let closed = agent.ok(json!({"op": "unwatch", "watch": 1}));
-    assert_eq!(closed["cursor"], Json::Null, "it has never met its hub");
+    assert_eq!(closed["cursor"], "start", "it has never met its hub");
     agent.ok(json!({"op": "watch", "pattern": "*"}));
     agent.ok(json!({"op": "quit"}));
     assert!(agent.process.end().success());
