@@ -9,7 +9,7 @@ use crate::output;
 
 const PROGRAM: &str = "swarm-sync";
 
-/// What clap_complete 4.6 makes of the program's name where its bash script tells what follows a
+/// What `clap_complete` 4.6 makes of the program's name where its bash script tells what follows a
 /// command: the hyphen counts as the start of a subcommand.
 const NAME_IN_LABELS: &str = "swarm__subcmd__sync__subcmd__";
 

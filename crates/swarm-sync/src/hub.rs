@@ -8,12 +8,12 @@ mod reloading;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::Merges;
 use async_trait::async_trait;
 use sync_core::{
     AgentId, Answer, Ask, Delta, HubStatus, Key, Pattern, Policies, Policy, Reply, RequestError,
     Since, StateVersion, SwarmId, SyncReport, Version,
 };
-use sync_resolve::Merges;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 

@@ -38,6 +38,7 @@ mod client;
 mod clock;
 mod error;
 mod hub;
+mod merge;
 #[cfg(feature = "policy-file")]
 pub mod policy_file;
 mod store_queue;
@@ -53,6 +54,7 @@ pub use client::Client;
 pub use clock::SystemClock;
 pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
+pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
     Digest, Durability, Epoch, History, HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key,
@@ -62,7 +64,6 @@ pub use sync_core::{
     Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
-pub use sync_resolve::{Merge, Merges};
 pub use sync_store::MemoryStore;
 #[cfg(feature = "sled")]
 pub use sync_store::{SledOptions, SledStore};

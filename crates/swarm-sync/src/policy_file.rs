@@ -27,8 +27,8 @@ mod table;
 
 use std::fmt;
 
+use crate::Merges;
 use sync_core::{Policies, Policy};
-use sync_resolve::Merges;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 

@@ -13,7 +13,8 @@
 //!
 //! A register is [`Lww`]: one value, replaced whole. There is no second rule for it.
 //!
-//! The functions that make one value of concurrent ones are in [`merge`], by name, as policies call them.
+//! The functions that make one value of concurrent ones may wait for somebody; only the hub's driver calls
+//! them, so they are in `swarm-sync`.
 //!
 //! A rule never joins: the join is one for all rules and lives in `sync-core`. A rule of your own
 //! implements [`sync_core::Resolver`], and `sync_core::testing::resolver_suite` says whether it keeps the
@@ -34,7 +35,6 @@ pub mod crdt;
 mod custom;
 mod lww;
 mod map;
-pub mod merge;
 
 use std::sync::Arc;
 
@@ -45,7 +45,6 @@ pub use crdt::{Counter, Set};
 pub use custom::Custom;
 pub use lww::Lww;
 pub use map::Map;
-pub use merge::{Merge, Merges, merge_fn};
 
 /// Every rule of this crate; a plain `set` on a fresh key is last-writer-wins.
 #[expect(

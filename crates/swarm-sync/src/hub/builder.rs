@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::Merges;
 use sync_core::{Clock, Coordinator, Policies, Resolvers, Store};
 use sync_protocol::Limits;
-use sync_resolve::Merges;
 use tokio::sync::{Mutex, mpsc};
 
 use super::StateSynchronizer;

@@ -6,8 +6,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::merge::{Merge, Merges};
 use sync_core::{Key, Sibling, SwarmId, Value};
-use sync_resolve::{Merge, Merges};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::{Merges, merge_fn};
 use sync_core::{Durability, History, Key, MergeRule, OnConcurrent, Priority};
-use sync_resolve::{Merges, merge_fn};
 
 use super::{TEXT_BYTES_MAX, parse, parse_for};
 

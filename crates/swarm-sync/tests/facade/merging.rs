@@ -6,10 +6,9 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use swarm_sync::resolve::merge_fn;
 use swarm_sync::{
     Key, MemoryStore, Merge, MergeRule, Merges, Pattern, Policies, Policy, Sibling,
-    StateSynchronizer, Value,
+    StateSynchronizer, Value, merge_fn,
 };
 
 use crate::support::{PATIENCE, Wire, eventually, flush, key, team};

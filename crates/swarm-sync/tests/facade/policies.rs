@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use swarm_sync::resolve::merge_fn;
 use swarm_sync::{
     Agent, Durability, Key, MemoryStore, Merge, MergeRule, Merges, Pattern, Policies, Policy,
-    Reason, Sibling, StateSynchronizer, Value,
+    Reason, Sibling, StateSynchronizer, Value, merge_fn,
 };
 
 use crate::support::{PATIENCE, Wire, converged, eventually, flush, key, kind, team};

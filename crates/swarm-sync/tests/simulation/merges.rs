@@ -46,7 +46,7 @@ impl World {
         let room = at_work.len() < self.plan.hub().limits.merges_max;
         // Another function of the key's may be at work that the table does not name any more.
         let same = |other: &&Call| other.key == call.key && other.function == call.function;
-        let twice = at_work.iter().any(|other| same(other));
+        let twice = at_work.iter().any(same);
         self.require(room && !twice, || format!("{call:?} is one too many"));
         let slow = self.random.chance(100);
         let most = if slow { SLOW_US_MAX } else { FUNCTION_US_MAX };

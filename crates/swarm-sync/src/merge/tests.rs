@@ -1,7 +1,4 @@
 //! What the merges of this crate make of values, and how others join them.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod replica;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,9 +6,23 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use sync_core::{AgentId, Incarnation, Key, Seq, Sibling, Stamp, Value, WriteId, Writer};
-use sync_resolve::{Merge, Merges, merge_fn};
 
-use replica::orders;
+use super::{Merge, Merges, merge_fn};
+
+/// Every order of a few things.
+fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    let Some((last, rest)) = items.split_last() else {
+        return vec![Vec::new()];
+    };
+    let places = orders(rest).into_iter().flat_map(|order| {
+        (0..=order.len()).map(move |at| {
+            let mut order = order.clone();
+            order.insert(at, last.clone());
+            order
+        })
+    });
+    places.collect()
+}
 
 fn sibling(at: u64, value: Value) -> Sibling {
     let agent = AgentId::new(format!("agent-{at}")).unwrap();

@@ -4,8 +4,7 @@
 //! wait for somebody else's answer and need not return the same twice.
 //!
 //! ```
-//! use sync_core::Value;
-//! use sync_resolve::{Merges, merge_fn};
+//! use swarm_sync::{Merges, Value, merge_fn};
 //!
 //! let longest = merge_fn(|_key, siblings| {
 //!     let length = |value: &Value| value.to_string().len();
@@ -17,6 +16,8 @@
 //! ```
 
 mod builtin;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
