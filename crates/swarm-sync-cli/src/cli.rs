@@ -5,6 +5,7 @@ mod keyed;
 mod parse;
 mod policy;
 mod replay;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ use self::parse::{address, amount, revision};
 pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 use self::replay::REPLAY_HELP;
 pub(crate) use self::replay::ReplayArgs;
+use self::serve::SERVE_HELP;
+pub(crate) use self::serve::ServeArgs;
 
 const AFTER_HELP: &str = "\
 Try it:
@@ -37,6 +40,8 @@ Environment:
   SWARM_SYNC_SWARM   name of the swarm
   SWARM_SYNC_NAME    name of the agent
   SWARM_SYNC_DATA    directory under which nodes keep their state
+  SWARM_SYNC_CONNECTIONS_MAX, SWARM_SYNC_OUTBOX_BYTES_MAX
+                     bounds of a hub's memory; see `swarm-sync serve --help`
   RUST_LOG           what is logged to stderr; wins over -v
   NO_COLOR           if set, no colour";
 
@@ -144,48 +149,6 @@ pub(crate) struct DemoArgs {
     /// interrupted one does not.
     #[arg(long)]
     pub(crate) keep: bool,
-}
-
-const SERVE_HELP: &str = "\
-Examples:
-  swarm-sync serve
-  swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
-  swarm-sync serve --swarm team-a --swarm team-b
-  swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
-
-With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
-and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
-again from its directory. If its store fails, it ends with exit code 4.";
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// Address to listen on; port 0 lets the system choose.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "SWARM_SYNC_LISTEN",
-        default_value = "127.0.0.1:7420",
-        value_parser = address
-    )]
-    pub(crate) listen: String,
-    /// Serve this swarm only; can be given more than once. Without it any swarm is served.
-    #[arg(long = "swarm", value_name = "NAME")]
-    pub(crate) swarms: Vec<SwarmId>,
-    /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Print JSON lines instead of sentences.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Listen on an address that other machines reach. Names are believed and bytes travel in the
-    /// clear: anyone who reaches the address can read and write everything.
-    #[arg(long)]
-    pub(crate) insecure: bool,
-    /// Stop when stdin is closed: the process that holds its other end has ended.
-    #[arg(long)]
-    pub(crate) with_stdin: bool,
 }
 
 #[derive(Debug, Args)]

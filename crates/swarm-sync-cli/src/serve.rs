@@ -44,6 +44,8 @@ async fn serve(
     let swarms: BTreeSet<_> = args.swarms.iter().cloned().collect();
     let options = CoordinatorOptions {
         swarms: (!swarms.is_empty()).then_some(swarms),
+        connections_max: args.connections_max,
+        outbox_bytes_max: args.outbox_bytes_max,
         ..CoordinatorOptions::default()
     };
     let bound = TcpCoordinator::bind(&args.listen, options).await;

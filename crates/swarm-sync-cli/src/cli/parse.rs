@@ -1,5 +1,7 @@
 //! Arguments as values. Whatever is refused is refused with what was expected.
 
+use std::ops::RangeInclusive;
+
 use swarm_sync::{Pattern, Revision};
 
 /// The longest name that the domain name system knows.
@@ -30,6 +32,23 @@ pub(super) fn revision(text: &str) -> Result<Revision, String> {
         "expected a revision, a whole number from 0; `swarm-sync status` shows the last one"
             .to_owned()
     })
+}
+
+/// As many connections as a hub counts to.
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    within(text, 1..=1 << 20, "connections")
+}
+
+/// Room for a few answers at least, else a peer that reads at once would be too slow already; and no
+/// more than there is a use for.
+pub(super) fn outbox_bytes(text: &str) -> Result<usize, String> {
+    within(text, 1 << 20..=1 << 30, "bytes, without a unit")
+}
+
+fn within(text: &str, range: RangeInclusive<usize>, what: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (least, most) = (range.start(), range.end());
+    number.ok_or_else(|| format!("expected a whole number of {what}, from {least} to {most}"))
 }
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {

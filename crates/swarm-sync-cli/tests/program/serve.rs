@@ -250,3 +250,46 @@ fn a_hub_keeps_its_state_across_an_orderly_stop() {
     let hub = place.hub();
     assert_eq!(hub.client(&["get", "k"]).stdout, b"v\n");
 }
+
+#[test]
+fn its_memory_can_be_bounded() {
+    let place = Place::new();
+    let hub = Hub::start_with(&place.path("hub"), &["--connections-max", "1"]);
+    let mut agent = place.agent(&hub, "only");
+    agent.in_step();
+    let refused = hub.client(&["get", "k"]);
+    assert_eq!(refused.status.code(), Some(3));
+    let sentence = stderr(&refused);
+    assert!(
+        sentence.contains("1 connections is its limit"),
+        "{sentence}"
+    );
+    agent.ok(json!({"op": "quit"}));
+    until(
+        || hub.client(&["set", "k", "1"]).status.code(),
+        |code| *code == Some(0),
+    );
+}
+
+#[test]
+fn a_bound_that_cannot_be_is_refused_with_what_could() {
+    let cases = [
+        ("connections-max", "0", "from 1 to 1048576"),
+        ("connections-max", "many", "whole number of connections"),
+        ("outbox-bytes-max", "1048575", "from 1048576 to 1073741824"),
+        ("outbox-bytes-max", "16M", "bytes, without a unit"),
+    ];
+    for (name, value, expected) in cases {
+        let flag = format!("--{name}");
+        let variable = format!("SWARM_SYNC_{}", name.to_uppercase().replace('-', "_"));
+        let by_flag = run(&["serve", "--memory", &flag, value]);
+        let by_variable = program(&["serve", "--memory"])
+            .env(variable, value)
+            .output();
+        for refused in [by_flag, by_variable.expect("the program starts")] {
+            assert_eq!(refused.status.code(), Some(2), "{name} {value}");
+            let sentence = stderr(&refused);
+            assert!(sentence.contains(expected), "{sentence}");
+        }
+    }
+}

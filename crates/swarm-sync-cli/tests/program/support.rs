@@ -17,7 +17,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swarm-sync"));
     command.args(args).stdin(Stdio::null());
-    for name in ["HUB", "LISTEN", "SWARM", "NAME", "DATA"] {
+    for name in [
+        "HUB",
+        "LISTEN",
+        "SWARM",
+        "NAME",
+        "DATA",
+        "CONNECTIONS_MAX",
+        "OUTBOX_BYTES_MAX",
+    ] {
         command.env_remove(format!("SWARM_SYNC_{name}"));
     }
     command.env_remove("RUST_LOG");

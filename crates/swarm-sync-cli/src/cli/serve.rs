@@ -1,0 +1,75 @@
+//! The command line of `serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use swarm_sync::{CoordinatorOptions, SwarmId};
+
+use super::DataArgs;
+use super::parse::{address, connections, outbox_bytes};
+
+pub(super) const SERVE_HELP: &str = "\
+Examples:
+  swarm-sync serve
+  swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
+  swarm-sync serve --swarm team-a --swarm team-b
+  swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
+
+With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
+and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
+again from its directory. If its store fails, it ends with exit code 4.
+
+A peer can make it hold at most --outbox-bytes-max and 5.5 MiB per connection, on top of
+the state and 112 MiB: with the defaults up to 21.5 MiB each. Whoever serves strangers
+lowers either bound to what the machine has: 1,000 connections of 1 MiB are 6.4 GiB at
+the very worst.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SWARM_SYNC_LISTEN",
+        default_value = "127.0.0.1:7420",
+        value_parser = address
+    )]
+    pub(crate) listen: String,
+    /// Serve this swarm only; can be given more than once. Without it any swarm is served.
+    #[arg(long = "swarm", value_name = "NAME")]
+    pub(crate) swarms: Vec<SwarmId>,
+    /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Agents and clients connected at once, 1 to 1048576; one more is refused.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "SWARM_SYNC_CONNECTIONS_MAX",
+        default_value_t = CoordinatorOptions::default().connections_max,
+        value_parser = connections
+    )]
+    pub(crate) connections_max: usize,
+    /// Bytes that may wait for one peer, 1048576 to 1073741824; one that falls further behind is
+    /// disconnected, and catches up when it comes back.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "SWARM_SYNC_OUTBOX_BYTES_MAX",
+        default_value_t = CoordinatorOptions::default().outbox_bytes_max,
+        value_parser = outbox_bytes
+    )]
+    pub(crate) outbox_bytes_max: usize,
+    /// Print JSON lines instead of sentences.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Listen on an address that other machines reach. Names are believed and bytes travel in the
+    /// clear: anyone who reaches the address can read and write everything.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Stop when stdin is closed: the process that holds its other end has ended.
+    #[arg(long)]
+    pub(crate) with_stdin: bool,
+}
