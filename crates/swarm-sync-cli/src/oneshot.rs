@@ -39,7 +39,11 @@ pub(crate) async fn get(args: GetArgs) -> Result<(), Failure> {
         return print(&state);
     }
     output::line(&text_of(&state))?;
-    print_siblings(&state)
+    print_siblings(&state)?;
+    if let Some(why) = unmerged_text(&state) {
+        output::line(&why)?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn version(args: GetArgs) -> Result<(), Failure> {
@@ -188,6 +192,12 @@ fn value_text(state: &StateVersion) -> Option<String> {
     let omitted = |bytes| format!("(left out: about {bytes} bytes)");
     let value = state.value.as_ref().map(|v| brief(&v.to_json()));
     value.or_else(|| state.metadata.omitted_bytes.map(omitted))
+}
+
+/// Why concurrent values were not merged, if the hub says so.
+fn unmerged_text(state: &StateVersion) -> Option<String> {
+    let why = state.metadata.unmerged.as_ref()?;
+    Some(format!("not merged: {}", output::visible(why)))
 }
 
 /// The values that are concurrent with the one shown, which is among them.

@@ -52,8 +52,9 @@ pub struct Sibling {
 pub struct StateMetadata {
     /// The rule it was folded by.
     pub rule: Option<MergeRule>,
-    /// Live writes that the value does not show: concurrent ones the hub has not decided on.
-    pub siblings: u32,
+    /// How many live writes the value does not show: concurrent ones the hub has not decided on. Those
+    /// that the key's rule keeps are shown, in [`StateVersion::siblings`].
+    pub undecided: u32,
     /// The agents whose live writes the value is made of, ascending.
     pub merged_from: Vec<AgentId>,
     /// The hub may still decide otherwise.

@@ -41,7 +41,7 @@ pub(crate) fn state_version(
         agent: shown.map(|id| id.writer.agent().clone()),
         metadata: StateMetadata {
             rule: rule.map(Resolver::rule),
-            siblings: u32::try_from(hidden).unwrap_or(u32::MAX),
+            undecided: u32::try_from(hidden).unwrap_or(u32::MAX),
             merged_from: agents.into_iter().collect(),
             provisional,
             unmerged: None,

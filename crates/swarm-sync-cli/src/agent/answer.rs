@@ -95,7 +95,7 @@ pub(super) fn change(state: &StateVersion) -> Fields {
         "agent": state.agent,
         "rule": metadata.rule,
         "siblings": siblings(&state.siblings),
-        "undecided": metadata.siblings,
+        "undecided": metadata.undecided,
         "merged_from": metadata.merged_from,
         "timestamp_ms": state.timestamp.map(Stamp::millis),
         "metadata": metadata.user.as_ref().map(|user| user.0.to_json()),

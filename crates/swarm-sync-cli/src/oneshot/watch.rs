@@ -14,7 +14,7 @@ use crate::output::{self, brief_text, or_dash};
 use crate::position::since_text;
 use crate::signals::Signals;
 
-use super::{connect, name, value_text};
+use super::{connect, name, unmerged_text, value_text};
 
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -119,5 +119,10 @@ fn changed(change: &Change) -> String {
     };
     let by = state.agent.as_ref();
     let by = by.map_or_else(String::new, |agent| format!(" (by {agent})"));
-    format!("{revision} {key} {what}{by}")
+    let kept = match state.siblings.len() {
+        0 => String::new(),
+        count => format!("; one of {count} concurrent values"),
+    };
+    let unmerged = unmerged_text(state).map_or_else(String::new, |why| format!("; {why}"));
+    format!("{revision} {key} {what}{by}{kept}{unmerged}")
 }

@@ -9,6 +9,7 @@
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
 //! - `keyed`: writing, listing and clearing keys at the hub
+//! - `concurrent`: what is said of values that remain side by side
 //! - `watching`: changes as they come, across restarts, and where to go on
 //! - `agent_watch`: the same and policies through an agent
 //! - `policies`: what holds for keys of a pattern, from a file
@@ -25,6 +26,7 @@ mod agent_json;
 mod agent_watch;
 mod bad_input;
 mod completions;
+mod concurrent;
 mod demo;
 mod git;
 mod help;

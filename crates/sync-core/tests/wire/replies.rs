@@ -74,7 +74,7 @@ fn version(value: Option<Value>) -> StateVersion {
         siblings: value.clone().map(sibling).into_iter().collect(),
         metadata: StateMetadata {
             rule: Some(MergeRule::Set),
-            siblings: 2,
+            undecided: 2,
             merged_from: vec![agent("agent-1"), agent("agent-2")],
             provisional: true,
             omitted_bytes: Some(1 << 30),
