@@ -5,6 +5,7 @@ mod entry;
 mod git;
 mod history;
 mod keys;
+mod lost;
 mod report;
 mod swarm;
 mod verify;
@@ -23,7 +24,8 @@ use crate::signals::Signals;
 use self::git::Repository;
 use self::history::{Author, Change, History};
 use self::keys::Keys;
-use self::report::{Lost, MemberFacts, Report};
+use self::lost::Lost;
+use self::report::{MemberFacts, Report};
 use self::swarm::{Swarm, Write};
 
 pub(crate) async fn run(args: ReplayArgs) -> Result<(), Failure> {

@@ -160,13 +160,16 @@ fn failure(kind: &'static str, message: String) -> Failure {
 /// git began well and went wrong.
 pub(super) fn broken(what: &str, said: &str) -> Failure {
     let said = match said {
-        "" => "it ended too early",
-        said => said,
+        "" => "it ended too early".to_owned(),
+        said => said.lines().collect::<Vec<_>>().join("; "),
     };
-    let message = format!(
-        "`git {what}` failed ({said}): see what `git fsck` finds; of a partial clone, fetch the rest"
-    );
-    failure("git", message)
+    // Some values are refused before another could take their place.
+    let hint = if said.contains("config") {
+        "mend that setting of git's"
+    } else {
+        "see what `git fsck` finds; of a partial clone, fetch the rest"
+    };
+    failure("git", format!("`git {what}` failed ({said}): {hint}"))
 }
 
 /// Says more plainly than git what is wrong with the path itself.
@@ -202,6 +205,9 @@ fn git(path: &Path, words: &[&str]) -> Command {
         "safe.bareRepository=all",
         // With `-m --first-parent`: a merge is what it changed for its first parent.
         "log.diffMerges=separate",
+        // Whatever the repository's own configuration says: a value that is wrong would end git.
+        "log.date=default",
+        "diff.orderFile=/dev/null",
     ] {
         command.args(["-c", setting]);
     }

@@ -1,17 +1,15 @@
 //! What came out of a replay, for programs and for people.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
-
-use serde::Serialize;
-use serde_json::Value as Json;
-use swarm_sync::{Key, Reason, Receipt, WriteId};
 
 use crate::checks::Checks;
 use crate::exit::{Code, Failure};
 use crate::output;
+use serde::Serialize;
 
-use super::clock::commit_of;
+use super::lost::Lost;
 use super::verify::Differences;
 
 /// Facts, of which the checks say what was expected.
@@ -66,83 +64,6 @@ pub(super) struct MemberFacts {
     pub(super) digest: String,
 }
 
-/// A write that lost, and against what.
-#[derive(Debug, Serialize)]
-pub(super) struct Lost {
-    key: Key,
-    write: WriteId,
-    /// Of which commit, counted from 1.
-    commit: u64,
-    /// What it wrote; null for a delete.
-    value: Option<Json>,
-    winner: Option<WriteId>,
-    winner_commit: Option<u64>,
-    /// What the winner wrote; null for a delete.
-    winner_value: Option<Json>,
-    sentence: String,
-}
-
-impl Lost {
-    pub(super) fn new(receipt: &Receipt) -> Self {
-        let (winner, winner_commit, winner_value) = match &receipt.reason {
-            Reason::Superseded {
-                winner,
-                winner_stamp,
-                winner_value,
-                ..
-            } => (
-                Some(winner.clone()),
-                Some(commit_of(*winner_stamp)),
-                winner_value.as_ref(),
-            ),
-            _ => (None, None, None),
-        };
-        Self {
-            key: receipt.key.clone(),
-            write: receipt.write.clone(),
-            commit: commit_of(receipt.stamp),
-            value: receipt.discarded.value().map(|value| value.to_json()),
-            winner,
-            winner_commit,
-            winner_value: winner_value.map(swarm_sync::Value::to_json),
-            sentence: receipt.to_string(),
-        }
-    }
-
-    pub(super) fn has_winner(&self) -> bool {
-        self.winner.is_some()
-    }
-
-    /// For people: the path, and who wrote what.
-    fn line(&self) -> String {
-        let (Some(winner), Some(commit)) = (&self.winner, self.winner_commit) else {
-            return self.sentence.clone();
-        };
-        format!(
-            "{}: {} lost against {}",
-            self.key,
-            side(&self.write, self.commit, self.value.as_ref()),
-            side(winner, commit, self.winner_value.as_ref())
-        )
-    }
-}
-
-/// One side of a conflict.
-fn side(write: &WriteId, commit: u64, value: Option<&Json>) -> String {
-    let agent = write.writer.agent();
-    format!("commit {commit} by {agent} ({})", brief(value))
-}
-
-/// What was written, in a word or two.
-fn brief(value: Option<&Json>) -> String {
-    const DIGITS: usize = 10;
-    let Some(value) = value else {
-        return "deleted".to_owned();
-    };
-    let object = value["blob"].as_str().or_else(|| value["commit"].as_str());
-    object.unwrap_or_default().chars().take(DIGITS).collect()
-}
-
 impl Report {
     pub(super) fn check(&mut self, what: &'static str, ok: bool, result: String) {
         self.checks.add(what, ok, result);
@@ -186,7 +107,19 @@ impl Report {
         for lost in &self.lost {
             output::line(&format!("  {}", output::visible(&lost.line())))?;
         }
+        for line in self.authors_of_lost() {
+            output::line(&format!("  {}", output::visible(&line)))?;
+        }
         output::line(&format!("\n{}.", self.checks.summary(self.elapsed_ms)))
+    }
+
+    /// Whom the agents stand for that the lost writes name; nobody if agents take turns.
+    fn authors_of_lost(&self) -> Vec<String> {
+        let named: BTreeSet<&str> = self.lost.iter().flat_map(Lost::agents).collect();
+        let members = self.members.iter();
+        let members = members.filter(|member| named.contains(member.agent.as_str()));
+        let known = members.filter_map(|m| Some(format!("{} is {}", m.agent, m.author.as_ref()?)));
+        known.collect()
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -201,7 +134,7 @@ impl Report {
         };
         let not_plain = match (self.escaped_paths, self.hashed_paths) {
             (0, 0) => String::new(),
-            (escaped, hashed) => format!(" ({escaped} paths escaped, {hashed} hashed)"),
+            (escaped, hashed) => format!(" ({} escaped, {hashed} hashed)", paths(escaped)),
         };
         let mut facts = vec![
             ("repository", format!("{}{cut_off}", self.repository)),
@@ -216,7 +149,7 @@ impl Report {
         if self.offline_every.is_some() {
             let idle = self.idle_deletes.to_string();
             facts.push(("idle deletes", idle));
-            facts.push(("unlike HEAD", format!("{} paths", self.unlike_head)));
+            facts.push(("unlike HEAD", paths(self.unlike_head)));
         }
         facts.push(("bytes exchanged", self.bytes.to_string()));
         facts.push(("time", format!("{} ms", self.elapsed_ms)));
@@ -225,6 +158,11 @@ impl Report {
         }
         facts
     }
+}
+
+fn paths(count: usize) -> String {
+    let word = if count == 1 { "path" } else { "paths" };
+    format!("{count} {word}")
 }
 
 #[cfg(target_os = "linux")]
@@ -249,7 +187,7 @@ fn high_water(status: &str) -> Option<u64> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use swarm_sync::Value;
+    use swarm_sync::{Key, Value};
 
     use super::*;
     use crate::replay::verify::compare;

@@ -235,6 +235,30 @@ fn a_deletion_can_win_and_is_named() {
     assert!(text.contains("4 of 4 checks hold"), "{text}");
 }
 
+#[test]
+fn people_read_who_an_agent_is_and_what_made_the_difference() {
+    let Some(_) = git() else { return };
+    let place = Place::new();
+    let mut story = Story::default();
+    let bad: &[u8] = b"bad\xff";
+    story.commit("ann", &[(b"x", file("same")), (bad, file("b"))]);
+    story.commit("bob", &[(b"x", Act::File("100755", "same"))]);
+    story.commit("cat", &[(b"y", file("c"))]);
+    let repository = place.path("modes");
+    story.import(&repository);
+    let path = repository.to_string_lossy();
+    let text = stdout(&run(&["replay", &path, "--offline-every", "3"]));
+    let line = text.lines().find(|l| l.starts_with("  x: "));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains(", mode 100644) lost against"), "{line}");
+    assert!(line.ends_with(", mode 100755)"), "{line}");
+    for name in ["agent-1 is ann <", "agent-2 is bob <"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(!text.contains("is cat"), "she is not named: {text}");
+    assert!(text.contains("(1 path escaped, 0 hashed)"), "{text}");
+}
+
 /// Many commits of many authors, who write to files of their own and to some of everybody's.
 fn crowded_history(place: &Place, commits: u64, authors: u64) -> std::path::PathBuf {
     // A generator of its own, so that every run and machine has the same history.

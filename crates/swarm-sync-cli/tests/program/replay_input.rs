@@ -254,3 +254,22 @@ fn an_interrupted_replay_ends_its_git_and_says_so() {
     };
     until(alive, |alive| !alive);
 }
+
+#[test]
+fn a_setting_of_git_that_is_wrong_is_passed_over_or_named() {
+    let Some(_) = git() else { return };
+    let place = Place::new();
+    let repository = history(&place, &["1", "2"]);
+    let set = |name: &str, value: &str| {
+        run_git(&repository, &["config", name, value], b"");
+    };
+    set("diff.orderFile", "/nowhere/order");
+    set("log.date", "bogus");
+    let output = replay(&repository);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(json_of(&output)["commits"], 2);
+    set("diff.colorMoved", "bogus");
+    let output = replay(&repository);
+    refused(&output, "git", &["diff.colormoved", "mend that setting"]);
+    assert!(!stderr(&output).contains("fsck"), "{}", stderr(&output));
+}
