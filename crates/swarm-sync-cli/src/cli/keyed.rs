@@ -62,7 +62,9 @@ Examples:
   swarm-sync delete greeting
   swarm-sync delete greeting --json
 
-Concurrent additions to a counter, a set or a map survive. To remove those too: clear.";
+Concurrent additions to a counter or a set survive. Of a map, what was put after the
+delete survives; what was put before it and not known to it loses, and its writer gets a
+receipt. To remove all of it: clear.";
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
