@@ -1,5 +1,6 @@
 //! The hub of one swarm: collects, resolves, commits, numbers, fans out.
 
+mod admit;
 mod adopted;
 mod answer;
 mod ask;

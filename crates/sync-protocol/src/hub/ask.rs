@@ -8,7 +8,8 @@ use sync_core::{
     RequestError, Role, Seen, StateVersion, Value, Version, Writer,
 };
 
-use super::commit::{Commit, KEYS_PER_COMMIT, Source};
+use super::admit::Source;
+use super::commit::{Commit, KEYS_PER_COMMIT};
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;

@@ -19,7 +19,7 @@ impl Hub {
             let has_seen = |at| lineage.has_seen(write.seen(), at, head);
             let grave = Grave::new(id, write, since);
             let changed = self.graves.dig(key, grave, most, has_seen);
-            commit.extra.extend(changed);
+            commit.with_rows(changed);
         }
     }
 
@@ -52,23 +52,23 @@ impl Hub {
         };
         if rule.on_concurrent() != OnConcurrent::Lww {
             // A write wins over a delete that did not see it.
-            return commit.extra.extend(self.graves.forget(key));
+            return commit.with_rows(self.graves.forget(key));
         }
         let (lineage, head) = (&self.lineage, self.revision);
         let verdict = self.graves.judge(&Case {
             key,
             rule: rule.rule(),
             entry,
-            stale: commit.changes.writes(key),
+            stale: commit.stale(key),
             orphans: commit.orphans.get(key),
             has_seen: |write: &Write, at| lineage.has_seen(write.seen(), at, head),
         });
-        commit.extra.extend(verdict.rows);
+        commit.with_rows(verdict.rows);
         let conflicts = u32::try_from(verdict.receipts.len()).unwrap_or(u32::MAX);
         if conflicts > 0 {
-            *commit.conflicts.entry(key.clone()).or_default() += conflicts;
+            commit.count_conflicts(key, conflicts);
         }
-        commit.receipts.extend(verdict.receipts);
+        commit.with_receipts(verdict.receipts);
         if !verdict.ended.is_empty() {
             let mut ids = Context::new();
             for id in &verdict.ended {

@@ -3,34 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Context, Entry, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, SessionId, Version,
-    Write, WriteId,
+    Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, SessionId,
+    Version, Write, WriteId,
 };
 
 use super::Hub;
-use crate::compose;
-use crate::keyspace::{Changes, KeyState, ended};
+use crate::keyspace::Changes;
 use crate::rows;
 
 /// Keys that the hub changes by itself in one commit: their update fits a frame or a few, and an answer
 /// that tells of them, which cuts no commit, fits one that can be sent.
 pub(super) const KEYS_PER_COMMIT: usize = 1_000;
 
-/// Where a delta comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Its own writer, fresh: may be refused, and then what it replaced stays.
-    Writer,
-    /// State that somebody held: its covers are facts, but nobody says whether they were chosen.
-    Held,
-    /// An operation of the hub itself.
-    Here,
-}
-
 /// A commit that is being put together.
 #[derive(Debug, Default)]
 pub(super) struct Commit {
-    pub(super) changes: Changes,
+    changes: Changes,
     /// What this commit adds, per key: the delta that a peer at the revision before lacks.
     deltas: BTreeMap<Key, Entry>,
     /// Keys whose delta holds what the origin does not have.
@@ -59,6 +47,17 @@ impl Commit {
         }
     }
 
+    /// What a join has changed of a key, and the delta that did.
+    pub(super) fn record(&mut self, key: &Key, joined: Joined, delta: Entry) {
+        self.changes.record(key, joined);
+        self.deltas.entry(key.clone()).or_default().join(delta);
+    }
+
+    /// The key's delta holds what the origin does not have.
+    pub(super) fn surprises(&mut self, key: &Key) {
+        self.foreign.insert(key.clone());
+    }
+
     /// A key whose rule is to decide anew.
     pub(super) fn touch(&mut self, key: &Key) {
         self.changes.touch(key);
@@ -82,6 +81,26 @@ impl Commit {
     /// A row that belongs into the same batch.
     pub(super) fn with_row(&mut self, row: RowOp) {
         self.extra.push(row);
+    }
+
+    /// Rows that belong into the same batch.
+    pub(super) fn with_rows(&mut self, rows: impl IntoIterator<Item = RowOp>) {
+        self.extra.extend(rows);
+    }
+
+    /// Fates that are told with it.
+    pub(super) fn with_receipts(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
+        self.receipts.extend(receipts);
+    }
+
+    /// Writes of a key that were found to have lost.
+    pub(super) fn count_conflicts(&mut self, key: &Key, count: u32) {
+        *self.conflicts.entry(key.clone()).or_default() += count;
+    }
+
+    /// The writes of a key that came or went so far.
+    pub(super) fn stale(&self, key: &Key) -> &BTreeSet<WriteId> {
+        self.changes.writes(key)
     }
 
     /// A fate that is told with it.
@@ -116,120 +135,6 @@ impl Committed {
 }
 
 impl Hub {
-    /// Joins one delta into a commit. A write that may not enter is taken out and comes back to its
-    /// writer with the reason.
-    pub(super) fn admit(
-        &mut self,
-        commit: &mut Commit,
-        now: Now,
-        key: &Key,
-        mut delta: Entry,
-        source: Source,
-    ) {
-        if source == Source::Writer && self.is_decided(key, &delta) {
-            return self.return_adopted(commit, key, &delta);
-        }
-        if source == Source::Held {
-            self.adopt_dead(commit, key, &delta);
-        }
-        self.space.intern_entry(&mut delta);
-        delta = self.refuse_misfits(commit, now, key, delta, source);
-        for (_, write) in delta.writes() {
-            self.clock.observe(write.stamp, now);
-        }
-        self.note_orphans(commit, key, &delta);
-        let joined = self.space.join(key, delta.clone());
-        self.id_alarms += (joined.replaced.len() + joined.outranked.len()) as u64;
-        if !joined.inflated() {
-            return;
-        }
-        if !joined.replaced.is_empty() {
-            commit.foreign.insert(key.clone());
-        }
-        if source == Source::Held {
-            let entry = self.space.get(key).map(KeyState::entry);
-            let lost = entry.into_iter().flat_map(|entry| ended(&joined, entry));
-            let unknown =
-                |(id, write): &(WriteId, Write)| receipt(id.clone(), key, write, Reason::Unknown);
-            commit.receipts.extend(lost.map(unknown));
-        }
-        commit.changes.record(key, joined);
-        commit.deltas.entry(key.clone()).or_default().join(delta);
-    }
-
-    /// Whether the write of a delta is dead here. Then it was admitted once, with all that it covers, or
-    /// it was refused, and what it covers at its writer must not be covered by its coming again.
-    fn is_decided(&self, key: &Key, delta: &Entry) -> bool {
-        let Some(held) = self.space.get(key).map(KeyState::entry) else {
-            return false;
-        };
-        let mut writes = delta.writes();
-        writes.any(|(id, _)| held.context().contains(id) && held.write(id).is_none())
-    }
-
-    /// Takes out the new writes that do not belong into the key.
-    fn refuse_misfits(
-        &self,
-        commit: &mut Commit,
-        now: Now,
-        key: &Key,
-        mut delta: Entry,
-        source: Source,
-    ) -> Entry {
-        let empty = Entry::new();
-        let held = self.space.get(key).map_or(&empty, |state| state.entry());
-        let fresh = delta
-            .writes()
-            .filter(|(id, _)| !held.context().contains(id));
-        let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
-        let mut rule = self.resolvers.of_entry(key, held, stays);
-        let before = self.resolvers.of_entry(key, held, |_| true);
-        let mut misfits = Vec::new();
-        for (id, write) in fresh {
-            let kind = write.payload.kind();
-            // What takes the place of all there is leaves the key under the rule it was made by.
-            let same = || before.filter(|r| r.holds(kind));
-            rule = rule.or_else(|| same().or_else(|| self.resolvers.of_kind(key, kind)));
-            let fits = rule.is_some_and(|r| r.holds(kind));
-            let reason = match rule {
-                Some(rule) if !fits => Some(Reason::RuleMismatch { rule: rule.rule() }),
-                _ if source == Source::Writer => self.refuse_write(now, key, write),
-                _ => None,
-            };
-            misfits.extend(reason.map(|reason| (id.clone(), write.clone(), reason)));
-        }
-        for (id, write, reason) in misfits {
-            // What a refused write replaced stays; of held state only the write itself is taken out.
-            match source {
-                Source::Writer => {
-                    let span = std::iter::once(write.span(&id));
-                    delta = Entry::covering(span.collect());
-                }
-                Source::Held | Source::Here => {
-                    delta.withhold(&id);
-                }
-            }
-            commit.foreign.insert(key.clone());
-            commit.receipts.push(receipt(id, key, &write, reason));
-        }
-        delta
-    }
-
-    fn refuse_write(&self, now: Now, key: &Key, write: &Write) -> Option<Reason> {
-        let limits = &self.config.limits;
-        let bytes = write.payload.as_bytes().len() as u64;
-        let limit = compose::value_bytes_max(key, limits, self.policies());
-        if bytes > limit {
-            return Some(Reason::TooLarge { bytes, limit });
-        }
-        if !self.clock.believes(write.stamp, now) {
-            let ahead_ms = write.stamp.millis().saturating_sub(now.wall_ms);
-            let limit_ms = u64::try_from(limits.drift_max.as_millis()).unwrap_or(u64::MAX);
-            return Some(Reason::FutureStamp { ahead_ms, limit_ms });
-        }
-        None
-    }
-
     /// Covers everything that is live of a key.
     pub(super) fn cover_all(&mut self, commit: &mut Commit, key: &Key) {
         let Some(state) = self.space.get(key).filter(|s| s.entry().is_live()) else {
@@ -246,9 +151,8 @@ impl Hub {
     pub(super) fn cover(&mut self, commit: &mut Commit, key: &Key, ids: Context) {
         let delta = Entry::covering(ids);
         let joined = self.space.join(key, delta.clone());
-        commit.changes.record(key, joined);
-        commit.deltas.entry(key.clone()).or_default().join(delta);
-        commit.foreign.insert(key.clone());
+        commit.record(key, joined, delta);
+        commit.surprises(key);
     }
 
     /// Lets the rule of every changed key decide which live writes have lost, each with a receipt in
@@ -292,7 +196,7 @@ impl Hub {
                 commit
                     .receipts
                     .push(receipt(loss.loser, &key, lost, reason));
-                *commit.conflicts.entry(key.clone()).or_default() += 1;
+                commit.count_conflicts(&key, 1);
             }
             self.bury(commit, &key, &buried);
             self.cover(commit, &key, ids);

@@ -8,7 +8,8 @@ use sync_core::{Context, Entry, Key, Now, Payload, Reason, Value, Write, WriteId
 pub(super) use self::calls::Merges;
 
 use self::calls::Call;
-use super::commit::{Commit, Source, receipt};
+use super::admit::Source;
+use super::commit::{Commit, receipt};
 use super::{HUB_NAME, Hub, HubOutput};
 use crate::keyspace::KeyState;
 use crate::{compose, rows, view};

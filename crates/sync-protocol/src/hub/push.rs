@@ -5,7 +5,8 @@ use sync_core::codec::List;
 use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer};
 
 use super::Hub;
-use super::commit::{Commit, Source};
+use super::admit::Source;
+use super::commit::Commit;
 use crate::rows;
 
 /// The content of a push message.

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use sync_core::{Body, Now, Segment, SessionId};
 
 use super::Hub;
-use super::commit::{Commit, Source};
+use super::admit::Source;
+use super::commit::Commit;
 
 /// Which frame of which offer arrived.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,8 @@ use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, Sessio
 use super::books::Frame;
 use super::confirm::has_confirmed;
 use crate::hub::Hub;
-use crate::hub::commit::{Commit, Committed, Source};
+use crate::hub::admit::Source;
+use crate::hub::commit::{Commit, Committed};
 
 /// One segment of an answer.
 #[derive(Debug)]
