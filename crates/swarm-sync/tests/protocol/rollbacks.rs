@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sync_core::{Answer, Ask, Body, Message, Operation, Reason, Role, SessionId, Value};
 
+use crate::disk::Image;
 use crate::hand::{deliver, say};
 use crate::stage::{
     AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, read_reply, talk, trio,
@@ -62,17 +63,23 @@ fn a_client_never_gets_one_id_for_two_writes() {
     assert_ne!(first, second);
 }
 
+/// Two concurrent writes, of `b`, which is cut off, the later one; what the disk was before.
+fn race_behind_a_backup(hub: &mut HubSide, a: &mut AgentSide, b: &mut AgentSide) -> Image {
+    a.write("other", put(0));
+    talk(hub, &mut [a, b]);
+    let backup = hub.disk.image();
+    b.cut(hub);
+    a.write("k", put("early"));
+    b.mono += Duration::from_millis(5);
+    b.write("k", put("late"));
+    backup
+}
+
 /// The update that covers the loser is here, its receipt is gone with the hub's disk.
 #[test]
 fn a_fate_that_only_the_lost_hub_knew_is_told_as_unknown() {
     let (mut hub, mut a, mut b) = trio();
-    a.write("other", put(0));
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    let backup = hub.disk.image();
-    b.cut(&mut hub);
-    a.write("k", put("early"));
-    b.mono += Duration::from_millis(5);
-    b.write("k", put("late"));
+    let backup = race_behind_a_backup(&mut hub, &mut a, &mut b);
     talk(&mut hub, &mut [&mut a]);
     b.connect(&mut hub, 3);
     talk(&mut hub, &mut [&mut b]);
@@ -159,13 +166,7 @@ fn a_write_that_a_repair_ends_is_not_lost_with_the_hubs_disk() {
 #[test]
 fn a_round_takes_nothing_from_an_agent_that_has_not_settled() {
     let (mut hub, mut a, mut b) = trio();
-    a.write("other", put(0));
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    let backup = hub.disk.image();
-    b.cut(&mut hub);
-    a.write("k", put("early"));
-    b.mono += Duration::from_millis(5);
-    b.write("k", put("late"));
+    let backup = race_behind_a_backup(&mut hub, &mut a, &mut b);
     say(&mut hub, &mut a);
     hub.settle();
     // Nothing of what the hub says reaches `a`: its write still waits there.
