@@ -24,7 +24,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["tokio", "sled", "sync-transport", "sync-protocol"],
     ),
     ("transport", &["sled", "sync-store", "sync-protocol"]),
-    ("facade", &["sled"]),
+    ("facade", &["sled", "toml", "socket2"]),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
