@@ -26,7 +26,7 @@ use crate::exit::{Code, Failure};
 
 fn main() -> ExitCode {
     let cli = usage::parse();
-    logging::start(cli.verbose, &cli.command);
+    let logs = logging::start(cli.verbose, &cli.command);
     let audience = cli.command.audience();
     // One thread for the hub, its readers and its writers: fewer hand-overs, less latency.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             format!("cannot start: {error}"),
         )),
     };
+    logs.finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(audience),

@@ -79,6 +79,18 @@ impl Agent {
         self.read(|done| AgentCommand::Get { key, done }).await
     }
 
+    /// Whether the hub has yet to speak about what this agent shows of a key, be that a value or none:
+    /// own writes and deletes that it has not committed, a refused one that is not undone yet.
+    pub async fn is_provisional<K>(&self, key: K) -> Result<bool, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        self.read(|done| AgentCommand::Provisional { key, done })
+            .await
+    }
+
     /// The version of a key as last told by the hub; `None` if it holds no value or was never
     /// committed.
     pub async fn version<K>(&self, key: K) -> Result<Option<Version>, RequestError>

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sync_core::{
     Answer, Ask, Change, Cursor, Pattern, Reply, RequestError, Revision, Since, Watched,
@@ -55,6 +55,11 @@ pub struct Watch {
     /// The last event that was taken is a change, and more of its commit are ready.
     within_commit: bool,
     away: Option<RequestError>,
+    /// When the question in flight was asked.
+    asked_at: Option<Instant>,
+    /// Nothing was answered, and early: so many watches share the connection that they end each other's
+    /// questions.
+    is_crowded: bool,
 }
 
 /// An event that has arrived.
@@ -84,6 +89,8 @@ impl Watch {
             ready: VecDeque::new(),
             within_commit: false,
             away: None,
+            asked_at: None,
+            is_crowded: false,
         }
     }
 
@@ -159,11 +166,14 @@ impl Watch {
 
     async fn hear_from_hub(&mut self) -> Result<(), RequestError> {
         let reply = poll_fn(|cx| self.poll_reply(cx)).await;
+        let waited = self.asked_at.take().map(|at| at.elapsed());
+        self.is_crowded = waited.is_some_and(|waited| waited < WAIT / 2);
         self.hear(reply)
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply> {
         let mut question = self.question.take().unwrap_or_else(|| self.ask());
+        self.asked_at.get_or_insert_with(Instant::now);
         let answered = question.poll(cx);
         if answered.is_pending() {
             self.question = Some(question);
@@ -178,7 +188,7 @@ impl Watch {
             // Where "from now on" begins is asked for at once.
             wait_ms: self.position.map_or(0, |_| millis(WAIT)),
         };
-        let pause = self.away.as_ref().map(|_| PAUSE);
+        let pause = (self.away.is_some() || self.is_crowded).then_some(PAUSE);
         Question::new(Arc::clone(&self.asker), ask, pause)
     }
 
@@ -212,9 +222,12 @@ impl Watch {
         let to = watched.to;
         let whole = Some(Since::Cursor(to));
         if watched.changes.is_empty() {
+            // The first one is not to wait.
+            self.is_crowded &= self.position.is_some();
             self.position = whole;
             return;
         }
+        self.is_crowded = false;
         if watched.compacted {
             let from = self.position.map(revision_of).unwrap_or_default();
             let to = to.revision;

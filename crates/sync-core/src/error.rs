@@ -219,12 +219,12 @@ pub enum RequestError {
         /// The most allowed.
         limit: u64,
     },
-    /// The hub has as many rounds under way as it can hold.
+    /// As many rounds are under way as the hub can hold, or as one connection may have.
     #[error(
-        "the hub has {open} rounds under way and can hold no more: ask again when some have ended"
+        "{open} rounds are under way, as many as the hub holds or one connection may have: ask again when some have ended"
     )]
     TooManyRounds {
-        /// How many are under way.
+        /// How many are under way, of all or of this connection.
         open: u64,
     },
     /// The position is not of this hub's log.

@@ -114,7 +114,7 @@ impl std::fmt::Display for Receipt {
             }
             Reason::RuleMismatch { rule } => write!(
                 f,
-                "{write} was not admitted: {key:?} is already under the rule {rule}; use another key"
+                "{write} was not admitted: {key:?} is under the rule {rule}, by a policy or an earlier write; use another key"
             ),
             Reason::FutureStamp { ahead_ms, limit_ms } => write!(
                 f,

@@ -146,6 +146,16 @@ pub enum OperationError {
         /// The key's rule.
         rule: MergeRule,
     },
+    /// The key holds nothing any more, but its hub has not heard so yet.
+    #[error(
+        "`{operation}` does not fit a key under the rule {rule}; it was deleted here, and keeps that rule until its hub has committed the delete: wait for that, or use another key"
+    )]
+    Deleted {
+        /// What was asked.
+        operation: &'static str,
+        /// The rule of what was deleted.
+        rule: MergeRule,
+    },
     /// The key's policy leaves no room for it, whatever the key holds.
     #[error(
         "`{operation}` does not fit a key under the rule {rule}, which its policy sets; use another key, or change the policy"

@@ -106,11 +106,7 @@ impl HybridClock {
 
     /// A stamp greater than every one issued or observed and than `floor`.
     pub fn tick(&mut self, now: Now, floor: Option<Stamp>) -> Stamp {
-        let limit = now.wall_ms.saturating_add(self.drift_ms_max);
-        if self.distrusted && self.last.millis() > limit {
-            self.last = Stamp::default();
-            self.distrusted = false;
-        }
+        self.forget_future(now);
         let past = floor.map_or(self.last, |f| f.max(self.last));
         self.last = Stamp::at_millis(now.wall_ms).max(past.next());
         self.last
@@ -134,6 +130,15 @@ impl HybridClock {
     /// it is followed again, instead of waiting for it to reach that future.
     pub fn distrust(&mut self) {
         self.distrusted = true;
+    }
+
+    /// Gives up a high-water mark that nobody believes, so that it is not persisted again either.
+    pub fn forget_future(&mut self, now: Now) {
+        let limit = now.wall_ms.saturating_add(self.drift_ms_max);
+        if self.distrusted && self.last.millis() > limit {
+            self.last = Stamp::default();
+            self.distrusted = false;
+        }
     }
 
     /// The greatest stamp issued or adopted; persist it with whatever carries it.

@@ -57,20 +57,22 @@ pub(super) fn object(json: Json) -> Fields {
     }
 }
 
-/// A key as it was read. `age_ms` is the replica's, for a key that is not there.
-pub(super) fn state(key: &str, state: Option<StateVersion>, age_ms: Option<u64>) -> Fields {
-    let Some(state) = state else {
-        return object(json!({
-            "found": false,
-            "key": key,
-            "value": null,
-            "version": null,
-            "revision": null,
-            "provisional": false,
-            "age_ms": age_ms,
-        }));
-    };
-    let mut fields = change(&state);
+/// A key that holds no value. `age_ms` is the replica's.
+pub(super) fn no_state(key: &str, provisional: bool, age_ms: Option<u64>) -> Fields {
+    object(json!({
+        "found": false,
+        "key": key,
+        "value": null,
+        "version": null,
+        "revision": null,
+        "provisional": provisional,
+        "age_ms": age_ms,
+    }))
+}
+
+/// A key as it was read.
+pub(super) fn state(state: &StateVersion) -> Fields {
+    let mut fields = change(state);
     fields.insert("found".to_owned(), true.into());
     let metadata = &state.metadata;
     fields.insert("provisional".to_owned(), metadata.provisional.into());
@@ -118,8 +120,8 @@ fn siblings(siblings: &[Sibling]) -> Vec<Json> {
     siblings.iter().map(object).collect()
 }
 
-/// What a watch has come upon.
-pub(super) fn watch_event(watch: u64, met: &WatchEvent) -> String {
+/// What a watch has come upon; `position` is where another can go on after it.
+pub(super) fn watch_event(watch: u64, position: Option<String>, met: &WatchEvent) -> String {
     let (name, mut fields) = match met {
         WatchEvent::Change(met) => {
             let mut fields = change(&met.state);
@@ -133,6 +135,7 @@ pub(super) fn watch_event(watch: u64, met: &WatchEvent) -> String {
         _ => ("unknown", Fields::new()),
     };
     fields.insert("watch".to_owned(), watch.into());
+    fields.insert("cursor".to_owned(), position.into());
     event(name, fields)
 }
 

@@ -104,11 +104,15 @@ async fn digest(agent: &Agent) -> Result<Fields, Refused> {
 
 async fn get(agent: &Agent, key: Key) -> Result<Fields, Refused> {
     let state = agent.get(key.clone()).await?;
-    let age_ms = match &state {
-        Some(state) => state.metadata.age_ms,
-        None => agent.state().await?.replica.age_ms,
+    let fields = match state {
+        Some(state) => answer::state(&state),
+        None => {
+            let provisional = agent.is_provisional(key.clone()).await?;
+            let age_ms = agent.state().await?.replica.age_ms;
+            answer::no_state(key.as_str(), provisional, age_ms)
+        }
     };
-    Ok(answer::state(key.as_str(), state, age_ms))
+    Ok(fields)
 }
 
 async fn explain(agent: &Agent, key: &Key) -> Result<Fields, Refused> {

@@ -121,13 +121,14 @@ async fn follow(
             met = watch.next() => met,
             _ = &mut stopped => {
                 for event in &watch.rest_of_commit() {
-                    let _ = out.send(answer::watch_event(number, event)).await;
+                    let line = answer::watch_event(number, position(&watch), event);
+                    let _ = out.send(line).await;
                 }
                 return position(&watch);
             }
         };
         let line = match met {
-            Ok(event) => answer::watch_event(number, &event),
+            Ok(event) => answer::watch_event(number, position(&watch), &event),
             Err(error) => {
                 let position = position(&watch);
                 let line = answer::watch_end(number, position.as_deref(), error);

@@ -39,7 +39,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
         () = signals.end() => Ok("interrupted"),
     };
     for event in &watch.rest_of_commit() {
-        print(event, json)?;
+        print(event, &watch, json)?;
     }
     let position = watch.position().map(since_text).unwrap_or_default();
     let why = ended.as_ref().map_or("failed", |why| why);
@@ -62,21 +62,22 @@ async fn follow(watch: &mut Watch, json: bool, count: Option<u64>) -> Result<(),
     while count.is_none_or(|count| changes < count) {
         let event = watch.next().await?;
         changes += u64::from(matches!(event, WatchEvent::Change(_)));
-        print(&event, json)?;
+        print(&event, watch, json)?;
     }
     Ok(())
 }
 
-fn print(event: &WatchEvent, json: bool) -> Result<(), Failure> {
+fn print(event: &WatchEvent, watch: &Watch, json: bool) -> Result<(), Failure> {
     output::line(&if json {
-        json_line(event)?
+        json_line(event, watch)?
     } else {
         sentence(event)
     })?;
     Ok(())
 }
 
-fn json_line(event: &WatchEvent) -> Result<String, Failure> {
+/// With the position after it, as the one that is told at the end may not come to that.
+fn json_line(event: &WatchEvent, watch: &Watch) -> Result<String, Failure> {
     let (name, fields) = match event {
         WatchEvent::Change(change) => {
             let fields = serde_json::to_value(change)
@@ -91,7 +92,11 @@ fn json_line(event: &WatchEvent) -> Result<String, Failure> {
         Json::Object(fields) => fields,
         _ => Map::new(),
     };
-    Ok(object_line(&[("event", name.into())], fields))
+    let cursor = json!(watch.position().map(since_text));
+    Ok(object_line(
+        &[("event", name.into()), ("cursor", cursor)],
+        fields,
+    ))
 }
 
 fn sentence(event: &WatchEvent) -> String {

@@ -29,6 +29,10 @@ pub(super) enum AgentCommand {
         key: Key,
         done: oneshot::Sender<Option<StateVersion>>,
     },
+    Provisional {
+        key: Key,
+        done: oneshot::Sender<bool>,
+    },
     Version {
         key: Key,
         done: oneshot::Sender<Option<Version>>,
@@ -261,6 +265,9 @@ impl Driver {
             }
             AgentCommand::Get { key, done } => {
                 let _ = done.send(self.replica.get(now, &key));
+            }
+            AgentCommand::Provisional { key, done } => {
+                let _ = done.send(self.replica.is_provisional(&key));
             }
             AgentCommand::Version { key, done } => {
                 let _ = done.send(self.replica.version(&key));

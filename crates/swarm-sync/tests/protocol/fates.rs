@@ -5,7 +5,10 @@ use std::time::Duration;
 use sync_core::{Body, Operation, Reason, Value};
 use sync_protocol::Command;
 
-use crate::stage::{HubSide, assert_equal, only_receipt, put, race, talk, trio, winner};
+use crate::hand::{deliver, say};
+use crate::stage::{
+    AgentSide, HubSide, assert_equal, hub_config, key, only_receipt, put, race, talk, trio, winner,
+};
 
 #[test]
 fn the_loser_of_a_race_gets_its_value_back() {
@@ -258,7 +261,7 @@ fn all_connections_under_a_name_write_as_one() {
     for n in 0..50 {
         let session = hub.connect(n, "cli", Role::Client);
         let ask = Ask::Write {
-            key: crate::stage::key("n"),
+            key: key("n"),
             operation: Operation::Add(1),
             metadata: None,
         };
@@ -267,9 +270,43 @@ fn all_connections_under_a_name_write_as_one() {
         hub.hub.handle_disconnected(hub.now(), session);
     }
     assert_eq!(hub.value("n"), Some(Value::Int(50)));
-    let state = hub.hub.keyspace().get(&crate::stage::key("n"));
+    let state = hub.hub.keyspace().get(&key("n"));
     let entry = state.expect("a value").entry();
     assert_eq!((entry.live_count(), entry.context().spans().len()), (1, 1));
-    let answer = hub.ask(Ask::Get(crate::stage::key("n")));
+    let answer = hub.ask(Ask::Get(key("n")));
     assert!(matches!(answer, Some(Ok(Answer::State(Some(_))))));
+}
+
+/// Between the receipt of a refused write and the repair its replica shows nothing of the key: what is
+/// written then has not seen the value that is still there, and must not end it in silence.
+#[test]
+fn what_is_written_before_a_refused_write_is_undone_covers_nothing_unseen() {
+    let mut config = hub_config();
+    config.limits.value_bytes_max = 32;
+    let mut hub = HubSide::with(config);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    a.connect(&mut hub, 1);
+    b.connect(&mut hub, 2);
+    a.write("k", put("now"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(b.value("k"), Some("now".into()));
+    b.write("k", put("x".repeat(100)));
+    say(&mut hub, &mut b);
+    deliver(&mut hub, &mut b, |body| {
+        !matches!(body, Body::RepairReply { .. })
+    });
+    assert_eq!((b.value("k"), b.receipts.len()), (None, 1));
+    assert!(b.replica.is_provisional(&key("k")), "it is not undone yet");
+    b.cut(&mut hub);
+    b.restart();
+    assert!(b.replica.is_provisional(&key("k")), "it is not undone yet");
+    b.mono += Duration::from_millis(5);
+    b.write("k", put("w"));
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(hub.value("k"), Some("w".into()));
+    assert!(!b.replica.is_provisional(&key("k")));
+    let told = a.receipts.iter().map(|r| r.discarded.value());
+    assert_eq!(told.collect::<Vec<_>>(), [Some("now".into())]);
 }

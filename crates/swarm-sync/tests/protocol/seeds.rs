@@ -189,3 +189,21 @@ fn a_restarted_hub_knows_what_was_pushed() {
     );
     assert_eq!(hub.value("k"), Some(Value::Int(2)));
 }
+
+/// The mark that the clock reached while it was ahead is on disk, and so is the reason to forget it.
+#[test]
+fn an_agent_whose_clock_was_put_right_between_two_runs_may_write_again() {
+    let (mut hub, mut a, mut b) = trio();
+    b.ahead_ms = 365 * 24 * 3_600_000;
+    b.write("k", put("from the future"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(b.receipts.len(), 1);
+    b.cut(&mut hub);
+    b.ahead_ms = 0;
+    b.restart();
+    b.write("k", put("now"));
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), Some("now".into()));
+    assert_equal(&hub, &[&a, &b]);
+}

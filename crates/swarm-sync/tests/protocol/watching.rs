@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Change, ChangeKind, Operation, Pattern, Policy, RequestError, Since, Ttl, Watched,
+    Answer, Ask, Body, Change, ChangeKind, Operation, Pattern, Policy, RequestError, Role, Since,
+    Ttl, Watched,
 };
 
-use crate::stage::{HubSide, put, talk, trio};
+use crate::stage::{HubSide, put, read_reply, talk, trio};
 
 const PATIENT: u64 = 10_000;
 
@@ -173,4 +174,35 @@ fn a_page_of_changes_has_a_bound_and_the_next_one_goes_on() {
     }
     assert_eq!(keys, ["k0", "k1", "k2", "k3", "k4", "k5"]);
     assert_eq!(pages, 2);
+}
+
+/// Nobody takes a question back: those of watches that have ended must not keep others from watching.
+#[test]
+fn the_oldest_question_of_a_crowded_connection_makes_room() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let client = hub.connect(9, "client", Role::Client);
+    let head = hub.hub.revision();
+    hub.said.clear();
+    for request in 1..=66 {
+        let ask = ask("other", Some(Since::Revision(head)), PATIENT);
+        hub.hear(client, Body::Request { request, ask });
+    }
+    hub.settle();
+    let mut answered = Vec::new();
+    for (_, message) in std::mem::take(&mut hub.said) {
+        let Some(Ok(Answer::Watched(watched))) = read_reply(&message) else {
+            panic!("{message:?}")
+        };
+        assert_eq!((watched.changes.len(), watched.to.revision), (0, head));
+        if let Body::Reply { request, .. } = message.body {
+            answered.push(request);
+        }
+    }
+    assert_eq!(
+        answered,
+        [1, 2],
+        "the oldest, and they may go on from there"
+    );
 }

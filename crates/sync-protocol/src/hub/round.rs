@@ -99,8 +99,9 @@ impl Hub {
         };
         let (open, own) = self.rounds.of_peers(asker);
         let full = self.rounds.bytes() + weight_of(keys, members) > limits.round_bytes_max;
-        if open >= limits.rounds_max || own >= ROUNDS_PER_PEER || full {
-            let open = open as u64;
+        let is_own = own >= ROUNDS_PER_PEER;
+        if open >= limits.rounds_max || is_own || full {
+            let open = if is_own { own } else { open } as u64;
             return Err(RequestError::TooManyRounds { open });
         }
         Ok(())

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Change, ChangeKind, Cursor, Key, Now, Pattern, RequestError, Revision,
-    SessionId, Since, Watched,
+    AgentId, Answer, Change, ChangeKind, Cursor, Key, Now, Pattern, Revision, SessionId, Since,
+    Watched,
 };
 
 use self::kept::{Keeper, Kept};
@@ -18,7 +18,8 @@ use super::delta::{Page, item_bytes, weight_of};
 use super::{Hub, ReplyTo};
 use crate::view::omit_value;
 
-/// Questions of one peer that may wait.
+/// Questions of one connection that may wait. One more ends the oldest, which may go on where it was:
+/// nobody takes a question back, so many that wait are of watches that have long ended.
 const WAITING_PER_PEER: usize = 64;
 
 /// The longest a question waits.
@@ -59,6 +60,15 @@ impl Watches {
         self.waiting.retain(|waiting| !of(waiting.to));
     }
 
+    /// The oldest question of a connection that has as many as may wait.
+    fn one_too_many(&mut self, session: SessionId) -> Option<Waiting> {
+        let of = |w: &Waiting| matches!(w.to, ReplyTo::Remote(s, _) if s == session);
+        let waiting = self.waiting.iter().filter(|w| of(w));
+        let is_full = waiting.count() >= WAITING_PER_PEER;
+        let oldest = self.waiting.iter().position(of).filter(|_| is_full)?;
+        Some(self.waiting.remove(oldest))
+    }
+
     /// The callers in this process that wait; nobody afterwards.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = ReplyTo> {
         std::mem::take(&mut self.waiting).into_iter().map(|w| w.to)
@@ -87,12 +97,10 @@ impl Hub {
         if let Some(watched) = self.changes_after(&pattern, from) {
             return self.reply(to, Ok(Answer::Watched(watched)));
         }
-        let same = |waiting: &&Waiting| matches!((waiting.to, to), (ReplyTo::Remote(a, _), ReplyTo::Remote(b, _)) if a == b);
-        if self.watches.waiting.iter().filter(same).count() >= WAITING_PER_PEER {
-            let reason = format!(
-                "{WAITING_PER_PEER} watches wait on this connection already, the limit; end one, or use a wider pattern"
-            );
-            return self.reply(to, Err(RequestError::Invalid { reason }));
+        if let ReplyTo::Remote(session, _) = to
+            && let Some(oldest) = self.watches.one_too_many(session)
+        {
+            self.end_wait(&oldest);
         }
         let until = now.mono + wait.min(WAIT_MAX);
         self.watches.waiting.push(Waiting {

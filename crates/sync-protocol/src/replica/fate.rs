@@ -146,6 +146,7 @@ impl Replica {
             let is_new = held.is_none_or(|r| *r == Reason::Unknown && *r != receipt.reason);
             if matches!(receipt.reason, Reason::FutureStamp { .. }) {
                 self.clock.distrust();
+                self.clock.forget_future(now);
             }
             if receipt.refused() {
                 self.undo(&receipt, id, is_new, &mut ops);

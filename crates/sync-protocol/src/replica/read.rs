@@ -37,6 +37,18 @@ impl Replica {
         read.value.is_some().then_some(read)
     }
 
+    /// Whether the hub has yet to speak about what this replica shows of a key, be that a value or none.
+    pub fn is_provisional(&self, key: &Key) -> bool {
+        // What a refused write had replaced is not shown before that is undone.
+        let waits = self.outbox.of_key(key).next().is_some() || self.repairs.contains_key(key);
+        let undecided = |state: &KeyState| {
+            let entry = state.entry();
+            let rule = self.rule_of(key, entry);
+            rule.is_some_and(|r| !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty())
+        };
+        waits || self.space.get(key).is_some_and(undecided)
+    }
+
     /// The version of a key that holds a value, as last told by the hub.
     pub fn version(&self, key: &Key) -> Option<Version> {
         let state = self
@@ -81,18 +93,8 @@ impl Replica {
 
     fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.rule_of(key, state.entry());
-        let undecided = rule.is_some_and(|r| {
-            let entry = state.entry();
-            !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty()
-        });
-        let pending = self.outbox.of_key(key).next().is_some();
-        view::state_version(
-            key,
-            state,
-            rule,
-            pending || undecided,
-            self.age(now).map(millis),
-        )
+        let provisional = self.is_provisional(key);
+        view::state_version(key, state, rule, provisional, self.age(now).map(millis))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{HybridClock, Incarnation, Receipt, Resolvers, Row, Seq, Stamp, Writer};
+use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
 use super::{Link, Outbox, Replica, Waiting};
 use crate::config::ReplicaConfig;
@@ -14,6 +14,8 @@ use crate::rows::{self, RowError, Stored};
 #[derive(Debug)]
 pub struct ReplicaRecovery {
     replica: Replica,
+    /// A write was refused because its stamp was too far ahead.
+    is_ahead: bool,
 }
 
 impl ReplicaRecovery {
@@ -43,7 +45,10 @@ impl ReplicaRecovery {
             config,
             resolvers,
         };
-        Self { replica }
+        Self {
+            replica,
+            is_ahead: false,
+        }
     }
 
     /// Takes one row back.
@@ -71,6 +76,7 @@ impl ReplicaRecovery {
                 replica.fates.insert(fate.write.clone(), fate);
             }
             Stored::Receipt(receipt) => {
+                self.is_ahead |= matches!(receipt.reason, Reason::FutureStamp { .. });
                 replica.receipts.insert(receipt.write.clone(), receipt);
             }
             Stored::Policies(policies) => replica.take_policies(policies),
@@ -93,6 +99,10 @@ impl ReplicaRecovery {
     /// Opens the replica. Fates that nobody has dealt with are reported again.
     pub fn open(self) -> Replica {
         let mut replica = self.replica;
+        if self.is_ahead {
+            // The clock was put right between two runs, and the mark is of the time before.
+            replica.clock.distrust();
+        }
         let waiting: Vec<Receipt> = replica.receipts.values().cloned().collect();
         for receipt in waiting {
             replica.gate.push(super::ReplicaOutput::Receipt(receipt));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sync_core::{Body, Entry, Key, Now, Revision, Segment, Version};
+use sync_core::{Body, Context, Entry, Key, Now, Revision, Segment, Version, Write, WriteId};
 
 use super::Replica;
 use crate::keyspace::{Changes, KeyState};
@@ -37,6 +37,21 @@ impl Repair {
     }
 }
 
+/// These writes, and of a context what they cover themselves or is not in `open`.
+fn entry_of<'a>(
+    writes: impl Iterator<Item = (&'a WriteId, &'a Write)>,
+    context: &Context,
+    open: &Context,
+) -> Entry {
+    let mut context = context.clone();
+    context.subtract(open);
+    let kept: Vec<_> = writes.map(|(id, w)| (id.clone(), w.clone())).collect();
+    for (id, write) in &kept {
+        context.union(&write.closure(id));
+    }
+    Entry::from_parts(kept, context).unwrap_or_default()
+}
+
 impl Replica {
     /// Asks for the next key to repair, one at a time.
     pub(super) fn request_repair(&mut self, now: Now) {
@@ -66,14 +81,18 @@ impl Replica {
         if open.is_empty() {
             return Cow::Borrowed(entry);
         }
-        let mut context = entry.context().clone();
-        context.subtract(&open);
         let kept = entry.writes().filter(|(id, _)| !open.contains(id));
-        let kept: Vec<_> = kept.map(|(id, w)| (id.clone(), w.clone())).collect();
-        for (id, write) in &kept {
-            context.union(&write.closure(id));
-        }
-        Cow::Owned(Entry::from_parts(kept, context).unwrap_or_default())
+        Cow::Owned(entry_of(kept, entry.context(), &open))
+    }
+
+    /// What may be planned upon: all that is shown of a key, without what a refused write had replaced
+    /// here. That is alive at the hub and not shown before it is undone, so nobody has seen it.
+    pub(super) fn seen_part<'a>(&self, key: &Key, entry: &'a Entry) -> Cow<'a, Entry> {
+        self.repairs
+            .get(key)
+            .map_or(Cow::Borrowed(entry), |undone| {
+                Cow::Owned(entry_of(entry.writes(), entry.context(), undone))
+            })
     }
 
     pub(super) fn handle_repair_reply(

@@ -1,8 +1,8 @@
 //! Local writes: checked, joined, durable, then acknowledged and pushed.
 
 use sync_core::{
-    Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, Payload, RequestError, Resolver,
-    Resolvers, Value, WriteId, Writer,
+    Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, OperationError, Payload,
+    RequestError, Resolver, Resolvers, Value, WriteId, Writer,
 };
 
 use super::{Outbox, Outcome, Replica, RequestId};
@@ -72,6 +72,7 @@ impl Replica {
         }
         let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, KeyState::entry);
+        let entry = &*self.seen_part(key, entry);
         let rule = rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
             .or_else(|| self.resolvers.of_operation(key, operation));
         let Some(rule) = rule else { return Ok(None) };
@@ -83,7 +84,14 @@ impl Replica {
             metadata,
         };
         let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);
-        Ok(made.map_err(|error| self.resolvers.refusal(key, operation, error))?)
+        let is_deleted = || entry.is_live() && rule.fold(entry).is_none();
+        let refused = made.map_err(|error| match error {
+            OperationError::Rule { operation, rule } if is_deleted() => {
+                OperationError::Deleted { operation, rule }
+            }
+            error => self.resolvers.refusal(key, operation, error),
+        });
+        Ok(refused?)
     }
 
     fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry) {

@@ -27,6 +27,7 @@ const SEAL_FILE: &str = "seal";
 const SLED_FILE: &str = "db";
 const SLED_CONFIG_FILE: &str = "conf";
 const SLED_SNAPSHOT_PREFIX: &str = "snap.";
+const SLED_UNFINISHED: &str = ".generating";
 
 const FORMAT_FILE_HEAD: &str = "swarm-sync store\nformat ";
 
@@ -206,6 +207,25 @@ impl Directory {
         file.sync_all()?;
         fs::rename(&new, self.path.join(FORMAT_FILE))?;
         sync_directory(&self.path)
+    }
+
+    /// Removes what a process that was killed while it opened the store had begun to write of a
+    /// snapshot. Such a file tells nothing that the log does not, but sled takes it for the newest
+    /// snapshot and, as it is cut short, the whole store for damaged.
+    pub(super) fn remove_unfinished_snapshots(&self) -> Result<(), StoreError> {
+        let remove = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.path)? {
+                let entry = entry?;
+                let is_unfinished = entry.file_name().to_str().is_some_and(|name| {
+                    name.starts_with(SLED_SNAPSHOT_PREFIX) && name.ends_with(SLED_UNFINISHED)
+                });
+                if is_unfinished {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        remove().map_err(|e| self.io_error("removing an unfinished snapshot", &e))
     }
 
     fn newest_snapshot(&self) -> io::Result<Option<OsString>> {

@@ -43,6 +43,7 @@ impl Engine {
 
     fn open_sled(directory: Directory, options: &SledOptions) -> Result<Self, StoreError> {
         directory.wait_for_sled()?;
+        directory.remove_unfinished_snapshots()?;
         let seal_file = directory.open_seal()?;
         let config = sled::Config::new()
             .path(directory.path())
