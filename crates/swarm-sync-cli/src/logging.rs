@@ -4,8 +4,9 @@
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 
@@ -68,10 +69,18 @@ impl Logs {
 
     /// Waits a little until everything is written.
     pub(crate) fn finish(&self) {
+        let until = Instant::now() + PATIENCE;
         let (done, written) = sync_channel(1);
-        if self.lines.try_send(Item::Written(done)).is_ok() {
-            let _ = written.recv_timeout(PATIENCE);
+        let mut item = Item::Written(done);
+        // There may be no room for the question before some lines are written.
+        while let Err(TrySendError::Full(back)) = self.lines.try_send(item) {
+            if Instant::now() >= until {
+                return;
+            }
+            item = back;
+            sleep(PATIENCE / 100);
         }
+        let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 
