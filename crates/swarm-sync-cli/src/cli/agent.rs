@@ -28,11 +28,11 @@ The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
-follows), reload (everything follows anew) and watch-end. If its store fails, what was
-asked and not done gets an error, the last line is stopped, and the exit code 4. A line
-takes at most 4 MiB. At the end, own writes get 2 s to reach a hub that is there; what
-does not reach it waits on disk for the next start. SIGINT, SIGTERM and SIGHUP stop it
-in an orderly way, SIGHUP not under nohup.
+follows), reload (everything follows anew) and watch-end, each with the "cursor" that
+"from" takes. If its store fails, what was asked and not done gets an error, the last
+line is stopped, and the exit code 4. A line takes at most 4 MiB. At the end, own writes
+get 2 s to reach a hub that is there; what does not reach it waits on disk for the next
+start. SIGINT, SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.
 An error is {"id":…,"ok":false,"error":{"kind":"…","message":"…"}}; the agent goes on.
 
 Examples:

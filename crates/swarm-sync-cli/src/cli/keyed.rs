@@ -175,15 +175,18 @@ Ctrl-C or after COUNT changes. Then it prints the position to go on from, EPOCH:
 which --from takes: nothing is missed in between. With --json each line has an
 \"event\": change; compacted, if the hub has not kept every change, so that of each key
 only the last one follows; reload, if the position is not of this hub's log, so that
-everything follows anew; end, with \"cursor\" and why. --timeout is for the hub's first
-answer, which tells where it stands; from then on there is no limit.";
+everything follows anew; end, with why. Each has the \"cursor\" to go on from, should
+this be killed after it: a commit that was not told whole is told again. A bare revision
+cannot tell one hub's log from another's, and skips what a restored disk has numbered
+anew. --timeout is for the hub's first answer, which tells where it stands; from then on
+there is no limit.";
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// The keys: `*` stands for any run of characters, `?` for one.
     #[arg(value_parser = pattern)]
     pub(crate) pattern: Pattern,
-    /// Begin after this position: a revision, EPOCH:REVISION as an earlier watch printed it, or `start`.
+    /// Begin after this position: a cursor as an earlier watch printed it, a revision, or `start`.
     /// Without it only what is committed from now on is printed.
     #[arg(long, value_name = "POSITION", value_parser = position::parse)]
     pub(crate) from: Option<Since>,

@@ -47,6 +47,11 @@ fn changes_come_as_events_until_unwatch() {
         (&first["kind"], &first["deleted"]),
         (&json!("changed"), &json!(false))
     );
+    let cursor = first["cursor"].as_str().expect("where to go on");
+    assert!(
+        cursor.ends_with(&format!(":{}", first["revision"])),
+        "{first}"
+    );
     agent.set("other", &json!(1));
     agent.set("task_1", &json!({"by": "itself"}));
     let own = change(&mut agent, 1);
