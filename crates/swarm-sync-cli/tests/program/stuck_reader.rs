@@ -4,13 +4,22 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::{Hub, NO_HUB, PATIENCE, Place, agent_args, program, until};
+use crate::support::{Hub, PATIENCE, Place, agent_args, program, until};
 
 /// More than a pipe holds, and less than an argument may be long.
 const LONG: usize = 100_000;
+
+/// How long the first signal leaves to a line that is being printed.
+const GIVEN: Duration = Duration::from_secs(2);
+
+fn hub_with_a_long_value(place: &Place) -> Hub {
+    let hub = place.hub();
+    let set = hub.client(&["set", "k", &"x".repeat(LONG)]);
+    assert!(set.status.success(), "{set:?}");
+    hub
+}
 
 /// The program with a stdout that only the test reads.
 fn start(args: &[&str]) -> (Child, ChildStdout) {
@@ -52,12 +61,7 @@ fn code(child: &mut Child) -> Option<i32> {
 #[test]
 fn a_watch_that_nobody_reads_ends_by_a_signal() {
     let place = Place::new();
-    let hub = place.hub();
-    assert!(
-        hub.client(&["set", "k", &"x".repeat(LONG)])
-            .status
-            .success()
-    );
+    let hub = hub_with_a_long_value(&place);
     for (name, expected) in [("INT", 130), ("TERM", 143)] {
         let (mut child, unread) = stuck_watch(&hub);
         let started = Instant::now();
@@ -69,21 +73,22 @@ fn a_watch_that_nobody_reads_ends_by_a_signal() {
     // The second one decides, as the first is given time.
     let (mut child, unread) = stuck_watch(&hub);
     signal(&child, "INT");
-    sleep(Duration::from_millis(200));
+    let first = Instant::now();
+    while first.elapsed() < GIVEN / 10 {
+        let ended = child.try_wait().expect("it was running");
+        assert_eq!(ended, None, "it was given no time");
+        std::thread::yield_now();
+    }
     signal(&child, "TERM");
     assert_eq!(code(&mut child), Some(143));
+    assert!(first.elapsed() < GIVEN, "the second one decided nothing");
     drop(unread);
 }
 
 #[test]
 fn a_watch_whose_reader_comes_back_in_time_says_where_to_go_on() {
     let place = Place::new();
-    let hub = place.hub();
-    assert!(
-        hub.client(&["set", "k", &"x".repeat(LONG)])
-            .status
-            .success()
-    );
+    let hub = hub_with_a_long_value(&place);
     let (mut child, mut stdout) = stuck_watch(&hub);
     signal(&child, "TERM");
     let mut rest = String::new();
@@ -96,9 +101,10 @@ fn a_watch_whose_reader_comes_back_in_time_says_where_to_go_on() {
 #[test]
 fn an_agent_that_nobody_reads_ends_by_a_signal() {
     let place = Place::new();
+    let hub = place.hub();
     let data = place.path("a");
     let data = data.to_string_lossy();
-    let (mut child, stdout) = start(&agent_args(NO_HUB, "a", &data));
+    let (mut child, stdout) = start(&agent_args(&hub.address, "a", &data));
     let mut stdout = BufReader::new(stdout);
     stdout.read_line(&mut String::new()).expect("it is ready");
     let mut stdin = child.stdin.take().expect("piped");
@@ -109,9 +115,14 @@ fn an_agent_that_nobody_reads_ends_by_a_signal() {
     for _ in 0..900 {
         writeln!(stdin, r#"{{"op":"get","key":"k"}}"#).expect("it reads");
     }
+    // What the hub has of the last line before it tells that all of them were read.
+    writeln!(stdin, r#"{{"op":"set","key":"last","value":1}}"#).expect("it reads");
     writeln!(stdin, r#"{{"op":"quit"}}"#).expect("it reads");
-    // Nothing tells that it has been read.
-    sleep(Duration::from_millis(500));
+    let arrived = until(
+        || hub.client(&["get", "last"]).status.success(),
+        |arrived| *arrived,
+    );
+    assert!(arrived);
     let started = Instant::now();
     signal(&child, "TERM");
     assert_eq!(code(&mut child), Some(0), "its store is closed as always");

@@ -32,8 +32,8 @@ impl Reloading {
         }
     }
 
-    /// Begins to read, or sees to it that what is asked for now is not answered with what was read
-    /// before. The answer comes from [`Reloading::next`].
+    /// Begins to read. During a read it notes that another is to follow, as what is being read may be
+    /// older than this request. The answer comes from [`Reloading::next`].
     pub(super) fn start(&mut self) {
         if self.running.is_some() {
             self.again = true;
