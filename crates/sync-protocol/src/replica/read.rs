@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sync_core::{Cursor, Digest, Key, Now, Pattern, StateVersion, Version};
+use sync_core::{Cursor, Digest, Entry, Key, Now, Pattern, Resolver, StateVersion, Version};
 
 use super::Replica;
 use crate::keyspace::KeyState;
@@ -39,14 +39,14 @@ impl Replica {
 
     /// Whether the hub has yet to speak about what this replica shows of a key, be that a value or none.
     pub fn is_provisional(&self, key: &Key) -> bool {
-        // What a refused write had replaced is not shown before that is undone.
-        let waits = self.outbox.of_key(key).next().is_some() || self.repairs.contains_key(key);
-        let undecided = |state: &KeyState| {
-            let entry = state.entry();
-            let rule = self.rule_of(key, entry);
-            rule.is_some_and(|r| !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty())
-        };
-        waits || self.space.get(key).is_some_and(undecided)
+        let entry = self.space.get(key).map(KeyState::entry);
+        let undecided = |entry| is_undecided(self.rule_of(key, entry), entry);
+        self.waits_for_hub(key) || entry.is_some_and(undecided)
+    }
+
+    /// Own writes wait, or a refused one is to be undone: what that had replaced is not shown before.
+    fn waits_for_hub(&self, key: &Key) -> bool {
+        self.outbox.of_key(key).next().is_some() || self.repairs.contains_key(key)
     }
 
     /// The version of a key that holds a value, as last told by the hub.
@@ -93,9 +93,14 @@ impl Replica {
 
     fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.rule_of(key, state.entry());
-        let provisional = self.is_provisional(key);
+        let provisional = self.waits_for_hub(key) || is_undecided(rule, state.entry());
         view::state_version(key, state, rule, provisional, self.age(now).map(millis))
     }
+}
+
+/// Whether the hub has to end some of the writes held, or to make one of them.
+fn is_undecided(rule: Option<&dyn Resolver>, entry: &Entry) -> bool {
+    rule.is_some_and(|r| !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty())
 }
 
 fn millis(duration: Duration) -> u64 {
