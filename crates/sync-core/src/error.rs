@@ -43,7 +43,7 @@ pub enum IdError {
         name: AgentId,
     },
     /// Not a hexadecimal number of 64 bits.
-    #[error("{text:?} is not an {what}: expected up to 16 hexadecimal digits")]
+    #[error("{text:?} is no {what}: expected up to 16 hexadecimal digits")]
     Hex {
         /// Which kind of number.
         what: &'static str,

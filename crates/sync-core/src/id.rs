@@ -7,8 +7,8 @@ mod text;
 mod write;
 
 pub use self::number::{Revision, Seq, Version};
-pub use self::random::{Epoch, Incarnation};
-pub use self::text::{AgentId, HUB_NAME, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, SwarmId};
+pub use self::random::{Epoch, Incarnation, ProposalId};
+pub use self::text::{AgentId, HUB_NAME, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Namespace, SwarmId};
 pub use self::write::{WriteId, Writer};
 
 /// Characters of a text that a sentence repeats.

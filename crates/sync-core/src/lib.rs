@@ -26,12 +26,14 @@
 //! ```
 
 pub mod codec;
+pub mod consensus;
 pub mod context;
 pub mod cursor;
 pub mod digest;
 pub mod entry;
 pub mod error;
 pub mod id;
+pub mod memory;
 pub mod message;
 pub mod payload;
 pub mod pieces;
@@ -49,23 +51,28 @@ pub mod transport;
 pub mod value;
 pub mod write;
 
+pub use consensus::{
+    AlgorithmStatistics, Algorithms, Ballot, Cast, CommittedEffect, ConsensusAlgorithm, Decision,
+    Effect, Poll, Proposal, Share, Tally, Verdict, Vote, VoteOutcome,
+};
 pub use context::{Context, Span};
 pub use cursor::{Cursor, Resume, Seen};
 pub use digest::{Digest, DigestKey};
 pub use entry::{Entry, Joined, Part};
 pub use error::{DecodeError, IdError, RequestError, ValueError};
 pub use id::{
-    AgentId, Epoch, HUB_NAME, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Revision, Seq,
-    SwarmId, Version, WriteId, Writer,
+    AgentId, Epoch, HUB_NAME, Incarnation, KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Namespace,
+    ProposalId, Revision, Seq, SwarmId, Version, WriteId, Writer,
 };
+pub use memory::{MemoryAnswer, MemoryAsk, MemoryStats, NamespaceStats};
 pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
 pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};
 pub use pieces::{Piece, Pieces};
 pub use policy::{Flaw, History, Pattern, Policies, Policy, PolicyError, Priority, Ttl};
 pub use receipt::{Reason, Receipt};
 pub use report::{
-    Ack, Change, ChangeKind, Delta, HubStatus, KeyReport, MemberStatus, Sibling, Since,
-    StateMetadata, StateVersion, SyncReport, Watched,
+    Ack, Change, ChangeKind, Delta, HubStatus, KeyReport, MemberStatus, PeriodicStatus, Sibling,
+    Since, StateMetadata, StateVersion, SyncReport, Watched,
 };
 pub use resolver::{Loss, MergeRule, OnConcurrent, Operation, OperationError, Plan, Resolver};
 pub use rules::Resolvers;

@@ -1,20 +1,21 @@
 //! Everything that crosses a link after the hello. The enums are closed: a new message is a new
 //! protocol version.
 
+mod ask;
+
 use std::collections::BTreeSet;
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
 
 use crate::codec::List;
+use crate::consensus::{Ballot, Poll, ProposalId, Verdict, VoteOutcome};
 use crate::cursor::{Cursor, Resume};
 use crate::digest::Digest;
-use crate::error::RequestError;
-use crate::id::{Epoch, Incarnation, Key, Revision, Seq, Version, WriteId};
-use crate::policy::{Pattern, Policy};
-use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport, Watched};
-use crate::resolver::Operation;
-use crate::value::Value;
+use crate::id::{Epoch, Incarnation, Key, Revision, Seq, WriteId};
+use crate::policy::Policy;
+
+pub use self::ask::{Answer, Ask, Reply};
 
 /// A message: a small body and, for those that carry state, segments encoded once for all receivers
 /// (see [`crate::segment::Segment`]).
@@ -48,7 +49,7 @@ impl From<Body> for Message {
 }
 
 /// What a message says. Segments go with `Push`, `StateResponse`, `Offer`, `DeltaReply`,
-/// `StateUpdate` and `RepairReply`; a piece (see [`crate::pieces`]) with `Receipts` and `Reply`.
+/// `StateUpdate`, `Ahead` and `RepairReply`; a piece (see [`crate::pieces`]) with `Receipts` and `Reply`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[expect(
     clippy::exhaustive_enums,
@@ -138,6 +139,14 @@ pub enum Body {
         /// How many frames carry them; only the last one moves the cursor, after all others.
         frames: u32,
     },
+    /// Either to the other: state that is due later, sent before what waits in line. It is joined and
+    /// comes again in its turn; it moves no position, and may get lost.
+    Ahead {
+        /// The hub's run; of an agent, the one it has settled with.
+        epoch: Epoch,
+        /// From the hub, the revision that the state belongs to; from an agent, its position.
+        revision: Revision,
+    },
     /// Agent to hub: I hold everything up to here durably.
     Ack {
         /// The hub's run.
@@ -198,6 +207,32 @@ pub enum Body {
         /// The policies.
         policies: List<Policy>,
     },
+    /// Hub to agent: vote on this, as long as you have not; said again after each reconnect.
+    Proposal {
+        /// What to vote on.
+        poll: Box<Poll>,
+    },
+    /// Agent to hub: my vote, durable here.
+    Vote {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// The vote.
+        ballot: Ballot,
+    },
+    /// Hub to agent: what became of your vote. The hub relies on none that is not durable there.
+    VoteReply {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// What became of it.
+        outcome: VoteOutcome,
+    },
+    /// Hub to agent: the vote is over.
+    Decided {
+        /// Which proposal.
+        proposal: ProposalId,
+        /// How it ended.
+        verdict: Verdict,
+    },
     /// Agent to hub: are you there, and is there anything new?
     Ping {
         /// Returned in the answer.
@@ -230,9 +265,6 @@ pub enum Body {
         frames: u32,
     },
 }
-
-/// The answer to a request, or why there is none.
-pub type Reply = Result<Answer, RequestError>;
 
 /// Where the hub is, for one agent: what it compares itself with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -301,93 +333,6 @@ pub struct RoundId {
     pub epoch: Epoch,
     /// Counts within it.
     pub number: u64,
-}
-
-/// A request that the hub answers.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every receiver must handle every request"
-)]
-pub enum Ask {
-    /// The version of a key: `VersionReply`, here [`Answer::Version`].
-    Version(Key),
-    /// The state of a key.
-    Get(Key),
-    /// The keys that match a pattern and hold a value, ascending, after `after`.
-    Keys {
-        /// Which keys.
-        pattern: Pattern,
-        /// Continue after this key.
-        after: Option<Key>,
-    },
-    /// The changes since some position, as values.
-    Delta(Since),
-    /// A write decided at the hub, for peers that hold no replica.
-    Write {
-        /// The key.
-        key: Key,
-        /// What to do.
-        operation: Operation,
-        /// User metadata, a map.
-        metadata: Option<Value>,
-    },
-    /// A full synchronization.
-    Sync {
-        /// The keys.
-        keys: List<Key>,
-        /// How long to wait for agents, in milliseconds; none for the hub's default.
-        timeout_ms: Option<u64>,
-    },
-    /// Cover everything the hub holds of one key, or of all.
-    Clear(Option<Key>),
-    /// Where the hub stands.
-    Status,
-    /// The policies in force.
-    Policies,
-    /// Read the policies anew from where the hub has them.
-    ReloadPolicies,
-    /// The committed changes of keys that match, in order of their revisions; answered as soon as there
-    /// are any. The next question starts where the answer ends.
-    Watch {
-        /// Which keys.
-        pattern: Pattern,
-        /// After which position; none for what is committed from now on.
-        from: Option<Since>,
-        /// How long to wait for a change before an answer without any, in milliseconds.
-        wait_ms: u64,
-    },
-}
-
-/// The answer to an [`Ask`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[expect(clippy::exhaustive_enums, reason = "one case per request")]
-pub enum Answer {
-    /// To [`Ask::Version`].
-    Version(Option<Version>),
-    /// To [`Ask::Get`].
-    State(Option<Box<StateVersion>>),
-    /// To [`Ask::Keys`]: up to a page of keys; `more` tells whether any remain.
-    Keys {
-        /// The keys.
-        keys: List<Key>,
-        /// Whether any remain.
-        more: bool,
-    },
-    /// To [`Ask::Delta`].
-    Delta(Delta),
-    /// To [`Ask::Write`].
-    Written(Ack),
-    /// To [`Ask::Sync`].
-    Synced(SyncReport),
-    /// To [`Ask::Clear`]: how many keys held a value.
-    Cleared(u64),
-    /// To [`Ask::Status`].
-    Status(HubStatus),
-    /// To [`Ask::Policies`] and [`Ask::ReloadPolicies`].
-    Policies(List<Policy>),
-    /// To [`Ask::Watch`].
-    Watched(Watched),
 }
 
 /// The distinct keys of `keys`, in their first order.

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
+use crate::consensus::AlgorithmStatistics;
 use crate::cursor::Cursor;
 use crate::digest::Digest;
 use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version, WriteId};
@@ -171,6 +172,9 @@ pub struct KeyReport {
     pub changed: bool,
     /// Writes that the round found to have lost against a concurrent one. A receipt each.
     pub conflicts: u32,
+    /// Why the key was not synchronized; none if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// What a full synchronization came to. Returned only if at least one agent answered.
@@ -236,4 +240,35 @@ pub struct HubStatus {
     pub members: Vec<MemberStatus>,
     /// Ids that named two different writes since the hub started: a disk was copied. Expected 0.
     pub id_alarms: u64,
+    /// What is synchronized every so often.
+    pub periodic: Vec<PeriodicStatus>,
+    /// One line per algorithm that proposals were put to in this run.
+    pub consensus: Vec<AlgorithmStatistics>,
+}
+
+/// A synchronization that takes place every so often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct PeriodicStatus {
+    /// Its name.
+    pub name: String,
+    /// What it synchronizes: patterns, or the keys of a priority.
+    pub covers: String,
+    /// How often, in milliseconds.
+    pub interval_ms: u64,
+    /// By how much a run may come later, in milliseconds.
+    pub jitter_ms: u64,
+    /// Until the next one, in milliseconds; 0 while one is under way.
+    pub next_in_ms: u64,
+    /// Whether one is under way.
+    pub running: bool,
+    /// How many have ended in this run of the hub, those that failed included.
+    pub runs: u64,
+    /// How many of them found something to change.
+    pub changed: u64,
+    /// How many of them reached nobody.
+    pub failed: u64,
+    /// How many were due while one was under way or the hub asleep, and were left out.
+    pub missed: u64,
+    /// Why the last one failed, if it did.
+    pub last_failure: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod admit;
 mod adopted;
+mod ahead;
 mod answer;
 mod ask;
 mod burial;
@@ -11,6 +12,7 @@ mod expiry;
 mod fanout;
 mod graves;
 mod lineage;
+mod memory;
 mod merging;
 mod policy;
 mod push;
@@ -19,6 +21,7 @@ mod reentry;
 mod repair;
 mod round;
 mod session;
+mod voting;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -72,3 +72,7 @@ random_id!(
     /// Names one run of the hub. A cursor is valid only within a lineage of epochs.
     Epoch, "epoch"
 );
+random_id!(
+    /// Names one proposal, drawn by its proposer.
+    ProposalId, "proposal id"
+);

@@ -142,6 +142,10 @@ text_id!(
     SwarmId, "swarm name", check_name
 );
 text_id!(
+    /// The name of a part of a swarm's memory: `[A-Za-z0-9._:-]{1,128}`.
+    Namespace, "namespace", check_name
+);
+text_id!(
     /// The name of one piece of shared state: 1 to 1,024 bytes of UTF-8, otherwise opaque.
     Key, "key", check_key
 );

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use sync_core::{
-    Ask, Body, Cursor, DeltaOutcome, DigestKey, Durability, Epoch, Incarnation, MergeRule,
-    OnConcurrent, Operation, Pattern, Payload, Policy, Resume, Revision, RoundId, Seq, Since,
-    Standing, SwarmId, Ttl, Value,
+    Ask, Ballot, Body, Cursor, DeltaOutcome, DigestKey, Durability, Effect, Epoch, Incarnation,
+    MemoryAsk, MergeRule, OnConcurrent, Operation, Pattern, Payload, Policy, Poll, Proposal,
+    ProposalId, Resume, Revision, RoundId, Seq, Share, Since, Standing, SwarmId, Ttl, Value,
+    Verdict, Vote, VoteOutcome,
 };
 
-use super::{id, key, value};
+use super::{agent, id, key, namespace, value};
 
 pub(super) const EPOCH: Epoch = Epoch::from_random(0x0123_4567_89ab_cdef);
+pub(super) const PROPOSAL: ProposalId = ProposalId::from_random(0xfeed_0000_beef);
 const RUN: Incarnation = Incarnation::from_random(u64::MAX);
 
 pub(super) fn cursor() -> Cursor {
@@ -49,6 +51,7 @@ pub(super) fn digest() -> sync_core::Digest {
 pub(crate) fn all() -> Vec<Body> {
     let mut bodies = state();
     bodies.extend(plain());
+    bodies.extend(votes());
     bodies.extend(outcomes().into_iter().map(|outcome| Body::DeltaReply {
         request: 2,
         outcome,
@@ -109,6 +112,10 @@ fn state() -> Vec<Body> {
             index: 0,
             frames: 1,
         },
+        Body::Ahead {
+            epoch: EPOCH,
+            revision: to,
+        },
         Body::Offer {
             offer: 1 << 33,
             index: 3,
@@ -166,6 +173,63 @@ fn plain() -> Vec<Body> {
             standing: standing(),
         },
     ]
+}
+
+pub(super) fn proposal() -> Proposal {
+    let operation = Operation::Put(value());
+    Proposal {
+        id: PROPOSAL,
+        subject: value(),
+        effect: Some(Effect {
+            key: key("k"),
+            operation,
+        }),
+        algorithm: Some("quorum".to_owned()),
+        threshold: Some(Share::new(0.66).unwrap()),
+        timeout_ms: Some(30_000),
+    }
+}
+
+/// What a vote takes.
+fn votes() -> Vec<Body> {
+    let poll = Poll {
+        proposal: proposal(),
+        proposer: agent("agent-1"),
+        participants: 300,
+        remaining_ms: 29_000,
+    };
+    let ballot = |vote, reason: Option<&str>| Body::Vote {
+        proposal: PROPOSAL,
+        ballot: Ballot {
+            vote,
+            reason: reason.map(str::to_owned),
+        },
+    };
+    let outcomes = [
+        VoteOutcome::Counted,
+        VoteOutcome::AlreadyVoted(Vote::Abstain),
+        VoteOutcome::NotParticipant,
+        VoteOutcome::Over(Verdict::Timeout),
+        VoteOutcome::Unknown,
+    ];
+    let replies = outcomes.map(|outcome| Body::VoteReply {
+        proposal: PROPOSAL,
+        outcome,
+    });
+    let mut bodies = vec![
+        Body::Proposal {
+            poll: Box::new(poll),
+        },
+        ballot(Vote::For, None),
+        ballot(Vote::Against, Some("because")),
+        ballot(Vote::Abstain, Some("")),
+        Body::Decided {
+            proposal: PROPOSAL,
+            verdict: Verdict::Approved,
+        },
+    ];
+    bodies.extend(replies);
+    bodies
 }
 
 pub(super) fn policy() -> Policy {
@@ -251,7 +315,43 @@ fn asks() -> Vec<Ask> {
             from: Some(Since::Cursor(cursor())),
             wait_ms: 30_000,
         },
+        Ask::Propose(Box::new(proposal())),
+        Ask::Propose(Box::new(Proposal {
+            effect: None,
+            algorithm: None,
+            threshold: None,
+            timeout_ms: None,
+            ..proposal()
+        })),
     ];
     asks.extend(operations.map(write));
+    asks.extend(memory().map(Ask::Memory));
     asks
+}
+
+fn memory() -> [MemoryAsk; 6] {
+    let (namespace, key) = (namespace(), key("k"));
+    [
+        MemoryAsk::Store {
+            namespace: namespace.clone(),
+            key: key.clone(),
+            value: value(),
+            persistent: true,
+        },
+        MemoryAsk::Retrieve {
+            namespace: namespace.clone(),
+            key: key.clone(),
+        },
+        MemoryAsk::Delete {
+            namespace: namespace.clone(),
+            key: key.clone(),
+        },
+        MemoryAsk::ListKeys {
+            namespace: namespace.clone(),
+            pattern: Pattern::new("task_*").unwrap(),
+            after: Some(key),
+        },
+        MemoryAsk::ClearNamespace(namespace),
+        MemoryAsk::Stats,
+    ]
 }

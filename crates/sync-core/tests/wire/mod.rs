@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Context, Entry, Epoch, Incarnation, Key, Message, Metadata, Note, Payload, Revision,
-    Seen, Segment, Seq, Span, Stamp, Value, Version, Write, WriteId, Writer, codec,
+    AgentId, Context, Entry, Epoch, Incarnation, Key, Message, Metadata, Namespace, Note, Payload,
+    Revision, Seen, Segment, Seq, Span, Stamp, Value, Version, Write, WriteId, Writer, codec,
 };
 
 pub(crate) fn key(text: &str) -> Key {
@@ -17,6 +17,10 @@ pub(crate) fn key(text: &str) -> Key {
 
 pub(crate) fn agent(text: &str) -> AgentId {
     AgentId::new(text).unwrap()
+}
+
+pub(crate) fn namespace() -> Namespace {
+    Namespace::new("notes").unwrap()
 }
 
 pub(crate) fn writer(name: &str, run: u64) -> Writer {

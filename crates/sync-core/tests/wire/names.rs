@@ -1,6 +1,6 @@
 //! What each case of a message is called.
 
-use sync_core::{Answer, Ask, Body, DeltaOutcome, Reply};
+use sync_core::{Answer, Ask, Body, DeltaOutcome, MemoryAnswer, MemoryAsk, Reply, VoteOutcome};
 
 /// Names the case, so that a new one cannot be left out of the samples unnoticed: this does not compile
 /// without it, and the tests compare the names.
@@ -19,6 +19,7 @@ pub(crate) fn name(body: &Body) -> &'static str {
         Body::StateRequest { .. } => "state-request",
         Body::StateResponse { .. } => "state-response",
         Body::StateUpdate { .. } => "state-update",
+        Body::Ahead { .. } => "ahead",
         Body::Ack { .. } => "ack",
         Body::Offer { .. } => "offer",
         Body::OfferAck { .. } => "offer-ack",
@@ -28,6 +29,16 @@ pub(crate) fn name(body: &Body) -> &'static str {
         Body::ReceiptsTaken { .. } => "receipts-taken",
         Body::PolicyRequest => "policy-request",
         Body::Policies { .. } => "policies",
+        Body::Proposal { .. } => "proposal",
+        Body::Vote { .. } => "vote",
+        Body::VoteReply { outcome, .. } => match outcome {
+            VoteOutcome::Counted => "vote-counted",
+            VoteOutcome::AlreadyVoted(_) => "vote-already-voted",
+            VoteOutcome::NotParticipant => "vote-not-participant",
+            VoteOutcome::Over(_) => "vote-over",
+            VoteOutcome::Unknown => "vote-unknown",
+        },
+        Body::Decided { .. } => "decided",
         Body::Ping { .. } => "ping",
         Body::Pong { .. } => "pong",
         Body::Request { ask, .. } => match ask {
@@ -42,6 +53,15 @@ pub(crate) fn name(body: &Body) -> &'static str {
             Ask::Policies => "ask-policies",
             Ask::ReloadPolicies => "ask-reload-policies",
             Ask::Watch { .. } => "ask-watch",
+            Ask::Propose(_) => "ask-propose",
+            Ask::Memory(ask) => match ask {
+                MemoryAsk::Store { .. } => "ask-memory-store",
+                MemoryAsk::Retrieve { .. } => "ask-memory-retrieve",
+                MemoryAsk::Delete { .. } => "ask-memory-delete",
+                MemoryAsk::ListKeys { .. } => "ask-memory-list-keys",
+                MemoryAsk::ClearNamespace(_) => "ask-memory-clear-namespace",
+                MemoryAsk::Stats => "ask-memory-stats",
+            },
         },
         Body::Reply { .. } => "reply",
     }
@@ -60,9 +80,18 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
         Ok(Answer::Status(_)) => "status",
         Ok(Answer::Policies(_)) => "policies",
         Ok(Answer::Watched(_)) => "watched",
+        Ok(Answer::Decided(_)) => "decided",
+        Ok(Answer::Memory(answer)) => match answer {
+            MemoryAnswer::Stored => "memory-stored",
+            MemoryAnswer::Value(_) => "memory-value",
+            MemoryAnswer::Deleted(_) => "memory-deleted",
+            MemoryAnswer::Keys { .. } => "memory-keys",
+            MemoryAnswer::Cleared(_) => "memory-cleared",
+            MemoryAnswer::Stats(_) => "memory-stats",
+        },
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (34, 27);
+pub(crate) const NAMES: (usize, usize) = (50, 34);

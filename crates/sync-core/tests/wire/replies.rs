@@ -3,13 +3,15 @@
 use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
-    Ack, Answer, Change, ChangeKind, Delta, Durability, HubStatus, KeyReport, MemberStatus,
-    MergeRule, Payload, Reason, Receipt, Reply, RequestError, Revision, Sibling, Stamp,
-    StateMetadata, StateVersion, SwarmId, SyncReport, Value, Version, Watched,
+    Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
+    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MemoryStats, MergeRule,
+    NamespaceStats, Payload, PeriodicStatus, Reason, Receipt, Reply, RequestError, Revision, Share,
+    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version,
+    Vote, Watched,
 };
 
-use super::bodies::{EPOCH, cursor, digest, policy};
-use super::{agent, id, key, value};
+use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
+use super::{agent, id, key, namespace, value};
 
 /// Every answer and every error.
 pub(crate) fn replies() -> Vec<Reply> {
@@ -110,6 +112,7 @@ fn answers() -> Vec<Answer> {
         version: Some(Version::new(1)),
         changed: true,
         conflicts: 3,
+        failed: Some("because".to_owned()),
     };
     let synced = SyncReport {
         epoch: EPOCH,
@@ -143,6 +146,8 @@ fn answers() -> Vec<Answer> {
         keys: 9,
         members: vec![member],
         id_alarms: 1,
+        periodic: vec![periodic()],
+        consensus: vec![statistics()],
     };
     let mut answers = vec![
         Answer::Version(None),
@@ -159,7 +164,9 @@ fn answers() -> Vec<Answer> {
         Answer::Status(status),
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
+        Answer::Decided(Box::new(decision())),
     ];
+    answers.extend(memory().map(Answer::Memory));
     for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
         answers.push(Answer::Written(Ack {
             write_id: Some(id("a", 1, 1)),
@@ -167,6 +174,82 @@ fn answers() -> Vec<Answer> {
         }));
     }
     answers
+}
+
+fn periodic() -> PeriodicStatus {
+    PeriodicStatus {
+        name: "all".to_owned(),
+        covers: "*".to_owned(),
+        interval_ms: 60_000,
+        jitter_ms: 1,
+        next_in_ms: 2,
+        running: true,
+        runs: 3,
+        changed: 4,
+        failed: 5,
+        missed: 6,
+        last_failure: Some("because".to_owned()),
+    }
+}
+
+fn statistics() -> AlgorithmStatistics {
+    AlgorithmStatistics {
+        algorithm: "quorum".to_owned(),
+        open: 1,
+        approved: 2,
+        rejected: 3,
+        timeouts: 4,
+        votes: 5,
+        participants: 6,
+        mean_duration_ms: Some(7),
+    }
+}
+
+fn decision() -> Decision {
+    let mut decision = Decision::new(PROPOSAL, Verdict::Approved, "quorum".to_owned());
+    decision.threshold = Some(Share::WHOLE);
+    decision.participants = vec![agent("a"), agent("b")];
+    let ballot = Ballot {
+        vote: Vote::For,
+        reason: Some("because".to_owned()),
+    };
+    decision.votes = vec![Cast {
+        agent: agent("a"),
+        ballot,
+    }];
+    decision.duration_ms = 9;
+    decision.committed = Some(CommittedEffect {
+        key: key("k"),
+        version: Some(Version::new(1)),
+        revision: Revision::new(2),
+    });
+    decision.not_committed = Some("because".to_owned());
+    decision
+}
+
+fn memory() -> [MemoryAnswer; 6] {
+    let line = NamespaceStats {
+        namespace: namespace(),
+        persistent: 1,
+        volatile: 2,
+        bytes: 300,
+    };
+    let stats = MemoryStats {
+        namespaces: vec![line],
+        bytes: 300,
+        bytes_max: 1 << 30,
+    };
+    [
+        MemoryAnswer::Stored,
+        MemoryAnswer::Value(Some(value())),
+        MemoryAnswer::Deleted(true),
+        MemoryAnswer::Keys {
+            keys: vec![key("a")].into(),
+            more: true,
+        },
+        MemoryAnswer::Cleared(2),
+        MemoryAnswer::Stats(stats),
+    ]
 }
 
 fn errors() -> Vec<RequestError> {

@@ -65,6 +65,8 @@ impl Hub {
                 from,
                 wait_ms,
             } => return self.watch(now, to, pattern, from, Duration::from_millis(wait_ms)),
+            Ask::Propose(proposal) => return self.propose(now, to, *proposal),
+            Ask::Memory(ask) => self.memory(ask).map(Answer::Memory),
         };
         self.reply(to, answer);
     }
@@ -224,6 +226,8 @@ impl Hub {
             keys: self.space.live_keys(),
             members: members.collect(),
             id_alarms: self.id_alarms,
+            periodic: Vec::new(),
+            consensus: Vec::new(),
         }
     }
 }

@@ -144,6 +144,11 @@ impl Hub {
                 let frame = super::reentry::OfferFrame { offer, index, last };
                 self.handle_offer(now, session, frame, &segments)
             }
+            Body::Ahead { .. } => self.handle_ahead(now, session, &segments),
+            Body::Vote { proposal, ballot } => {
+                self.handle_vote(now, session, proposal, ballot);
+                Ok(())
+            }
             other => self.handle_member_note(session, other),
         }
     }

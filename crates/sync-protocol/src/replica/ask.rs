@@ -175,5 +175,7 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Status => "asking for the hub's status",
         Ask::Policies | Ask::ReloadPolicies => "asking for the hub's policies",
         Ask::Watch { .. } => "watching",
+        Ask::Propose(_) => "proposing",
+        Ask::Memory(_) => "using the swarm's memory",
     }
 }

@@ -69,6 +69,7 @@ impl Hub {
             version: self.version_of(key),
             changed: brought.changed.contains(key),
             conflicts: brought.conflicts.get(key).copied().unwrap_or_default(),
+            failed: None,
         }
     }
 }

@@ -1,0 +1,112 @@
+//! What a hub can be asked, and what it answers.
+
+use bincode::{Decode, Encode};
+
+use crate::codec::List;
+use crate::consensus::{Decision, Proposal};
+use crate::error::RequestError;
+use crate::id::{Key, Version};
+use crate::memory::{MemoryAnswer, MemoryAsk};
+use crate::policy::{Pattern, Policy};
+use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport, Watched};
+use crate::resolver::Operation;
+use crate::value::Value;
+
+/// The answer to a request, or why there is none.
+pub type Reply = Result<Answer, RequestError>;
+
+/// A request that the hub answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every receiver must handle every request"
+)]
+pub enum Ask {
+    /// The version of a key: `VersionReply`, here [`Answer::Version`].
+    Version(Key),
+    /// The state of a key.
+    Get(Key),
+    /// The keys that match a pattern and hold a value, ascending, after `after`.
+    Keys {
+        /// Which keys.
+        pattern: Pattern,
+        /// Continue after this key.
+        after: Option<Key>,
+    },
+    /// The changes since some position, as values.
+    Delta(Since),
+    /// A write decided at the hub, for peers that hold no replica.
+    Write {
+        /// The key.
+        key: Key,
+        /// What to do.
+        operation: Operation,
+        /// User metadata, a map.
+        metadata: Option<Value>,
+    },
+    /// A full synchronization.
+    Sync {
+        /// The keys.
+        keys: List<Key>,
+        /// How long to wait for agents, in milliseconds; none for the hub's default.
+        timeout_ms: Option<u64>,
+    },
+    /// Cover everything the hub holds of one key, or of all.
+    Clear(Option<Key>),
+    /// Where the hub stands.
+    Status,
+    /// The policies in force.
+    Policies,
+    /// Read the policies anew from where the hub has them.
+    ReloadPolicies,
+    /// The committed changes of keys that match, in order of their revisions; answered as soon as there
+    /// are any. The next question starts where the answer ends.
+    Watch {
+        /// Which keys.
+        pattern: Pattern,
+        /// After which position; none for what is committed from now on.
+        from: Option<Since>,
+        /// How long to wait for a change before an answer without any, in milliseconds.
+        wait_ms: u64,
+    },
+    /// Have the roster vote; answered with the decision. Asked again with the same id it is the same
+    /// proposal, also once it is decided.
+    Propose(Box<Proposal>),
+    /// Something of the memory provider.
+    Memory(MemoryAsk),
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::exhaustive_enums, reason = "one case per request")]
+pub enum Answer {
+    /// To [`Ask::Version`].
+    Version(Option<Version>),
+    /// To [`Ask::Get`].
+    State(Option<Box<StateVersion>>),
+    /// To [`Ask::Keys`]: up to a page of keys; `more` tells whether any remain.
+    Keys {
+        /// The keys.
+        keys: List<Key>,
+        /// Whether any remain.
+        more: bool,
+    },
+    /// To [`Ask::Delta`].
+    Delta(Delta),
+    /// To [`Ask::Write`].
+    Written(Ack),
+    /// To [`Ask::Sync`].
+    Synced(SyncReport),
+    /// To [`Ask::Clear`]: how many keys held a value.
+    Cleared(u64),
+    /// To [`Ask::Status`].
+    Status(HubStatus),
+    /// To [`Ask::Policies`] and [`Ask::ReloadPolicies`].
+    Policies(List<Policy>),
+    /// To [`Ask::Watch`].
+    Watched(Watched),
+    /// To [`Ask::Propose`].
+    Decided(Box<Decision>),
+    /// To [`Ask::Memory`].
+    Memory(MemoryAnswer),
+}
