@@ -203,6 +203,7 @@ impl Client {
                             frames,
                         },
                     segments,
+                    ..
                 } = message
                     && answered == request
                 {

@@ -78,7 +78,7 @@ pub fn encode(message: &Message) -> Frame {
     let mut pieces = Vec::with_capacity(1 + message.segments.len());
     pieces.push(head.into());
     pieces.extend(message.segments.iter().cloned());
-    Frame { pieces }
+    Frame::of(pieces).at(message.turn)
 }
 
 /// Reads a message. Segments are slices of `frame`, checked when they are decoded themselves.
@@ -99,10 +99,7 @@ pub fn decode(frame: &Bytes) -> Result<Message, DecodeError> {
         at = end;
     }
     match frame.len() - at {
-        0 => Ok(Message {
-            body: header.body,
-            segments,
-        }),
+        0 => Ok(Message::with(header.body, segments)),
         extra => Err(DecodeError::Trailing { what: WHAT, extra }),
     }
 }

@@ -14,6 +14,7 @@ use crate::cursor::{Cursor, Resume};
 use crate::digest::Digest;
 use crate::id::{Epoch, Incarnation, Key, Revision, Seq, WriteId};
 use crate::policy::Policy;
+use crate::transport::Turn;
 
 pub use self::ask::{Answer, Ask, Reply};
 
@@ -25,12 +26,24 @@ pub struct Message {
     pub body: Body,
     /// The state that goes with it, one key each.
     pub segments: Vec<Bytes>,
+    /// When it goes: the sender's affair, which the receiver does not see.
+    pub turn: Turn,
 }
 
 impl Message {
     /// A message with state.
     pub fn with(body: Body, segments: Vec<Bytes>) -> Self {
-        Self { body, segments }
+        Self {
+            body,
+            segments,
+            turn: Turn::InLine,
+        }
+    }
+
+    /// The same at another turn.
+    #[must_use]
+    pub fn at(self, turn: Turn) -> Self {
+        Self { turn, ..self }
     }
 
     /// Bytes of state in it.
@@ -41,10 +54,7 @@ impl Message {
 
 impl From<Body> for Message {
     fn from(body: Body) -> Self {
-        Self {
-            body,
-            segments: Vec::new(),
-        }
+        Self::with(body, Vec::new())
     }
 }
 

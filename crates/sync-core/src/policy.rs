@@ -144,3 +144,10 @@ pub enum Priority {
     /// When there is nothing else to do.
     Background,
 }
+
+impl Priority {
+    /// Whether small writes overtake what waits in line.
+    pub fn goes_ahead(self) -> bool {
+        self <= Self::High
+    }
+}

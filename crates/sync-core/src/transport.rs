@@ -3,6 +3,8 @@
 //! Both carry opaque frames in order. A transport decides nothing about state: it authenticates a
 //! name, keeps a connection alive or reports its end, and never waits for a slow peer.
 
+mod frame;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,46 +16,12 @@ use thiserror::Error;
 
 use crate::id::{AgentId, Incarnation, SwarmId};
 
+pub use self::frame::{Frame, Turn};
+
 /// The protocol versions this program speaks.
 pub const PROTOCOL_MIN: u16 = 1;
 /// See [`PROTOCOL_MIN`].
 pub const PROTOCOL_MAX: u16 = 1;
-
-/// One encoded message in pieces that share their bytes with other frames: a small header, then
-/// segments that were encoded once for all receivers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Frame {
-    /// The pieces, in order. The receiver sees their concatenation.
-    pub pieces: Vec<Bytes>,
-}
-
-impl Frame {
-    /// A frame of one piece.
-    pub fn single(bytes: Bytes) -> Self {
-        Self {
-            pieces: vec![bytes],
-        }
-    }
-
-    /// Total length in bytes.
-    pub fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The concatenation, copied only if there is more than one piece.
-    pub fn to_bytes(&self) -> Bytes {
-        match self.pieces.as_slice() {
-            [] => Bytes::new(),
-            [one] => one.clone(),
-            many => many.concat().into(),
-        }
-    }
-}
 
 /// Why a peer connects.
 #[derive(
@@ -246,7 +214,7 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// Takes an agent off the roster and closes its connection. False if it was not on it.
     async fn unregister(&self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, TransportError>;
 
-    /// Queues `frames` in order and returns without waiting for the peer. A peer whose queue is
+    /// Queues `frames` in order, except as their [`Turn`] allows, and returns without waiting for the peer. A peer whose queue is
     /// full is disconnected as too slow ([`TransportError::SlowPeer`]); an unknown session is
     /// [`TransportError::NotConnected`]. `Ok` is no promise of delivery.
     async fn send(&self, session: SessionId, frames: Vec<Frame>) -> Result<(), TransportError>;
@@ -296,7 +264,8 @@ pub struct Connection {
 /// The sending half of a connection.
 #[async_trait]
 pub trait LinkSender: Send + fmt::Debug {
-    /// Queues frames in order; waits only while the bounded queue is full, with a deadline.
+    /// Queues frames in order, except as their [`Turn`] allows; waits only while the bounded queue is
+    /// full, with a deadline.
     async fn send(&mut self, frames: Vec<Frame>) -> Result<(), TransportError>;
 
     /// Writes what is queued and closes in an orderly way, with a deadline.

@@ -31,6 +31,11 @@ pub struct Limits {
     pub drift_max: Duration,
     /// Bytes of writes that may wait for the hub at one agent.
     pub outbox_bytes_max: usize,
+    /// Bytes of one key's writes that go ahead of what waits in line: what is larger is no signal, and
+    /// would make those in line wait.
+    pub ahead_bytes_max: usize,
+    /// Bytes in line at an agent that are worth overtaking: less is on its way within one push.
+    pub ahead_of_bytes: usize,
     /// Concurrent values of one key that an agent holds before it needs its hub.
     pub siblings_max: usize,
     /// Deleted fields that a hub remembers one by one, per map: as many as a map that is in use has. A
@@ -55,6 +60,8 @@ impl Default for Limits {
             request_bytes_max: 768 * 1024,
             drift_max: Duration::from_mins(1),
             outbox_bytes_max: 256 * 1024 * 1024,
+            ahead_bytes_max: 16 * 1024,
+            ahead_of_bytes: 64 * 1024,
             siblings_max: 64,
             graves_max: 1_024,
             receipts_per_message: 64,

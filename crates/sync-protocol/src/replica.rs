@@ -1,5 +1,6 @@
 //! One agent's replica: writes while cut off, pushes when it can, catches up by itself.
 
+mod ahead;
 mod apply;
 mod ask;
 mod dispatch;

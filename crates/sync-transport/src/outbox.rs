@@ -1,13 +1,16 @@
 //! The bounded queue of frames that wait for one peer.
 
+mod ahead;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use sync_core::transport::{Frame, TransportError};
+use sync_core::transport::{Frame, TransportError, Turn};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use self::ahead::Ahead;
 use crate::lock;
 use crate::signal::Signal;
 
@@ -41,7 +44,8 @@ pub(crate) struct Taken {
 }
 
 /// Bounded in frames and in bytes. Signs of life are not queued but flagged: they overtake what
-/// waits, take no room, and any number of requests is one.
+/// waits, take no room, and any number of requests is one. So do frames that may go ahead, which have
+/// a little room of their own.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     frames_max: usize,
@@ -56,6 +60,7 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
+    ahead: Ahead,
     frames: VecDeque<Frame>,
     bytes: usize,
     ping: bool,
@@ -145,6 +150,7 @@ impl Outbox {
             none => *none = Some((ending, reason.to_owned())),
         }
         if ending == Ending::Abort {
+            state.ahead = Ahead::default();
             state.frames.clear();
             state.bytes = 0;
         }
@@ -179,10 +185,12 @@ impl Outbox {
         let mut taken = Taken {
             ping: std::mem::take(&mut state.ping),
             pong: std::mem::take(&mut state.pong),
-            ..Taken::default()
+            frames: state.ahead.take(),
+            end: None,
         };
         let mut bytes = 0;
-        while taken.frames.len() < TAKE_FRAMES_MAX
+        let room = TAKE_FRAMES_MAX + taken.frames.len();
+        while taken.frames.len() < room
             && bytes < TAKE_BYTES_MAX
             && let Some(frame) = state.frames.pop_front()
         {
@@ -217,9 +225,18 @@ impl Outbox {
                 || (state.frames.len() < self.frames_max
                     && state.bytes + frame.len() <= self.bytes_max)
         };
-        while let Some(frame) = frames.next_if(|frame| fits(&state, frame)) {
-            state.bytes += frame.len();
-            state.frames.push_back(frame);
+        while let Some(frame) =
+            frames.next_if(|frame| frame.turn != Turn::InLine || fits(&state, frame))
+        {
+            let waits = !state.frames.is_empty();
+            match frame.turn {
+                Turn::InLine => {
+                    state.bytes += frame.len();
+                    state.frames.push_back(frame);
+                }
+                Turn::AheadOfCopy if !waits => {}
+                Turn::Ahead | Turn::AheadOfCopy => state.ahead.push(frame),
+            }
         }
         drop(state);
         self.ready.notify_one();
@@ -290,6 +307,21 @@ mod tests {
         assert!(taken.ping && taken.pong);
         assert_eq!(taken.frames.len(), 1);
         assert!(outbox.take_now().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_may_go_ahead_overtakes_what_waits() {
+        let outbox = Outbox::new(2, 10);
+        let copy = |byte| frame(byte, 1).at(Turn::AheadOfCopy);
+        outbox
+            .try_push(vec![copy(1), frame(1, 1), copy(2), frame(2, 1)])
+            .unwrap();
+        outbox.try_push(vec![frame(3, 1).at(Turn::Ahead)]).unwrap();
+        let taken = outbox.take().await.frames;
+        let order: Vec<u8> = taken.iter().map(|f| f.pieces[0][0]).collect();
+        assert_eq!(order, [2, 3, 1, 2], "the first had nothing to overtake");
+        outbox.try_push(vec![frame(4, 1).at(Turn::Ahead)]).unwrap();
+        assert_eq!(outbox.take().await.frames.len(), 1, "nor is it lost then");
     }
 
     #[tokio::test]

@@ -250,7 +250,7 @@ async fn an_owner_that_is_behind_loses_nothing(
             let number = Bytes::copy_from_slice(&n.to_le_bytes());
             let padding = Bytes::from(vec![0; (1 << 20) - 4]);
             let pieces = vec![number, padding];
-            sender.send(vec![Frame { pieces }]).await.unwrap();
+            sender.send(vec![Frame::of(pieces)]).await.unwrap();
         }
         sender
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sync_core::{Message, SessionId, codec};
+use sync_core::{Message, SessionId, Turn, codec};
 
 use crate::world::{Event, World};
 
@@ -36,12 +36,12 @@ impl World {
         }
         if self.faulty && self.random.chance(self.plan.duplicated) {
             self.stats.hit("duplicated");
-            self.post(direction, session, frame.clone());
+            self.post(direction, session, frame.clone(), message.turn);
         }
-        self.post(direction, session, frame);
+        self.post(direction, session, frame, message.turn);
     }
 
-    fn post(&mut self, direction: Direction, session: SessionId, frame: Bytes) {
+    fn post(&mut self, direction: Direction, session: SessionId, frame: Bytes, turn: Turn) {
         let mut at = self.now_us + self.random.between(LATENCY_US.0, LATENCY_US.1);
         if self.faulty && self.random.chance(self.plan.delayed) {
             self.stats.hit("delayed");
@@ -50,6 +50,8 @@ impl World {
         let last = self.network.last.entry((session, direction)).or_default();
         if self.faulty && self.random.chance(self.plan.reordered) {
             self.stats.hit("reordered");
+        } else if turn != Turn::InLine {
+            self.stats.hit("overtaking");
         } else {
             at = at.max(*last);
             *last = at;

@@ -77,6 +77,8 @@ impl Plan {
         limits.receipts_per_message = *random.pick(&[1, 3, 64]);
         limits.merges_max = *random.pick(&[1, 2, 16]);
         limits.graves_max = *random.pick(&[0, 1, 1_024]);
+        limits.ahead_of_bytes = *random.pick(&[0, 0, 200, 64 * 1024]);
+        limits.ahead_bytes_max = *random.pick(&[60, 16 * 1024]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
         let coarse = random.chance(500);
         let skewed = random.chance(500);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{Durability, Key, MergeRule, OnConcurrent, Pattern, Policies, Policy, Ttl};
+use sync_core::{
+    Durability, Key, MergeRule, OnConcurrent, Pattern, Policies, Policy, Priority, Ttl,
+};
 
 use crate::random::Random;
 
@@ -12,6 +14,14 @@ const TTL_MS: (u64, u64) = (100, 3_000);
 
 /// Largest value where a policy has a bound: what is written is at times larger.
 const VALUE_BYTES_MAX: u64 = 48;
+
+const PRIORITIES: [Priority; 5] = [
+    Priority::Critical,
+    Priority::High,
+    Priority::Medium,
+    Priority::Low,
+    Priority::Background,
+];
 
 /// What is done to a key, by its name; `ttl-` only says that its values end.
 pub(crate) fn class(key: &Key) -> &str {
@@ -72,6 +82,9 @@ pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
         if random.chance(300) {
             let levels = [Durability::Memory, Durability::Disk, Durability::Hub];
             policy.durability = Some(*random.pick(&levels));
+        }
+        if random.chance(400) {
+            policy.priority = *random.pick(&PRIORITIES);
         }
         if random.chance(850) {
             policies.push(policy);

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Flaw, Policy, PolicyError};
+use super::{Flaw, Policy, PolicyError, Priority};
 use crate::codec::{self, List};
 use crate::id::Key;
 
@@ -63,6 +63,20 @@ impl Policies {
         let key = key.as_str();
         let patterns = |p: &&Policy| p.pattern.agrees_at_the_ends(key) && p.pattern.matches(key);
         self.ordered.iter().filter(patterns)
+    }
+
+    /// The priority of a key; the usual one without a policy.
+    pub fn priority_of(&self, key: &Key) -> Priority {
+        self.of(key)
+            .map(|policy| policy.priority)
+            .unwrap_or_default()
+    }
+
+    /// Whether any key may go ahead.
+    pub fn any_goes_ahead(&self) -> bool {
+        self.ordered
+            .iter()
+            .any(|policy| policy.priority.goes_ahead())
     }
 
     /// All of them, the most specific first.

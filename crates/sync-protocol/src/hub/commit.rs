@@ -47,6 +47,11 @@ impl Commit {
         }
     }
 
+    /// Whether it is what one connection has brought, and that one.
+    pub(super) fn is_from(&self, session: SessionId) -> bool {
+        self.origin == Some(session)
+    }
+
     /// What a join has changed of a key, and the delta that did.
     pub(super) fn record(&mut self, key: &Key, joined: Joined, delta: Entry) {
         self.changes.record(key, joined);
@@ -244,6 +249,7 @@ impl Hub {
         ops.append(&mut commit.extra);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
+        self.send_ahead(from, &changed, &commit);
         self.fan_out(from, &changed, &commit);
         self.request_merges(&changed);
         self.tell_watchers(now, &changed);

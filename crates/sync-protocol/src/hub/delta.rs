@@ -76,6 +76,10 @@ impl Hub {
         resume: Option<Resume>,
     ) {
         let from = cursor.map(|c| c.revision).unwrap_or_default();
+        if resume.is_some() {
+            // The first page has brought the peer to where it takes what is ahead of it.
+            self.catch_up_ahead(session, from);
+        }
         let (segments, to, next) = self.page(from, resume);
         let head = self.revision;
         let cursor = Cursor {

@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) settled: bool,
     /// The revision that this peer will have once it has read all it was sent; none while it pages.
     pub(super) sent: Option<Revision>,
+    /// What is urgent was sent ahead of the pages that this peer catches up by.
+    pub(super) was_ahead: bool,
     /// The last delta request that was answered. One that comes late must not unsettle what a later
     /// one has settled.
     pub(super) last_request: u64,
@@ -44,6 +46,7 @@ impl Hub {
                 role: hello.role,
                 settled: false,
                 sent: None,
+                was_ahead: false,
                 last_request: 0,
                 offer: (0, 0),
                 deliveries: 0,
@@ -72,7 +75,7 @@ impl Hub {
         let Some(role) = self.sessions.get(&session).map(|s| s.role) else {
             return;
         };
-        let Message { body, segments } = message;
+        let Message { body, segments, .. } = message;
         if let Body::Request { request, ask } = body {
             return self.ask(now, ReplyTo::Remote(session, request), ask);
         }
@@ -144,7 +147,7 @@ impl Hub {
                 let frame = super::reentry::OfferFrame { offer, index, last };
                 self.handle_offer(now, session, frame, &segments)
             }
-            Body::Ahead { .. } => self.handle_ahead(now, session, &segments),
+            Body::Ahead { epoch, .. } => self.handle_ahead(now, session, epoch, &segments),
             Body::Vote { proposal, ballot } => {
                 self.handle_vote(now, session, proposal, ballot);
                 Ok(())

@@ -14,7 +14,7 @@ impl Replica {
         if !self.link.is_up() || self.failed.is_some() {
             return;
         }
-        let Message { body, segments } = message;
+        let Message { body, segments, .. } = message;
         if let Err(reason) = self.handle_body(now, body, &segments) {
             self.protocol_error(&reason);
         }
@@ -56,6 +56,7 @@ impl Replica {
                 };
                 self.handle_repair_reply(now, frame, segments)
             }
+            Body::Ahead { epoch, revision } => self.handle_ahead(now, epoch, revision, segments),
             other => self.handle_pieces(now, other, segments),
         }
     }

@@ -30,6 +30,16 @@ pub(super) struct Partial {
     pub(super) next_index: u32,
 }
 
+/// The writes that waited for this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Backlog {
+    /// They go in their turn.
+    #[default]
+    InLine,
+    /// What is urgent of them was sent ahead.
+    WasAhead,
+}
+
 /// The state of the connection; everything but `requests` starts anew with each.
 #[derive(Debug, Default)]
 pub(super) struct Link {
@@ -38,6 +48,7 @@ pub(super) struct Link {
     pub(super) settled: bool,
     pull: Option<Pull>,
     pub(super) offering: Option<Offering>,
+    pub(super) backlog: Backlog,
     pub(super) flight: Option<Flight>,
     pub(super) partial: Option<Partial>,
     /// What has arrived of an answer and of a delivery of receipts.

@@ -77,6 +77,11 @@ impl Outbox {
         self.items.contains_key(&(run, seq))
     }
 
+    /// The keys that have any.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.by_key.keys()
+    }
+
     /// The deltas that wait for one key, in order.
     pub(super) fn of_key(&self, key: &Key) -> impl Iterator<Item = &Item> {
         let ids = self.by_key.get(key).into_iter().flatten();

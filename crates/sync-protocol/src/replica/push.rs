@@ -12,6 +12,7 @@ impl Replica {
         if !self.link.is_up() || !self.link.settled || self.link.flight.is_some() {
             return;
         }
+        self.send_backlog_ahead();
         let Some(load) = self.outbox.load(self.config.limits.page_bytes) else {
             return;
         };

@@ -34,6 +34,7 @@ impl Replica {
                     self.acknowledge(request, Some(id.clone()), level);
                 }
                 self.keep(key, &id, delta);
+                self.send_ahead(key);
                 match level {
                     Durability::Memory => {}
                     Durability::Hub => {

@@ -109,9 +109,7 @@ mod tests {
     fn pieces(lengths: &[usize]) -> Frame {
         let piece =
             |(i, &length): (usize, &usize)| Bytes::from(vec![u8::try_from(i).unwrap(); length]);
-        Frame {
-            pieces: lengths.iter().enumerate().map(piece).collect(),
-        }
+        Frame::of(lengths.iter().enumerate().map(piece).collect())
     }
 
     #[test]

@@ -73,9 +73,7 @@ pub async fn frames_of_all_shapes_arrive_unchanged(fixture: &dyn Fixture) {
             .iter()
             .enumerate()
             .map(|(seed, &length)| piece(seed, length));
-        let frame = Frame {
-            pieces: pieces.collect(),
-        };
+        let frame = Frame::of(pieces.collect());
         let whole = frame.to_bytes();
         connection.sender.send(vec![frame.clone()]).await.unwrap();
         assert_eq!(scene.received(session).await, whole);

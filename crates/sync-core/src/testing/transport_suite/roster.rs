@@ -16,9 +16,7 @@ pub async fn a_broadcast_reaches_the_members_of_one_swarm(fixture: &dyn Fixture)
     let (_, mut two) = scene.connect(&member("team", "agent-2")).await;
     let (asking, mut asker) = scene.connect(&client("team", "asker")).await;
     let (foreign, mut foreigner) = scene.connect(&member("other", "agent-1")).await;
-    let frame = Frame {
-        pieces: vec!["to ".into(), "all".into()],
-    };
+    let frame = Frame::of(vec!["to ".into(), "all".into()]);
     assert_eq!(
         coordinator.broadcast(&swarm("team"), frame.clone()).await,
         2

@@ -137,6 +137,14 @@ impl Hub {
         self.reply(reply_to, Err(error));
     }
 
+    /// Commits what a member holds, outside of any round.
+    pub(in crate::hub) fn take_held(&mut self, now: Now, session: SessionId, held: Vec<Segment>) {
+        let agent = self.sessions.get(&session).map(|peer| peer.agent.clone());
+        if let Some(agent) = agent {
+            self.commit_gathered(now, gather(held, &agent));
+        }
+    }
+
     /// Commits gathered state, in as many commits as keep each within a page.
     fn commit_gathered(&mut self, now: Now, gathered: Vec<Gathered>) -> Committed {
         let mut brought = Committed::default();
