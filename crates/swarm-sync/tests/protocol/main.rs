@@ -3,6 +3,7 @@
 //!
 //! - `stage`: a hub and agents without a driver
 //! - `hand`: one side at a time
+//! - `ahead`: urgent keys overtake what waits in line
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
 //! - `cursors`: deltas, pages, re-entry
@@ -19,6 +20,7 @@
 //! - `watching`: what a watcher is told
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
+mod ahead;
 mod commits;
 mod cursors;
 #[path = "../support/disk.rs"]

@@ -45,6 +45,7 @@ const MUST_HAPPEN: &[&str] = &[
     "duplicated",
     "reordered",
     "delayed",
+    "overtaking",
     "cut",
     "hub restart",
     "replica restart",
