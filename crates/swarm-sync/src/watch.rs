@@ -221,19 +221,23 @@ impl Watch {
     fn arrive(&mut self, watched: Watched) {
         let to = watched.to;
         let whole = Some(Since::Cursor(to));
-        if watched.changes.is_empty() {
-            // The first one is not to wait.
-            self.is_crowded &= self.position.is_some();
-            self.position = whole;
-            return;
-        }
-        self.is_crowded = false;
+        let is_empty = watched.changes.is_empty();
         if watched.compacted {
             let from = self.position.map(revision_of).unwrap_or_default();
             let to = to.revision;
             let event = WatchEvent::Compacted { from, to };
-            self.ready.push_back(Ready { event, after: None });
+            let after = whole.filter(|_| is_empty);
+            self.ready.push_back(Ready { event, after });
         }
+        if is_empty {
+            // The first one is not to wait, nor one that the hub has more to look through for.
+            self.is_crowded &= self.position.is_some() && to.revision >= to.head;
+            if !watched.compacted {
+                self.position = whole;
+            }
+            return;
+        }
+        self.is_crowded = false;
         let mut changes = watched.changes.into_iter().peekable();
         while let Some(change) = changes.next() {
             let at = change.state.revision;

@@ -20,6 +20,7 @@ mod recover;
 mod reentry;
 mod repair;
 mod round;
+mod search;
 mod session;
 mod voting;
 mod watch;

@@ -16,18 +16,18 @@ pub(super) async fn keys(args: KeysArgs) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let pattern = args.pattern.clone();
-        let (page, more) = match client.ask(Ask::Keys { pattern, after }).await? {
-            Answer::Keys { keys, more } => (keys.0, more),
+        let (page, next) = match client.ask(Ask::Keys { pattern, after }).await? {
+            Answer::Keys { keys, next } => (keys.0, next),
             other => return Err(unexpected(&other)),
         };
-        after = page.last().cloned();
         if args.hub.json {
             all.extend(page);
         } else if !page.is_empty() {
             let lines: Vec<String> = page.iter().map(|key| visible(key.as_str())).collect();
             output::line(&lines.join("\n"))?;
         }
-        if !more || after.is_none() {
+        after = next;
+        if after.is_none() {
             break;
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sync_core::{Ask, Body, codec};
+use sync_core::{Ask, Body, Operation, Pattern, Since, Value, codec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -43,6 +43,10 @@ pub(crate) enum Plan {
     Gets,
     /// Asks where the hub stands; reads nothing.
     Statuses,
+    /// Writes values that take thirty times as much once they are read; reads the answers.
+    Swelling,
+    /// Watches everything from the start; reads nothing.
+    Watches,
     /// The largest frame but for its last byte.
     AlmostAFrame(Peer),
 }
@@ -71,7 +75,8 @@ impl Plan {
 
     async fn attack(self, stream: TcpStream, number: usize, done: &Done) -> std::io::Result<()> {
         let peer = match self {
-            Self::Gets | Self::Statuses | Self::AlmostAFrame(Peer::Client) => Peer::Client,
+            Self::Gets | Self::Statuses | Self::Swelling | Self::Watches => Peer::Client,
+            Self::AlmostAFrame(peer) => peer,
             _ => Peer::Member,
         };
         let mut hello = hello(peer, number);
@@ -131,7 +136,7 @@ impl Plan {
     }
 
     fn reads(self) -> bool {
-        !matches!(self, Self::Gets | Self::Statuses)
+        !matches!(self, Self::Gets | Self::Statuses | Self::Watches)
     }
 
     /// What is written over and over.
@@ -145,9 +150,24 @@ impl Plan {
             Self::Garbage => framed(DATA, &[0xff; 3]),
             Self::Gets => ask(Ask::Get(key(LARGE))),
             Self::Statuses => ask(Ask::Status),
+            Self::Swelling => ask(swelling()),
+            Self::Watches => ask(Ask::Watch {
+                pattern: Pattern::new("*").expect("a pattern"),
+                from: Some(Since::START),
+                wait_ms: 60_000,
+            }),
             Self::AlmostAFrame(_) => return framed(DATA, &vec![0; FRAME_BYTES_MAX]),
         };
-        one.repeat(CHUNK_BYTES / one.len())
+        one.repeat((CHUNK_BYTES / one.len()).max(1))
+    }
+}
+
+/// One byte on the wire for each element.
+fn swelling() -> Ask {
+    Ask::Write {
+        key: key("swelling"),
+        operation: Operation::Put(Value::List(vec![Value::Null; 60_000])),
+        metadata: None,
     }
 }
 

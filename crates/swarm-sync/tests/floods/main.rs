@@ -38,6 +38,13 @@ fn requests_whose_answers_nobody_reads() {
 }
 
 #[test]
+fn watched_values_that_take_more_memory_than_bytes() {
+    let swelling = (0..PEERS / 2).map(|_| Plan::Swelling);
+    let watches = (0..PEERS / 2).map(|_| Plan::Watches);
+    under("watched values", swelling.chain(watches));
+}
+
+#[test]
 fn connections_whose_other_end_is_gone() {
     let half = under("half-open", (0..PEERS).map(|_| Plan::Nothing));
     half.only_the_honest_remain();

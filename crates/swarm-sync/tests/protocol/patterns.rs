@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Body, Cursor, Pattern, RequestError, Role, Since, Watched};
+use sync_core::{
+    Answer, Ask, Body, Cursor, Operation, Pattern, RequestError, Role, Since, Watched,
+};
 
 use crate::stage::{AgentSide, HubSide, put, talk, trio};
 
@@ -60,7 +62,7 @@ fn keys_are_listed_by_pattern() {
         a.write(name, put(1));
     }
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let Some(Ok(Answer::Keys { keys, more: false })) = hub.ask(keys(pattern("task_?"))) else {
+    let Some(Ok(Answer::Keys { keys, next: None })) = hub.ask(keys(pattern("task_?"))) else {
         panic!("a list of keys")
     };
     let keys: Vec<&str> = keys.iter().map(sync_core::Key::as_str).collect();
@@ -129,4 +131,139 @@ fn one_peer_does_not_use_up_the_patterns_of_the_others() {
     write_twice(&mut hub, &mut a, &mut b);
     let kept = changes_after(&mut hub, "k", from);
     assert_eq!((kept.changes.len(), kept.compacted), (2, false));
+}
+
+/// Keys that a pattern has to be held against to its end, and the one that matches.
+fn write_long_keys(hub: &mut HubSide, a: &mut AgentSide) {
+    for n in 0..300 {
+        a.write(&format!("{}{n:04}", "a".repeat(1_000)), put(1));
+    }
+    a.write(&format!("{}b", "a".repeat(1_000)), put(1));
+    talk(hub, &mut [a]);
+}
+
+/// Takes long because of its `?`.
+fn dear() -> Pattern {
+    pattern(format!("*?{}b*", "a".repeat(100)))
+}
+
+#[test]
+fn a_listing_ends_where_enough_was_looked_at_and_goes_on_from_there() {
+    let (mut hub, mut a, _) = trio();
+    write_long_keys(&mut hub, &mut a);
+    let (mut found, mut pages, mut after) = (0, 0, None);
+    loop {
+        let pattern = dear();
+        let Some(Ok(Answer::Keys { keys, next })) = hub.ask(Ask::Keys { pattern, after }) else {
+            panic!("a list of keys")
+        };
+        found += keys.len();
+        pages += 1;
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, 1);
+    assert!(pages > 5, "{pages} answers for all that work");
+}
+
+#[test]
+fn a_watch_is_told_how_far_was_looked_and_goes_on_from_there() {
+    let (mut hub, mut a, _) = trio();
+    write_long_keys(&mut hub, &mut a);
+    let (mut found, mut answers, mut from) = (0, 0, Since::START);
+    loop {
+        let ask = Ask::Watch {
+            pattern: dear(),
+            from: Some(from),
+            wait_ms: 1_000,
+        };
+        let Some(answer) = hub.ask(ask) else { break };
+        let Ok(Answer::Watched(watched)) = answer else {
+            panic!("{answer:?}")
+        };
+        found += watched.changes.len();
+        answers += 1;
+        from = Since::Cursor(watched.to);
+        if watched.to.revision == hub.hub.revision() {
+            break;
+        }
+    }
+    assert_eq!(found, 1);
+    assert!(answers > 1, "it was asked further");
+}
+
+/// Reading it at every commit would cost the hub its size each time, for somebody who may have gone.
+#[test]
+fn a_large_value_is_read_for_those_who_wait_for_it() {
+    let (mut hub, mut a, mut b) = trio();
+    for n in 0..300 {
+        a.write("set", Operation::Insert(n.into()));
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let from = begin(&mut hub, "set");
+    let add = |hub: &mut HubSide, a: &mut AgentSide, n: i64| {
+        a.write("set", Operation::Insert(n.into()));
+        talk(hub, &mut [a]);
+    };
+    let ask = |from| Ask::Watch {
+        pattern: pattern("set"),
+        from: Some(Since::Cursor(from)),
+        wait_ms: 1_000,
+    };
+    assert!(hub.ask(ask(from)).is_none(), "it waits");
+    add(&mut hub, &mut a, 300);
+    let Some(Ok(Answer::Watched(waited))) = hub.take_answer(u64::MAX) else {
+        panic!("it has waited for this")
+    };
+    assert_eq!((waited.changes.len(), waited.compacted), (1, false));
+    for n in 301..304 {
+        add(&mut hub, &mut a, n);
+    }
+    let last = changes_after(&mut hub, "set", waited.to);
+    assert_eq!((last.changes.len(), last.compacted), (1, true));
+    assert!(hub.ask(ask(last.to)).is_none(), "it is in step again");
+    add(&mut hub, &mut a, 304);
+    let Some(Ok(Answer::Watched(next))) = hub.take_answer(u64::MAX) else {
+        panic!("it has waited for this")
+    };
+    assert_eq!((next.changes.len(), next.compacted), (1, false));
+}
+
+#[test]
+fn who_has_the_most_questions_makes_room_for_others() {
+    let (mut hub, mut a, _) = trio();
+    let ask = |pattern| Ask::Watch {
+        pattern,
+        from: None,
+        wait_ms: 60_000,
+    };
+    let honest = hub.connect(9, "honest", Role::Client);
+    let request = 1;
+    hub.hear(
+        honest,
+        Body::Request {
+            request,
+            ask: ask(pattern("k")),
+        },
+    );
+    for session in 10..30 {
+        let greedy = hub.connect(session, "greedy", Role::Client);
+        for request in 0..60 {
+            let pattern = pattern(format!("{session}_{request}"));
+            let ask = ask(pattern);
+            hub.hear(greedy, Body::Request { request, ask });
+        }
+    }
+    hub.settle();
+    let ended = |hub: &HubSide, of: u64| {
+        let to = |(session, _): &&(sync_core::SessionId, _)| session.0 == of;
+        hub.said.iter().filter(to).count()
+    };
+    assert_eq!(ended(&hub, 9), 0, "one question is not too many");
+    let sum: usize = (10..30).map(|session| ended(&hub, session)).sum();
+    assert_eq!(sum, 1 + 20 * 60 - 1_024);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a]);
 }

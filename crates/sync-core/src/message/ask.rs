@@ -84,12 +84,12 @@ pub enum Answer {
     Version(Option<Version>),
     /// To [`Ask::Get`].
     State(Option<Box<StateVersion>>),
-    /// To [`Ask::Keys`]: up to a page of keys; `more` tells whether any remain.
+    /// To [`Ask::Keys`]: a page of keys, none of which need be on it.
     Keys {
         /// The keys.
         keys: List<Key>,
-        /// Whether any remain.
-        more: bool,
+        /// The rest is after this key; none if there is no rest.
+        next: Option<Key>,
     },
     /// To [`Ask::Delta`].
     Delta(Delta),

@@ -1,7 +1,6 @@
 //! A pattern of keys: which keys it matches, how specific it is, whether it meets another.
 
 use std::fmt;
-use std::str::Chars;
 
 use bincode::de::{BorrowDecoder, Decoder};
 use bincode::error::DecodeError as BincodeDecodeError;
@@ -42,6 +41,15 @@ impl Pattern {
         matches(&self.0, key)
     }
 
+    /// What holding it against a key takes at worst for each byte of the key: more than one step only
+    /// where a part with a `?` is looked for anew at every place.
+    pub fn steps_per_byte(&self) -> usize {
+        let between = self.0.split_once('*').map_or("", |(_, rest)| rest);
+        let between = between.rsplit_once('*').map_or("", |(parts, _)| parts);
+        let searched = between.split('*').filter(|part| part.contains('?'));
+        searched.map(str::len).max().unwrap_or_default().max(1)
+    }
+
     /// Greater means more specific: more characters spelled out, then fewer stars, then more
     /// characters in all.
     pub fn specificity(&self) -> (usize, std::cmp::Reverse<usize>, usize) {
@@ -68,33 +76,58 @@ impl Pattern {
 
 /// Whether `key` matches `pattern`, in which `*` stands for any run of characters and `?` for one.
 ///
-/// O(length of the key · longest part of the pattern between two stars) at worst: only the last star
-/// met ever takes more, and each time the part after it is tried anew. It allocates nothing, as it is
-/// asked for every key of a listing and several times for every write.
+/// Each part between two stars is taken where it is first found: what follows can only gain by that.
+/// O(key + pattern), and times the length of a part between two stars that holds a `?`, see
+/// [`Pattern::steps_per_byte`]. It allocates nothing, as it is asked for every key of a listing and
+/// several times for every write.
 pub fn matches(pattern: &str, key: &str) -> bool {
-    let (mut pattern, mut key) = (pattern.chars(), key.chars());
-    // What follows the last star, and where the key goes on if the star takes nothing more.
-    let mut star: Option<(Chars<'_>, Chars<'_>)> = None;
-    loop {
-        let here = key.clone();
-        match (pattern.next(), key.next()) {
-            (None, None) => return true,
-            (Some('*'), _) if pattern.as_str().is_empty() => return true,
-            (Some('*'), _) => {
-                star = Some((pattern.clone(), here.clone()));
-                key = here;
-            }
-            (Some(_), None) => return false,
-            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
-            (_, Some(_)) => {
-                let Some((after, taken)) = &mut star else {
-                    return false;
-                };
-                taken.next();
-                (pattern, key) = (after.clone(), taken.clone());
-            }
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return after(pattern, key) == Some("");
+    };
+    let Some(mut key) = after(first, key) else {
+        return false;
+    };
+    let mut parts = rest.split('*');
+    let last = parts.next_back().unwrap_or_default();
+    for part in parts {
+        match after_first(part, key) {
+            Some(rest) => key = rest,
+            None => return false,
         }
     }
+    ends_with(last, key)
+}
+
+/// What follows a part in a key that begins with it.
+fn after<'k>(part: &str, key: &'k str) -> Option<&'k str> {
+    if !part.contains('?') {
+        return key.strip_prefix(part);
+    }
+    let mut key = key.chars();
+    let fits = part.chars().all(|wanted| agree(wanted, key.next()));
+    fits.then(|| key.as_str())
+}
+
+/// What follows the first place where a part is found.
+fn after_first<'k>(part: &str, key: &'k str) -> Option<&'k str> {
+    if !part.contains('?') {
+        let at = key.find(part)?;
+        return Some(&key[at + part.len()..]);
+    }
+    let starts = key.char_indices().map(|(at, _)| &key[at..]);
+    starts.into_iter().find_map(|rest| after(part, rest))
+}
+
+fn ends_with(part: &str, key: &str) -> bool {
+    if !part.contains('?') {
+        return key.ends_with(part);
+    }
+    let mut key = key.chars().rev();
+    part.chars().rev().all(|wanted| agree(wanted, key.next()))
+}
+
+fn agree(wanted: char, found: Option<char>) -> bool {
+    found.is_some_and(|found| wanted == '?' || wanted == found)
 }
 
 impl TryFrom<&str> for Pattern {
@@ -158,9 +191,56 @@ mod tests {
             ("*a*a*", "a", false),
             ("*ö?*z", "xöäöz", true),
             ("?", "*", true),
+            ("a*b?*?c", "a-bb-c", true),
+            ("a*a", "a", false),
+            ("*ab*ab", "ab", false),
+            ("*ab*ab", "abab", true),
+            ("a*?", "aö", true),
+            ("*?b*", "aab", true),
+            ("*ab*b", "aab", false),
         ];
         for (pattern, key, expected) in cases {
             assert_eq!(matches(pattern, key), expected, "{pattern} against {key}");
+        }
+    }
+
+    /// Every pattern and key of a few characters, against the definition.
+    #[test]
+    fn a_pattern_matches_what_its_stars_can_be_replaced_to_give() {
+        fn literally(pattern: &[char], key: &[char]) -> bool {
+            match (pattern, key) {
+                ([], []) => true,
+                (['*', rest @ ..], _) => (0..=key.len()).any(|n| literally(rest, &key[n..])),
+                (['?', rest @ ..], [_, keys @ ..]) => literally(rest, keys),
+                ([a, rest @ ..], [b, keys @ ..]) if a == b => literally(rest, keys),
+                _ => false,
+            }
+        }
+        let words = |letters: &[char], longest: u32| {
+            let base = letters.len();
+            let of_length = |length: u32| (0..base.pow(length)).map(move |n| (n, length));
+            let numbered = (0..=longest).flat_map(of_length);
+            let digit = |n: usize, at: u32| letters[n / base.pow(at) % base];
+            numbered
+                .map(|(n, length)| (0..length).map(|at| digit(n, at)).collect::<String>())
+                .collect::<Vec<_>>()
+        };
+        for pattern in words(&['a', 'ö', '*', '?'], 5) {
+            for key in words(&['a', 'ö'], 5) {
+                let chars = |text: &str| text.chars().collect::<Vec<_>>();
+                let expected = literally(&chars(&pattern), &chars(&key));
+                assert_eq!(matches(&pattern, &key), expected, "{pattern} against {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_part_with_a_question_mark_is_looked_for_anew_at_every_place() {
+        let cases = [("*", 1), ("a?c", 1), ("a?*", 1), ("*?a", 1), ("*aaa*", 1)];
+        let dear = [("*a?a*", 3), ("*?*", 1), ("x*aa*?bb*y", 3)];
+        for (pattern, steps) in cases.into_iter().chain(dear) {
+            let pattern = Pattern::new(pattern).unwrap();
+            assert_eq!(pattern.steps_per_byte(), steps, "{pattern}");
         }
     }
 

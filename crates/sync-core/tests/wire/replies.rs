@@ -156,7 +156,7 @@ fn answers() -> Vec<Answer> {
         Answer::State(Some(Box::new(version(Some(value()))))),
         Answer::Keys {
             keys: vec![key("a")].into(),
-            more: false,
+            next: Some(key("b")),
         },
         Answer::Delta(delta),
         Answer::Synced(synced),

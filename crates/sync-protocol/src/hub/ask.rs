@@ -10,15 +10,12 @@ use sync_core::{
 
 use super::admit::Source;
 use super::commit::{Commit, KEYS_PER_COMMIT};
+use super::search::{Effort, Search, check_pattern};
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::rows;
 use crate::view;
-
-/// Bytes of a pattern that a peer asks about. Every key is held against it, or every change, which at
-/// worst takes its length times the key's: with this and keys of 1 KiB, a fraction of a millisecond.
-const PATTERN_BYTES_MAX: usize = 256;
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
@@ -94,20 +91,25 @@ impl Hub {
         read
     }
 
+    /// A page of the keys that match. It ends where enough keys were found, or enough were looked at.
     fn keys_matching(&self, pattern: &Pattern, after: Option<&Key>) -> Answer {
-        let live = self
-            .space
-            .iter_after(after)
-            .filter(|(_, s)| s.entry().is_live());
-        let matching = live
-            .map(|(key, _)| key)
-            .filter(|k| pattern.matches(k.as_str()));
-        let mut keys: Vec<Key> = matching.take(KEYS_PER_PAGE + 1).cloned().collect();
-        let more = keys.len() > KEYS_PER_PAGE;
-        keys.truncate(KEYS_PER_PAGE);
+        let search = Search::new(pattern);
+        let mut effort = Effort::default();
+        let mut keys = Vec::new();
+        for (key, state) in self.space.iter_after(after) {
+            if state.entry().is_live() && search.finds(key, &mut effort) {
+                keys.push(key.clone());
+            }
+            if keys.len() >= KEYS_PER_PAGE || effort.is_spent() {
+                return Answer::Keys {
+                    keys: List(keys),
+                    next: Some(key.clone()),
+                };
+            }
+        }
         Answer::Keys {
             keys: List(keys),
-            more,
+            next: None,
         }
     }
 
@@ -230,16 +232,4 @@ impl Hub {
             consensus: Vec::new(),
         }
     }
-}
-
-/// A pattern that is not too long to be held against every key.
-pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
-    let bytes = pattern.as_str().len();
-    if bytes <= PATTERN_BYTES_MAX {
-        return Ok(());
-    }
-    let reason = format!(
-        "the pattern has {bytes} bytes; the limit for listing and watching is {PATTERN_BYTES_MAX}: put a `*` in place of a part of it"
-    );
-    Err(RequestError::Invalid { reason })
 }

@@ -4,7 +4,7 @@
 
 mod kept;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
@@ -12,15 +12,25 @@ use sync_core::{
     Watched,
 };
 
-use self::kept::{Keeper, Kept};
-use super::ask::check_pattern;
+use self::kept::Keeper;
 use super::delta::{Page, item_bytes, weight_of};
+use super::search::{Effort, Search, check_pattern};
 use super::{Hub, ReplyTo};
+use crate::keyspace::KeyState;
 use crate::view::omit_value;
 
 /// Questions of one connection that may wait. One more ends the oldest, which may go on where it was:
 /// nobody takes a question back, so many that wait are of watches that have long ended.
 const WAITING_PER_PEER: usize = 64;
+
+/// Questions that may wait in a swarm. Each is held against every change; one more ends the oldest of
+/// the connection that has the most.
+const WAITING_MAX: usize = 1_024;
+
+/// Writes and bytes of a value that is kept for those who watch it. A larger one is read for those who
+/// wait for it, and not at each of its changes for somebody who may have gone.
+const KEPT_WRITES_MAX: usize = 256;
+const KEPT_VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest a question waits.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -33,6 +43,16 @@ struct Waiting {
     /// Where the watcher is. Nothing that matches has changed since, or it would not wait.
     from: Revision,
     until: Duration,
+}
+
+impl Waiting {
+    /// Whose it is, unless it was asked in this process.
+    fn session(&self) -> Option<SessionId> {
+        match self.to {
+            ReplyTo::Remote(session, _) => Some(session),
+            ReplyTo::Local(_) => None,
+        }
+    }
 }
 
 /// Everything about watching.
@@ -56,17 +76,23 @@ impl Watches {
 
     /// Nobody waits for what a lost connection has asked.
     pub(super) fn forget_session(&mut self, session: SessionId) {
-        let of = |to: ReplyTo| matches!(to, ReplyTo::Remote(s, _) if s == session);
-        self.waiting.retain(|waiting| !of(waiting.to));
+        self.waiting.retain(|w| w.session() != Some(session));
     }
 
-    /// The oldest question of a connection that has as many as may wait.
-    fn one_too_many(&mut self, session: SessionId) -> Option<Waiting> {
-        let of = |w: &Waiting| matches!(w.to, ReplyTo::Remote(s, _) if s == session);
-        let waiting = self.waiting.iter().filter(|w| of(w));
-        let is_full = waiting.count() >= WAITING_PER_PEER;
-        let oldest = self.waiting.iter().position(of).filter(|_| is_full)?;
-        Some(self.waiting.remove(oldest))
+    /// The question that ends because there is one more: the oldest of the asker if it has as many as
+    /// may wait, or of whoever has the most if there are too many in all.
+    fn one_too_many(&mut self, asker: SessionId) -> Option<Waiting> {
+        let mut counts: BTreeMap<SessionId, usize> = BTreeMap::new();
+        for session in self.waiting.iter().filter_map(Waiting::session) {
+            *counts.entry(session).or_default() += 1;
+        }
+        let own = counts.get(&asker).copied().unwrap_or_default();
+        let most = counts.iter().max_by_key(|(_, count)| **count);
+        let most = most.filter(|_| self.waiting.len() >= WAITING_MAX);
+        let full = (own >= WAITING_PER_PEER).then_some(asker);
+        let ends = full.or(most.map(|(session, _)| *session))?;
+        let oldest = self.waiting.iter().position(|w| w.session() == Some(ends));
+        Some(self.waiting.remove(oldest?))
     }
 
     /// The callers in this process that wait; nobody afterwards.
@@ -125,22 +151,62 @@ impl Hub {
     /// Keeps what a commit has changed for those who watch it, and answers those who wait for it.
     pub(super) fn tell_watchers(&mut self, now: Now, changed: &BTreeSet<Key>) {
         self.watches.keeper.forget_ended(now.mono);
-        let revision = self.revision;
+        let mut effort = Effort::default();
         for key in changed {
-            if self.watches.keeper.is_watched(key)
-                && let Some((change, weight)) = self.change(key)
-            {
-                self.watches.keeper.keep(Kept {
-                    change,
-                    revision,
-                    weight,
-                });
+            if self.watches.keeper.is_watched(key, &mut effort) {
+                self.keep_change(key, &mut effort);
             }
         }
-        let concerns = |w: &mut Waiting| changed.iter().any(|k| w.pattern.matches(k.as_str()));
+        // What is woken for nothing, once the effort is spent, asks again.
+        let concerns = |w: &mut Waiting| {
+            let search = Search::new(&w.pattern);
+            let mut keys = changed.iter();
+            keys.any(|key| effort.is_spent() || search.finds(key, &mut effort))
+        };
         let due: Vec<Waiting> = self.watches.waiting.extract_if(.., concerns).collect();
+        let mut effort = Effort::default();
         for waiting in due {
-            self.end_wait(&waiting);
+            let watched = self.news(&waiting, changed, &mut effort);
+            self.reply(waiting.to, Ok(Answer::Watched(watched)));
+        }
+    }
+
+    fn keep_change(&mut self, key: &Key, effort: &mut Effort) {
+        let revision = self.revision;
+        if self.space.get(key).is_some_and(is_large) {
+            self.watches.keeper.skip(key, revision, effort);
+        } else if let Some((change, weight)) = self.change(key) {
+            self.watches.keeper.keep(&change, revision, weight);
+        }
+    }
+
+    /// What the last commit has changed, for one who has waited for it: before that nothing has.
+    fn news(&self, waiting: &Waiting, changed: &BTreeSet<Key>, effort: &mut Effort) -> Watched {
+        let search = Search::new(&waiting.pattern);
+        let mut page = Page::default();
+        for key in changed {
+            if effort.is_spent() {
+                return self.nothing_at(waiting.from);
+            }
+            if search.finds(key, effort)
+                && let Some((change, weight)) = self.change(key)
+            {
+                effort.spend(weight);
+                page.push_change(change, self.revision, weight);
+            }
+        }
+        Watched {
+            changes: page.items,
+            compacted: false,
+            to: self.cursor_at(self.revision),
+        }
+    }
+
+    fn nothing_at(&self, revision: Revision) -> Watched {
+        Watched {
+            changes: Vec::new(),
+            compacted: false,
+            to: self.cursor_at(revision),
         }
     }
 
@@ -158,16 +224,11 @@ impl Hub {
 
     fn end_wait(&mut self, waiting: &Waiting) {
         let watched = self.changes_after(&waiting.pattern, waiting.from);
-        let nothing = || Watched {
-            changes: Vec::new(),
-            compacted: false,
-            to: self.cursor_at(self.revision),
-        };
-        let watched = watched.unwrap_or_else(nothing);
+        let watched = watched.unwrap_or_else(|| self.nothing_at(self.revision));
         self.reply(waiting.to, Ok(Answer::Watched(watched)));
     }
 
-    /// What a watcher at `from` has missed; none if nothing.
+    /// What a watcher at `from` has missed; none if nothing. It may have to ask further before it knows.
     fn changes_after(&self, pattern: &Pattern, from: Revision) -> Option<Watched> {
         let complete = self.watches.keeper.is_complete(pattern, from);
         let (changes, to) = if complete {
@@ -176,24 +237,29 @@ impl Hub {
         } else {
             self.last_changes(pattern, from)
         };
-        (!changes.is_empty()).then(|| Watched {
+        (!changes.is_empty() || to < self.revision).then(|| Watched {
             changes,
             compacted: !complete,
             to: self.cursor_at(to),
         })
     }
 
-    /// The last change of every key that matches and has changed. O(changes).
+    /// The last change of every key that matches and has changed, at most a page, and up to where that
+    /// is all. O(changes).
     fn last_changes(&self, pattern: &Pattern, from: Revision) -> (Vec<Change>, Revision) {
+        let (search, mut effort) = (Search::new(pattern), Effort::default());
         let mut page = Page::default();
+        let mut seen = from;
         for (revision, key) in self.changed_after(from, None) {
-            if !pattern.matches(key.as_str()) {
-                continue;
+            let is_full = page.is_full_before(revision) || effort.is_spent();
+            if is_full && seen < revision {
+                return (page.items, seen);
             }
-            if page.is_full_before(revision) {
-                return page.finish();
-            }
-            if let Some((change, weight)) = self.change(key) {
+            seen = revision;
+            if search.finds(key, &mut effort)
+                && let Some((change, weight)) = self.change(key)
+            {
+                effort.spend(weight);
                 page.push_change(change, revision, weight);
             }
         }
@@ -220,6 +286,11 @@ impl Hub {
             head: self.revision,
         }
     }
+}
+
+/// Whether reading a key takes more than a commit of it usually does.
+fn is_large(state: &KeyState) -> bool {
+    state.entry().live_count() > KEPT_WRITES_MAX || weight_of(state) > KEPT_VALUE_BYTES_MAX
 }
 
 impl Page<Change> {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use sync_core::{AgentId, Change, Key, Pattern, Revision};
+use bytes::Bytes;
+use sync_core::{AgentId, Change, Key, Pattern, Revision, codec};
 
 use crate::hub::delta::{Page, VALUE_BYTES_PER_PAGE};
+use crate::hub::search::{Effort, Search};
 
 /// Changes that are kept for watchers, and their bytes: seconds of a busy swarm.
 const KEPT_MAX: usize = 16_384;
@@ -31,13 +33,15 @@ struct Interest {
     until: Duration,
 }
 
-/// A change as a watcher gets it.
+/// A change as a watcher gets it. Encoded, because then it takes as much as it weighs: a list of nothing
+/// takes thirty times that once it is read.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) change: Change,
-    pub(super) revision: Revision,
+struct Kept {
+    key: Key,
+    change: Bytes,
+    revision: Revision,
     /// The bytes of its value.
-    pub(super) weight: usize,
+    weight: usize,
 }
 
 /// What is watched, and the changes that are kept for it.
@@ -58,8 +62,10 @@ impl Keeper {
         self.look_at
     }
 
-    pub(super) fn is_watched(&self, key: &Key) -> bool {
-        self.interests.keys().any(|p| p.matches(key.as_str()))
+    /// Whether somebody watches a key; at times although nobody does, once the effort is spent.
+    pub(super) fn is_watched(&self, key: &Key, effort: &mut Effort) -> bool {
+        let mut interests = self.interests.keys();
+        interests.any(|p| effort.is_spent() || Search::new(p).finds(key, effort))
     }
 
     /// Notes that `by` watches a pattern, from `head` on if that is news.
@@ -110,7 +116,14 @@ impl Keeper {
         since.is_some_and(|since| from >= since.max(self.given_up))
     }
 
-    pub(super) fn keep(&mut self, kept: Kept) {
+    /// Keeps a change.
+    pub(super) fn keep(&mut self, change: &Change, revision: Revision, weight: usize) {
+        let kept = Kept {
+            key: change.state.key.clone(),
+            change: codec::to_bytes(change),
+            revision,
+            weight,
+        };
         self.kept_bytes += kept.bytes();
         self.kept.push_back(kept);
         while self.kept.len() > KEPT_MAX || self.kept_bytes > KEPT_BYTES_MAX {
@@ -122,7 +135,17 @@ impl Keeper {
         }
     }
 
-    /// The kept changes after `from` that match, at most a page; a revision is never cut.
+    /// A change of that key is not kept: those who watch it and do not wait for it learn its last one.
+    pub(super) fn skip(&mut self, key: &Key, revision: Revision, effort: &mut Effort) {
+        for (pattern, interest) in &mut self.interests {
+            if effort.is_spent() || Search::new(pattern).finds(key, effort) {
+                interest.since = revision;
+            }
+        }
+    }
+
+    /// The kept changes after `from` that match, at most a page, and up to where that is all; a revision
+    /// is never cut.
     pub(super) fn page(
         &self,
         pattern: &Pattern,
@@ -130,14 +153,21 @@ impl Keeper {
         head: Revision,
     ) -> (Vec<Change>, Revision) {
         let start = self.kept.partition_point(|kept| kept.revision <= from);
-        let matching = self.kept.iter().skip(start);
-        let matching = matching.filter(|kept| pattern.matches(kept.change.state.key.as_str()));
+        let (search, mut effort) = (Search::new(pattern), Effort::default());
         let mut page = Page::default();
-        for kept in matching {
-            if page.is_full_before(kept.revision) {
-                return page.finish();
+        let mut seen = from;
+        for kept in self.kept.iter().skip(start) {
+            let is_full = page.is_full_before(kept.revision) || effort.is_spent();
+            if is_full && seen < kept.revision {
+                return (page.items, seen);
             }
-            page.push_change(kept.change.clone(), kept.revision, kept.weight);
+            seen = kept.revision;
+            if search.finds(&kept.key, &mut effort)
+                // It was encoded here.
+                && let Ok(change) = codec::from_bytes("a kept change", &kept.change)
+            {
+                page.push_change(change, kept.revision, kept.weight);
+            }
         }
         (page.items, head)
     }
@@ -145,7 +175,7 @@ impl Keeper {
 
 impl Kept {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.change.state.key.as_str().len() + self.weight
+        size_of::<Self>() + self.key.as_str().len() + self.change.len()
     }
 }
 

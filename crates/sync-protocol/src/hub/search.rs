@@ -1,0 +1,74 @@
+//! How much looking for keys one answer may cost. What remains is for the next question, so that others
+//! are answered in between.
+
+use sync_core::{Key, Pattern, RequestError};
+
+/// Bytes of a pattern that a peer asks about: it is kept while its question waits.
+const PATTERN_BYTES_MAX: usize = 256;
+
+/// Steps that one answer may take in looking for keys: a few milliseconds, however many keys there are
+/// and whatever they are held against.
+const STEPS_MAX: usize = 4 * 1024 * 1024;
+
+/// Steps to reach a key, beside those of holding a pattern against it.
+const STEPS_PER_KEY: usize = 64;
+
+/// A pattern that is not too long to be kept.
+pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
+    let bytes = pattern.as_str().len();
+    if bytes <= PATTERN_BYTES_MAX {
+        return Ok(());
+    }
+    let reason = format!(
+        "the pattern has {bytes} bytes; the limit for listing and watching is {PATTERN_BYTES_MAX}: put a `*` in place of a part of it"
+    );
+    Err(RequestError::Invalid { reason })
+}
+
+/// What is left to spend.
+#[derive(Debug)]
+pub(super) struct Effort {
+    left: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { left: STEPS_MAX }
+    }
+}
+
+impl Effort {
+    /// Whether it is spent: the answer ends with what it has.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Something else that takes time like so many bytes.
+    pub(super) fn spend(&mut self, steps: usize) {
+        self.left = self.left.saturating_sub(STEPS_PER_KEY + steps);
+    }
+}
+
+/// A pattern that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Search<'a> {
+    pattern: &'a Pattern,
+    steps_per_byte: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(pattern: &'a Pattern) -> Self {
+        let steps_per_byte = pattern.steps_per_byte();
+        Self {
+            pattern,
+            steps_per_byte,
+        }
+    }
+
+    /// Whether a key matches.
+    pub(super) fn finds(&self, key: &Key, effort: &mut Effort) -> bool {
+        let key = key.as_str();
+        effort.spend(key.len().saturating_mul(self.steps_per_byte));
+        self.pattern.matches(key)
+    }
+}
