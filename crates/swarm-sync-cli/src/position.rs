@@ -2,8 +2,7 @@
 
 use swarm_sync::{Cursor, Epoch, Revision, Since};
 
-const EXPECTED: &str =
-    "expected a revision, EPOCH:REVISION as an earlier watch printed it, or `start`";
+const EXPECTED: &str = "expected a revision, EPOCH:REVISION or EPOCH:REVISION:HEAD as an earlier watch printed it, or `start`";
 
 /// `start`, a revision, or a cursor as [`text`] writes it.
 pub(crate) fn parse(text: &str) -> Result<Since, String> {

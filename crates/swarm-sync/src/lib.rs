@@ -57,11 +57,12 @@ pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
-    Digest, Durability, Epoch, History, HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key,
-    KeyReport, Link, MemberStatus, MergeRule, Now, OnConcurrent, Operation, Pattern, Policies,
-    Policy, PolicyError, Priority, Reason, Receipt, RequestError, Resolver, Resolvers, Revision,
-    Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport,
-    Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
+    Digest, Durability, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
+    KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MergeRule, Now, OnConcurrent, Operation,
+    Pattern, Policies, Policy, PolicyError, Priority, Reason, Receipt, RequestError, Resolver,
+    Resolvers, Revision, Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError,
+    SwarmId, SyncReport, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError,
+    Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
 pub use sync_store::MemoryStore;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
-use super::parse::pattern;
+use super::parse::{field, pattern};
 use super::{HubArgs, with_codes};
 use crate::json::value_or_text;
 use crate::position;
@@ -107,7 +107,7 @@ pub(crate) struct PutArgs {
     /// The key of the map.
     pub(crate) key: Key,
     /// The name of the field: 1 to 1024 bytes.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, value_parser = field)]
     pub(crate) field: String,
     /// Its new value: JSON, or text if it is not JSON.
     #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
@@ -125,7 +125,7 @@ pub(crate) struct UnsetArgs {
     /// The key of the map.
     pub(crate) key: Key,
     /// The name of the field.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, value_parser = field)]
     pub(crate) field: String,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
@@ -171,8 +171,8 @@ Examples:
   swarm-sync watch 'task_*' --count 10 --json
 
 It goes on by itself after a lost connection and a restart of the hub, and ends with
-Ctrl-C or after COUNT changes. Then it prints the position to go on from, EPOCH:REVISION,
-which --from takes: nothing is missed in between. With --json each line has an
+Ctrl-C or after COUNT changes. Then it prints the position to go on from, EPOCH:REVISION
+(with :HEAD behind it if the hub was further already), which --from takes: nothing is missed in between. With --json each line has an
 \"event\": change; compacted, if the hub has not kept every change, so that of each key
 only the last one follows; reload, if the position is not of this hub's log, so that
 everything follows anew; end, with why. Each has the \"cursor\" to go on from, should

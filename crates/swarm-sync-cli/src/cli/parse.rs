@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use swarm_sync::{Pattern, Revision};
+use swarm_sync::{FIELD_BYTES_MAX, Pattern, Revision, ValueError};
 
 /// The longest name that the domain name system knows.
 const HOST_BYTES_MAX: usize = 253;
@@ -49,6 +49,16 @@ fn within(text: &str, range: RangeInclusive<usize>, what: &str) -> Result<usize,
     let number = text.parse().ok().filter(|number| range.contains(number));
     let (least, most) = (range.start(), range.end());
     number.ok_or_else(|| format!("expected a whole number of {what}, from {least} to {most}"))
+}
+
+/// A name of a field, as the data model has it.
+pub(super) fn field(text: &str) -> Result<String, String> {
+    let range = 1..=FIELD_BYTES_MAX;
+    if range.contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    let bytes = text.len();
+    Err(ValueError::FieldName { bytes }.to_string())
 }
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
