@@ -289,6 +289,16 @@ pub enum RequestError {
         /// Why.
         reason: String,
     },
+    /// The swarm's memory has no room for the value.
+    #[error(
+        "with this value the memory of the swarm would take {bytes} bytes; the limit is {limit}: delete what is not needed, clear a namespace, or raise the limit at the hub"
+    )]
+    MemoryFull {
+        /// How much it would take.
+        bytes: u64,
+        /// The most allowed.
+        limit: u64,
+    },
 }
 
 impl RequestError {
@@ -312,6 +322,7 @@ impl RequestError {
             Self::Deadline { .. } => "deadline",
             Self::Stopped { .. } => "stopped",
             Self::ConnectionLost { .. } => "connection-lost",
+            Self::MemoryFull { .. } => "memory-full",
         }
     }
 }

@@ -40,19 +40,22 @@ pub enum MemoryAsk {
         /// Under which key.
         key: Key,
     },
-    /// The keys of a namespace that match a pattern, ascending, after `after`.
+    /// The keys of a namespace that match a pattern, ascending.
     ListKeys {
         /// Where.
         namespace: Namespace,
         /// Which keys.
         pattern: Pattern,
-        /// Continue after this key.
+        /// Only those after this one: where an answer said to go on.
         after: Option<Key>,
     },
-    /// Remove all values of a namespace.
+    /// Remove all values that a namespace holds now, all of them or, if the hub dies over it, none.
     ClearNamespace(Namespace),
-    /// What is kept.
-    Stats,
+    /// What is kept, namespaces ascending.
+    Stats {
+        /// Only those after this one.
+        after: Option<Namespace>,
+    },
 }
 
 /// The answer to a [`MemoryAsk`].
@@ -65,26 +68,36 @@ pub enum MemoryAnswer {
     Value(Option<Value>),
     /// To [`MemoryAsk::Delete`]: whether there was a value.
     Deleted(bool),
-    /// To [`MemoryAsk::ListKeys`]: up to a page of keys; `more` tells whether any remain.
+    /// To [`MemoryAsk::ListKeys`]: up to a page of keys. One that looked at many and found few says
+    /// where to go on, too.
     Keys {
         /// The keys.
         keys: List<Key>,
-        /// Whether any remain.
-        more: bool,
+        /// The key after which to go on; none at the end.
+        next: Option<Key>,
     },
     /// To [`MemoryAsk::ClearNamespace`]: how many values there were.
     Cleared(u64),
-    /// To [`MemoryAsk::Stats`].
-    Stats(MemoryStats),
+    /// To [`MemoryAsk::Stats`]: up to a page of namespaces.
+    Stats {
+        /// One line per namespace.
+        namespaces: List<NamespaceStats>,
+        /// Whether any follow the last of them.
+        more: bool,
+        /// As in [`MemoryStats::bytes`].
+        bytes: u64,
+        /// As in [`MemoryStats::bytes_max`].
+        bytes_max: u64,
+    },
 }
 
 /// What the memory of a swarm holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[expect(clippy::exhaustive_structs, reason = "the counts there are")]
 pub struct MemoryStats {
     /// One line per namespace that holds anything, ascending.
     pub namespaces: Vec<NamespaceStats>,
-    /// Bytes of all.
+    /// Bytes of all, and of what is being cleared.
     pub bytes: u64,
     /// The most there may be.
     pub bytes_max: u64,
@@ -100,6 +113,6 @@ pub struct NamespaceStats {
     pub persistent: u64,
     /// Values that do not.
     pub volatile: u64,
-    /// Bytes of keys and values.
+    /// Bytes as they count: its name, keys and values, and what it takes to hold each.
     pub bytes: u64,
 }

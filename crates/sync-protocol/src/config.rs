@@ -41,6 +41,9 @@ pub struct Limits {
     /// Deleted fields that a hub remembers one by one, per map: as many as a map that is in use has. A
     /// hundred bytes each, and the name.
     pub graves_max: usize,
+    /// Bytes that the memory provider may hold for a swarm, persistent and volatile together: all of
+    /// it is in the hub's memory, and a name is all it takes to use it.
+    pub memory_bytes_max: usize,
     /// Receipts in one message.
     pub receipts_per_message: usize,
     /// Runs of the hub that a cursor may date back to; an older one is read anew.
@@ -64,6 +67,7 @@ impl Default for Limits {
             ahead_of_bytes: 64 * 1024,
             siblings_max: 64,
             graves_max: 1_024,
+            memory_bytes_max: 64 * 1024 * 1024,
             receipts_per_message: 64,
             lineage_max: 1_024,
         }

@@ -102,6 +102,16 @@ impl<O> Gate<O> {
         });
     }
 
+    /// The last batch that was handed to the store.
+    pub(crate) fn issued(&self) -> Token {
+        self.issued
+    }
+
+    /// Whether this batch and all before it are durable.
+    pub(crate) fn is_durable(&self, token: Token) -> bool {
+        token <= self.durable
+    }
+
     /// Whether every batch issued is durable.
     pub(crate) fn is_settled(&self) -> bool {
         self.durable == self.issued

@@ -45,6 +45,7 @@ pub(crate) use self::graves::Grave;
 use self::graves::Graves;
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
+use self::memory::Memory;
 use self::merging::Merges;
 use self::round::Rounds;
 use self::session::Session;
@@ -140,6 +141,7 @@ pub struct Hub {
     expiries: Expiries,
     merges: Merges,
     watches: Watches,
+    memory: Memory,
     /// Who waits for the policies to be read anew.
     reloading: Vec<ReplyTo>,
     /// Rows that go with the next batch.
@@ -210,6 +212,7 @@ impl Hub {
             self.apply_table(now);
             self.expire_values(now);
             self.retry_merges(now);
+            self.sweep_memory();
         }
     }
 
@@ -232,16 +235,18 @@ impl Hub {
             watches,
             self.expiries.wake(),
             self.merges.deadline(),
+            self.memory.sweep_due(&self.gate),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
-    /// Whether nothing would be missed: nobody is connected, nothing was ever stored, nobody waits.
+    /// Whether nothing would be missed: nobody is connected, nothing was ever stored or is kept in
+    /// memory, nobody waits.
     pub fn is_blank(&self) -> bool {
         let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
-        nobody && !self.unsaved.is_empty()
+        nobody && self.memory.is_empty() && !self.unsaved.is_empty()
     }
 
     /// Whether every commit is durable.
@@ -287,6 +292,7 @@ impl Hub {
         }
         let mut waiting: Vec<_> = self.rounds.drain().collect();
         waiting.extend(self.watches.drain());
+        waiting.extend(self.memory.abandon());
         for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());

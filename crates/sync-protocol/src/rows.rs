@@ -14,8 +14,8 @@ use bytes::Bytes;
 use sync_core::codec;
 use sync_core::segment;
 use sync_core::{
-    AgentId, Context, Cursor, Entry, Incarnation, Key, Policies, Receipt, Revision, RowOp, Seq,
-    Stamp, Version, Write, WriteId, Writer,
+    AgentId, Context, Cursor, Entry, Incarnation, Key, Namespace, Payload, Policies, Receipt,
+    Revision, RowOp, Seq, Stamp, Version, Write, WriteId, Writer,
 };
 
 pub use self::owner::{Owner, RowError};
@@ -162,6 +162,31 @@ pub(crate) fn put_repair(key: &Key, undone: &Context) -> RowOp {
 
 pub(crate) fn delete_repair(key: &Key) -> RowOp {
     delete(keys::repair(key))
+}
+
+/// A value of the memory, the `number`th of the persistent ones.
+pub(crate) fn put_memory(
+    namespace: &Namespace,
+    key: &Key,
+    number: u64,
+    payload: &Payload,
+) -> RowOp {
+    let row = (namespace.clone(), key.clone(), number, payload.clone());
+    put(keys::memory(namespace, key), codec::to_bytes(&row))
+}
+
+pub(crate) fn delete_memory(namespace: &Namespace, key: &Key) -> RowOp {
+    delete(keys::memory(namespace, key))
+}
+
+/// What a namespace held up to the `number`th value is gone, whatever rows there still are of it.
+pub(crate) fn put_cleared(namespace: &Namespace, number: u64) -> RowOp {
+    let row = (namespace.clone(), number);
+    put(keys::cleared(namespace), codec::to_bytes(&row))
+}
+
+pub(crate) fn delete_cleared(namespace: &Namespace) -> RowOp {
+    delete(keys::cleared(namespace))
 }
 
 /// A set of ids, as the segment of a state that covers them.

@@ -351,7 +351,9 @@ fn memory() -> [MemoryAsk; 6] {
             pattern: Pattern::new("task_*").unwrap(),
             after: Some(key),
         },
-        MemoryAsk::ClearNamespace(namespace),
-        MemoryAsk::Stats,
+        MemoryAsk::ClearNamespace(namespace.clone()),
+        MemoryAsk::Stats {
+            after: Some(namespace),
+        },
     ]
 }

@@ -60,7 +60,7 @@ pub(crate) fn name(body: &Body) -> &'static str {
                 MemoryAsk::Delete { .. } => "ask-memory-delete",
                 MemoryAsk::ListKeys { .. } => "ask-memory-list-keys",
                 MemoryAsk::ClearNamespace(_) => "ask-memory-clear-namespace",
-                MemoryAsk::Stats => "ask-memory-stats",
+                MemoryAsk::Stats { .. } => "ask-memory-stats",
             },
         },
         Body::Reply { .. } => "reply",
@@ -87,7 +87,7 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
             MemoryAnswer::Deleted(_) => "memory-deleted",
             MemoryAnswer::Keys { .. } => "memory-keys",
             MemoryAnswer::Cleared(_) => "memory-cleared",
-            MemoryAnswer::Stats(_) => "memory-stats",
+            MemoryAnswer::Stats { .. } => "memory-stats",
         },
         Err(error) => error.kind(),
     }

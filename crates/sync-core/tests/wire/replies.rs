@@ -4,7 +4,7 @@ use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
-    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MemoryStats, MergeRule,
+    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule,
     NamespaceStats, Payload, PeriodicStatus, Reason, Receipt, Reply, RequestError, Revision, Share,
     Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version,
     Vote, Watched,
@@ -234,21 +234,21 @@ fn memory() -> [MemoryAnswer; 6] {
         volatile: 2,
         bytes: 300,
     };
-    let stats = MemoryStats {
-        namespaces: vec![line],
-        bytes: 300,
-        bytes_max: 1 << 30,
-    };
     [
         MemoryAnswer::Stored,
         MemoryAnswer::Value(Some(value())),
         MemoryAnswer::Deleted(true),
         MemoryAnswer::Keys {
             keys: vec![key("a")].into(),
-            more: true,
+            next: Some(key("b")),
         },
         MemoryAnswer::Cleared(2),
-        MemoryAnswer::Stats(stats),
+        MemoryAnswer::Stats {
+            namespaces: vec![line].into(),
+            more: true,
+            bytes: 300,
+            bytes_max: 1 << 30,
+        },
     ]
 }
 
@@ -275,6 +275,7 @@ fn errors() -> Vec<RequestError> {
         },
         RequestError::Unavailable { doing: reason() },
         RequestError::OutboxFull { bytes: 2, limit: 1 },
+        RequestError::MemoryFull { bytes: 2, limit: 1 },
         RequestError::TooManySiblings {
             siblings: 2,
             limit: 1,

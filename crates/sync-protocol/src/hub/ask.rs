@@ -18,7 +18,7 @@ use crate::rows;
 use crate::view;
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
-const KEYS_PER_PAGE: usize = 512;
+pub(super) const KEYS_PER_PAGE: usize = 512;
 
 /// Callers that may wait for one reading of the policies: more than there are people to ask, and what a
 /// file that is never read to its end can make grow.
@@ -63,7 +63,7 @@ impl Hub {
                 wait_ms,
             } => return self.watch(now, to, pattern, from, Duration::from_millis(wait_ms)),
             Ask::Propose(proposal) => return self.propose(now, to, *proposal),
-            Ask::Memory(ask) => self.memory(ask).map(Answer::Memory),
+            Ask::Memory(ask) => return self.ask_memory(to, ask),
         };
         self.reply(to, answer);
     }

@@ -6,6 +6,7 @@ use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
 
 use super::expiry::Expiries;
 use super::graves::Graves;
+use super::memory::Memory;
 use super::merging::Merges;
 use super::round::Rounds;
 use super::watch::Watches;
@@ -44,6 +45,7 @@ impl HubRecovery {
             expiries: Expiries::default(),
             merges: Merges::default(),
             watches: Watches::default(),
+            memory: Memory::default(),
             reloading: Vec::new(),
             unsaved: Vec::new(),
             gate: Gate::default(),
@@ -90,6 +92,10 @@ impl HubRecovery {
             Stored::Adopted(segment) => {
                 let (_, dead) = segment.entry.into_parts();
                 hub.adopted.insert(segment.key, dead);
+            }
+            Stored::Cleared(namespace, number) => hub.memory.restore_cleared(namespace, number),
+            Stored::Memory(namespace, key, number, payload) => {
+                hub.memory.restore(namespace, key, number, payload);
             }
             Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) | Stored::Policies(_) => {
                 return Err(RowError::unreadable(row, "only agents keep such rows"));

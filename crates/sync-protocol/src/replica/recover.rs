@@ -89,7 +89,9 @@ impl ReplicaRecovery {
             | Stored::Member(_)
             | Stored::Adopted(_)
             | Stored::Lifetime(..)
-            | Stored::Grave(..) => {
+            | Stored::Grave(..)
+            | Stored::Memory(..)
+            | Stored::Cleared(..) => {
                 return refuse("only hubs keep such rows");
             }
         }

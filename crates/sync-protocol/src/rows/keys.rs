@@ -1,6 +1,6 @@
 //! Keys of rows: where each kind of row stands.
 
-use sync_core::{AgentId, Incarnation, Key, Seq, WriteId, Writer};
+use sync_core::{AgentId, Incarnation, Key, Namespace, Seq, WriteId, Writer};
 
 use super::kind;
 use crate::hub::Run;
@@ -111,4 +111,15 @@ pub(super) fn lifetime(key: &Key) -> Vec<u8> {
 
 pub(super) fn repair(key: &Key) -> Vec<u8> {
     of_text(kind::REPAIR, key.as_str())
+}
+
+pub(super) fn memory(namespace: &Namespace, key: &Key) -> Vec<u8> {
+    let mut row = vec![kind::MEMORY];
+    push_name(&mut row, namespace.as_str());
+    row.extend(key.as_str().as_bytes());
+    row
+}
+
+pub(super) fn cleared(namespace: &Namespace) -> Vec<u8> {
+    of_text(kind::CLEARED, namespace.as_str())
 }

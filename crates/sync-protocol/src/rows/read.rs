@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use sync_core::codec::{self, List};
 use sync_core::{
-    AgentId, Context, DecodeError, Entry, Incarnation, Key, Policies, Policy, Receipt, Row,
-    Segment, Seq, Write, WriteId, Writer,
+    AgentId, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies, Policy,
+    Receipt, Row, Segment, Seq, Write, WriteId, Writer,
 };
 
 use super::keys::outbox_numbers;
@@ -29,6 +29,10 @@ pub(crate) enum Stored {
     Lifetime(Key, Lifetime),
     /// Whether it stands for many.
     Grave(Key, Grave, bool),
+    /// With its number among the values of the memory.
+    Memory(Namespace, Key, u64, Payload),
+    /// With the number of the last value that is gone.
+    Cleared(Namespace, u64),
 }
 
 /// An outbox row's content.
@@ -86,6 +90,14 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         kind::LIFETIME => {
             let (key, lifetime) = codec::from_bytes("lifetime row", value)?;
             Stored::Lifetime(key, lifetime)
+        }
+        kind::MEMORY => {
+            let (namespace, key, number, payload) = codec::from_bytes("memory row", value)?;
+            Stored::Memory(namespace, key, number, payload)
+        }
+        kind::CLEARED => {
+            let (namespace, number) = codec::from_bytes("cleared row", value)?;
+            Stored::Cleared(namespace, number)
         }
         kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
