@@ -3,6 +3,7 @@
 mod answer;
 mod dispatch;
 mod lines;
+mod memory;
 mod perform;
 mod request;
 mod watches;

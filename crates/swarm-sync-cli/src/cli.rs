@@ -2,6 +2,7 @@
 
 mod agent;
 mod keyed;
+mod memory;
 mod parse;
 mod policy;
 mod replay;
@@ -17,6 +18,10 @@ use crate::json::value_or_text;
 
 pub(crate) use self::agent::AgentArgs;
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
+pub(crate) use self::memory::{
+    MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,
+    MemoryStoreArgs,
+};
 use self::parse::{address, amount, revision};
 pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 use self::replay::REPLAY_HELP;
@@ -98,6 +103,9 @@ pub(crate) enum Command {
     /// Check, show, explain and reload what holds for keys of a pattern.
     #[command(after_help = with_codes(policy::HELP))]
     Policy(PolicyArgs),
+    /// Keep values at the hub beside the synchronized state.
+    #[command(after_help = with_codes(memory::HELP))]
+    Memory(MemoryArgs),
 }
 
 impl Command {
@@ -117,6 +125,7 @@ impl Command {
             Self::Status(args) => (args.hub.json, false),
             Self::Keyed(command) => command.json(),
             Self::Policy(args) => (args.command.json(), false),
+            Self::Memory(args) => (args.command.json(), false),
         };
         match (json, conversation) {
             (false, _) => Audience::Person,

@@ -67,5 +67,6 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Status(args) => oneshot::status(args).await,
         Command::Keyed(command) => oneshot::keyed(command).await,
         Command::Policy(args) => oneshot::policy(args).await,
+        Command::Memory(args) => oneshot::memory(args).await,
     }
 }

@@ -1,6 +1,7 @@
 //! Commands that ask the hub and leave. They hold no replica and do not join the roster.
 
 mod keys;
+mod memory;
 mod policy;
 mod watch;
 mod write;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
     AgentId, Client, HubStatus, LinkOptions, Operation, Revision, Since, StateVersion, SyncReport,
-    TcpLink, Version,
+    TcpLink, Value, Version,
 };
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs, StatusArgs, SyncArgs};
@@ -19,6 +20,7 @@ use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
 
+pub(crate) use self::memory::memory;
 pub(crate) use self::policy::policy;
 use self::write::write;
 
@@ -178,12 +180,15 @@ fn absent(args: &GetArgs) -> Result<(), Failure> {
     Failure::unless(false, Code::Failed, printed)
 }
 
-/// Text as it is, everything else as JSON.
 fn text_of(state: &StateVersion) -> String {
-    match state.value.as_ref().map(swarm_sync::Value::to_json) {
-        Some(Json::String(text)) => text,
-        Some(other) => other.to_string(),
-        None => String::new(),
+    state.value.as_ref().map(text_of_value).unwrap_or_default()
+}
+
+/// Text as it is, everything else as JSON.
+fn text_of_value(value: &Value) -> String {
+    match value.to_json() {
+        Json::String(text) => text,
+        other => other.to_string(),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::error::StartError;
 use crate::hub::unexpected;
+use crate::memory::Memory;
 use crate::watch::{Asker, WAIT, Watch};
 
 /// A connection of a client. One request at a time.
@@ -159,6 +160,12 @@ impl Client {
         Watch::new(Arc::new(asker), pattern, from)
     }
 
+    /// The swarm's memory through this connection, which lasts as long as the handle and its clones. One
+    /// request at a time.
+    pub fn memory(self) -> Memory {
+        Memory::new(Arc::new(MemoryAsker(Mutex::new(self))), "a client's swarm")
+    }
+
     /// Any request.
     pub async fn ask(&mut self, ask: Ask) -> Reply {
         self.next_request += 1;
@@ -219,6 +226,16 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// Asks on behalf of a memory.
+struct MemoryAsker(Mutex<Client>);
+
+#[async_trait]
+impl Asker for MemoryAsker {
+    async fn ask(&self, ask: Ask) -> Reply {
+        self.0.lock().await.ask(ask).await
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
+use crate::memory::Memory;
 use crate::watch::{Asker, Watch};
 
 /// Synchronizes the state of any number of swarms. Cheap to clone; the last clone's end stops it in
@@ -154,11 +155,19 @@ impl StateSynchronizer {
     /// Only while this synchronizer has a thousand requests in line can it be later; [`Watch::begun`]
     /// waits until it has begun.
     pub fn watch(&self, swarm: &SwarmId, pattern: Pattern, from: Option<Since>) -> Watch {
-        let asker = HubAsker {
+        Watch::begin(self.asker(swarm), pattern, from)
+    }
+
+    /// The memory of a swarm: application data beside its synchronized state.
+    pub fn memory(&self, swarm: &SwarmId) -> Memory {
+        Memory::new(self.asker(swarm), swarm)
+    }
+
+    fn asker(&self, swarm: &SwarmId) -> Arc<dyn Asker> {
+        Arc::new(HubAsker {
             hub: self.clone(),
             swarm: swarm.clone(),
-        };
-        Watch::begin(Arc::new(asker), pattern, from)
+        })
     }
 
     /// The policies in force, the most specific first.
@@ -243,7 +252,7 @@ pub(crate) fn unexpected(answer: &Answer) -> RequestError {
     }
 }
 
-/// Asks on behalf of a watcher in this process.
+/// Asks in this process on behalf of a watcher or a memory.
 struct HubAsker {
     hub: StateSynchronizer,
     swarm: SwarmId,

@@ -38,6 +38,7 @@ mod client;
 mod clock;
 mod error;
 mod hub;
+mod memory;
 mod merge;
 #[cfg(feature = "policy-file")]
 pub mod policy_file;
@@ -54,15 +55,16 @@ pub use client::Client;
 pub use clock::SystemClock;
 pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
+pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
     Digest, Durability, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
-    KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MergeRule, Now, OnConcurrent, Operation,
-    Pattern, Policies, Policy, PolicyError, Priority, Reason, Receipt, RequestError, Resolver,
-    Resolvers, Revision, Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError,
-    SwarmId, SyncReport, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError,
-    Version, WriteId,
+    KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MemoryStats, MergeRule, Namespace,
+    NamespaceStats, Now, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Priority,
+    Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp,
+    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo,
+    Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
 pub use sync_store::MemoryStore;

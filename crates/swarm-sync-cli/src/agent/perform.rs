@@ -8,6 +8,7 @@ use swarm_sync::{Agent, Durability, Key, Operation, Policies, RequestError, Sinc
 use crate::policies::{self, Explanation};
 
 use super::answer::{self, Fields, fields, object};
+use super::memory::memory;
 use super::request::{Forget, Refused, Request};
 
 /// Pages in one answer to `delta`, each of about 256 KiB; past it `more` is set and the program asks
@@ -54,6 +55,7 @@ pub(super) async fn perform(
             Ok(object(json!({ "policies": policies })))
         }
         Request::Explain(key) => explain(agent, &key).await,
+        Request::Memory(request) => memory(agent, request).await,
         // The caller's: it has the watches, and ends the loop.
         Request::Watch { .. } | Request::Unwatch(_) | Request::Quit => Ok(Fields::new()),
     }

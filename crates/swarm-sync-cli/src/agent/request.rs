@@ -3,6 +3,8 @@
 // Named, because the fuzz checks read this file in from elsewhere.
 #[path = "request/fields.rs"]
 mod fields;
+#[path = "request/memory.rs"]
+mod memory;
 
 use std::time::Duration;
 
@@ -16,13 +18,14 @@ use crate::output::shorten;
 use crate::position;
 
 use self::fields::{Fields, key_of, value_of};
+pub(super) use self::memory::MemoryRequest;
 use super::lines::{LINE_BYTES_MAX, Line};
 
 /// Longest wait a request may ask for.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
-    clear, watch, unwatch, policies, explain, flush, wait, offline, online, digest, status, receipts, quit";
+    clear, watch, unwatch, policies, explain, memory, flush, wait, offline, online, digest, status, receipts, quit";
 
 /// What a program asks of its agent.
 #[derive(Debug)]
@@ -63,6 +66,7 @@ pub(super) enum Request {
     Unwatch(u64),
     Policies,
     Explain(Key),
+    Memory(MemoryRequest),
     Quit,
 }
 
@@ -190,6 +194,7 @@ impl Fields {
             "unwatch" => Request::Unwatch(self.number("watch")?),
             "policies" => Request::Policies,
             "explain" => Request::Explain(self.key()?),
+            "memory" => Request::Memory(self.memory()?),
             "sync" => Request::Sync {
                 keys: self.keys()?,
                 timeout: self.timeout()?,

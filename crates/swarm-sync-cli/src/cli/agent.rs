@@ -18,12 +18,15 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":10,"op":"watch","pattern":"task_*"}                also "from", as "since", or "start"
   {"id":11,"op":"unwatch","watch":1}                       the number that watch was answered
   {"id":12,"op":"explain","key":"k"}                       what holds for it; also policies
-  {"id":13,"op":"flush","level":"hub"}                     or "disk": wait for own writes
-  {"id":14,"op":"offline"}                                 also online
-  {"id":15,"op":"wait"}                                    until once in step with the hub
-  {"id":16,"op":"clear","key":"k"}                         or "all":true
-  {"id":17,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":18,"op":"quit"}                                    so does the end of stdin
+  {"id":13,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
+      values kept at the hub beside the state, gone with it if "persistent":false; also
+      get (with "default"), delete, list (with "pattern"), clear and stats
+  {"id":14,"op":"flush","level":"hub"}                     or "disk": wait for own writes
+  {"id":15,"op":"offline"}                                 also online
+  {"id":16,"op":"wait"}                                    until once in step with the hub
+  {"id":17,"op":"clear","key":"k"}                         or "all":true
+  {"id":18,"op":"receipts","take":true}                    own writes that lost, and forget them
+  {"id":19,"op":"quit"}                                    so does the end of stdin
 The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
 Lines with "event" come by themselves: ready first, then receipt for each own write that

@@ -39,13 +39,15 @@ fn bash_completes_after_the_first_word_too() {
     let script = place.path("script");
     let printed = run(&["completions", "bash"]).stdout;
     std::fs::write(&script, printed).expect("written");
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["po"], "policy"),
         (&["policy", "che"], "check"),
         (&["policy", "show", "--js"], "--json"),
         (&["watch", "--fr"], "--from"),
         (&["watch", "task_*", "--from", "start", "--co"], "--count"),
         (&["replay", "--offl"], "--offline-every"),
+        (&["memory", "st"], "store stats"),
+        (&["memory", "clear", "--names"], "--namespace"),
         (&["help", "repl"], "replay"),
     ];
     for (words, expected) in cases {

@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 21] = [
+pub(crate) const COMMANDS: [&str; 22] = [
     "demo",
     "serve",
     "agent",
@@ -23,6 +23,7 @@ pub(crate) const COMMANDS: [&str; 21] = [
     "watch",
     "completions",
     "policy",
+    "memory",
     "replay",
 ];
 
@@ -64,7 +65,7 @@ fn the_agent_lists_its_requests() {
     for op in [
         "set", "delete", "add", "insert", "remove", "get", "version", "keys", "cursor", "delta",
         "sync", "clear", "flush", "wait", "offline", "online", "digest", "status", "receipts",
-        "quit", "put", "unset", "watch", "unwatch", "policies", "explain", "siblings",
+        "quit", "put", "unset", "watch", "unwatch", "policies", "explain", "siblings", "memory",
     ] {
         assert!(help.contains(op), "{op}: {help}");
     }
@@ -93,6 +94,16 @@ fn the_parts_of_policy_have_their_own_help() {
     for part in ["check", "show", "explain", "reload"] {
         let help = stdout(&run(&["policy", part, "--help"]));
         let example = format!("  swarm-sync policy {part}");
+        assert!(help.contains(&example), "{help}");
+        assert!(help.contains("Exit codes:"), "{help}");
+    }
+}
+
+#[test]
+fn the_parts_of_memory_have_their_own_help() {
+    for part in ["store", "get", "delete", "list", "clear", "stats"] {
+        let help = stdout(&run(&["memory", part, "--help"]));
+        let example = format!("  swarm-sync memory {part}");
         assert!(help.contains(&example), "{help}");
         assert!(help.contains("Exit codes:"), "{help}");
     }

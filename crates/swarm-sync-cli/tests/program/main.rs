@@ -9,6 +9,7 @@
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
 //! - `keyed`: writing, listing and clearing keys at the hub
+//! - `memory`: values at the hub beside the state
 //! - `concurrent`: what is said of values that remain side by side
 //! - `watching`: changes as they come, across restarts, and where to go on
 //! - `agent_watch`: the same and policies through an agent
@@ -32,6 +33,7 @@ mod git;
 mod help;
 mod keyed;
 mod links;
+mod memory;
 mod oneshot;
 mod policies;
 mod replay;

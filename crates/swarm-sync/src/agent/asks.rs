@@ -11,6 +11,7 @@ use sync_protocol::{Command, Outcome};
 
 use super::{Agent, misanswered};
 use crate::hub::unexpected;
+use crate::memory::Memory;
 use crate::watch::{Asker, WAIT, Watch};
 
 impl Agent {
@@ -75,7 +76,19 @@ impl Agent {
     /// committed until then is none, unless `from` is the position that the replica holds,
     /// [`Agent::cursor`].
     pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
-        Watch::begin(Arc::new(AgentAsker(self.clone())), pattern, from)
+        let wait = Some(2 * WAIT);
+        let agent = self.clone();
+        Watch::begin(Arc::new(AgentAsker { agent, wait }), pattern, from)
+    }
+
+    /// The swarm's memory: application data beside the synchronized state. It is the hub's, and no
+    /// replica holds it: every call needs a connection.
+    pub fn memory(&self) -> Memory {
+        let asker = AgentAsker {
+            agent: self.clone(),
+            wait: None,
+        };
+        Memory::new(Arc::new(asker), "this agent's swarm")
     }
 
     async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
@@ -87,12 +100,15 @@ impl Agent {
     }
 }
 
-/// Asks on behalf of a watcher.
-struct AgentAsker(Agent);
+/// Asks on behalf of a watcher or a memory.
+struct AgentAsker {
+    agent: Agent,
+    wait: Option<Duration>,
+}
 
 #[async_trait]
 impl Asker for AgentAsker {
     async fn ask(&self, ask: Ask) -> Reply {
-        self.0.ask(ask, Some(2 * WAIT)).await
+        self.agent.ask(ask, self.wait).await
     }
 }

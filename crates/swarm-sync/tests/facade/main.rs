@@ -9,12 +9,14 @@
 //! - `merging`: functions that block, and what the end of a hub does to them
 //! - `watching`: changes as they are committed
 //! - `positions`: where a watch begins and another goes on
+//! - `memory`: application data beside the state
 //! - `durable`: sled on both sides, across restarts
 
 mod durable;
 mod fates;
 mod large;
 mod links;
+mod memory;
 mod merging;
 mod policies;
 mod positions;

@@ -18,6 +18,7 @@
 //! - `merge_calls`: when they are called
 //! - `graves`: deletes that have done their work
 //! - `watching`: what a watcher is told
+//! - `memory`: application data beside the state
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod ahead;
@@ -31,11 +32,15 @@ mod hand;
 mod lifetimes;
 mod manners;
 mod many;
+mod memory;
 mod merge_calls;
 mod merges;
 mod offline;
 mod patterns;
 mod policies;
+#[allow(dead_code, reason = "the simulation asks it for more")]
+#[path = "../simulation/random.rs"]
+mod random;
 mod rollbacks;
 mod rounds;
 mod seeds;

@@ -4,10 +4,9 @@ use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
-    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule,
-    NamespaceStats, Payload, PeriodicStatus, Reason, Receipt, Reply, RequestError, Revision, Share,
-    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version,
-    Vote, Watched,
+    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
+    Payload, PeriodicStatus, Reason, Receipt, Reply, RequestError, Revision, Share, Sibling, Stamp,
+    StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version, Vote, Watched,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};

@@ -7,7 +7,7 @@ mod sweep;
 
 use sync_core::codec::List;
 use sync_core::{
-    Answer, Key, MemoryAnswer, MemoryAsk, Namespace, Payload, Pattern, RequestError, Value,
+    Answer, Key, MemoryAnswer, MemoryAsk, Namespace, Pattern, Payload, RequestError, Value,
 };
 
 use super::ask::check_pattern;

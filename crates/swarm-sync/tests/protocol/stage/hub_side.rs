@@ -24,7 +24,7 @@ pub(crate) struct HubSide {
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
-    config: HubConfig,
+    pub(crate) config: HubConfig,
     pub(crate) policies: Arc<Policies>,
     runs: u64,
 }

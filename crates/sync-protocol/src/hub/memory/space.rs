@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use sync_core::{Key, Namespace, NamespaceStats, Payload, Pattern};
+use sync_core::{Key, Namespace, NamespaceStats, Pattern, Payload};
 
 use crate::hub::ask::KEYS_PER_PAGE;
 
