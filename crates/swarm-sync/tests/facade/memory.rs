@@ -81,8 +81,10 @@ async fn what_is_persistent_is_there_after_a_restart_and_the_rest_is_not() {
     store(&memory, "both", 1, true).await;
     store(&memory, "both", 2, false).await;
     let large = Value::from("x".repeat(500_000));
-    let stored = memory.store(&notes(), &key("large"), large.clone(), true);
-    stored.await.expect("a value may be that large");
+    let stored = memory
+        .store(&notes(), &key("large"), large.clone(), true)
+        .await;
+    stored.expect("a value may be that large");
     hub.shutdown().await;
     disk.close().await.unwrap();
 
