@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use swarm_sync::{
-    Agent, CoordinatorOptions, MemoryStore, Pattern, Policies, Policy, Priority, SledStore,
-    StateSynchronizer, Store, TcpCoordinator, TcpLink, Value,
+    Agent, CoordinatorOptions, Key, LinkOptions, MemoryStore, Pattern, Policies, Policy, Priority,
+    SledStore, StateSynchronizer, Store, TcpCoordinator, TcpLink, Value,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -43,13 +43,13 @@ struct Scene {
 impl Scene {
     async fn start(store: Arc<dyn Store>, priority: Priority) -> Self {
         let any = "127.0.0.1:0";
-        let coordinator = TcpCoordinator::listen(any, CoordinatorOptions::default()).await;
+        let coordinator = TcpCoordinator::bind(any, CoordinatorOptions::default()).await;
         let coordinator = coordinator.expect("a free port");
         let address = coordinator.local_addr().to_string();
         let hub = StateSynchronizer::builder(store, Arc::new(coordinator));
         let hub = hub.policies(table(priority)).start().await;
         let agent = |name: &str| {
-            let link = TcpLink::new(address.clone());
+            let link = TcpLink::new(&address, LinkOptions::default());
             Agent::builder(name, link).swarm("bench").start()
         };
         let (writer, reader) = (agent("writer").await, agent("reader").await);
@@ -70,10 +70,8 @@ impl Scene {
         for n in 0..LARGE {
             let byte = u8::try_from(round & 0xff).unwrap_or_default();
             let value = Value::Bytes(vec![byte; LARGE_BYTES]);
-            self.writer
-                .set(format!("bulk{n}"), value)
-                .await
-                .expect("it fits");
+            let key = Key::new(format!("bulk{n}")).expect("a key");
+            self.writer.set(key, value).await.expect("it fits");
         }
         let start = Instant::now();
         self.writer.set("alarm", round).await.expect("it fits");

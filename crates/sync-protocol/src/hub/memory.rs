@@ -10,7 +10,7 @@ use sync_core::{
     Answer, Key, MemoryAnswer, MemoryAsk, Namespace, Pattern, Payload, RequestError, Value,
 };
 
-use super::ask::check_pattern;
+use super::search::check_pattern;
 use super::{Hub, ReplyTo};
 use crate::compose;
 use crate::rows;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use sync_core::{Key, Namespace, NamespaceStats, Pattern, Payload};
 
 use crate::hub::ask::KEYS_PER_PAGE;
+use crate::hub::search::{Effort, Search};
 
 /// What it takes to hold a value, beside its key and itself: two allocations and a place in a tree. It
 /// counts, so that many small values are not more than the bound says.
@@ -13,10 +14,6 @@ const VALUE_BYTES: u64 = 128;
 
 /// What it takes to hold a namespace, beside its name: a tree, which begins with room for several values.
 const NAMESPACE_BYTES: u64 = 640;
-
-/// Keys that one answer to a listing looks at. With the longest pattern and the longest keys that is
-/// about a second, with usual ones a millisecond; the rest is another question.
-const KEYS_LOOKED_AT_MAX: usize = 4_096;
 
 /// A value of the memory.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,14 +131,15 @@ impl Space {
         let range = self.values.range::<Key, _>((from, Bound::Unbounded));
         let begin_so = range.map(|(key, _)| key);
         let mut begin_so = begin_so.take_while(|key| key.as_str().starts_with(start));
+        let (search, mut effort) = (Search::new(pattern), Effort::default());
         let mut keys = Vec::new();
         let mut last = None;
-        for key in begin_so.by_ref().take(KEYS_LOOKED_AT_MAX) {
+        for key in begin_so.by_ref() {
             last = Some(key);
-            if pattern.matches(key.as_str()) {
+            if search.finds(key, &mut effort) {
                 keys.push(key.clone());
             }
-            if keys.len() == KEYS_PER_PAGE {
+            if keys.len() == KEYS_PER_PAGE || effort.is_spent() {
                 break;
             }
         }
