@@ -80,7 +80,8 @@ pub struct Memory {
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("of", &self.of).finish()
+        let mut shown = f.debug_struct("Memory");
+        shown.field("of", &self.of).finish_non_exhaustive()
     }
 }
 

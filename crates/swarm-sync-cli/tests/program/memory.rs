@@ -133,19 +133,21 @@ fn bad_input_gets_a_sentence() {
     assert_eq!(json_of(&nobody)["error"]["kind"], "no-hub");
 }
 
+/// A request with these fields beside its action.
+fn memory(action: &str, more: Json) -> Json {
+    let mut request = json!({"op": "memory", "action": action});
+    for (name, value) in more.as_object().expect("an object") {
+        request[name] = value.clone();
+    }
+    request
+}
+
 #[test]
 fn agents_use_the_memory_by_json_lines() {
     let place = Place::new();
     let hub = place.hub();
     let mut agent = place.agent(&hub, "agent-1");
     agent.in_step();
-    let memory = |action: &str, more: Json| {
-        let mut request = json!({"op": "memory", "action": action});
-        for (name, value) in more.as_object().expect("an object") {
-            request[name] = value.clone();
-        }
-        request
-    };
     let stored = agent.ok(memory("store", json!({"key": "k", "value": [1]})));
     assert_eq!(stored["persistent"], true);
     let draft = json!({"namespace": "notes", "key": "d", "value": 1, "persistent": false});
@@ -168,6 +170,14 @@ fn agents_use_the_memory_by_json_lines() {
     );
     let cleared = agent.ok(memory("clear", json!({"namespace": "notes"})));
     assert_eq!(cleared["cleared"], 1);
+}
+
+#[test]
+fn what_an_agent_cannot_do_with_the_memory_gets_a_sentence() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "agent-1");
+    agent.in_step();
     let refused = [
         (memory("forget", json!({})), "the actions are store, get"),
         (
