@@ -279,8 +279,8 @@ pub trait ConsensusAlgorithm: Send + Sync + fmt::Debug {
     fn check(&self, participants: &[AgentId], threshold: Option<Share>) -> Result<(), String>;
 }
 
-/// The algorithms a hub knows, by name.
-#[derive(Debug, Clone)]
+/// The algorithms a hub knows, by name. By default none: every proposal is refused.
+#[derive(Debug, Clone, Default)]
 pub struct Algorithms {
     by_name: BTreeMap<String, Arc<dyn ConsensusAlgorithm>>,
     default: String,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{AgentId, Durability, SwarmId};
+use sync_core::{AgentId, Algorithms, Durability, SwarmId};
 
 /// Bounds that hub and replicas share. Raise them on every node of a swarm alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,16 +90,23 @@ pub struct HubConfig {
     /// How long after a function has failed to merge it is asked again; twice as long after every
     /// failure more, up to 64 times.
     pub merge_retry: Duration,
+    /// Who decides what is voted on.
+    pub algorithms: Algorithms,
+    /// How long a vote may take unless its proposer says otherwise.
+    pub vote_deadline: Duration,
 }
 
 impl HubConfig {
-    /// The defaults: rounds wait 10 s, as the specification has it.
+    /// The defaults: rounds wait 10 s, as the specification has it, and so do votes. There are no
+    /// algorithms before they are given.
     pub fn new(swarm: SwarmId) -> Self {
         Self {
             swarm,
             limits: Limits::default(),
             round_deadline: Duration::from_secs(10),
             merge_retry: MERGE_RETRY,
+            algorithms: Algorithms::default(),
+            vote_deadline: Duration::from_secs(10),
         }
     }
 }

@@ -14,14 +14,16 @@ mod read;
 mod recover;
 mod repair;
 mod respond;
+mod voting;
 mod write;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now,
-    Operation, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, Value, WriteId, Writer,
+    Ack, Answer, Ask, Ballot, Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now,
+    Operation, Poll, ProposalId, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, Value,
+    Verdict, WriteId, Writer,
 };
 
 use crate::config::ReplicaConfig;
@@ -70,6 +72,16 @@ pub enum Command {
         /// Give up after this.
         timeout: Duration,
     },
+    /// Vote on a proposal; answered once the hub has counted the vote, which is kept and sent whenever
+    /// there is a hub to send it to.
+    Vote {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// The vote.
+        ballot: Ballot,
+        /// Wait no longer than this; the vote stays.
+        timeout: Duration,
+    },
     /// The caller has dealt with these receipts: forget them.
     TakeReceipts(Vec<WriteId>),
 }
@@ -80,7 +92,7 @@ pub enum Command {
 pub enum Outcome {
     /// To [`Command::Write`].
     Written(Ack),
-    /// To both flushes and to [`Command::TakeReceipts`].
+    /// To both flushes, to [`Command::Vote`] and to [`Command::TakeReceipts`].
     Done,
     /// To [`Command::Ask`].
     Answered(Answer),
@@ -108,6 +120,15 @@ pub enum ReplicaOutput {
     },
     /// A write of this agent came back. It is durable here until it is taken.
     Receipt(Receipt),
+    /// This agent is to vote. Once per run and proposal.
+    Proposal(Box<Poll>),
+    /// A vote is over.
+    Decided {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// How it ended.
+        verdict: Verdict,
+    },
     /// Close the connection: the hub broke the protocol.
     Disconnect(String),
 }
@@ -195,6 +216,11 @@ impl Replica {
             }
             Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
             Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),
+            Command::Vote {
+                proposal,
+                ballot,
+                timeout,
+            } => self.vote(now, request, proposal, ballot, timeout),
             Command::TakeReceipts(writes) => {
                 let taken = writes
                     .iter()

@@ -31,6 +31,7 @@
 //! ```
 
 mod causal;
+pub mod consensus;
 pub mod crdt;
 mod custom;
 mod lww;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use sync_core::{MergeRule, Resolver, Resolvers};
 
 pub use causal::Causal;
+pub use consensus::{Quorum, Weighted, WeightsError, algorithms};
 pub use crdt::{Counter, Set};
 pub use custom::Custom;
 pub use lww::Lww;

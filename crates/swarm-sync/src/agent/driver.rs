@@ -333,6 +333,7 @@ impl Driver {
                         let _ = subscribers.send(receipt);
                     }
                 }
+                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
                 ReplicaOutput::Disconnect(reason) => {
                     tracing::warn!(reason, "disconnecting from the hub");
                     if let Some(up) = &self.up {

@@ -284,6 +284,7 @@ impl World {
                     self.answered_by_replica(n, request, result);
                 }
                 ReplicaOutput::Receipt(receipt) => self.received(n, receipt),
+                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
                 ReplicaOutput::Disconnect(reason) => {
                     self.require(false, || format!("replica {n} closed: {reason}"));
                 }

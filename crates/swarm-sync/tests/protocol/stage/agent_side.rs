@@ -84,6 +84,7 @@ impl AgentSide {
                 ReplicaOutput::Send(message) => self.said.push(through_the_codec(&message)),
                 ReplicaOutput::Answer { request, result } => self.answers.push((request, result)),
                 ReplicaOutput::Receipt(receipt) => self.receipts.push(receipt),
+                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
                 ReplicaOutput::Disconnect(reason) => self.closed.push(reason),
             }
         }

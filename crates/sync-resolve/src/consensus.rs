@@ -1,0 +1,117 @@
+//! Who decides a vote: by counting those in favour, or by weighing them.
+//!
+//! | algorithm | in favour must be | abstaining |
+//! |---|---|---|
+//! | [`Quorum::majority`] | more than half of the participants, or the share that the proposer asks for | does not help |
+//! | [`Quorum::of`] | that share of the participants, or the one that the proposer asks for | does not help |
+//! | [`Quorum::unanimous`] | every participant | rejects |
+//! | [`Weighted`] | more than half of the weight, or the share of it that the proposer asks for | does not help |
+//!
+//! The participants are the roster at the time of the proposal, not those who vote. Whatever the share,
+//! nothing is decided before a majority has voted: so the two halves of a swarm never decide otherwise.
+//! From then on a vote is over as soon as the votes that are missing can change nothing.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use sync_core::{AgentId, Ballot, ConsensusAlgorithm, Tally, Vote};
+//! use sync_resolve::Quorum;
+//!
+//! let agents = ["a", "b", "c"].map(|name| AgentId::new(name).unwrap());
+//! let ballot = || Ballot { vote: Vote::For, reason: None };
+//! let mut votes = BTreeMap::from([(agents[0].clone(), ballot())]);
+//! let judge = |votes: &_| {
+//!     let tally = Tally { participants: &agents, votes, threshold: None };
+//!     Quorum::majority().judge(&tally)
+//! };
+//! assert_eq!(judge(&votes), None);
+//! votes.insert(agents[1].clone(), ballot());
+//! assert_eq!(judge(&votes), Some(true));
+//! ```
+
+mod quorum;
+mod weighted;
+
+use std::sync::Arc;
+
+use sync_core::{Algorithms, Tally, Vote};
+
+pub use self::quorum::Quorum;
+pub use self::weighted::{WEIGHT_MAX, Weighted, WeightsError};
+
+/// The name of [`Quorum::majority`], the default.
+pub const QUORUM: &str = "quorum";
+
+/// The name of [`Quorum::unanimous`].
+pub const UNANIMOUS: &str = "unanimous";
+
+/// The name under which a hub registers [`Weighted`] when weights are declared.
+pub const WEIGHTED: &str = "weighted";
+
+/// Part of a total that is taken for a rounding error: 0.1 + 0.2 is as much as 0.3.
+const ROUNDING: f64 = 1e-9;
+
+/// The algorithms that need no declaration.
+pub fn algorithms() -> Algorithms {
+    let majority = Arc::new(Quorum::majority());
+    Algorithms::new(QUORUM, majority).with(UNANIMOUS, Arc::new(Quorum::unanimous()))
+}
+
+/// Whether more than half of the participants have voted.
+fn has_majority(tally: &Tally<'_>) -> bool {
+    let voted = tally
+        .participants
+        .iter()
+        .filter(|a| tally.votes.contains_key(*a));
+    voted.count() * 2 > tally.participants.len()
+}
+
+/// What the votes so far are worth, with a worth for each participant. Summed in the order of the
+/// participants, so that a vote more never makes less of those in favour, nor more of those who can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Worth {
+    total: f64,
+    voted: f64,
+    in_favour: f64,
+    /// In favour, if all who have not voted were.
+    at_best: f64,
+}
+
+fn worth(tally: &Tally<'_>, of: impl Fn(&sync_core::AgentId) -> f64) -> Worth {
+    let mut sums = Worth {
+        total: 0.0,
+        voted: 0.0,
+        in_favour: 0.0,
+        at_best: 0.0,
+    };
+    for agent in tally.participants {
+        let (own, vote) = (of(agent), tally.votes.get(agent).map(|b| b.vote));
+        sums.total += own;
+        sums.voted += if vote.is_some() { own } else { 0.0 };
+        sums.in_favour += if vote == Some(Vote::For) { own } else { 0.0 };
+        let may_be = matches!(vote, None | Some(Vote::For));
+        sums.at_best += if may_be { own } else { 0.0 };
+    }
+    sums
+}
+
+/// The verdict once a majority has voted: approved with enough in favour, rejected once there cannot be.
+fn verdict(worth: Worth, is_enough: impl Fn(f64) -> bool) -> Option<bool> {
+    if is_enough(worth.in_favour) {
+        return Some(true);
+    }
+    (!is_enough(worth.at_best)).then_some(false)
+}
+
+/// Whether so much of a total is enough: at least a share of it, or more than half. Never nothing.
+fn is_enough(part: f64, total: f64, threshold: Option<f64>) -> bool {
+    let slack = total * ROUNDING;
+    let reaches = match threshold {
+        Some(share) => part >= share * total - slack,
+        None => exceeds_half(part, total),
+    };
+    part > 0.0 && reaches
+}
+
+fn exceeds_half(part: f64, total: f64) -> bool {
+    part - total / 2.0 > total * ROUNDING
+}

@@ -1,0 +1,177 @@
+//! Participants weigh what was declared for them.
+
+use std::collections::BTreeMap;
+
+use sync_core::{AgentId, ConsensusAlgorithm, Share, Tally};
+
+use super::{exceeds_half, has_majority, is_enough, verdict, worth};
+
+/// The greatest weight of one agent: no sum of a roster's weights comes near what a number can hold.
+pub const WEIGHT_MAX: f64 = 1e12;
+
+/// Weighs the participants in favour. Who was given no weight weighs 1. It takes a majority by weight
+/// and by count to decide.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Weighted {
+    weights: BTreeMap<AgentId, f64>,
+}
+
+/// A weight that is none. Nothing was changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightsError {
+    agent: AgentId,
+    weight: f64,
+}
+
+impl std::fmt::Display for WeightsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { agent, weight } = self;
+        write!(
+            f,
+            "the weight of the agent {agent} is {weight}: give it a number from 0 to {WEIGHT_MAX}, such as 2 or 0.5"
+        )
+    }
+}
+
+impl std::error::Error for WeightsError {}
+
+impl Weighted {
+    /// With these weights; the last one counts of an agent that is named twice. Refuses a weight that is
+    /// negative, infinite, above [`WEIGHT_MAX`] or no number.
+    pub fn new(weights: impl IntoIterator<Item = (AgentId, f64)>) -> Result<Self, WeightsError> {
+        let weights: BTreeMap<AgentId, f64> = weights.into_iter().collect();
+        let is_weight = |weight: f64| (0.0..=WEIGHT_MAX).contains(&weight);
+        match weights.iter().find(|(_, weight)| !is_weight(**weight)) {
+            None => Ok(Self { weights }),
+            Some((agent, weight)) => Err(WeightsError {
+                agent: agent.clone(),
+                weight: *weight,
+            }),
+        }
+    }
+
+    /// What an agent weighs.
+    pub fn of(&self, agent: &AgentId) -> f64 {
+        self.weights.get(agent).copied().unwrap_or(1.0)
+    }
+}
+
+impl ConsensusAlgorithm for Weighted {
+    fn judge(&self, tally: &Tally<'_>) -> Option<bool> {
+        let worth = worth(tally, |agent| self.of(agent));
+        if !has_majority(tally) || !exceeds_half(worth.voted, worth.total) {
+            return None;
+        }
+        let threshold = tally.threshold.map(Share::get);
+        verdict(worth, |part| is_enough(part, worth.total, threshold))
+    }
+
+    fn default_threshold(&self) -> Option<Share> {
+        None
+    }
+
+    fn check(&self, participants: &[AgentId], _threshold: Option<Share>) -> Result<(), String> {
+        if participants.iter().any(|agent| self.of(agent) > 0.0) {
+            return Ok(());
+        }
+        let names: Vec<&str> = participants.iter().take(3).map(AgentId::as_str).collect();
+        let more = if participants.len() > names.len() {
+            ", …"
+        } else {
+            ""
+        };
+        Err(format!(
+            "every agent of the roster weighs 0 ({}{more}): nobody could approve anything; give one of them a weight",
+            names.join(", ")
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_core::{Ballot, Vote};
+
+    use super::*;
+
+    fn agent(name: &str) -> AgentId {
+        AgentId::new(name).unwrap()
+    }
+
+    fn weighted(weights: &[(&str, f64)]) -> Weighted {
+        Weighted::new(weights.iter().map(|(name, weight)| (agent(name), *weight))).unwrap()
+    }
+
+    fn judge(
+        weights: &[(&str, f64)],
+        votes: &[(&str, Vote)],
+        roster: &[&str],
+        threshold: Option<f64>,
+    ) -> Option<bool> {
+        let participants: Vec<_> = roster.iter().map(|name| agent(name)).collect();
+        let votes = votes.iter().map(|(name, vote)| {
+            let (vote, reason) = (*vote, None);
+            (agent(name), Ballot { vote, reason })
+        });
+        weighted(weights).judge(&Tally {
+            participants: &participants,
+            votes: &votes.collect(),
+            threshold: threshold.map(|t| Share::new(t).unwrap()),
+        })
+    }
+
+    #[test]
+    fn a_heavy_agent_counts_for_many_but_does_not_decide_alone() {
+        let weights = [("a", 5.0)];
+        let roster = ["a", "b", "c"];
+        let (yes, no) = (Vote::For, Vote::Against);
+        assert_eq!(judge(&weights, &[("a", yes)], &roster, None), None);
+        let two = [("a", yes), ("b", no)];
+        assert_eq!(judge(&weights, &two, &roster, None), Some(true));
+        // Two of three have voted, but with 2 of 7 they are no majority.
+        let light = [("b", no), ("c", no)];
+        assert_eq!(judge(&weights, &light, &roster, None), None);
+        let all = [("a", no), ("b", yes), ("c", yes)];
+        assert_eq!(judge(&weights, &all, &roster, None), Some(false));
+    }
+
+    #[test]
+    fn sums_of_weights_are_compared_as_numbers_and_not_as_bits() {
+        let weights = [("a", 0.1), ("b", 0.2), ("c", 0.7)];
+        let roster = ["a", "b", "c"];
+        let votes = [("a", Vote::For), ("b", Vote::For), ("c", Vote::Against)];
+        assert_eq!(judge(&weights, &votes, &roster, Some(0.3)), Some(true));
+        // Half is not more than half, whatever rounding makes of it.
+        let weights = [("a", 0.1), ("b", 0.2), ("c", 0.3)];
+        assert_eq!(judge(&weights, &votes, &roster, None), Some(false));
+        assert_eq!(judge(&weights, &votes, &roster, Some(0.5)), Some(true));
+    }
+
+    #[test]
+    fn who_weighs_nothing_has_voted_all_the_same() {
+        let weights = [("b", 0.0)];
+        let votes = [("a", Vote::For), ("b", Vote::Against)];
+        assert_eq!(judge(&weights, &votes[..1], &["a", "b"], None), None);
+        assert_eq!(judge(&weights, &votes, &["a", "b"], None), Some(true));
+    }
+
+    #[test]
+    fn what_is_no_weight_is_refused_with_the_name_of_its_agent() {
+        for bad in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e13] {
+            let refused = Weighted::new([(agent("a"), 1.0), (agent("scout"), bad)]).unwrap_err();
+            let told = refused.to_string();
+            assert!(
+                told.contains("the agent scout") && told.contains(&bad.to_string()),
+                "{told}"
+            );
+        }
+        assert!(Weighted::new([(agent("a"), 0.0), (agent("b"), WEIGHT_MAX)]).is_ok());
+    }
+
+    #[test]
+    fn a_roster_that_weighs_nothing_cannot_decide() {
+        let nothing = weighted(&[("a", 0.0), ("b", 0.0)]);
+        let refused = nothing.check(&[agent("a"), agent("b")], None).unwrap_err();
+        assert!(refused.contains("(a, b)"), "{refused}");
+        assert_eq!(nothing.check(&[agent("a"), agent("c")], None), Ok(()));
+    }
+}
