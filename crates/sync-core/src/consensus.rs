@@ -161,7 +161,7 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Who decided.
     pub algorithm: String,
-    /// How much approval it took.
+    /// How much approval it took; none for more than half.
     pub threshold: Option<Share>,
     /// The roster when the proposal was made, ascending: who was to vote.
     pub participants: Vec<AgentId>,
@@ -172,7 +172,8 @@ pub struct Decision {
     /// What approval has committed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub committed: Option<CommittedEffect>,
-    /// Why approval has committed nothing although the proposal names a write: it no longer fits its key.
+    /// Why approval has committed nothing although the proposal names a write: it no longer fits its key,
+    /// or had nothing left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_committed: Option<String>,
 }
@@ -263,7 +264,7 @@ pub struct Tally<'a> {
 /// - be a pure function of the tally: no clock, no randomness, no memory;
 /// - stand by what it said: whatever votes are added, a verdict that was given is given again;
 /// - say nothing before a majority of the participants has voted, so that two halves of a swarm cannot
-///   decide otherwise;
+///   decide otherwise (a hub does not ask it before);
 /// - say something once everybody has voted.
 ///
 /// `sync_core::testing::consensus_suite` checks these.
@@ -271,8 +272,8 @@ pub trait ConsensusAlgorithm: Send + Sync + fmt::Debug {
     /// The verdict, once there is one: true for approved. The deadline is not its business.
     fn judge(&self, tally: &Tally<'_>) -> Option<bool>;
 
-    /// How much approval it takes if the proposer does not say, for the record; none for an algorithm
-    /// that has no such measure.
+    /// How much approval it takes if the proposer does not say, for the record; none for more than half,
+    /// and for an algorithm that has no such measure.
     fn default_threshold(&self) -> Option<Share>;
 
     /// Refuses a roster or a threshold that it cannot decide with, before anybody is asked.

@@ -4,6 +4,7 @@
 mod ask;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
@@ -220,7 +221,7 @@ pub enum Body {
     /// Hub to agent: vote on this, as long as you have not; said again after each reconnect.
     Proposal {
         /// What to vote on.
-        poll: Box<Poll>,
+        poll: Arc<Poll>,
     },
     /// Agent to hub: my vote, durable here.
     Vote {

@@ -48,6 +48,24 @@ pub struct Limits {
     pub receipts_per_message: usize,
     /// Runs of the hub that a cursor may date back to; an older one is read anew.
     pub lineage_max: usize,
+    /// Votes that peers may have under way at once. More than agents can make up their minds about.
+    pub polls_max: usize,
+    /// Bytes of all their proposals: an agent that connects is told all of them, and this is a quarter of
+    /// what may be on its way to it.
+    pub poll_bytes_max: usize,
+    /// Largest encoded proposal, in bytes: everybody is sent it. What is larger belongs under a key.
+    pub proposal_bytes_max: usize,
+    /// Largest roster that votes: with a reason each, what they said fits one answer.
+    pub voters_max: usize,
+    /// The longest that a vote may take: bounds how long its hub and its voters remember it.
+    pub vote_deadline_max: Duration,
+    /// Decisions that a hub remembers, for proposers who ask again: an answer that was lost is asked for
+    /// within minutes. An id whose decision is forgotten stands for a new proposal.
+    pub decisions_max: usize,
+    /// Bytes of them, encoded; the last one is remembered whatever its size.
+    pub decision_bytes_max: usize,
+    /// Own votes that an agent remembers, so that it says the same again to a hub that asks again.
+    pub own_votes_max: usize,
 }
 
 impl Default for Limits {
@@ -70,6 +88,14 @@ impl Default for Limits {
             memory_bytes_max: 64 * 1024 * 1024,
             receipts_per_message: 64,
             lineage_max: 1_024,
+            polls_max: 256,
+            poll_bytes_max: 4 * 1024 * 1024,
+            proposal_bytes_max: 64 * 1024,
+            voters_max: 4_096,
+            vote_deadline_max: Duration::from_hours(24),
+            decisions_max: 1_024,
+            decision_bytes_max: 16 * 1024 * 1024,
+            own_votes_max: 1_024,
         }
     }
 }

@@ -49,6 +49,8 @@ use self::memory::Memory;
 use self::merging::Merges;
 use self::round::Rounds;
 use self::session::Session;
+use self::voting::Votes;
+pub(crate) use self::voting::{Opened, Remembered};
 use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;
@@ -142,6 +144,7 @@ pub struct Hub {
     merges: Merges,
     watches: Watches,
     memory: Memory,
+    votes: Votes,
     /// Who waits for the policies to be read anew.
     reloading: Vec<ReplyTo>,
     /// Rows that go with the next batch.
@@ -213,6 +216,7 @@ impl Hub {
             self.expire_values(now);
             self.retry_merges(now);
             self.sweep_memory();
+            self.tend_votes(now);
         }
     }
 
@@ -236,6 +240,7 @@ impl Hub {
             self.expiries.wake(),
             self.merges.deadline(),
             self.memory.sweep_due(&self.gate),
+            self.votes.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -246,7 +251,8 @@ impl Hub {
     /// memory, nobody waits.
     pub fn is_blank(&self) -> bool {
         let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
-        nobody && self.memory.is_empty() && !self.unsaved.is_empty()
+        let idle = nobody && self.votes.is_idle() && self.memory.is_empty();
+        idle && !self.unsaved.is_empty()
     }
 
     /// Whether every commit is durable.
@@ -293,6 +299,7 @@ impl Hub {
         let mut waiting: Vec<_> = self.rounds.drain().collect();
         waiting.extend(self.watches.drain());
         waiting.extend(self.memory.abandon());
+        waiting.extend(self.votes.drain());
         for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());
@@ -309,7 +316,13 @@ impl Hub {
 
     fn send(&mut self, session: SessionId, message: impl Into<Message>) {
         let message = message.into();
-        let bytes = size_of::<HubOutput>() + own_bytes(&message);
+        self.send_weighing(session, own_bytes(&message), message);
+    }
+
+    /// The same of a message that holds so many bytes which no other one holds too.
+    fn send_weighing(&mut self, session: SessionId, bytes: usize, message: impl Into<Message>) {
+        let bytes = size_of::<HubOutput>() + bytes;
+        let message = message.into();
         let output = HubOutput::Send { session, message };
         self.gate.push_weighing(bytes, output);
     }

@@ -36,6 +36,9 @@ use self::link::Link;
 use self::outbox::Outbox;
 use self::repair::Repair;
 
+pub(crate) use self::voting::OwnVote;
+use self::voting::OwnVotes;
+
 pub use self::read::ReplicaStatus;
 pub use self::recover::ReplicaRecovery;
 
@@ -161,6 +164,7 @@ pub struct Replica {
     repairs: BTreeMap<Key, Context>,
     repair: Option<Repair>,
     waiting: Waiting,
+    votes: OwnVotes,
     /// Rows that may go with the next batch: losing them costs a repeated message.
     lazy_rows: Vec<RowOp>,
     gate: Gate<ReplicaOutput>,

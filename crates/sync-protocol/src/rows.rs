@@ -8,6 +8,7 @@ mod keys;
 mod kind;
 mod owner;
 mod read;
+mod votes;
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
@@ -20,6 +21,10 @@ use sync_core::{
 
 pub use self::owner::{Owner, RowError};
 pub(crate) use self::read::{Stored, Waiting, read};
+pub(crate) use self::votes::{
+    delete_decision, delete_own_vote, delete_poll, delete_vote, put_decision, put_own_vote,
+    put_poll, put_vote,
+};
 use crate::hub::{Grave, Lifetime, Run};
 
 /// The one row that every batch of a machine renews.

@@ -32,7 +32,9 @@ pub(crate) fn policy(pattern: &str, change: impl FnOnce(&mut Policy)) -> Policy 
 }
 
 pub(crate) fn hub_config() -> HubConfig {
-    HubConfig::new(SwarmId::new("team").expect("a name"))
+    let mut config = HubConfig::new(SwarmId::new("team").expect("a name"));
+    config.algorithms = sync_resolve::algorithms();
+    config
 }
 
 fn at(mono: Duration) -> Now {

@@ -218,7 +218,7 @@ fn votes() -> Vec<Body> {
     });
     let mut bodies = vec![
         Body::Proposal {
-            poll: Box::new(poll),
+            poll: std::sync::Arc::new(poll),
         },
         ballot(Vote::For, None),
         ballot(Vote::Against, Some("because")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::codec::List;
 use sync_core::{
     Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
-    RequestError, Role, Seen, StateVersion, Value, Version, Writer,
+    RequestError, Role, Seen, StateVersion, Value, Version, WriteId, Writer,
 };
 
 use super::admit::Source;
@@ -123,19 +123,37 @@ impl Hub {
         operation: &Operation,
         metadata: Option<Value>,
     ) -> Result<Ack, RequestError> {
+        let writer = self.writer_for(to);
+        let mut commit = Commit::default();
+        let write_id = self.admit_here(&mut commit, now, writer, key, operation, metadata)?;
+        if write_id.is_some() {
+            self.finish(commit, now);
+        }
+        Ok(Ack {
+            write_id,
+            durability: Durability::Hub,
+        })
+    }
+
+    /// Puts a write of `writer`, whose writes the hub numbers, into a commit; none if the operation has
+    /// nothing to do. An error leaves everything as it was.
+    pub(super) fn admit_here(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: Writer,
+        key: &Key,
+        operation: &Operation,
+        metadata: Option<Value>,
+    ) -> Result<Option<WriteId>, RequestError> {
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
-        let writer = self.writer_for(to);
         let empty = sync_core::Entry::new();
         let entry = self.space.get(key).map_or(&empty, |state| state.entry());
         let rule = self.resolvers.of_entry(key, entry, |_| true);
-        let nothing = Ack {
-            write_id: None,
-            durability: Durability::Hub,
-        };
         let Some(rule) = rule.or_else(|| self.resolvers.of_operation(key, operation)) else {
-            return Ok(nothing);
+            return Ok(None);
         };
         let seq = self.known.get(&writer).copied().unwrap_or_default().next();
         let author = Author {
@@ -150,17 +168,12 @@ impl Hub {
         let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);
         let made = made.map_err(|error| self.resolvers.refusal(key, operation, error))?;
         let Some((id, delta)) = made else {
-            return Ok(nothing);
+            return Ok(None);
         };
-        let mut commit = Commit::default();
         commit.with_row(rows::put_known(&writer, seq));
         self.known.insert(writer, seq);
-        self.admit(&mut commit, now, key, delta, Source::Here);
-        self.finish(commit, now);
-        Ok(Ack {
-            write_id: Some(id),
-            durability: Durability::Hub,
-        })
+        self.admit(commit, now, key, delta, Source::Here);
+        Ok(Some(id))
     }
 
     /// A client writes under its own name, everybody else under the hub's. The hub numbers either's
@@ -229,7 +242,7 @@ impl Hub {
             members: members.collect(),
             id_alarms: self.id_alarms,
             periodic: Vec::new(),
-            consensus: Vec::new(),
+            consensus: self.vote_statistics(),
         }
     }
 }

@@ -8,6 +8,7 @@ use sync_core::{
 };
 
 use super::Hub;
+use super::voting::Deciding;
 use crate::keyspace::Changes;
 use crate::rows;
 
@@ -36,6 +37,8 @@ pub(super) struct Commit {
     pub(super) conflicts: BTreeMap<Key, u32>,
     /// Writes to fields that have been deleted, nobody remembers when.
     pub(super) orphans: BTreeMap<Key, BTreeSet<WriteId>>,
+    /// What was decided and goes into the same batch.
+    pub(super) decision: Option<Box<Deciding>>,
 }
 
 impl Commit {
@@ -228,6 +231,7 @@ impl Hub {
         let changed: BTreeSet<Key> = commit.changes.keys().cloned().collect();
         if changed.is_empty() {
             let mut ops = std::mem::take(&mut commit.extra);
+            self.record_decision(&mut commit, &mut ops);
             let addressees = self.keep_receipts(&mut commit, &mut ops);
             if !ops.is_empty() {
                 self.persist(ops);
@@ -247,6 +251,7 @@ impl Hub {
             self.schedule(key, &commit, now, &mut ops);
         }
         ops.append(&mut commit.extra);
+        self.record_decision(&mut commit, &mut ops);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
         self.send_ahead(from, &changed, &commit);

@@ -9,6 +9,7 @@ use super::graves::Graves;
 use super::memory::Memory;
 use super::merging::Merges;
 use super::round::Rounds;
+use super::voting::Votes;
 use super::watch::Watches;
 use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
@@ -46,6 +47,7 @@ impl HubRecovery {
             merges: Merges::default(),
             watches: Watches::default(),
             memory: Memory::default(),
+            votes: Votes::default(),
             reloading: Vec::new(),
             unsaved: Vec::new(),
             gate: Gate::default(),
@@ -97,7 +99,19 @@ impl HubRecovery {
             Stored::Memory(namespace, key, number, payload) => {
                 hub.memory.restore(namespace, key, number, payload);
             }
-            Stored::Outbox(..) | Stored::Repair(_) | Stored::Fate(_) | Stored::Policies(_) => {
+            Stored::Poll(opened) => hub.votes.restore(opened),
+            Stored::Vote(proposal, agent, ballot) => {
+                if !hub.votes.restore_vote(proposal, agent, ballot) {
+                    let reason = "it is a vote on what is not voted on";
+                    return Err(RowError::unreadable(row, reason));
+                }
+            }
+            Stored::Decision(remembered) => hub.votes.restore_decision(remembered),
+            Stored::Outbox(..)
+            | Stored::Repair(_)
+            | Stored::Fate(_)
+            | Stored::Policies(_)
+            | Stored::OwnVote(_) => {
                 return Err(RowError::unreadable(row, "only agents keep such rows"));
             }
         }

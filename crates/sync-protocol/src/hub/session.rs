@@ -61,6 +61,8 @@ impl Hub {
             };
             // What was asked through an earlier connection will not be answered through this one.
             self.rounds_lost_session(now);
+            self.tend_votes(now);
+            self.send_polls(now, session);
         }
     }
 
@@ -148,20 +150,22 @@ impl Hub {
                 self.handle_offer(now, session, frame, &segments)
             }
             Body::Ahead { epoch, .. } => self.handle_ahead(now, session, epoch, &segments),
-            Body::Vote { proposal, ballot } => {
-                self.handle_vote(now, session, proposal, ballot);
-                Ok(())
-            }
-            other => self.handle_member_note(session, other),
+            Body::Vote { proposal, ballot } => self.handle_vote(now, session, proposal, ballot),
+            other => self.handle_member_note(now, session, other),
         }
     }
 
     /// What a member asks about or confirms.
-    fn handle_member_note(&mut self, session: SessionId, body: Body) -> Result<(), String> {
+    fn handle_member_note(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        body: Body,
+    ) -> Result<(), String> {
         match body {
             Body::RepairRequest { key } => self.handle_repair_request(session, &key),
             Body::ReceiptsTaken { writes } => self.handle_receipts_taken(session, &writes),
-            Body::Ping { nonce } => self.handle_ping(session, nonce),
+            Body::Ping { nonce } => self.handle_ping(now, session, nonce),
             Body::PolicyRequest => self.send_policies(session),
             other => return Err(format!("a member may not send {other:?}")),
         }
@@ -170,6 +174,7 @@ impl Hub {
 
     pub(super) fn forget_session(&mut self, session: SessionId) {
         self.watches.forget_session(session);
+        self.votes.forget_session(session);
         if let Some(gone) = self.sessions.remove(&session)
             && let Some(member) = self.roster.get_mut(&gone.agent)
             && member.session == Some(session)
@@ -204,11 +209,12 @@ impl Hub {
         self.rounds_confirmed(now, &agent, revision);
     }
 
-    fn handle_ping(&mut self, session: SessionId, nonce: u64) {
+    fn handle_ping(&mut self, now: Now, session: SessionId, nonce: u64) {
         let standing = self.standing(session);
         self.send(session, Body::Pong { nonce, standing });
         // A receipt that was lost on the way is due again.
         self.send_receipts(session);
+        self.send_polls(now, session);
     }
 
     /// Where the hub is, for one peer.

@@ -1,21 +1,192 @@
 //! Votes at the hub: who may vote, what was voted, what it came to.
+//!
+//! A vote is asked for once it is durable, counted once it is durable, and decided together with what it
+//! commits, in one batch. It belongs to the roster, not to whoever proposed it: it goes on when that one
+//! is gone, and when the hub is gone it goes on with the next run.
 
-use sync_core::{Ballot, Now, Proposal, ProposalId, RequestError, SessionId};
+mod books;
+mod check;
+mod decide;
+mod decided;
+mod tallies;
+
+use std::sync::Arc;
+
+use sync_core::consensus::REASON_BYTES_MAX;
+use sync_core::{
+    AgentId, Answer, Ballot, Body, HUB_NAME, Now, Proposal, ProposalId, RequestError, Role,
+    SessionId, Tally, Verdict, VoteOutcome,
+};
 
 use super::{Hub, ReplyTo};
+use crate::rows;
+
+use self::books::Open;
+pub(crate) use self::books::Opened;
+pub(super) use self::books::Votes;
+pub(super) use self::decide::Deciding;
+pub(crate) use self::decided::Remembered;
 
 impl Hub {
-    pub(super) fn propose(&mut self, _now: Now, to: ReplyTo, _proposal: Proposal) {
-        let reason = "votes are not built".to_owned();
-        self.reply(to, Err(RequestError::Invalid { reason }));
+    /// Has the roster vote. The same proposal again is answered with what it comes to, or came to.
+    pub(super) fn propose(&mut self, now: Now, to: ReplyTo, proposal: Proposal) {
+        self.tend_votes(now);
+        if let Err(error) = self.open_vote(now, to, proposal) {
+            self.reply(to, Err(error));
+        }
     }
 
+    fn open_vote(&mut self, now: Now, to: ReplyTo, proposal: Proposal) -> Result<(), RequestError> {
+        let (id, bytes, fingerprint) = self.measure(&proposal)?;
+        if let Some(held) = self.votes.fingerprint(id) {
+            check::is_same(id, held, fingerprint)?;
+            if let Some(held) = self.votes.decided.get(id) {
+                let answer = Answer::Decided(Box::new(held.decision.clone()));
+                self.reply(to, Ok(answer));
+                return Ok(());
+            }
+            self.check_askers(to)?;
+            self.votes.wait(id, to);
+            return Ok(());
+        }
+        let proposal = self.check_proposal(to, proposal, bytes)?;
+        let opened = Opened {
+            proposal,
+            fingerprint,
+            proposer: self.proposer(to),
+            participants: self.roster.keys().cloned().collect(),
+            opened_ms: now.wall_ms,
+        };
+        self.persist(vec![rows::put_poll(&opened)]);
+        self.votes.open(opened, bytes, now, to);
+        self.announce(now, id);
+        Ok(())
+    }
+
+    /// In whose name something is proposed.
+    fn proposer(&self, to: ReplyTo) -> AgentId {
+        let peer = match to {
+            ReplyTo::Remote(session, _) => self.sessions.get(&session),
+            ReplyTo::Local(_) => None,
+        };
+        let name = peer.map(|peer| peer.agent.clone());
+        name.unwrap_or_else(|| AgentId::new(HUB_NAME).expect("the hub's name is a valid one"))
+    }
+
+    /// Asks every participant that is connected.
+    fn announce(&mut self, now: Now, id: ProposalId) {
+        let Some(open) = self.votes.get(id) else {
+            return;
+        };
+        let poll = Arc::new(open.poll(now));
+        for session in self.connected(&open.opened.participants) {
+            self.votes.note_told(id, session);
+            let poll = Arc::clone(&poll);
+            self.send(session, Body::Proposal { poll });
+        }
+    }
+
+    /// The connections of agents, as far as there are any.
+    fn connected(&self, agents: &[AgentId]) -> Vec<SessionId> {
+        let members = agents.iter().filter_map(|agent| self.roster.get(agent));
+        members.filter_map(|member| member.session).collect()
+    }
+
+    /// Asks a participant for the votes that it has not given and was not asked for through this
+    /// connection, as many as make a page; for the others when it is heard of again.
+    pub(super) fn send_polls(&mut self, now: Now, session: SessionId) {
+        let Some(peer) = self.sessions.get(&session) else {
+            return;
+        };
+        if peer.role != Role::Member {
+            return;
+        }
+        let agent = peer.agent.clone();
+        let page = self.config.limits.page_bytes;
+        for (poll, bytes) in self.votes.untold(now, &agent, session, page) {
+            let poll = Arc::new(poll);
+            self.send_weighing(session, bytes, Body::Proposal { poll });
+        }
+    }
+
+    /// A member votes.
     pub(super) fn handle_vote(
         &mut self,
-        _now: Now,
-        _session: SessionId,
-        _proposal: ProposalId,
-        _ballot: Ballot,
-    ) {
+        now: Now,
+        session: SessionId,
+        proposal: ProposalId,
+        ballot: Ballot,
+    ) -> Result<(), String> {
+        let reason = ballot.reason.as_deref().unwrap_or_default();
+        if reason.len() > REASON_BYTES_MAX {
+            let bytes = reason.len();
+            return Err(format!(
+                "the reason of a vote has {bytes} bytes; the limit is {REASON_BYTES_MAX}"
+            ));
+        }
+        let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
+            return Ok(());
+        };
+        self.tend_votes(now);
+        let outcome = self.take_vote(&agent, proposal, ballot);
+        self.send(session, Body::VoteReply { proposal, outcome });
+        self.judge_vote(now, proposal);
+        Ok(())
+    }
+
+    /// What becomes of a vote. One that is new is stored before anything else is said.
+    fn take_vote(&mut self, agent: &AgentId, id: ProposalId, ballot: Ballot) -> VoteOutcome {
+        let Some(open) = self.votes.get(id) else {
+            return self.votes.decided.outcome_of(id, agent, ballot.vote);
+        };
+        let known = open.outcome_of(agent, ballot.vote);
+        known.unwrap_or_else(|| {
+            self.persist(vec![rows::put_vote(id, agent, &ballot)]);
+            self.votes.count(id, agent, ballot);
+            VoteOutcome::Counted
+        })
+    }
+
+    /// Decides if the votes so far suffice. No majority of the participants, no decision: whatever an
+    /// algorithm says.
+    fn judge_vote(&mut self, now: Now, id: ProposalId) {
+        let verdict = self.votes.get(id).and_then(|open| self.verdict(open));
+        if let Some(is_approved) = verdict {
+            let verdict = if is_approved {
+                Verdict::Approved
+            } else {
+                Verdict::Rejected
+            };
+            self.decide(now, id, verdict);
+        }
+    }
+
+    fn verdict(&self, open: &Open) -> Option<bool> {
+        let proposal = &open.opened.proposal;
+        let participants = &open.opened.participants;
+        if open.votes.len() * 2 <= participants.len() {
+            return None;
+        }
+        let algorithm = proposal.algorithm.as_deref();
+        let (_, algorithm) = self.config.algorithms.get(algorithm)?;
+        algorithm.judge(&Tally {
+            participants,
+            votes: &open.votes,
+            threshold: proposal.threshold,
+        })
+    }
+
+    /// Decides what is due. Votes that were under way when the hub stopped go on from where they were:
+    /// what their votes suffice for is decided before it is looked at how late it is.
+    pub(super) fn tend_votes(&mut self, now: Now) {
+        if self.failed.is_some() {
+            return;
+        }
+        for id in self.votes.resume(now) {
+            self.judge_vote(now, id);
+        }
+        for id in self.votes.due(now.mono) {
+            self.decide(now, id, Verdict::Timeout);
+        }
     }
 }

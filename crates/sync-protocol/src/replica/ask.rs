@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Ack, Ask, Body, Now, Reply, RequestError, Seq, codec};
+use sync_core::{Ack, Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec};
 
 use super::{Outcome, Replica, RequestId};
+
+/// What a vote waits for that nobody has confirmed.
+const VOTING: &str = "the hub's word on the vote, which is kept and will be sent,";
 
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     asks: BTreeMap<RequestId, Deadline>,
     flushes: BTreeMap<RequestId, Flush>,
+    votes: BTreeMap<RequestId, (ProposalId, Deadline)>,
 }
 
 /// Writes that are to reach the hub.
@@ -33,7 +37,9 @@ struct Deadline {
 impl Waiting {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let flushes = self.flushes.values().map(|f| f.deadline.at);
-        self.asks.values().map(|d| d.at).chain(flushes).min()
+        let votes = self.votes.values().map(|(_, d)| d.at);
+        let asks = self.asks.values().map(|d| d.at);
+        asks.chain(flushes).chain(votes).min()
     }
 
     /// The last write of this run that a flush waits for.
@@ -45,7 +51,31 @@ impl Waiting {
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
         let asks = std::mem::take(&mut self.asks).into_keys();
         asks.chain(std::mem::take(&mut self.flushes).into_keys())
+            .chain(std::mem::take(&mut self.votes).into_keys())
             .collect()
+    }
+
+    /// A caller waits for what the hub says of a vote.
+    pub(super) fn vote(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        proposal: ProposalId,
+        timeout: Duration,
+    ) {
+        let deadline = Deadline {
+            at: now.mono + timeout,
+            limit: timeout,
+        };
+        self.votes.insert(request, (proposal, deadline));
+    }
+
+    /// Who waits for that; nobody afterwards.
+    pub(super) fn take_votes(&mut self, proposal: ProposalId) -> Vec<RequestId> {
+        let of =
+            |_: &RequestId, (waits_for, _): &mut (ProposalId, Deadline)| *waits_for == proposal;
+        let waiting = self.votes.extract_if(.., of);
+        waiting.map(|(request, _)| request).collect()
     }
 }
 
@@ -146,13 +176,17 @@ impl Replica {
             .flushes
             .iter()
             .filter(|(_, flush)| flush.deadline.at <= now.mono);
+        let late_votes = self.waiting.votes.iter();
+        let late_votes = late_votes.filter(|(_, (_, d))| d.at <= now.mono);
         let late: Vec<(RequestId, &str, Duration)> = late_asks
             .map(|(request, d)| (*request, "the hub's answer", d.limit))
             .chain(
                 late_flushes.map(|(request, f)| (*request, "reaching the hub", f.deadline.limit)),
             )
+            .chain(late_votes.map(|(request, (_, d))| (*request, VOTING, d.limit)))
             .collect();
         for (request, doing, limit) in late {
+            self.waiting.votes.remove(&request);
             self.waiting.asks.remove(&request);
             self.waiting.flushes.remove(&request);
             let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);

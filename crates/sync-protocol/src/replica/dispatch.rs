@@ -1,5 +1,7 @@
 //! The one place where messages from the hub are told apart.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sync_core::codec::List;
 use sync_core::{Body, Message, Now, Piece};
@@ -121,6 +123,9 @@ impl Replica {
             }
             Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
             Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
+            Body::Proposal { poll } => self.handle_proposal(now, Arc::unwrap_or_clone(poll)),
+            Body::VoteReply { proposal, outcome } => self.handle_vote_reply(proposal, outcome),
+            Body::Decided { proposal, verdict } => self.handle_decided(proposal, verdict),
             Body::Policies { policies } => return self.handle_policies(policies.0),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),
         }

@@ -102,6 +102,7 @@ impl Replica {
         self.void_messages();
         self.outbox.forget_refusals();
         self.pull(now, None);
+        self.send_votes(now);
     }
 
     /// The connection is gone. Answers that were to come through it will not.
@@ -334,6 +335,9 @@ impl Replica {
             self.repair = None;
             self.request_repair(now);
         }
+        if self.votes.asked_at().is_some_and(|at| late(at, retry)) {
+            self.send_votes(now);
+        }
         if self.link.next_ping <= now.mono {
             let nonce = self.link.next_number();
             self.link.ping = Some((nonce, now.mono));
@@ -349,6 +353,7 @@ impl Replica {
             self.link.flight.as_ref().map(|f| f.sent_at + retry),
             self.link.offering.as_ref().map(|o| o.sent_at() + retry),
             self.repair.as_ref().map(|r| r.asked_at() + retry),
+            self.votes.asked_at().map(|at| at + retry),
             Some(self.link.next_ping),
         ];
         questions.into_iter().flatten().min()

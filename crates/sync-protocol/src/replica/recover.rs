@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
-use super::{Link, Outbox, Replica, Waiting};
+use super::{Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
@@ -39,6 +39,7 @@ impl ReplicaRecovery {
             repairs: BTreeMap::new(),
             repair: None,
             waiting: Waiting::default(),
+            votes: OwnVotes::default(),
             lazy_rows: Vec::new(),
             gate: Gate::default(),
             failed: None,
@@ -84,6 +85,7 @@ impl ReplicaRecovery {
                 let undone = segment.entry.context().clone();
                 replica.repairs.insert(segment.key, undone);
             }
+            Stored::OwnVote(vote) => replica.votes.restore(vote),
             Stored::Known(..)
             | Stored::Run(_)
             | Stored::Member(_)
@@ -91,7 +93,10 @@ impl ReplicaRecovery {
             | Stored::Lifetime(..)
             | Stored::Grave(..)
             | Stored::Memory(..)
-            | Stored::Cleared(..) => {
+            | Stored::Cleared(..)
+            | Stored::Poll(_)
+            | Stored::Vote(..)
+            | Stored::Decision(_) => {
                 return refuse("only hubs keep such rows");
             }
         }

@@ -1,6 +1,6 @@
 //! Keys of rows: where each kind of row stands.
 
-use sync_core::{AgentId, Incarnation, Key, Namespace, Seq, WriteId, Writer};
+use sync_core::{AgentId, Incarnation, Key, Namespace, ProposalId, Seq, WriteId, Writer};
 
 use super::kind;
 use crate::hub::Run;
@@ -122,4 +122,28 @@ pub(super) fn memory(namespace: &Namespace, key: &Key) -> Vec<u8> {
 
 pub(super) fn cleared(namespace: &Namespace) -> Vec<u8> {
     of_text(kind::CLEARED, namespace.as_str())
+}
+
+fn of_proposal(kind: u8, proposal: ProposalId) -> Vec<u8> {
+    let mut row = vec![kind];
+    row.extend(proposal.bits().to_be_bytes());
+    row
+}
+
+pub(super) fn poll(proposal: ProposalId) -> Vec<u8> {
+    of_proposal(kind::POLL, proposal)
+}
+
+pub(super) fn vote(proposal: ProposalId, agent: &AgentId) -> Vec<u8> {
+    let mut row = of_proposal(kind::VOTE, proposal);
+    row.extend(agent.as_str().as_bytes());
+    row
+}
+
+pub(super) fn decision(proposal: ProposalId) -> Vec<u8> {
+    of_proposal(kind::DECISION, proposal)
+}
+
+pub(super) fn own_vote(proposal: ProposalId) -> Vec<u8> {
+    of_proposal(kind::OWN_VOTE, proposal)
 }

@@ -5,6 +5,8 @@ pub(super) const RUN: u8 = b'e';
 pub(super) const FATE: u8 = b'f';
 /// Sorts before the values of the memory: it says which of them are gone.
 pub(super) const CLEARED: u8 = b'c';
+pub(super) const OWN_VOTE: u8 = b'b';
+pub(super) const DECISION: u8 = b'z';
 pub(super) const ADOPTED: u8 = b'd';
 pub(super) const GRAVE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
@@ -15,6 +17,9 @@ pub(super) const META: u8 = b'M';
 pub(super) const OUTBOX: u8 = b'o';
 pub(super) const POLICIES: u8 = b'P';
 pub(super) const REPAIR: u8 = b'p';
+/// Sorts before [`VOTE`]: who votes is known before what was voted.
+pub(super) const POLL: u8 = b'q';
 pub(super) const RECEIPT: u8 = b'r';
 pub(super) const LIFETIME: u8 = b't';
+pub(super) const VOTE: u8 = b'v';
 pub(super) const WRITE: u8 = b'w';

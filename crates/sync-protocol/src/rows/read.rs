@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use sync_core::codec::{self, List};
 use sync_core::{
-    AgentId, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies, Policy,
-    Receipt, Row, Segment, Seq, Write, WriteId, Writer,
+    AgentId, Ballot, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies,
+    Policy, ProposalId, Receipt, Row, Segment, Seq, Write, WriteId, Writer,
 };
 
 use super::keys::outbox_numbers;
 use super::{Meta, RowError, kind};
-use crate::hub::{Grave, Lifetime, Run};
+use crate::hub::{Grave, Lifetime, Opened, Remembered, Run};
+use crate::replica::OwnVote;
 
 /// A row, read.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub(crate) enum Stored {
     Memory(Namespace, Key, u64, Payload),
     /// With the number of the last value that is gone.
     Cleared(Namespace, u64),
+    Poll(Opened),
+    Vote(ProposalId, AgentId, Ballot),
+    Decision(Remembered),
+    OwnVote(OwnVote),
 }
 
 /// An outbox row's content.
@@ -101,6 +106,13 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
+        kind::POLL => Stored::Poll(codec::from_bytes("poll row", value)?),
+        kind::VOTE => {
+            let (proposal, agent, ballot) = codec::from_bytes("vote row", value)?;
+            Stored::Vote(proposal, agent, ballot)
+        }
+        kind::DECISION => Stored::Decision(codec::from_bytes("decision row", value)?),
+        kind::OWN_VOTE => Stored::OwnVote(codec::from_bytes("own vote row", value)?),
         _ => return Ok(None),
     }))
 }

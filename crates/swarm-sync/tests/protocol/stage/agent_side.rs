@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Durability, Incarnation, Message, Now, Operation, Receipt, RequestError, Role,
-    SessionId, Value,
+    AgentId, Durability, Incarnation, Message, Now, Operation, Poll, ProposalId, Receipt,
+    RequestError, Role, SessionId, Value, Verdict,
 };
 use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 
@@ -18,6 +18,9 @@ pub(crate) struct AgentSide {
     pub(crate) said: Vec<Message>,
     pub(crate) answers: Vec<(u64, Result<Outcome, RequestError>)>,
     pub(crate) receipts: Vec<Receipt>,
+    /// What it was asked to vote on, and what it heard that came to.
+    pub(crate) polls: Vec<Poll>,
+    pub(crate) decided: Vec<(ProposalId, Verdict)>,
     pub(crate) closed: Vec<String>,
     pub(crate) session: Option<SessionId>,
     pub(crate) mono: Duration,
@@ -36,6 +39,8 @@ impl AgentSide {
             said: Vec::new(),
             answers: Vec::new(),
             receipts: Vec::new(),
+            polls: Vec::new(),
+            decided: Vec::new(),
             closed: Vec::new(),
             session: None,
             mono: Duration::ZERO,
@@ -84,7 +89,10 @@ impl AgentSide {
                 ReplicaOutput::Send(message) => self.said.push(through_the_codec(&message)),
                 ReplicaOutput::Answer { request, result } => self.answers.push((request, result)),
                 ReplicaOutput::Receipt(receipt) => self.receipts.push(receipt),
-                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
+                ReplicaOutput::Proposal(poll) => self.polls.push(*poll),
+                ReplicaOutput::Decided { proposal, verdict } => {
+                    self.decided.push((proposal, verdict));
+                }
                 ReplicaOutput::Disconnect(reason) => self.closed.push(reason),
             }
         }
