@@ -22,6 +22,14 @@
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod ahead;
+//! - `ballots`: proposals and votes to drive tests with
+//! - `votes`: from the proposal to the decision
+//! - `vote_refusals`: what is not voted on, and whose vote does not count
+//! - `vote_crashes`: votes that outlive those who take part
+//! - `own_votes`: what an agent does with its votes
+//! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
+
+mod ballots;
 mod commits;
 mod cursors;
 #[path = "../support/disk.rs"]
@@ -36,6 +44,7 @@ mod memory;
 mod merge_calls;
 mod merges;
 mod offline;
+mod own_votes;
 mod patterns;
 mod policies;
 #[allow(dead_code, reason = "the simulation asks it for more")]
@@ -46,4 +55,7 @@ mod rounds;
 mod seeds;
 mod stage;
 mod tables;
+mod vote_crashes;
+mod vote_refusals;
+mod votes;
 mod watching;

@@ -1,0 +1,183 @@
+//! What an agent does with its own votes.
+
+use std::time::Duration;
+
+use sync_core::{Ballot, Body, ProposalId, Verdict, Vote};
+use sync_protocol::Command;
+
+use crate::ballots::{
+    ID, ballot, counted, decision, is_vote, names, proposal, propose, vote, vote_on,
+};
+use crate::hand::{deliver, say};
+use crate::stage::{AgentSide, talk, trio};
+
+#[test]
+fn a_vote_given_while_cut_off_is_kept_and_sent() {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    let asked = vote(&mut a, Vote::For);
+    a.settle();
+    assert!(a.answer(asked).is_none(), "it waits");
+    a.connect(&mut hub, 11);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(counted(&mut a, asked), Ok(()));
+    assert_eq!(names(&decision(&mut hub), Vote::For), ["a", "b"]);
+    // Asking once more what became of it costs nothing.
+    let again = vote(&mut a, Vote::For);
+    assert_eq!(counted(&mut a, again), Ok(()));
+    assert!(a.said.is_empty());
+}
+
+#[test]
+fn who_waits_too_long_is_told_that_the_vote_is_kept() {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    let asked = vote(&mut a, Vote::For);
+    a.settle();
+    assert_eq!(a.replica.poll_timeout(), Some(Duration::from_secs(2)));
+    a.pass(Duration::from_secs(2));
+    let told = counted(&mut a, asked).unwrap_err();
+    assert!(
+        told.contains("2000 ms") && told.contains("kept and will be sent"),
+        "{told}"
+    );
+    a.connect(&mut hub, 11);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
+}
+
+#[test]
+fn a_vote_stands_also_after_a_restart() {
+    let mut a = AgentSide::new("a");
+    vote(&mut a, Vote::Against);
+    a.settle();
+    for _ in 0..2 {
+        let asked = vote(&mut a, Vote::For);
+        let refused = counted(&mut a, asked).unwrap_err();
+        assert!(
+            refused.contains("has voted against on the proposal"),
+            "{refused}"
+        );
+        a.restart();
+    }
+    assert!(a.disk.waiting().next().is_none());
+}
+
+#[test]
+fn a_restarted_agent_votes_by_the_number_of_a_proposal_it_was_never_told_of() {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.restart();
+    a.polls.clear();
+    let asked = vote(&mut a, Vote::For);
+    a.reconnect(&mut hub, 11);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(counted(&mut a, asked), Ok(()));
+    assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
+}
+
+#[test]
+fn every_other_outcome_is_told_in_a_sentence() {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    hub.pass(Duration::from_secs(5));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let late = vote(&mut a, Vote::For);
+    let wrong = vote_on(&mut a, ProposalId::from_random(99), Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let told = counted(&mut a, late).unwrap_err();
+    assert!(told.contains("is over, it is timeout"), "{told}");
+    let told = counted(&mut a, wrong).unwrap_err();
+    assert!(
+        told.contains("knows no proposal 0000000000000063"),
+        "{told}"
+    );
+    let long = a.command(Command::Vote {
+        proposal: ProposalId::from_random(98),
+        ballot: Ballot {
+            vote: Vote::For,
+            reason: Some("x".repeat(1_025)),
+        },
+        timeout: Duration::from_secs(1),
+    });
+    let told = counted(&mut a, long).unwrap_err();
+    assert!(told.contains("1025 bytes; the limit is 1024"), "{told}");
+    assert!(a.disk.waiting().next().is_none());
+}
+
+#[test]
+fn an_agent_of_the_same_name_that_has_voted_otherwise_is_believed() {
+    let (mut hub, mut a, b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    deliver(&mut hub, &mut a, |_| true);
+    // Another disk under this name, long gone.
+    let ghost = a.session.unwrap();
+    hub.hear(
+        ghost,
+        Body::Vote {
+            proposal: ID,
+            ballot: ballot(Vote::Against),
+        },
+    );
+    hub.settle();
+    hub.said.clear();
+    let asked = vote(&mut a, Vote::For);
+    talk(&mut hub, &mut [&mut a]);
+    let told = counted(&mut a, asked).unwrap_err();
+    assert!(told.contains("has voted against"), "{told}");
+    drop(b);
+}
+
+#[test]
+fn the_application_is_asked_once_in_a_run() {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    for session in 11..14 {
+        a.reconnect(&mut hub, session);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+    }
+    assert_eq!(a.polls.len(), 1);
+    a.restart();
+    a.reconnect(&mut hub, 14);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.polls.len(), 2, "another run does not know");
+}
+
+#[test]
+fn votes_are_sent_in_the_order_they_were_given() {
+    let (mut hub, mut a, _) = trio();
+    a.cut(&mut hub);
+    for bits in [5, 3, 4] {
+        vote_on(&mut a, ProposalId::from_random(bits), Vote::For);
+    }
+    a.restart();
+    a.connect(&mut hub, 11);
+    a.settle();
+    let sent = a.said.iter().filter_map(|message| match &message.body {
+        Body::Vote { proposal, .. } => Some(proposal.bits()),
+        _ => None,
+    });
+    let sent: Vec<u64> = sent.collect();
+    assert!(sent.is_empty(), "they were not durable: {sent:?}");
+    for bits in [5, 3, 4] {
+        vote_on(&mut a, ProposalId::from_random(bits), Vote::For);
+    }
+    a.settle();
+    a.restart();
+    a.reconnect(&mut hub, 12);
+    assert!(!is_vote(&a.said[0].body), "the cursor comes first");
+    let sent = a.said.iter().filter_map(|message| match &message.body {
+        Body::Vote { proposal, .. } => Some(proposal.bits()),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), [5, 3, 4]);
+    say(&mut hub, &mut a);
+}
