@@ -5,6 +5,8 @@ mod builder;
 mod connector;
 mod driver;
 mod typed;
+mod votes;
+mod voting;
 mod writes;
 
 use std::sync::{Arc, OnceLock};
@@ -22,6 +24,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
+pub use self::voting::{ProposalEvent, Proposals};
 
 /// Receipts that a subscriber may lag behind before it has to list them.
 const RECEIPTS_MAX: usize = 1_024;

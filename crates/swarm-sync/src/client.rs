@@ -1,6 +1,6 @@
 //! A peer that holds no replica: asks the hub and leaves. It does not join the roster.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,12 +11,11 @@ use sync_core::{
     StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
 
-use tokio::sync::Mutex;
-
+use crate::consensus::ConsensusManager;
 use crate::error::StartError;
 use crate::hub::unexpected;
 use crate::memory::Memory;
-use crate::watch::{Asker, WAIT, Watch};
+use crate::watch::{Asker, Watch};
 
 /// A connection of a client. One request at a time.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub struct Client {
     pieces: Pieces,
     next_request: u64,
     timeout: Duration,
+    swarm: SwarmId,
+    name: AgentId,
 }
 
 impl Client {
@@ -37,7 +38,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<Self, StartError> {
         let incarnation = Incarnation::from_random(rand::random());
-        let hello = Hello::new(swarm, name, incarnation, Role::Client);
+        let hello = Hello::new(swarm.clone(), name.clone(), incarnation, Role::Client);
         let connecting = tokio::time::timeout(timeout, link.connect(&hello)).await;
         let connection = connecting.map_err(|_| TransportError::Deadline {
             doing: "reaching the hub",
@@ -48,6 +49,8 @@ impl Client {
             pieces: Pieces::default(),
             next_request: 0,
             timeout,
+            swarm,
+            name,
         })
     }
 
@@ -163,14 +166,33 @@ impl Client {
     /// The swarm's memory through this connection, which lasts as long as the handle and its clones. One
     /// request at a time.
     pub fn memory(self) -> Memory {
-        Memory::new(Arc::new(MemoryAsker(Mutex::new(self))), "a client's swarm")
+        let limit = self.timeout;
+        let asker = Arc::new(MemoryAsker(tokio::sync::Mutex::new(self)));
+        Memory::new(asker, "a client's swarm", limit)
+    }
+
+    /// Has the agents of the swarm vote on what this client proposes: over this connection, and through
+    /// `link` over another one whenever it is lost.
+    pub fn consensus(self, link: Arc<dyn Link>) -> ConsensusManager {
+        let patience = self.timeout;
+        let asker = RemoteAsker {
+            link,
+            swarm: self.swarm.clone(),
+            name: self.name.clone(),
+            client: Mutex::new(Some(self)),
+        };
+        ConsensusManager::new(Arc::new(asker), patience)
     }
 
     /// Any request.
     pub async fn ask(&mut self, ask: Ask) -> Reply {
+        self.ask_within(ask, self.timeout).await
+    }
+
+    /// The same with another limit than that of the connection.
+    async fn ask_within(&mut self, ask: Ask, limit: Duration) -> Reply {
         self.next_request += 1;
         let request = self.next_request;
-        let limit = self.timeout;
         let exchange = self.exchange(request, ask);
         let late = || RequestError::Deadline {
             doing: "the hub's answer".to_owned(),
@@ -229,46 +251,51 @@ impl Client {
     }
 }
 
-/// Asks on behalf of a memory.
-struct MemoryAsker(Mutex<Client>);
+/// Asks on behalf of a memory, one question after the other.
+struct MemoryAsker(tokio::sync::Mutex<Client>);
 
 #[async_trait]
 impl Asker for MemoryAsker {
-    async fn ask(&self, ask: Ask) -> Reply {
-        self.0.lock().await.ask(ask).await
+    async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
+        self.0.lock().await.ask_within(ask, limit).await
     }
 }
 
-/// Asks from afar on behalf of a watcher, through a connection that is made anew when it is lost.
+/// Asks from afar on behalf of a watcher or a proposer, through a connection that is made anew when it is
+/// lost.
 struct RemoteAsker {
     link: Arc<dyn Link>,
     swarm: SwarmId,
     name: AgentId,
-    /// Of a watch that asks one question at a time.
+    /// One that no question is using. A second question at the same time makes one of its own.
     client: Mutex<Option<Client>>,
 }
 
 #[async_trait]
 impl Asker for RemoteAsker {
-    async fn ask(&self, ask: Ask) -> Reply {
-        let mut held = self.client.lock().await;
-        let mut client = match held.take() {
+    async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
+        let idle = self.idle().take();
+        let mut client = match idle {
             Some(client) => client,
-            None => self.connect().await?,
+            None => self.connect(limit).await?,
         };
-        let reply = client.ask(ask).await;
+        let reply = client.ask_within(ask, limit).await;
         // One that failed is made anew. An answer that was given up must not meet the next question.
         if reply.is_ok() {
-            *held = Some(client);
+            *self.idle() = Some(client);
         }
         reply
     }
 }
 
 impl RemoteAsker {
-    async fn connect(&self) -> Result<Client, RequestError> {
+    fn idle(&self) -> MutexGuard<'_, Option<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self, limit: Duration) -> Result<Client, RequestError> {
         let (swarm, name) = (self.swarm.clone(), self.name.clone());
-        let connected = Client::connect(&*self.link, swarm, name, 2 * WAIT).await;
+        let connected = Client::connect(&*self.link, swarm, name, limit).await;
         connected.map_err(|error| {
             let reason = error.to_string();
             match error {

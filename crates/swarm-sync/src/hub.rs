@@ -4,6 +4,7 @@ mod builder;
 mod driver;
 mod merging;
 mod reloading;
+mod voting;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
+use crate::consensus::ConsensusManager;
 use crate::memory::Memory;
 use crate::watch::{Asker, Watch};
 
@@ -160,14 +162,12 @@ impl StateSynchronizer {
 
     /// The memory of a swarm: application data beside its synchronized state.
     pub fn memory(&self, swarm: &SwarmId) -> Memory {
-        Memory::new(self.asker(swarm), swarm)
+        Memory::new(self.asker(swarm), swarm, self.default_timeout)
     }
 
-    fn asker(&self, swarm: &SwarmId) -> Arc<dyn Asker> {
-        Arc::new(HubAsker {
-            hub: self.clone(),
-            swarm: swarm.clone(),
-        })
+    /// Has the agents of a swarm vote on what this process proposes.
+    pub fn consensus(&self, swarm: &SwarmId) -> ConsensusManager {
+        ConsensusManager::new(self.asker(swarm), self.default_timeout)
     }
 
     /// The policies in force, the most specific first.
@@ -215,6 +215,13 @@ impl StateSynchronizer {
         self.reason()
     }
 
+    fn asker(&self, swarm: &SwarmId) -> Arc<dyn Asker> {
+        Arc::new(HubAsker {
+            hub: self.clone(),
+            swarm: swarm.clone(),
+        })
+    }
+
     async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Reply {
         let (done, answer) = oneshot::channel();
         self.command(
@@ -252,7 +259,8 @@ pub(crate) fn unexpected(answer: &Answer) -> RequestError {
     }
 }
 
-/// Asks in this process on behalf of a watcher or a memory.
+/// Asks on behalf of a watcher, a proposer or a memory in this process. Whatever it asks is answered in its
+/// time.
 struct HubAsker {
     hub: StateSynchronizer,
     swarm: SwarmId,
@@ -260,7 +268,7 @@ struct HubAsker {
 
 #[async_trait]
 impl Asker for HubAsker {
-    async fn ask(&self, ask: Ask) -> Reply {
+    async fn ask(&self, ask: Ask, _limit: Duration) -> Reply {
         self.hub.ask(&self.swarm, ask).await
     }
 }

@@ -36,6 +36,7 @@
 mod agent;
 mod client;
 mod clock;
+mod consensus;
 mod error;
 mod hub;
 mod memory;
@@ -50,21 +51,26 @@ pub use sync_resolve as resolve;
 pub use sync_store as store;
 pub use sync_transport as transport;
 
-pub use agent::{Agent, AgentBuilder, AgentState, CounterOf, MapOf, RegisterOf, SetOf};
+pub use agent::{
+    Agent, AgentBuilder, AgentState, CounterOf, MapOf, ProposalEvent, Proposals, RegisterOf, SetOf,
+};
 pub use client::Client;
 pub use clock::SystemClock;
+pub use consensus::{Agreement, ConsensusManager, ProposalDraft, Voter, voter_fn};
 pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
-    Ack, AgentId, AgentStatus, Answer, Ask, Change, ChangeKind, Clock, Coordinator, Cursor, Delta,
-    Digest, Durability, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
+    Ack, AgentId, AgentStatus, AlgorithmStatistics, Answer, Ask, Ballot, Cast, Change, ChangeKind,
+    Clock, CommittedEffect, ConsensusAlgorithm, Coordinator, Cursor, Decision, Delta, Digest,
+    Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
     KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MemoryStats, MergeRule, Namespace,
-    NamespaceStats, Now, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Priority,
-    Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Sibling, Since, Stamp,
-    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Topology, TopologyInfo,
-    Traffic, TransportError, Ttl, Value, ValueError, Version, WriteId,
+    NamespaceStats, Now, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Poll,
+    Priority, Proposal, ProposalId, Reason, Receipt, RequestError, Resolver, Resolvers, Revision,
+    Share, Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError, SwarmId,
+    SyncReport, Tally, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError,
+    Verdict, Version, Vote, WriteId,
 };
 pub use sync_protocol::{Limits, ReplicaStatus};
 pub use sync_store::MemoryStore;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sync_core::{
@@ -76,6 +77,8 @@ pub struct Memory {
     asker: Arc<dyn Asker>,
     /// For whom, in words.
     of: String,
+    /// How long an answer may take.
+    limit: Duration,
 }
 
 impl fmt::Debug for Memory {
@@ -86,13 +89,13 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(asker: Arc<dyn Asker>, of: impl fmt::Display) -> Self {
+    pub(crate) fn new(asker: Arc<dyn Asker>, of: impl fmt::Display, limit: Duration) -> Self {
         let of = of.to_string();
-        Self { asker, of }
+        Self { asker, of, limit }
     }
 
     async fn ask(&self, ask: MemoryAsk) -> Result<MemoryAnswer, RequestError> {
-        match self.asker.ask(Ask::Memory(ask)).await? {
+        match self.asker.ask(Ask::Memory(ask), self.limit).await? {
             Answer::Memory(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }

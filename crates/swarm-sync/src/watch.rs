@@ -17,7 +17,7 @@ use self::question::Question;
 use crate::hub::unexpected;
 
 /// How long one question waits for a change. Shorter than routers forget idle connections.
-pub(crate) const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(20);
 
 /// How long to wait before asking again what could not be asked.
 const PAUSE: Duration = Duration::from_millis(200);

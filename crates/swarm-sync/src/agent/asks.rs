@@ -12,7 +12,7 @@ use sync_protocol::{Command, Outcome};
 use super::{Agent, misanswered};
 use crate::hub::unexpected;
 use crate::memory::Memory;
-use crate::watch::{Asker, WAIT, Watch};
+use crate::watch::{Asker, Watch};
 
 impl Agent {
     /// The version of a key at the hub. Needs a connection.
@@ -76,19 +76,14 @@ impl Agent {
     /// committed until then is none, unless `from` is the position that the replica holds,
     /// [`Agent::cursor`].
     pub fn watch(&self, pattern: Pattern, from: Option<Since>) -> Watch {
-        let wait = Some(2 * WAIT);
-        let agent = self.clone();
-        Watch::begin(Arc::new(AgentAsker { agent, wait }), pattern, from)
+        Watch::begin(Arc::new(AgentAsker(self.clone())), pattern, from)
     }
 
     /// The swarm's memory: application data beside the synchronized state. It is the hub's, and no
     /// replica holds it: every call needs a connection.
     pub fn memory(&self) -> Memory {
-        let asker = AgentAsker {
-            agent: self.clone(),
-            wait: None,
-        };
-        Memory::new(Arc::new(asker), "this agent's swarm")
+        let asker = Arc::new(AgentAsker(self.clone()));
+        Memory::new(asker, "this agent's swarm", self.default_timeout)
     }
 
     async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
@@ -100,15 +95,12 @@ impl Agent {
     }
 }
 
-/// Asks on behalf of a watcher or a memory.
-struct AgentAsker {
-    agent: Agent,
-    wait: Option<Duration>,
-}
+/// Asks on behalf of a watcher, a proposer or a memory.
+pub(super) struct AgentAsker(pub(super) Agent);
 
 #[async_trait]
 impl Asker for AgentAsker {
-    async fn ask(&self, ask: Ask) -> Reply {
-        self.agent.ask(ask, self.wait).await
+    async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
+        self.0.ask(ask, Some(limit)).await
     }
 }

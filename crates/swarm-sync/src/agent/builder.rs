@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::driver::{Driver, Handles};
 use super::{Agent, Subscribers};
 use crate::clock::SystemClock;
+use crate::consensus::Voter;
 use crate::error::StartError;
 
 /// Requests that may wait for the agent's task; past it callers wait.
@@ -20,7 +21,6 @@ const COMMANDS_MAX: usize = 1_024;
 const DEFAULT_SWARM: &str = "default";
 
 /// Builds an [`Agent`].
-#[derive(Debug)]
 pub struct AgentBuilder {
     pub(super) name: String,
     pub(super) swarm: String,
@@ -32,6 +32,16 @@ pub struct AgentBuilder {
     pub(super) default_timeout: Duration,
     pub(super) online: bool,
     pub(super) incarnation: Incarnation,
+    pub(super) voter: Option<Arc<dyn Voter>>,
+}
+
+impl std::fmt::Debug for AgentBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("name", &self.name)
+            .field("swarm", &self.swarm)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Agent {
@@ -50,6 +60,7 @@ impl Agent {
             online: true,
             // Fresh at every start, so that a copied disk never reuses an id.
             incarnation: Incarnation::from_random(rand::random()),
+            voter: None,
         }
     }
 }
@@ -94,6 +105,13 @@ impl AgentBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Who votes for it. Without one it votes by hand, [`Agent::vote`].
+    #[must_use]
+    pub fn voter(mut self, voter: Arc<dyn Voter>) -> Self {
+        self.voter = Some(voter);
         self
     }
 

@@ -1,66 +1,24 @@
 //! The one task that drives a replica: it translates between the machine, the store, the connection
 //! and callers, and decides nothing.
 
+mod commands;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use sync_core::codec;
-use sync_core::{
-    AgentId, Clock, Hello, Key, LinkSender, Message, Now, Pattern, Policy, Receipt, RequestError,
-    Role, StateVersion, SwarmId, Version,
-};
-use sync_protocol::{Command, Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
+use sync_core::{AgentId, Clock, Hello, LinkSender, Message, Now, RequestError, Role, SwarmId};
+use sync_protocol::{Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::commands::AgentCommand;
 use super::connector::{Connector, LinkEvent, Meter};
+use super::voting::Voting;
 use super::{AgentBuilder, AgentState, Subscribers};
 use crate::error::StartError;
 use crate::hub::until;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
-
-/// What a handle asks of the task.
-#[derive(Debug)]
-pub(super) enum AgentCommand {
-    Run {
-        command: Command,
-        done: oneshot::Sender<Result<Outcome, RequestError>>,
-    },
-    Get {
-        key: Key,
-        done: oneshot::Sender<Option<StateVersion>>,
-    },
-    Provisional {
-        key: Key,
-        done: oneshot::Sender<bool>,
-    },
-    Version {
-        key: Key,
-        done: oneshot::Sender<Option<Version>>,
-    },
-    Keys {
-        pattern: Pattern,
-        done: oneshot::Sender<Vec<Key>>,
-    },
-    State {
-        done: oneshot::Sender<AgentState>,
-    },
-    Policies {
-        done: oneshot::Sender<Vec<Policy>>,
-    },
-    Receipts {
-        done: oneshot::Sender<Vec<Receipt>>,
-    },
-    Online {
-        online: bool,
-        done: oneshot::Sender<()>,
-    },
-    WaitInStep {
-        done: oneshot::Sender<()>,
-    },
-    Shutdown {
-        done: oneshot::Sender<()>,
-    },
-}
 
 /// What a task shares with its handles.
 #[derive(Debug)]
@@ -91,8 +49,11 @@ pub(super) struct Driver {
     meter: Meter,
     answers: BTreeMap<u64, oneshot::Sender<Result<Outcome, RequestError>>>,
     next_request: u64,
+    voting: Voting,
+    /// How long a vote is waited for to be counted.
+    vote_wait: Duration,
     /// Callers that wait until the replica is in step, with when they asked.
-    in_step: Vec<(std::time::Duration, oneshot::Sender<()>)>,
+    in_step: Vec<(Duration, oneshot::Sender<()>)>,
     handles: Handles,
 }
 
@@ -123,6 +84,8 @@ impl Driver {
             meter: Meter::default(),
             answers: BTreeMap::new(),
             next_request: 0,
+            voting: Voting::new(settings.voter),
+            vote_wait: settings.default_timeout,
             in_step: Vec::new(),
             handles,
         })
@@ -140,6 +103,7 @@ impl Driver {
                 biased;
                 completed = self.queue.completed() => self.handle_completed(completed),
                 Some(event) = self.connector.events.recv() => self.handle_link(event),
+                (proposal, ballot) = self.voting.next() => self.handle_voted(proposal, ballot),
                 command = self.handles.commands.recv() => match command {
                     None => break None,
                     Some(AgentCommand::Shutdown { done }) => break Some(done),
@@ -163,6 +127,7 @@ impl Driver {
 
     /// Lets what is under way become durable and be answered, then closes the connection.
     async fn finish(mut self) {
+        self.voting.shutdown().await;
         self.replica.flush_lazy_rows();
         self.pump().await;
         while !self.replica.is_settled() {
@@ -255,53 +220,6 @@ impl Driver {
         self.replica.handle_link_down(now);
     }
 
-    fn handle_command(&mut self, command: AgentCommand) {
-        let now = self.now();
-        match command {
-            AgentCommand::Run { command, done } => {
-                self.next_request += 1;
-                self.answers.insert(self.next_request, done);
-                self.replica.handle_command(now, self.next_request, command);
-            }
-            AgentCommand::Get { key, done } => {
-                let _ = done.send(self.replica.get(now, &key));
-            }
-            AgentCommand::Provisional { key, done } => {
-                let _ = done.send(self.replica.is_provisional(&key));
-            }
-            AgentCommand::Version { key, done } => {
-                let _ = done.send(self.replica.version(&key));
-            }
-            AgentCommand::Keys { pattern, done } => {
-                let _ = done.send(self.replica.keys(&pattern));
-            }
-            AgentCommand::State { done } => {
-                let _ = done.send(self.state(now));
-            }
-            AgentCommand::Receipts { done } => {
-                let _ = done.send(self.replica.receipts().cloned().collect());
-            }
-            AgentCommand::Policies { done } => {
-                let _ = done.send(self.replica.policies().iter().cloned().collect());
-            }
-            AgentCommand::Online { online, done } => {
-                self.connector.set_online(online);
-                if let Some(up) = self.up.as_ref().filter(|_| !online) {
-                    // This connection has to end also if the wish changes again before it is heard.
-                    self.connector.close(up.generation);
-                    self.link_down(now);
-                }
-                let _ = done.send(());
-            }
-            AgentCommand::WaitInStep { done } => {
-                self.in_step.push((now.mono, done));
-                self.replica.hasten_beat(now);
-            }
-            // Handled by the caller, which ends the loop.
-            AgentCommand::Shutdown { .. } => {}
-        }
-    }
-
     fn state(&self, now: Now) -> AgentState {
         AgentState {
             replica: self.replica.status(now),
@@ -322,6 +240,8 @@ impl Driver {
                 ReplicaOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
                 ReplicaOutput::Send(message) => frames.push(message),
                 ReplicaOutput::Answer { request, result } => {
+                    let failure = result.as_ref().err();
+                    self.voting.answered(request, failure);
                     if let Some(done) = self.answers.remove(&request) {
                         let _ = done.send(result);
                     }
@@ -333,7 +253,10 @@ impl Driver {
                         let _ = subscribers.send(receipt);
                     }
                 }
-                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
+                ReplicaOutput::Proposal(poll) => self.voting.proposed(*poll),
+                ReplicaOutput::Decided { proposal, verdict } => {
+                    self.voting.decided(proposal, verdict);
+                }
                 ReplicaOutput::Disconnect(reason) => {
                     tracing::warn!(reason, "disconnecting from the hub");
                     if let Some(up) = &self.up {

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::StateSynchronizer;
 use super::driver::Driver;
+use super::voting::Voting;
 use crate::clock::SystemClock;
 use crate::error::StartError;
 
@@ -38,6 +39,7 @@ pub struct SynchronizerBuilder {
     pub(super) merges: Merges,
     pub(super) merge_timeout: Duration,
     pub(super) policy_source: Option<PolicySource>,
+    pub(super) voting: Voting,
 }
 
 impl StateSynchronizer {
@@ -56,6 +58,7 @@ impl StateSynchronizer {
             merges: Merges::default(),
             merge_timeout: Duration::from_secs(5),
             policy_source: None,
+            voting: Voting::default(),
         }
     }
 }
@@ -124,7 +127,8 @@ impl SynchronizerBuilder {
 
     /// Reads the store and starts. Must be called inside a tokio runtime; for the least latency one
     /// of the current-thread kind that the coordinator runs on too.
-    pub async fn start(self) -> Result<StateSynchronizer, StartError> {
+    pub async fn start(mut self) -> Result<StateSynchronizer, StartError> {
+        self.voting = self.voting.checked()?;
         check_functions(self.resolvers.policies(), &self.merges)?;
         let default_timeout = self.default_timeout;
         let merges = self.merges.clone();

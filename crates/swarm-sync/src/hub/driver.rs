@@ -233,6 +233,8 @@ impl Driver {
         let mut config = HubConfig::new(swarm.clone());
         config.limits = self.settings.limits;
         config.round_deadline = self.settings.default_timeout;
+        config.algorithms = self.settings.voting.algorithms.clone();
+        config.vote_deadline = self.settings.voting.timeout;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
         for_each_row::<StartError>(&*self.store, swarm, |row| Ok(recovery.row(row)?)).await?;
         let hub = recovery.open(self.epoch);

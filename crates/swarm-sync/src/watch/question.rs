@@ -8,11 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sync_core::{Ask, Reply};
 
+use super::WAIT;
+
 /// Who asks the hub.
 #[async_trait]
 pub(crate) trait Asker: Send + Sync {
-    /// One question.
-    async fn ask(&self, ask: Ask) -> Reply;
+    /// One question; its answer takes `limit` at most.
+    async fn ask(&self, ask: Ask, limit: Duration) -> Reply;
 }
 
 /// A question in flight. It belongs to the watch and not to the future that waits for its answer: one
@@ -26,7 +28,7 @@ impl Question {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            asker.ask(ask).await
+            asker.ask(ask, 2 * WAIT).await
         }))
     }
 

@@ -19,9 +19,6 @@
 //! - `graves`: deletes that have done their work
 //! - `watching`: what a watcher is told
 //! - `memory`: application data beside the state
-//! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
-
-mod ahead;
 //! - `ballots`: proposals and votes to drive tests with
 //! - `votes`: from the proposal to the decision
 //! - `vote_refusals`: what is not voted on, and whose vote does not count
@@ -29,6 +26,7 @@ mod ahead;
 //! - `own_votes`: what an agent does with its votes
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
+mod ahead;
 mod ballots;
 mod commits;
 mod cursors;

@@ -1,0 +1,172 @@
+//! Asking a swarm to agree: from a hub's own process, as an agent, or from afar without a replica.
+
+mod draft;
+mod voter;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync_core::{
+    Answer, Ask, Decision, Key, Proposal, ProposalId, Reply, RequestError, SyncReport,
+};
+use tokio::time::{Instant, sleep};
+
+pub use self::draft::ProposalDraft;
+pub use self::voter::{Voter, voter_fn};
+use crate::hub::unexpected;
+use crate::watch::Asker;
+
+/// How long to wait before asking again what could not be asked.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest that a hub lets a vote take: how long a decision is waited for whose proposal says nothing
+/// of it.
+pub(crate) const VOTE_MAX: Duration = Duration::from_hours(1);
+
+/// What a decision has led to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Agreement {
+    /// The decision.
+    pub decision: Decision,
+    /// How far what was approved has come: the round that followed, or why there was none. Either way it
+    /// is committed, and agents that were not reached get it when they come back. None if nothing was
+    /// committed.
+    pub synced: Option<Result<SyncReport, RequestError>>,
+}
+
+/// Has the agents of a swarm vote. Cheap to clone.
+///
+/// Who is to vote is the roster when the hub hears of the proposal, connected or not. A hub that is lost
+/// meanwhile is asked again, under the same id: a proposal is voted on once, however often it is made.
+#[derive(Clone)]
+pub struct ConsensusManager {
+    asker: Arc<dyn Asker>,
+    /// How long a round may take, and how long its answer and a decision may be on their way.
+    patience: Duration,
+}
+
+impl std::fmt::Debug for ConsensusManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConsensusManager").finish_non_exhaustive()
+    }
+}
+
+impl ConsensusManager {
+    pub(crate) fn new(asker: Arc<dyn Asker>, patience: Duration) -> Self {
+        Self { asker, patience }
+    }
+
+    /// Has the roster vote, and returns what it came to. A write that the draft names is committed in one
+    /// step with its approval.
+    ///
+    /// # Errors
+    /// If the draft is not valid, or the hub refuses it: then nobody was asked. If the hub stayed away
+    /// until the time was over: then it may still be decided, and the same draft asks for it.
+    pub async fn propose(&self, draft: ProposalDraft) -> Result<Decision, RequestError> {
+        let proposal = draft.into_proposal()?;
+        let wanted = Wanted::of(&proposal, self.patience);
+        let ask = Ask::Propose(Box::new(proposal));
+        match self.ask_again(ask, wanted).await? {
+            Answer::Decided(decision) => Ok(*decision),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The whole way in one call: propose, vote, commit, and a round over the key that was written, which
+    /// ends once the connected agents have confirmed that they hold it.
+    ///
+    /// # Errors
+    /// As [`ConsensusManager::propose`]. That the round has failed is no error of this:
+    /// [`Agreement::synced`] says so.
+    pub async fn propose_and_sync(&self, draft: ProposalDraft) -> Result<Agreement, RequestError> {
+        let decision = self.propose(draft).await?;
+        let synced = match &decision.committed {
+            Some(committed) => Some(self.sync(&committed.key).await),
+            None => None,
+        };
+        Ok(Agreement { decision, synced })
+    }
+
+    async fn sync(&self, key: &Key) -> Result<SyncReport, RequestError> {
+        let timeout_ms = Some(millis(self.patience));
+        let ask = Ask::Sync {
+            keys: vec![key.clone()].into(),
+            timeout_ms,
+        };
+        let wanted = Wanted {
+            proposal: None,
+            limit: 2 * self.patience,
+            away_max: self.patience,
+        };
+        match self.ask_again(ask, wanted).await? {
+            Answer::Synced(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks, and again whenever the answer was lost on its way. Both proposals and rounds may be repeated.
+    async fn ask_again(&self, ask: Ask, wanted: Wanted) -> Reply {
+        let until = Instant::now() + wanted.limit;
+        let mut away_since: Option<Instant> = None;
+        let mut was_asked = false;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let error = match self.asker.ask(ask.clone(), left).await {
+                // Nobody has heard of it yet.
+                Err(error @ RequestError::Unavailable { .. }) if !was_asked => return Err(error),
+                Err(
+                    error @ (RequestError::Unavailable { .. }
+                    | RequestError::ConnectionLost { .. }
+                    | RequestError::Deadline { .. }),
+                ) => error,
+                other => return other,
+            };
+            was_asked = true;
+            let now = Instant::now();
+            let away = now.duration_since(*away_since.get_or_insert(now));
+            if now + PAUSE >= until || away >= wanted.away_max {
+                return Err(wanted.given_up(error));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// How long an answer is waited for.
+struct Wanted {
+    proposal: Option<ProposalId>,
+    /// In all.
+    limit: Duration,
+    /// Of that, from the first moment at which the hub was away.
+    away_max: Duration,
+}
+
+impl Wanted {
+    /// As long as the vote may take, and the decision is on its way. If the draft leaves it to the hub how
+    /// long that is, a hub that is away is not waited for that long.
+    fn of(proposal: &Proposal, patience: Duration) -> Self {
+        let timeout = proposal.timeout_ms.map(Duration::from_millis);
+        let limit = timeout.unwrap_or(VOTE_MAX).min(VOTE_MAX) + patience;
+        Self {
+            proposal: Some(proposal.id),
+            limit,
+            away_max: timeout.map_or(patience, |_| limit),
+        }
+    }
+
+    fn given_up(&self, error: RequestError) -> RequestError {
+        let (Some(id), RequestError::ConnectionLost { reason }) = (self.proposal, &error) else {
+            return error;
+        };
+        RequestError::ConnectionLost {
+            reason: format!(
+                "{reason}; what the proposal {id} comes to is told to who proposes it again under this id"
+            ),
+        }
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
