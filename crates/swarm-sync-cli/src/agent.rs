@@ -5,6 +5,7 @@ mod dispatch;
 mod lines;
 mod memory;
 mod perform;
+mod proposals;
 mod request;
 mod watches;
 
@@ -108,8 +109,10 @@ async fn converse(
     let lines = Lines::start();
     let out = lines.sender();
     let mut receipts = agent.subscribe_receipts();
+    let proposals = agent.proposals().await.map_err(|e| stopped_at_once(&e))?;
     // A send fails only when stdout is closed, which ends the loop below.
     let _ = out.send(ready(args, &agent, &data).await?).await;
+    let followed = proposals::follow(proposals, out.clone());
     let durable = data.directory.is_some();
     let mut dispatcher = Dispatcher::new(agent.clone(), durable, out.clone());
     let mut input = lines::stdin();
@@ -135,6 +138,8 @@ async fn converse(
         () = lines.closed() => {}
     }
     dispatcher.abort().await;
+    followed.abort();
+    let _ = followed.await;
     let stopped = stop(&agent, &data).await;
     let last = last_lines(&end, stopped.as_ref().err());
     drop(dispatcher);
@@ -229,13 +234,7 @@ async fn push_last(agent: &Agent, durable: bool) {
 }
 
 async fn ready(args: &AgentArgs, agent: &Agent, data: &Data) -> Result<String, Failure> {
-    let state = agent.state().await.map_err(|e| {
-        Failure::new(
-            Code::Data,
-            e.kind(),
-            format!("the agent stopped at once: {e}"),
-        )
-    })?;
+    let state = agent.state().await.map_err(|e| stopped_at_once(&e))?;
     let fields = answer::object(json!({
         "id": args.id,
         "swarm": args.at.swarm,
@@ -248,4 +247,9 @@ async fn ready(args: &AgentArgs, agent: &Agent, data: &Data) -> Result<String, F
         "receipts": state.replica.receipts,
     }));
     Ok(answer::event("ready", fields))
+}
+
+fn stopped_at_once(error: &RequestError) -> Failure {
+    let message = format!("the agent stopped at once: {error}");
+    Failure::new(Code::Data, error.kind(), message)
 }

@@ -5,6 +5,7 @@ mod keyed;
 mod memory;
 mod parse;
 mod policy;
+mod propose;
 mod replay;
 mod serve;
 
@@ -24,6 +25,7 @@ pub(crate) use self::memory::{
 };
 use self::parse::{address, amount, revision};
 pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
+pub(crate) use self::propose::ProposeArgs;
 use self::replay::REPLAY_HELP;
 pub(crate) use self::replay::ReplayArgs;
 use self::serve::SERVE_HELP;
@@ -100,6 +102,9 @@ pub(crate) enum Command {
     Status(StatusArgs),
     #[command(flatten)]
     Keyed(Keyed),
+    /// Have the agents vote, and say how it ended, who voted how and why.
+    #[command(after_help = with_codes(propose::HELP))]
+    Propose(Box<ProposeArgs>),
     /// Check, show, explain and reload what holds for keys of a pattern.
     #[command(after_help = with_codes(policy::HELP))]
     Policy(PolicyArgs),
@@ -124,6 +129,7 @@ impl Command {
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
             Self::Keyed(command) => command.json(),
+            Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),
             Self::Memory(args) => (args.command.json(), false),
         };

@@ -16,6 +16,8 @@ Exit codes:
   2  the command line or the file of policies is not valid
   3  no hub answers there, or it refuses
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
+  5  `propose`: the vote was against it
+  6  `propose`: its time ran out before it was decided
   130  a demo or a replay was interrupted
   129, 130, 143  ended at once by SIGHUP, SIGINT or SIGTERM: by a second one, or, where
      the first is heard, because nobody has read for 2 s what it prints";
@@ -31,6 +33,10 @@ pub(crate) enum Code {
     NoHub = 3,
     /// The data directory, at the start or later.
     Data = 4,
+    /// What was proposed does not take place: it was rejected.
+    Rejected = 5,
+    /// What was proposed does not take place: nobody has decided in time.
+    Undecided = 6,
     /// A signal ended what would have ended by itself. What a shell says of SIGINT.
     Interrupted = 130,
 }

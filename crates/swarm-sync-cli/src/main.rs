@@ -18,6 +18,7 @@ mod replay;
 mod serve;
 mod signals;
 mod usage;
+mod votes;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Version(args) => oneshot::version(args).await,
         Command::Status(args) => oneshot::status(args).await,
         Command::Keyed(command) => oneshot::keyed(command).await,
+        Command::Propose(args) => oneshot::propose(*args).await,
         Command::Policy(args) => oneshot::policy(args).await,
         Command::Memory(args) => oneshot::memory(args).await,
     }

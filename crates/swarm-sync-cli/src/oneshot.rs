@@ -3,6 +3,8 @@
 mod keys;
 mod memory;
 mod policy;
+mod propose;
+mod status;
 mod watch;
 mod write;
 
@@ -11,17 +13,19 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    AgentId, Client, HubStatus, LinkOptions, Operation, Revision, Since, StateVersion, SyncReport,
-    TcpLink, Value, Version,
+    AgentId, Client, LinkOptions, Operation, Revision, Since, StateVersion, SyncReport, TcpLink,
+    Value, Version,
 };
 
-use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs, StatusArgs, SyncArgs};
+use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs, SyncArgs};
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
 
 pub(crate) use self::memory::memory;
 pub(crate) use self::policy::policy;
+pub(crate) use self::propose::propose;
+pub(crate) use self::status::status;
 use self::write::write;
 
 /// Who writes: one name for all of them, because each writer costs a key a few bytes for good.
@@ -122,16 +126,6 @@ fn gone(change: &StateVersion) -> &'static str {
     } else {
         "(deleted)"
     }
-}
-
-pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
-    let mut client = connect(&args.hub).await?;
-    let status = client.status().await?;
-    client.close().await;
-    if args.hub.json {
-        return print(&status);
-    }
-    print_status(&args.hub.at.hub, &status)
 }
 
 /// Commands on keys other than reading, writing and adding.
@@ -254,37 +248,5 @@ fn print_report(report: &SyncReport) -> Result<(), Failure> {
         names(&report.responded),
         names(&report.missing),
     ))?;
-    Ok(())
-}
-
-fn print_status(address: &str, status: &HubStatus) -> Result<(), Failure> {
-    output::line(&format!(
-        "hub {address}, swarm {}\nrevision {}, {} keys, epoch {}\ndigest {}",
-        status.swarm,
-        status.revision.get(),
-        status.keys,
-        status.epoch,
-        status.digest,
-    ))?;
-    if status.id_alarms > 0 {
-        output::line(&format!(
-            "{} write ids named two different writes: a data directory was copied",
-            status.id_alarms
-        ))?;
-    }
-    if status.members.is_empty() {
-        output::line("no agent has joined yet")?;
-        return Ok(());
-    }
-    let mut table = output::table(&["agent", "connected", "in step up to", "receipts"]);
-    for member in &status.members {
-        table.add_row([
-            member.agent.to_string(),
-            if member.connected { "yes" } else { "no" }.to_owned(),
-            or_dash(member.acked.map(Revision::get)),
-            member.receipts.to_string(),
-        ]);
-    }
-    output::line(&table.to_string())?;
     Ok(())
 }

@@ -25,6 +25,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     if !args.insecure {
         refuse_reachable(&args.listen).await?;
     }
+    refuse_two_weights(&args)?;
     let policies = args.policy.as_deref().map(policies::read).transpose();
     let policies = policies.map_err(policies::refused)?;
     let data = Data::open(&args.data, &["hub"]).await?;
@@ -54,6 +55,7 @@ async fn serve(
     let count = policies.as_ref().map(|policies| policies.iter().count());
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
     let builder = with_policies(args, policies, builder.merges(policies::merges()));
+    let builder = with_votes(args, builder);
     let hub = builder.start().await.map_err(|e| data.explain(e))?;
     announce(args, address, data, count)?;
     let ended = tokio::select! {
@@ -86,6 +88,29 @@ fn with_policies(
             builder.policies(policies).policy_source(source)
         }
         _ => builder,
+    }
+}
+
+/// Who decides votes.
+fn with_votes(args: &ServeArgs, builder: SynchronizerBuilder) -> SynchronizerBuilder {
+    let builder = builder
+        .default_algorithm(&args.algorithm)
+        .vote_timeout(args.vote_timeout);
+    if args.weights.is_empty() {
+        return builder;
+    }
+    builder.weights(args.weights.iter().cloned())
+}
+
+/// One of two weights of an agent is a mistake, and nobody could tell which.
+fn refuse_two_weights(args: &ServeArgs) -> Result<(), Failure> {
+    let mut met = BTreeSet::new();
+    match args.weights.iter().find(|(agent, _)| !met.insert(agent)) {
+        None => Ok(()),
+        Some((agent, _)) => {
+            let message = format!("--weight names the agent {agent} twice; give it one weight");
+            Err(Failure::new(Code::Usage, "config", message))
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use swarm_sync::{Agent, Durability, Key, Operation, Policies, RequestError, Since, Value};
+use swarm_sync::{
+    Agent, Durability, Key, Operation, Policies, ProposalDraft, RequestError, Since, Value,
+};
 
 use crate::policies::{self, Explanation};
+use crate::votes;
 
 use super::answer::{self, Fields, fields, object};
 use super::memory::memory;
@@ -56,6 +59,12 @@ pub(super) async fn perform(
         }
         Request::Explain(key) => explain(agent, &key).await,
         Request::Memory(request) => memory(agent, request).await,
+        Request::Propose { draft, sync } => propose(agent, *draft, sync).await,
+        Request::Vote { proposal, ballot } => {
+            let vote = ballot.vote;
+            agent.vote(proposal, ballot).await?;
+            Ok(object(json!({ "proposal_id": proposal, "vote": vote })))
+        }
         // The caller's: it has the watches, and ends the loop.
         Request::Watch { .. } | Request::Unwatch(_) | Request::Quit => Ok(Fields::new()),
     }
@@ -127,6 +136,14 @@ async fn explain(agent: &Agent, key: &Key) -> Result<Fields, Refused> {
     Ok(object(
         Explanation::of(key, &policies, held_under).to_json(),
     ))
+}
+
+async fn propose(agent: &Agent, draft: ProposalDraft, sync: bool) -> Result<Fields, Refused> {
+    if sync {
+        let agreement = agent.propose_and_sync(draft).await?;
+        return Ok(votes::agreement(&agreement));
+    }
+    Ok(votes::decision(&agent.propose(draft).await?))
 }
 
 /// The hub's if there is one, else as last told by it.

@@ -5,12 +5,15 @@
 mod fields;
 #[path = "request/memory.rs"]
 mod memory;
+#[path = "request/voting.rs"]
+mod voting;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use swarm_sync::{
-    Cursor, Durability, Key, Operation, Pattern, RequestError, Revision, Since, Value, WriteId,
+    Ballot, Cursor, Durability, Key, Operation, Pattern, ProposalDraft, ProposalId, RequestError,
+    Revision, Since, Value, WriteId,
 };
 
 use crate::json::{Parsed, number_range, parse_object};
@@ -25,7 +28,8 @@ use super::lines::{LINE_BYTES_MAX, Line};
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
-    clear, watch, unwatch, policies, explain, memory, flush, wait, offline, online, digest, status, receipts, quit";
+    clear, watch, unwatch, policies, explain, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
+    quit";
 
 /// What a program asks of its agent.
 #[derive(Debug)]
@@ -67,6 +71,15 @@ pub(super) enum Request {
     Policies,
     Explain(Key),
     Memory(MemoryRequest),
+    Propose {
+        draft: Box<ProposalDraft>,
+        /// Whether to wait until the connected agents hold what was approved.
+        sync: bool,
+    },
+    Vote {
+        proposal: ProposalId,
+        ballot: Ballot,
+    },
     Quit,
 }
 
@@ -195,6 +208,8 @@ impl Fields {
             "policies" => Request::Policies,
             "explain" => Request::Explain(self.key()?),
             "memory" => Request::Memory(self.memory()?),
+            "propose" => self.propose()?,
+            "vote" => self.vote()?,
             "sync" => Request::Sync {
                 keys: self.keys()?,
                 timeout: self.timeout()?,

@@ -26,13 +26,20 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":16,"op":"wait"}                                    until once in step with the hub
   {"id":17,"op":"clear","key":"k"}                         or "all":true
   {"id":18,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":19,"op":"quit"}                                    so does the end of stdin
+  {"id":19,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
+  {"id":20,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
+  {"id":21,"op":"quit"}                                    so does the end of stdin
 The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
+propose has the roster vote and is answered with the decision. It also takes
+"algorithm", "timeout_ms", for what approval writes to "key" instead of "value": "add",
+"insert", "remove", "field" with "value", "unset", "delete":true; "sync":true to wait
+until the connected agents hold it, and "proposal_id" to hear of one again.
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
 follows), reload (everything follows anew) and watch-end, each with the "cursor" that
-"from" takes. If its store fails, what was asked and not done gets an error, the last
+"from" takes; proposal for what this agent is to vote on, with its "proposal_id",
+decided for what it came to, and proposals-missed if too many came to be told. If its store fails, what was asked and not done gets an error, the last
 line is stopped, and the exit code 4. A line takes at most 4 MiB. At the end, own writes
 get 2 s to reach a hub that is there; what does not reach it waits on disk for the next
 start. SIGINT, SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.

@@ -1,8 +1,9 @@
 //! Arguments as values. Whatever is refused is refused with what was expected.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use swarm_sync::{FIELD_BYTES_MAX, Pattern, Revision, ValueError};
+use swarm_sync::{AgentId, FIELD_BYTES_MAX, Pattern, Revision, Share, ValueError};
 
 /// The longest name that the domain name system knows.
 const HOST_BYTES_MAX: usize = 253;
@@ -63,4 +64,41 @@ pub(super) fn field(text: &str) -> Result<String, String> {
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).map_err(|error| error.to_string())
+}
+
+/// In milliseconds.
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// The longest that a vote may take, in milliseconds: an hour.
+const VOTE_MS_MAX: u64 = 3_600_000;
+
+/// A time that a vote may take.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let millis = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis))
+        .filter(|millis| (1..=VOTE_MS_MAX).contains(millis));
+    millis.map(Duration::from_millis).ok_or_else(|| {
+        "expected a whole number and a unit, up to an hour, as in 500ms, 30s, 5m or 1h".to_owned()
+    })
+}
+
+/// How much approval something takes.
+pub(super) fn share(text: &str) -> Result<Share, String> {
+    let expected = |_| "expected a number above 0 and at most 1, such as 0.66".to_owned();
+    let number = text.parse::<f64>().map_err(expected)?;
+    Share::new(number).map_err(|error| error.to_string())
+}
+
+/// What an agent weighs in votes. Whether that is a weight the hub says when it starts.
+pub(super) fn weight(text: &str) -> Result<(AgentId, f64), String> {
+    let expected = "expected AGENT=WEIGHT, such as agent-1=2";
+    let (agent, weight) = text.rsplit_once('=').ok_or(expected)?;
+    let agent = AgentId::of_peer(agent).map_err(|error| format!("{error}; {expected}"))?;
+    let weight = weight
+        .parse()
+        .map_err(|_| format!("the weight is no number; {expected}"))?;
+    Ok((agent, weight))
 }

@@ -1,12 +1,13 @@
 //! The command line of `serve`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use swarm_sync::{CoordinatorOptions, SwarmId};
+use swarm_sync::{AgentId, CoordinatorOptions, SwarmId};
 
 use super::DataArgs;
-use super::parse::{address, connections, outbox_bytes};
+use super::parse::{address, connections, duration, outbox_bytes, weight};
 
 pub(super) const SERVE_HELP: &str = "\
 Examples:
@@ -14,6 +15,7 @@ Examples:
   swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
   swarm-sync serve --swarm team-a --swarm team-b
   swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
+  swarm-sync serve --algorithm weighted --weight lead=3 --weight scout=0.5
 
 With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
 and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
@@ -41,6 +43,17 @@ pub(crate) struct ServeArgs {
     /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Who decides votes whose proposer names no algorithm: quorum, unanimous, or weighted if there are
+    /// weights. See `swarm-sync propose --help`.
+    #[arg(long, value_name = "NAME", default_value = "quorum")]
+    pub(crate) algorithm: String,
+    /// What an agent weighs under the algorithm `weighted`, from 0; can be given once for each agent. Who
+    /// is not named weighs 1.
+    #[arg(long = "weight", value_name = "AGENT=WEIGHT", value_parser = weight)]
+    pub(crate) weights: Vec<(AgentId, f64)>,
+    /// How long a vote may take whose proposer does not say, as in 500ms, 30s or 5m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) vote_timeout: Duration,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Agents and clients connected at once, 1 to 1048576; one more is refused.

@@ -39,7 +39,7 @@ fn bash_completes_after_the_first_word_too() {
     let script = place.path("script");
     let printed = run(&["completions", "bash"]).stdout;
     std::fs::write(&script, printed).expect("written");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["po"], "policy"),
         (&["policy", "che"], "check"),
         (&["policy", "show", "--js"], "--json"),
@@ -48,6 +48,7 @@ fn bash_completes_after_the_first_word_too() {
         (&["replay", "--offl"], "--offline-every"),
         (&["memory", "st"], "store stats"),
         (&["memory", "clear", "--names"], "--namespace"),
+        (&["propose", "go", "--thre"], "--threshold"),
         (&["help", "repl"], "replay"),
     ];
     for (words, expected) in cases {

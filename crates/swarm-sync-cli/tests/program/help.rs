@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 22] = [
+pub(crate) const COMMANDS: [&str; 23] = [
     "demo",
     "serve",
     "agent",
@@ -24,6 +24,7 @@ pub(crate) const COMMANDS: [&str; 22] = [
     "completions",
     "policy",
     "memory",
+    "propose",
     "replay",
 ];
 
@@ -66,6 +67,7 @@ fn the_agent_lists_its_requests() {
         "set", "delete", "add", "insert", "remove", "get", "version", "keys", "cursor", "delta",
         "sync", "clear", "flush", "wait", "offline", "online", "digest", "status", "receipts",
         "quit", "put", "unset", "watch", "unwatch", "policies", "explain", "siblings", "memory",
+        "propose", "vote",
     ] {
         assert!(help.contains(op), "{op}: {help}");
     }

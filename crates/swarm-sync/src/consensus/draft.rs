@@ -103,6 +103,11 @@ impl ProposalDraft {
         self.proposal.id
     }
 
+    /// Refuses what is wrong with it, as proposing it would.
+    pub fn check(&self) -> Result<(), RequestError> {
+        self.flaw.clone().map_or(Ok(()), Err)
+    }
+
     pub(super) fn into_proposal(self) -> Result<Proposal, RequestError> {
         match self.flaw {
             None => Ok(self.proposal),

@@ -1,0 +1,88 @@
+//! Having the roster vote, from the outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use swarm_sync::{
+    Agreement, Client, Decision, LinkOptions, Operation, ProposalDraft, TcpLink, Value, Verdict,
+};
+
+use crate::cli::ProposeArgs;
+use crate::exit::{Code, Failure};
+use crate::output;
+use crate::votes;
+
+use super::name;
+
+/// How long an answer may take on its way, beside the time of the vote.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
+    let draft = draft(&args);
+    let link = Arc::new(TcpLink::new(&args.at.hub, LinkOptions::default()));
+    let swarm = args.at.swarm.clone();
+    // A hub that is not there at the start is said at once; later it is waited for.
+    let client = Client::connect(&*link, swarm, name()?, ANSWER_WAIT).await?;
+    let consensus = client.consensus(link);
+    let (decision, agreement) = if args.sync {
+        let agreement = consensus.propose_and_sync(draft).await?;
+        (agreement.decision.clone(), Some(agreement))
+    } else {
+        (consensus.propose(draft).await?, None)
+    };
+    let printed = output::line(&if args.json {
+        json_text(&decision, agreement.as_ref())
+    } else {
+        text(&decision, agreement.as_ref())
+    });
+    let code = match decision.verdict {
+        Verdict::Approved => Code::Failed,
+        Verdict::Rejected => Code::Rejected,
+        Verdict::Timeout => Code::Undecided,
+    };
+    Failure::unless(votes::takes_place(&decision), code, printed)
+}
+
+fn draft(args: &ProposeArgs) -> ProposalDraft {
+    let mut draft = ProposalDraft::new(args.proposal.clone());
+    if let (Some(key), Some(operation)) = (&args.key, operation(args)) {
+        draft = draft.commit(key.clone(), operation);
+    }
+    if let Some(algorithm) = &args.algorithm {
+        draft = draft.algorithm(algorithm);
+    }
+    if let Some(share) = args.threshold {
+        draft = draft.threshold(share.get());
+    }
+    if let Some(timeout) = args.timeout {
+        draft = draft.timeout(timeout);
+    }
+    match args.id {
+        Some(id) => draft.under(id),
+        None => draft,
+    }
+}
+
+/// What approval does to the key: one of them, as the command line is read.
+fn operation(args: &ProposeArgs) -> Option<Operation> {
+    let effect = &args.effect;
+    let of =
+        |value: &Option<Value>, operation: fn(Value) -> Operation| value.clone().map(operation);
+    of(&effect.value, Operation::Put)
+        .or_else(|| effect.add.map(Operation::Add))
+        .or_else(|| of(&effect.insert, Operation::Insert))
+        .or_else(|| of(&effect.remove, Operation::Remove))
+        .or_else(|| effect.delete.then_some(Operation::Delete))
+}
+
+fn json_text(decision: &Decision, agreement: Option<&Agreement>) -> String {
+    let fields = agreement.map_or_else(|| votes::decision(decision), votes::agreement);
+    Json::Object(fields).to_string()
+}
+
+fn text(decision: &Decision, agreement: Option<&Agreement>) -> String {
+    let synced = agreement.and_then(votes::synced);
+    let lines = [Some(votes::text(decision)), synced];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
