@@ -10,6 +10,8 @@
 //! - `watching`: changes as they are committed
 //! - `positions`: where a watch begins and another goes on
 //! - `memory`: application data beside the state
+//! - `voting`: proposals, votes and decisions
+//! - `voting_restarts`: the same while hubs and agents are restarted
 //! - `durable`: sled on both sides, across restarts
 
 mod durable;
@@ -22,4 +24,6 @@ mod policies;
 mod positions;
 mod support;
 mod sync;
+mod voting;
+mod voting_restarts;
 mod watching;
