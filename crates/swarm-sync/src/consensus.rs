@@ -19,9 +19,9 @@ use crate::watch::Asker;
 /// How long to wait before asking again what could not be asked.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest that a hub lets a vote take: how long a decision is waited for whose proposal says nothing
-/// of it.
-pub(crate) const VOTE_MAX: Duration = Duration::from_hours(1);
+/// The longest that a hub lets a vote take, unless its limits say otherwise: how long a decision is waited
+/// for whose proposal says nothing of it.
+const VOTE_MAX: Duration = Duration::from_hours(24);
 
 /// What a decision has led to.
 #[derive(Debug, Clone)]

@@ -69,8 +69,8 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
 /// In milliseconds.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
-/// The longest that a vote may take, in milliseconds: an hour.
-const VOTE_MS_MAX: u64 = 3_600_000;
+/// The longest that a vote may take, in milliseconds: a day, as the hub has it.
+const VOTE_MS_MAX: u64 = 86_400_000;
 
 /// A time that a vote may take.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -81,7 +81,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis))
         .filter(|millis| (1..=VOTE_MS_MAX).contains(millis));
     millis.map(Duration::from_millis).ok_or_else(|| {
-        "expected a whole number and a unit, up to an hour, as in 500ms, 30s, 5m or 1h".to_owned()
+        "expected a whole number and a unit, up to a day, as in 500ms, 30s, 5m or 24h".to_owned()
     })
 }
 

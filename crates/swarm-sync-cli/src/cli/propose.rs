@@ -27,8 +27,8 @@ Examples:
   swarm-sync propose 'go' --json | jq '.votes[] | {agent, vote, reason}'
 
 A hub that is killed and started again meanwhile is asked again; the votes that it has
-counted stay. Whoever proposes twice under one --id proposes once, also after the
-decision, which is then told again.
+counted stay. Whoever proposes the same twice under one --id proposes once, also after
+the decision, which is then told again.
 
 Exits with 0 if it is approved, and what it writes was committed; with 5 if it is rejected;
 with 6 if its time ran out before it was decided.";
@@ -49,7 +49,7 @@ pub(crate) struct ProposeArgs {
     /// How much approval it takes: above 0, at most 1.
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = share)]
     pub(crate) threshold: Option<Share>,
-    /// How long the vote may take, as in 500ms, 30s or 5m; an hour at most. Default: the hub's own.
+    /// How long the vote may take, as in 500ms, 30s or 5m; a day at most. Default: the hub's own.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Propose under this id, 16 hexadecimal digits. Default: one that is drawn.

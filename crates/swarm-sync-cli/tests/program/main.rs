@@ -13,6 +13,7 @@
 //! - `concurrent`: what is said of values that remain side by side
 //! - `watching`: changes as they come, across restarts, and where to go on
 //! - `agent_watch`: the same and policies through an agent
+//! - `voting`: proposals, votes and decisions, with the hub killed in between
 //! - `policies`: what holds for keys of a pattern, from a file
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
@@ -42,4 +43,5 @@ mod sentences;
 mod serve;
 mod stuck_reader;
 mod support;
+mod voting;
 mod watching;

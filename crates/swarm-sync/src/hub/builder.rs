@@ -128,7 +128,7 @@ impl SynchronizerBuilder {
     /// Reads the store and starts. Must be called inside a tokio runtime; for the least latency one
     /// of the current-thread kind that the coordinator runs on too.
     pub async fn start(mut self) -> Result<StateSynchronizer, StartError> {
-        self.voting = self.voting.checked()?;
+        self.voting = self.voting.checked(&self.limits)?;
         check_functions(self.resolvers.policies(), &self.merges)?;
         let default_timeout = self.default_timeout;
         let merges = self.merges.clone();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sync_core::consensus::ALGORITHM_BYTES_MAX;
 use sync_core::{AgentId, Algorithms, ConsensusAlgorithm};
+use sync_protocol::Limits;
 use sync_resolve::Weighted;
 use sync_resolve::consensus::WEIGHTED;
 
 use super::SynchronizerBuilder;
-use crate::consensus::VOTE_MAX;
 use crate::error::StartError;
 
 /// How long a vote may take whose proposer does not say, unless the hub is told otherwise.
@@ -38,13 +38,14 @@ impl Default for Voting {
 
 impl Voting {
     /// The same with the default that was wished for, or what is wrong with it.
-    pub(super) fn checked(mut self) -> Result<Self, StartError> {
+    pub(super) fn checked(mut self, limits: &Limits) -> Result<Self, StartError> {
         let config = |reason| StartError::Config { reason };
         if let Some(reason) = self.flaw {
             return Err(config(reason));
         }
-        if self.timeout.is_zero() || self.timeout > VOTE_MAX {
-            let (given, most) = (self.timeout, VOTE_MAX.as_secs());
+        let most = limits.vote_deadline_max;
+        if self.timeout.is_zero() || self.timeout > most {
+            let (given, most) = (self.timeout, most.as_secs());
             return Err(config(format!(
                 "a vote cannot take {given:?}: give it a time above 0 and at most {most} s"
             )));
@@ -114,7 +115,7 @@ impl SynchronizerBuilder {
         self
     }
 
-    /// How long a vote may take whose proposer does not say; 10 s if not set, an hour at most.
+    /// How long a vote may take whose proposer does not say; 10 s if not set.
     #[must_use]
     pub fn vote_timeout(mut self, timeout: Duration) -> Self {
         self.voting.timeout = timeout;

@@ -91,8 +91,8 @@ async fn a_hub_restarted_in_the_middle_keeps_the_votes_and_the_answer() {
         .algorithm("unanimous")
         .timeout(2 * PATIENCE);
     let id = draft.id();
-    let proposer = first.clone();
-    let deciding = tokio::spawn(async move { proposer.propose_and_sync(draft).await });
+    let (proposer, proposed) = (first.clone(), draft.clone());
+    let deciding = tokio::spawn(async move { proposer.propose_and_sync(proposed).await });
     asked(&second, id).await;
     second.vote(id, ballot(Vote::For)).await.unwrap();
 
@@ -109,13 +109,11 @@ async fn a_hub_restarted_in_the_middle_keeps_the_votes_and_the_answer() {
     // And once more: the decision is told, not made again.
     let address = place.stop().await;
     let place = Place::start(&path("hub"), &address).await;
-    let again = ProposalDraft::new("whatever it was")
-        .under(id)
-        .timeout(PATIENCE);
     first.wait_in_step(PATIENCE).await.unwrap();
-    if let Ok(told) = first.propose(again).await {
-        assert_eq!(told, agreed.decision);
-    }
+    assert_eq!(first.propose(draft).await.unwrap(), agreed.decision);
+    let other = ProposalDraft::new("something else").under(id);
+    let sentence = first.propose(other).await.unwrap_err().to_string();
+    assert!(sentence.contains("another proposal"), "{sentence}");
     let state = place.hub.get_state(&team(), &key("n")).await.unwrap();
     assert_eq!(state.expect("it was approved").value, Some(Value::Int(1)));
     place.stop().await;

@@ -78,12 +78,17 @@ impl Fields {
     }
 
     pub(super) fn timeout(&mut self) -> Result<Option<Duration>, Refused> {
+        self.timeout_of(TIMEOUT_MS_MAX)
+    }
+
+    /// At most so many milliseconds.
+    pub(super) fn timeout_of(&mut self, ms_max: u64) -> Result<Option<Duration>, Refused> {
         let Some(given) = self.map.remove("timeout_ms") else {
             return Ok(None);
         };
         match given.as_u64() {
-            Some(ms) if ms <= TIMEOUT_MS_MAX => Ok(Some(Duration::from_millis(ms))),
-            _ => Err(self.mistyped("timeout_ms", "milliseconds, at most 3600000")),
+            Some(ms) if ms <= ms_max => Ok(Some(Duration::from_millis(ms))),
+            _ => Err(self.mistyped("timeout_ms", &format!("milliseconds, at most {ms_max}"))),
         }
     }
 

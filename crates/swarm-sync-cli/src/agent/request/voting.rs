@@ -9,6 +9,9 @@ use super::{Refused, Request};
 /// The fields that say what approval does to the key.
 const EFFECTS: [&str; 6] = ["value", "add", "insert", "remove", "unset", "delete"];
 
+/// The longest that a vote may take, in milliseconds: a day, as the hub has it.
+const VOTE_MS_MAX: u64 = 86_400_000;
+
 impl Fields {
     pub(super) fn propose(&mut self) -> Result<Request, Refused> {
         let mut draft = ProposalDraft::new(self.value("proposal")?);
@@ -26,7 +29,7 @@ impl Fields {
                 None => return Err(self.mistyped("threshold", "a number above 0 and at most 1")),
             },
         }
-        if let Some(timeout) = self.timeout()? {
+        if let Some(timeout) = self.timeout_of(VOTE_MS_MAX)? {
             draft = draft.timeout(timeout);
         }
         if self.peek("proposal_id").is_some() {

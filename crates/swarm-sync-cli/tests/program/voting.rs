@@ -1,0 +1,492 @@
+//! Proposals, votes and decisions: through agents, from the command line, and with the hub killed in
+//! between.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Agent, Hub, NO_HUB, Place, Process, json_of, run, stderr, stdout, until};
+
+/// The next line of this kind that came by itself.
+fn event(agent: &mut Agent, kind: &str) -> Json {
+    loop {
+        let next = if agent.events.is_empty() {
+            agent.process.json()
+        } else {
+            agent.events.remove(0)
+        };
+        assert!(next["event"].is_string(), "{next}");
+        if next["event"] == kind {
+            return next;
+        }
+    }
+}
+
+/// The proposal that an agent is to vote on next.
+fn asked(agent: &mut Agent) -> Json {
+    event(agent, "proposal")
+}
+
+fn vote(agent: &mut Agent, proposal: &Json, vote: &str, reason: &str) -> Json {
+    let id = &proposal["proposal_id"];
+    agent.ok(json!({"op": "vote", "proposal_id": id, "vote": vote, "reason": reason}))
+}
+
+/// Agents of these names, in step.
+fn agents<const N: usize>(place: &Place, hub: &Hub, names: [&str; N]) -> [Agent; N] {
+    names.map(|name| {
+        let mut agent = place.agent(hub, name);
+        agent.in_step();
+        agent
+    })
+}
+
+/// Sends a proposal; the answer comes when it is decided.
+fn propose(agent: &mut Agent, mut request: Json) {
+    request["op"] = json!("propose");
+    request["id"] = json!("decided");
+    agent.process.send(request.to_string().as_bytes());
+}
+
+fn decision(agent: &mut Agent) -> Json {
+    let answer = agent.answer(&json!("decided"));
+    assert_eq!(answer["ok"], true, "{answer}");
+    answer
+}
+
+#[test]
+fn the_answer_to_a_proposal_is_the_whole_decision() {
+    let place = Place::new();
+    let hub = place.hub();
+    let [mut a, mut b, mut c] = agents(&place, &hub, ["a", "b", "c"]);
+    let subject = json!({"action": "raise", "to": 100});
+    propose(
+        &mut a,
+        json!({"proposal": subject, "key": "limit", "value": 100, "algorithm": "quorum",
+               "threshold": 0.5, "timeout_ms": 60_000, "sync": true}),
+    );
+    let seen = asked(&mut b);
+    assert_eq!(seen["proposal"], subject);
+    assert_eq!(
+        (&seen["proposer"], &seen["participants"]),
+        (&json!("a"), &json!(3))
+    );
+    assert_eq!(
+        (&seen["key"], &seen["value"]),
+        (&json!("limit"), &json!(100))
+    );
+    assert_eq!(
+        (&seen["algorithm"], &seen["threshold"]),
+        (&json!("quorum"), &json!(0.5))
+    );
+    assert!(
+        seen["remaining_ms"].as_u64().is_some_and(|ms| ms <= 60_000),
+        "{seen}"
+    );
+
+    let counted = vote(&mut b, &seen, "against", "too high");
+    assert_eq!(counted["vote"], "against");
+    let own = asked(&mut a);
+    vote(&mut a, &own, "for", "needed");
+    let seen_by_c = asked(&mut c);
+    vote(&mut c, &seen_by_c, "for", "fine");
+    let decided = decision(&mut a);
+    assert_eq!(decided["proposal_id"], seen["proposal_id"]);
+    assert_eq!(
+        (&decided["decision"], &decided["algorithm"]),
+        (&json!("approved"), &json!("quorum"))
+    );
+    assert_eq!(
+        (&decided["threshold"], &decided["participants"]),
+        (&json!(0.5), &json!(["a", "b", "c"]))
+    );
+    let votes = json!([
+        {"agent": "a", "vote": "for", "reason": "needed"},
+        {"agent": "b", "vote": "against", "reason": "too high"},
+        {"agent": "c", "vote": "for", "reason": "fine"},
+    ]);
+    assert_eq!(decided["votes"], votes);
+    assert_eq!(decided["dissent"], json!([votes[1]]));
+    assert!(decided["duration_ms"].is_u64(), "{decided}");
+    assert_eq!(decided["committed"]["key"], "limit");
+    assert_eq!(decided["synced"]["in_step"], json!(["a", "b", "c"]));
+    // Whoever was asked hears of it, and holds it.
+    let told = event(&mut b, "decided");
+    assert_eq!(
+        (&told["proposal_id"], &told["decision"]),
+        (&seen["proposal_id"], &json!("approved"))
+    );
+    assert_eq!(b.value("limit"), 100);
+    let status = stdout(&hub.client(&["status"]));
+    assert!(
+        status.contains("quorum") && status.contains("3 of 3"),
+        "{status}"
+    );
+    let status = json_of(&hub.client(&["status", "--json"]));
+    assert_eq!(status["consensus"][0]["approved"], 1, "{status}");
+}
+
+#[test]
+fn a_hub_killed_in_the_middle_of_a_vote_counts_every_vote_once() {
+    let place = Place::new();
+    let hub = place.hub();
+    let address = hub.address.clone();
+    let [mut a, mut b, mut c] = agents(&place, &hub, ["a", "b", "c"]);
+    propose(
+        &mut a,
+        json!({"proposal": "across a kill", "key": "n", "add": 1, "algorithm": "unanimous",
+               "timeout_ms": 600_000}),
+    );
+    let seen = asked(&mut b);
+    vote(&mut b, &seen, "for", "before the kill");
+    // From afar the same way, and its hub dies as well.
+    let afar = [
+        "propose",
+        "from afar",
+        "--key",
+        "n",
+        "--add",
+        "10",
+        "--algorithm",
+        "unanimous",
+        "--timeout",
+        "10m",
+        "--json",
+        "--hub",
+        &address,
+    ];
+    let afar = Process::start(&afar);
+    let other = asked(&mut b);
+    assert_eq!(other["proposer"], "cli");
+    vote(&mut b, &other, "for", "before the kill");
+
+    hub.process.kill();
+    // A vote that is cast while there is no hub waits for the next one.
+    let own = asked(&mut a);
+    let id = json!("vote-of-a");
+    let request = json!({"id": id, "op": "vote", "proposal_id": own["proposal_id"], "vote": "for"});
+    a.process.send(request.to_string().as_bytes());
+    let hub = Hub::start_at(&place.path("hub"), &address);
+    let answered = a.answer(&id);
+    // On a busy machine it gives up waiting for the confirmation; the vote stays.
+    let late = answered["error"]["kind"] == "deadline";
+    assert!(answered["ok"] == true || late, "{answered}");
+    let last = asked(&mut c);
+    vote(&mut c, &last, "for", "after the kill");
+    let decided = decision(&mut a);
+    assert_eq!(decided["decision"], "approved", "{decided}");
+    let who: Vec<&Json> = decided["votes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| &v["agent"])
+        .collect();
+    assert_eq!(who, ["a", "b", "c"]);
+    assert_eq!(decided["votes"][1]["reason"], "before the kill");
+
+    for agent in [&mut a, &mut c] {
+        let seen = asked(agent);
+        vote(agent, &seen, "for", "");
+    }
+    let decided = afar.json();
+    assert_eq!(decided["decision"], "approved", "{decided}");
+    assert_eq!(decided["votes"].as_array().map(Vec::len), Some(3));
+    // Once each, whatever was asked again.
+    assert_eq!(stdout(&hub.client(&["get", "n"])), "11\n");
+    for agent in [&mut a, &mut b, &mut c] {
+        agent.reads("n", &json!(11));
+    }
+}
+
+#[test]
+fn a_vote_that_does_not_count_is_answered_with_why() {
+    let place = Place::new();
+    let hub = place.hub();
+    let [mut a, mut b] = agents(&place, &hub, ["a", "b"]);
+    propose(&mut a, json!({"proposal": "?", "timeout_ms": 600_000}));
+    let seen = asked(&mut b);
+    let id = &seen["proposal_id"];
+    vote(&mut b, &seen, "for", "once");
+    vote(&mut b, &seen, "for", "the same is no second one");
+    let against = json!({"op": "vote", "proposal_id": id, "vote": "against"});
+    let (kind, message) = b.refused(against.clone());
+    assert_eq!(kind, "invalid");
+    assert!(message.contains("has voted for"), "{message}");
+
+    let [mut late] = agents(&place, &hub, ["late"]);
+    let (_, message) = late.refused(against.clone());
+    assert!(message.contains("not on the roster when"), "{message}");
+    let unknown = json!({"op": "vote", "proposal_id": "00000000000000ff", "vote": "for"});
+    let (_, message) = late.refused(unknown);
+    assert!(
+        message.contains("knows no proposal 00000000000000ff"),
+        "{message}"
+    );
+
+    let own = asked(&mut a);
+    vote(&mut a, &own, "for", "");
+    let decided = decision(&mut a);
+    assert_eq!(
+        (&decided["decision"], &decided["committed"]),
+        (&json!("approved"), &Json::Null)
+    );
+    let reason = "r".repeat(1_025);
+    let long = json!({"op": "vote", "proposal_id": "1", "vote": "for", "reason": reason});
+    let (_, message) = a.refused(long);
+    assert!(message.contains("1024"), "{message}");
+}
+
+#[test]
+fn a_proposal_that_is_wrong_is_refused_before_anybody_is_asked() {
+    let place = Place::new();
+    let hub = place.hub();
+    let [mut a] = agents(&place, &hub, ["a"]);
+    let cases = [
+        (json!({"op": "propose"}), "`propose` needs \"proposal\""),
+        (
+            json!({"op": "propose", "proposal": 1, "algorithm": "raft"}),
+            "knows quorum, unanimous",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "algorithm": 7}),
+            "\"algorithm\": a string",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "threshold": 1.5}),
+            "above 0 and at most 1",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "threshold": 0}),
+            "above 0 and at most 1",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "threshold": -0.5}),
+            "above 0 and at most 1",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "threshold": "most"}),
+            "a number above 0",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "timeout_ms": -1}),
+            "at most 86400000",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "timeout_ms": 0}),
+            "some time",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "key": "k"}),
+            "one of value, add",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "value": 2}),
+            "one of value, add",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "key": "k", "value": 2, "add": 3}),
+            "one of value",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "key": "", "value": 2}),
+            "key",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "key": "k", "delete": false}),
+            "true",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "proposal_id": "no"}),
+            "16 hexadecimal digits",
+        ),
+        (
+            json!({"op": "propose", "proposal": "x".repeat(70_000)}),
+            "the limit is 65536",
+        ),
+        (
+            json!({"op": "propose", "proposal": 1, "quorum": 2}),
+            "has no field \"quorum\"",
+        ),
+        (
+            json!({"op": "vote", "vote": "for"}),
+            "`vote` needs \"proposal_id\"",
+        ),
+        (
+            json!({"op": "vote", "proposal_id": "1"}),
+            "\"for\", \"against\" or \"abstain\"",
+        ),
+        (
+            json!({"op": "vote", "proposal_id": "1", "vote": "maybe"}),
+            "\"for\", \"against\"",
+        ),
+        (
+            json!({"op": "vote", "proposal_id": "x y", "vote": "for"}),
+            "16 hexadecimal digits",
+        ),
+        (
+            json!({"op": "vote", "proposal_id": 7, "vote": "for"}),
+            "\"proposal_id\": a string",
+        ),
+    ];
+    for (request, expected) in cases {
+        let (_, message) = a.refused(request.clone());
+        assert!(message.contains(expected), "{request}: {message}");
+        assert!(message.chars().count() < 400, "{message}");
+    }
+    assert!(a.events.is_empty(), "nobody was asked: {:?}", a.events);
+    let mut lonely = Agent::start(NO_HUB, "lonely", &place.path("lonely"));
+    let (kind, _) = lonely.refused(json!({"op": "propose", "proposal": 1}));
+    assert_eq!(kind, "unavailable");
+}
+
+#[test]
+fn exit_codes_tell_approved_rejected_and_timeout_apart() {
+    let place = Place::new();
+    let hub = place.hub();
+    let [mut a, mut b] = agents(&place, &hub, ["a", "b"]);
+    let command = |args: &[&str]| {
+        let hub = ["--hub", &hub.address];
+        Process::start(
+            &[
+                &["propose", "the subject", "--key", "k", "--value", "7"],
+                args,
+                &hub,
+            ]
+            .concat(),
+        )
+    };
+    let mut approved = command(&["--sync"]);
+    for agent in [&mut a, &mut b] {
+        let seen = asked(agent);
+        vote(agent, &seen, "for", "looks right");
+    }
+    assert_eq!(approved.end().code(), Some(0));
+    let said = approved.rest().join("\n");
+    for expected in [
+        "approved by quorum",
+        "2 of 2 voted",
+        "committed k at",
+        "looks right",
+        "2 of 2 agents",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+
+    let mut rejected = command(&["--algorithm", "unanimous"]);
+    for agent in [&mut a, &mut b] {
+        let seen = asked(agent);
+        vote(agent, &seen, "against", "\u{1b}[31mnot now");
+    }
+    assert_eq!(rejected.end().code(), Some(5));
+    let said = rejected.rest().join("\n");
+    assert!(
+        said.contains("rejected by unanimous") && !said.contains('\u{1b}'),
+        "{said}"
+    );
+
+    let late = hub.client(&["propose", "nobody votes", "--timeout", "50ms", "--json"]);
+    assert_eq!(late.status.code(), Some(6), "{}", stderr(&late));
+    let decided = json_of(&late);
+    assert_eq!(
+        (&decided["decision"], &decided["votes"]),
+        (&json!("timeout"), &json!([]))
+    );
+    assert_eq!(stdout(&hub.client(&["get", "k"])), "7\n");
+    // The same under the same id is not asked again.
+    let id = decided["proposal_id"].as_str().expect("an id");
+    let again = [
+        "propose",
+        "nobody votes",
+        "--timeout",
+        "50ms",
+        "--json",
+        "--id",
+        id,
+    ];
+    assert_eq!(json_of(&hub.client(&again)), decided);
+}
+
+#[test]
+fn a_command_line_that_is_wrong_says_what_is_expected() {
+    let place = Place::new();
+    let hub = place.hub();
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&[], 2, "<PROPOSAL>"),
+        (&["1", "--threshold", "1.5"], 2, "above 0 and at most 1"),
+        (&["1", "--threshold", "-0.1"], 2, "above 0 and at most 1"),
+        (&["1", "--threshold", "NaN"], 2, "above 0 and at most 1"),
+        (&["1", "--threshold", "most"], 2, "above 0 and at most 1"),
+        (&["1", "--timeout", "10"], 2, "a unit"),
+        (&["1", "--timeout", "25h"], 2, "up to a day"),
+        (&["1", "--key", "k"], 2, "--value"),
+        (&["1", "--value", "2"], 2, "--key"),
+        (&["1", "--id", "xyz"], 2, "16 hexadecimal digits"),
+        // There is no roster.
+        (&["1"], 1, "start an agent"),
+    ];
+    for (args, code, expected) in cases {
+        let refused = hub.client(&[&["propose"], args].concat());
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    let [_a] = agents(&place, &hub, ["a"]);
+    let refused = hub.client(&["propose", "1", "--algorithm", "raft"]);
+    assert!(
+        stderr(&refused).contains("knows quorum, unanimous"),
+        "{}",
+        stderr(&refused)
+    );
+    assert_eq!(
+        run(&["propose", "1", "--hub", NO_HUB]).status.code(),
+        Some(3)
+    );
+}
+
+#[test]
+fn a_hub_is_told_who_decides_or_does_not_start() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let data = data.to_string_lossy();
+    let cases: [(&[&str], &str); 8] = [
+        (&["--algorithm", "raft"], "there are: quorum, unanimous"),
+        (&["--algorithm", "weighted"], "it takes weights"),
+        (&["--weight", "a=-1"], "the agent a is -1"),
+        (&["--weight", "a=NaN"], "the agent a is NaN"),
+        (&["--weight", "a"], "AGENT=WEIGHT"),
+        (&["--weight", "a=heavy"], "AGENT=WEIGHT"),
+        (&["--weight", "a=1", "--weight", "a=2"], "twice"),
+        (&["--vote-timeout", "0s"], "500ms"),
+    ];
+    for (args, expected) in cases {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+        let refused = run(&[&serve, args].concat());
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    let more = [
+        "--algorithm",
+        "weighted",
+        "--weight",
+        "lead=5",
+        "--vote-timeout",
+        "5m",
+    ];
+    let hub = Hub::start_with(&place.path("weighted"), &more);
+    let [mut lead, mut one, mut two] = agents(&place, &hub, ["lead", "one", "two"]);
+    propose(&mut one, json!({"proposal": "weighed"}));
+    let seen = asked(&mut two);
+    assert_eq!(seen["algorithm"], "weighted");
+    assert!(
+        seen["remaining_ms"].as_u64().is_some_and(|ms| ms > 10_000),
+        "{seen}"
+    );
+    vote(&mut two, &seen, "against", "");
+    let seen = asked(&mut lead);
+    vote(&mut lead, &seen, "for", "");
+    assert_eq!(decision(&mut one)["decision"], "approved");
+    let counted = until(
+        || json_of(&hub.client(&["status", "--json"]))["consensus"].clone(),
+        |counted| counted[0]["open"] == 0,
+    );
+    assert_eq!(counted[0]["algorithm"], "weighted");
+}
