@@ -10,6 +10,7 @@ use sync_core::{
     Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError, Role, Since,
     StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
+use sync_protocol::Limits;
 
 use crate::consensus::ConsensusManager;
 use crate::error::StartError;
@@ -90,18 +91,19 @@ impl Client {
         }
     }
 
-    /// A full synchronization of `keys` across the swarm.
+    /// A full synchronization of `keys` across the swarm. It may take `timeout` beyond what requests
+    /// take; without one as long as the hub does, which depends on the priorities of the keys.
     pub async fn sync(
         &mut self,
         keys: Vec<Key>,
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
         let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let longest = timeout.unwrap_or(Limits::default().round_deadline_max);
+        let limit = self.timeout.saturating_add(longest);
+        let keys = keys.into();
         match self
-            .ask(Ask::Sync {
-                keys: keys.into(),
-                timeout_ms,
-            })
+            .ask_within(Ask::Sync { keys, timeout_ms }, limit)
             .await?
         {
             Answer::Synced(report) => Ok(report),

@@ -15,6 +15,7 @@ use sync_core::{
     AgentId, Answer, Ask, Delta, HubStatus, Key, Pattern, Policies, Policy, Reply, RequestError,
     Since, StateVersion, SwarmId, SyncReport, Version,
 };
+use sync_protocol::{Limits, PeriodicPlan, Schedule};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -33,7 +34,9 @@ use crate::watch::{Asker, Watch};
 pub struct StateSynchronizer {
     commands: mpsc::Sender<HubCommand>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
-    default_timeout: Duration,
+    limits: Limits,
+    /// How long what is asked through a handle of its own may take: as long as a usual round.
+    patience: Duration,
     merges: Merges,
     /// Why it stopped by itself, once it has.
     failure: Arc<OnceLock<String>>,
@@ -41,7 +44,8 @@ pub struct StateSynchronizer {
 
 impl StateSynchronizer {
     /// Full synchronization of one key: asks every connected agent, joins, resolves, commits, sends
-    /// the update and waits until it is confirmed, at most `timeout` (the default one if `None`).
+    /// the update and waits until it is confirmed, at most `timeout` (if `None` as long as the key's
+    /// priority says, see [`SynchronizerBuilder::deadline`]).
     ///
     /// An error if no agent is connected or none answers: a synchronization that reached nobody is
     /// not one. Agents of the roster that did not answer are listed as missing.
@@ -57,14 +61,18 @@ impl StateSynchronizer {
 
     /// Full synchronization of many keys in one round: one request to each agent, not one per key.
     /// The report has a line per key.
+    ///
+    /// Keys of several priorities go out as a round for each, the most urgent first. Without a `timeout`
+    /// each waits as long as its priority says; the report comes when all have ended. One that nobody
+    /// answers fails alone: [`SyncReport::failed`] tells its keys and why. Only if all of them fail it is
+    /// an error.
     pub async fn synchronize_many(
         &self,
         swarm: &SwarmId,
         keys: &[Key],
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
-        let timeout = timeout.unwrap_or(self.default_timeout);
-        let timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         let ask = Ask::Sync {
             keys: keys.to_vec().into(),
             timeout_ms,
@@ -162,12 +170,12 @@ impl StateSynchronizer {
 
     /// The memory of a swarm: application data beside its synchronized state.
     pub fn memory(&self, swarm: &SwarmId) -> Memory {
-        Memory::new(self.asker(swarm), swarm, self.default_timeout)
+        Memory::new(self.asker(swarm), swarm, self.patience)
     }
 
     /// Has the agents of a swarm vote on what this process proposes.
     pub fn consensus(&self, swarm: &SwarmId) -> ConsensusManager {
-        ConsensusManager::new(self.asker(swarm), self.default_timeout)
+        ConsensusManager::new(self.asker(swarm), self.patience)
     }
 
     /// The policies in force, the most specific first.
@@ -188,6 +196,19 @@ impl StateSynchronizer {
         let (done, answer) = oneshot::channel();
         let policies = Arc::new(policies);
         self.command(HubCommand::SetPolicies { policies, done }, answer)
+            .await
+    }
+
+    /// Puts another schedule in the place of the one there is, in every swarm. A plan that stays as it is
+    /// goes on; a run under way of one that does not ends. An error if it makes no sense; then nothing
+    /// changes.
+    pub async fn set_periodic(&self, plans: Vec<PeriodicPlan>) -> Result<(), RequestError> {
+        let schedule = Schedule::new(plans, &self.limits);
+        let schedule = schedule.map_err(|e| RequestError::Invalid {
+            reason: e.to_string(),
+        })?;
+        let (done, answer) = oneshot::channel();
+        self.command(HubCommand::SetSchedule { schedule, done }, answer)
             .await
     }
 

@@ -66,13 +66,13 @@ pub use sync_core::{
     Clock, CommittedEffect, ConsensusAlgorithm, Coordinator, Cursor, Decision, Delta, Digest,
     Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
     KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MemoryStats, MergeRule, Namespace,
-    NamespaceStats, Now, OnConcurrent, Operation, Pattern, Policies, Policy, PolicyError, Poll,
-    Priority, Proposal, ProposalId, Reason, Receipt, RequestError, Resolver, Resolvers, Revision,
-    Share, Sibling, Since, Stamp, StateMetadata, StateVersion, Store, StoreError, SwarmId,
-    SyncReport, Tally, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError,
-    Verdict, Version, Vote, WriteId,
+    NamespaceStats, Now, OnConcurrent, Operation, Pattern, PeriodicStatus, Policies, Policy,
+    PolicyError, Poll, Priority, Proposal, ProposalId, Reason, Receipt, RequestError, Resolver,
+    Resolvers, Revision, Share, Sibling, Since, Stamp, StateMetadata, StateVersion, Store,
+    StoreError, SwarmId, SyncReport, Tally, Topology, TopologyInfo, Traffic, TransportError, Ttl,
+    Value, ValueError, Verdict, Version, Vote, WriteId,
 };
-pub use sync_protocol::{Limits, ReplicaStatus};
+pub use sync_protocol::{Covers, Limits, PeriodicPlan, ReplicaStatus, ScheduleError};
 pub use sync_store::MemoryStore;
 #[cfg(feature = "sled")]
 pub use sync_store::{SledOptions, SledStore};

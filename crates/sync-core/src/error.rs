@@ -5,6 +5,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::id::{AgentId, Epoch, Revision};
+use crate::policy::Priority;
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -227,6 +228,16 @@ pub enum RequestError {
         /// How many are under way, of all or of this connection.
         open: u64,
     },
+    /// The hub had no room left and ended this synchronization for a more urgent one.
+    #[error(
+        "the hub ended a round over keys of {priority} priority, as it had no room left for one of {by} priority: ask again when fewer are under way"
+    )]
+    Shed {
+        /// The priority of the keys that were not synchronized.
+        priority: Priority,
+        /// That of the keys they made room for.
+        by: Priority,
+    },
     /// The position is not of this hub's log.
     #[error(
         "the cursor belongs to another run of the hub ({epoch} is the current one): read everything once, from revision 0"
@@ -247,15 +258,19 @@ pub enum RequestError {
         /// What was asked.
         doing: String,
     },
-    /// Too many writes wait for the hub.
+    /// Too many writes wait for the hub, for one of this priority.
     #[error(
-        "{bytes} bytes of writes wait for the hub, the limit is {limit}: let this agent reach its hub"
+        "{bytes} bytes of writes wait for the hub; writes of {priority} priority are taken up to {limit}, {percent} % of the room there is: let this agent reach its hub"
     )]
     OutboxFull {
         /// How much waits.
         bytes: u64,
-        /// The most allowed.
+        /// The most at which a write of that priority is taken.
         limit: u64,
+        /// The priority of the write's key.
+        priority: Priority,
+        /// The limit's share of all the room there is.
+        percent: u8,
     },
     /// Too many concurrent values wait for the hub's decision.
     #[error(
@@ -314,6 +329,7 @@ impl RequestError {
             Self::NobodyAnswered { .. } => "nobody-answered",
             Self::TooManyKeys { .. } => "too-many-keys",
             Self::TooManyRounds { .. } => "too-many-rounds",
+            Self::Shed { .. } => "shed",
             Self::EpochMismatch { .. } => "epoch-mismatch",
             Self::Ahead { .. } => "ahead",
             Self::Unavailable { .. } => "unavailable",

@@ -6,6 +6,7 @@ mod meeting;
 mod pattern;
 mod table;
 
+use std::fmt;
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
@@ -34,7 +35,7 @@ pub struct Policy {
     pub durability: Option<Durability>,
     /// How long a value lives.
     pub ttl: Option<Ttl>,
-    /// Which keys are to go first. Nothing heeds it yet: it travels with the table and is shown.
+    /// Which keys go first, how long they are waited for, and what is given up last.
     pub priority: Priority,
     /// Largest encoded value of one write, in bytes; never above the hub's own limit.
     pub max_value_bytes: Option<u64>,
@@ -113,7 +114,10 @@ pub struct History {
     pub age: Option<Duration>,
 }
 
-/// Which keys are to go first, once something heeds it.
+/// Which keys go first. It decides three things: in which order the rounds of one synchronization go
+/// out, how long each waits for agents if its caller does not say, and who is given up first where room
+/// runs out: open rounds at a hub, new writes of an agent that does not reach its hub. What was
+/// acknowledged is never given up.
 #[derive(
     Debug,
     Clone,
@@ -146,8 +150,34 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 5] = [
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Background,
+    ];
+
+    /// Its name in a file of policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Background => "background",
+        }
+    }
+
     /// Whether small writes overtake what waits in line.
     pub fn goes_ahead(self) -> bool {
         self <= Self::High
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -178,6 +178,9 @@ pub struct KeyReport {
 }
 
 /// What a full synchronization came to. Returned only if at least one agent answered.
+///
+/// Keys of several priorities are a round for each. What is said of agents and bytes is said of all the
+/// rounds that were answered; keys of one that was not say so in [`KeyReport::failed`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 pub struct SyncReport {
     /// The hub's run.
@@ -186,7 +189,7 @@ pub struct SyncReport {
     pub revision: Revision,
     /// One line per key asked for, in that order.
     pub keys: Vec<KeyReport>,
-    /// The agents that answered, ascending.
+    /// The agents that answered, ascending: for all keys that did not fail.
     pub responded: Vec<AgentId>,
     /// The agents of the roster that did not: not connected, or silent until the deadline.
     pub missing: Vec<AgentId>,
@@ -198,6 +201,18 @@ pub struct SyncReport {
     pub bytes: u64,
     /// How long it took.
     pub elapsed_ms: u64,
+}
+
+impl SyncReport {
+    /// How many keys were synchronized.
+    pub fn synchronized(&self) -> usize {
+        self.keys.len() - self.failed().count()
+    }
+
+    /// The keys that were not, each with why in [`KeyReport::failed`].
+    pub fn failed(&self) -> impl Iterator<Item = &KeyReport> {
+        self.keys.iter().filter(|line| line.failed.is_some())
+    }
 }
 
 /// An acknowledged write.
@@ -265,7 +280,8 @@ pub struct PeriodicStatus {
     pub runs: u64,
     /// How many of them found something to change.
     pub changed: u64,
-    /// How many of them reached nobody.
+    /// How many of them left keys unsynchronized: nobody was there, or silent until the deadline, or no
+    /// key is what is to be synchronized.
     pub failed: u64,
     /// How many were due while one was under way or the hub asleep, and were left out.
     pub missed: u64,

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sync_core::{AgentId, Algorithms, Durability, SwarmId};
 
+use crate::deadlines::Deadlines;
+use crate::schedule::Schedule;
+
 /// Bounds that hub and replicas share. Raise them on every node of a swarm alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,7 +18,8 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Keys one request may name: bounds what a single asker can make the hub hold.
     pub request_keys_max: usize,
-    /// Rounds that may be under way at once. More would only ask the same agents again.
+    /// Synchronizations that peers may have under way at once, each a round for every priority among its
+    /// keys. More would only ask the same agents again.
     pub rounds_max: usize,
     /// Bytes that the rounds under way may hold: the keys asked for, and who was asked.
     pub round_bytes_max: usize,
@@ -112,7 +116,9 @@ pub struct HubConfig {
     /// Bounds.
     pub limits: Limits,
     /// How long a round waits for agents unless its caller says otherwise.
-    pub round_deadline: Duration,
+    pub deadlines: Deadlines,
+    /// What it synchronizes by itself every so often.
+    pub schedule: Schedule,
     /// How long after a function has failed to merge it is asked again; twice as long after every
     /// failure more, up to 64 times.
     pub merge_retry: Duration,
@@ -123,13 +129,14 @@ pub struct HubConfig {
 }
 
 impl HubConfig {
-    /// The defaults: rounds wait 10 s, as the specification has it, and so do votes. There are no
-    /// algorithms before they are given.
+    /// The defaults: rounds wait as long as the specification has it, nobody but a caller starts one, and
+    /// votes take 10 s. There are no algorithms before they are given.
     pub fn new(swarm: SwarmId) -> Self {
         Self {
             swarm,
             limits: Limits::default(),
-            round_deadline: Duration::from_secs(10),
+            deadlines: Deadlines::default(),
+            schedule: Schedule::default(),
             merge_retry: MERGE_RETRY,
             algorithms: Algorithms::default(),
             vote_deadline: Duration::from_secs(10),

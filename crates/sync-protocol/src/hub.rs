@@ -14,6 +14,7 @@ mod graves;
 mod lineage;
 mod memory;
 mod merging;
+mod periodic;
 mod policy;
 mod push;
 mod recover;
@@ -47,6 +48,7 @@ use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
 use self::memory::Memory;
 use self::merging::Merges;
+use self::periodic::Periodic;
 use self::round::Rounds;
 use self::session::Session;
 use self::voting::Votes;
@@ -54,6 +56,7 @@ pub(crate) use self::voting::{Opened, Remembered};
 use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;
+pub use self::periodic::PeriodicRun;
 pub use self::recover::HubRecovery;
 
 /// What a hub asks of its driver, in order.
@@ -94,6 +97,8 @@ pub enum HubOutput {
     },
     /// Read the policies anew and report to [`Hub::handle_policies`], whatever comes of it.
     LoadPolicies,
+    /// A synchronization of the schedule has taken place: for the log.
+    Ran(PeriodicRun),
     /// Close a connection: its peer broke the protocol.
     Disconnect {
         /// The connection.
@@ -108,6 +113,36 @@ pub enum HubOutput {
 enum ReplyTo {
     Local(u64),
     Remote(SessionId, u64),
+}
+
+/// Who has asked for a synchronization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    Caller(ReplyTo),
+    /// A plan of the schedule, by its number.
+    Plan(u64),
+}
+
+impl Asker {
+    fn caller(self) -> Option<ReplyTo> {
+        match self {
+            Self::Caller(to) => Some(to),
+            Self::Plan(_) => None,
+        }
+    }
+
+    /// The connection that it has asked through.
+    fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Caller(ReplyTo::Remote(session, _)) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether the program that runs the hub waits for it.
+    fn is_local(self) -> bool {
+        matches!(self, Self::Caller(ReplyTo::Local(_)))
+    }
 }
 
 /// The hub of one swarm.
@@ -132,6 +167,7 @@ pub struct Hub {
     roster: BTreeMap<AgentId, Member>,
     sessions: BTreeMap<SessionId, Session>,
     rounds: Rounds,
+    periodic: Periodic,
     /// Fates that wait for their writers.
     receipts: BTreeMap<AgentId, BTreeMap<WriteId, Receipt>>,
     /// Per key, writes that were offered as dead and have never been pushed here.
@@ -217,6 +253,7 @@ impl Hub {
             self.retry_merges(now);
             self.sweep_memory();
             self.tend_votes(now);
+            self.run_plans(now);
         }
     }
 
@@ -241,6 +278,7 @@ impl Hub {
             self.merges.deadline(),
             self.memory.sweep_due(&self.gate),
             self.votes.deadline(),
+            self.periodic.wake(),
         ]
         .into_iter()
         .flatten()
@@ -311,6 +349,7 @@ impl Hub {
             self.disconnect(session, reason);
         }
         self.merges = Merges::default();
+        self.periodic = Periodic::default();
         self.failed = Some(reason.to_owned());
     }
 

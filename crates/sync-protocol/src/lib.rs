@@ -10,18 +10,22 @@
 
 mod compose;
 pub mod config;
+mod deadlines;
 mod gate;
 pub mod hub;
 pub mod keyspace;
 pub mod replica;
 mod rows;
+pub mod schedule;
 mod view;
 
 pub use config::{HubConfig, Limits, ReplicaConfig};
+pub use deadlines::Deadlines;
 pub use gate::Token;
-pub use hub::{Hub, HubOutput, HubRecovery};
+pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun};
 pub use keyspace::{KeyState, Keyspace};
 pub use replica::{
     Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
 pub use rows::{Owner, RowError};
+pub use schedule::{Covers, PeriodicPlan, Schedule, ScheduleError};

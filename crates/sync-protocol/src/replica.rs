@@ -14,6 +14,7 @@ mod read;
 mod recover;
 mod repair;
 mod respond;
+mod room;
 mod voting;
 mod write;
 

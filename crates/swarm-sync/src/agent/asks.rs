@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use sync_core::{
     Answer, Ask, Delta, Key, Pattern, Reply, RequestError, Since, SyncReport, Version,
 };
-use sync_protocol::{Command, Outcome};
+use sync_protocol::{Command, Limits, Outcome};
 
 use super::{Agent, misanswered};
 use crate::hub::unexpected;
@@ -28,14 +28,17 @@ impl Agent {
         }
     }
 
-    /// A full synchronization of `keys` across the swarm, run by the hub. Needs a connection.
+    /// A full synchronization of `keys` across the swarm, run by the hub. Needs a connection. Without a
+    /// `timeout` it waits as long as the hub does, which depends on the priorities of the keys.
     pub async fn sync(
         &self,
         keys: &[Key],
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
         let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        let wait = timeout.map(|t| t + self.default_timeout);
+        // The hub ends every round; without a time of the caller's it alone knows when.
+        let longest = timeout.unwrap_or(Limits::default().round_deadline_max);
+        let wait = Some(longest + self.default_timeout);
         match self
             .ask(
                 Ask::Sync {

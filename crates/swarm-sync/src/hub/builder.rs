@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::Merges;
-use sync_core::{Clock, Coordinator, Policies, Resolvers, Store};
-use sync_protocol::Limits;
+use sync_core::{Clock, Coordinator, Policies, Priority, Resolvers, Store};
+use sync_protocol::{Deadlines, Limits, PeriodicPlan, Schedule};
 use tokio::sync::{Mutex, mpsc};
 
 use super::StateSynchronizer;
@@ -35,7 +35,8 @@ pub struct SynchronizerBuilder {
     pub(super) resolvers: Resolvers,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
-    pub(super) default_timeout: Duration,
+    pub(super) deadlines: Deadlines,
+    pub(super) plans: Vec<PeriodicPlan>,
     pub(super) merges: Merges,
     pub(super) merge_timeout: Duration,
     pub(super) policy_source: Option<PolicySource>,
@@ -54,7 +55,8 @@ impl StateSynchronizer {
             resolvers: sync_resolve::standard(),
             clock: Arc::new(SystemClock::new()),
             limits: Limits::default(),
-            default_timeout: Duration::from_secs(10),
+            deadlines: Deadlines::default(),
+            plans: Vec::new(),
             merges: Merges::default(),
             merge_timeout: Duration::from_secs(5),
             policy_source: None,
@@ -104,10 +106,26 @@ impl SynchronizerBuilder {
         self
     }
 
-    /// How long a round waits for agents; 10 s if not set.
+    /// How long a round waits for agents; 10 s if not set. The same as
+    /// [`SynchronizerBuilder::deadline`] for [`Priority::Medium`], which is the priority of every key
+    /// that no policy gives another.
     #[must_use]
-    pub fn default_timeout(mut self, timeout: Duration) -> Self {
-        self.default_timeout = timeout;
+    pub fn default_timeout(self, timeout: Duration) -> Self {
+        self.deadline(Priority::Medium, timeout)
+    }
+
+    /// How long a round over keys of a priority waits for agents, unless its caller says otherwise. If
+    /// not set 30 s for critical, 10 s for high and medium, 5 s for low and background.
+    #[must_use]
+    pub fn deadline(mut self, priority: Priority, deadline: Duration) -> Self {
+        self.deadlines = self.deadlines.with(priority, deadline);
+        self
+    }
+
+    /// Something to synchronize every so often, in every swarm; once for each. Their names differ.
+    #[must_use]
+    pub fn periodic(mut self, plan: PeriodicPlan) -> Self {
+        self.plans.push(plan);
         self
     }
 
@@ -130,20 +148,43 @@ impl SynchronizerBuilder {
     pub async fn start(mut self) -> Result<StateSynchronizer, StartError> {
         self.voting = self.voting.checked(&self.limits)?;
         check_functions(self.resolvers.policies(), &self.merges)?;
-        let default_timeout = self.default_timeout;
-        let merges = self.merges.clone();
+        check_deadlines(&self.deadlines, &self.limits)?;
+        let schedule = Schedule::new(self.plans.clone(), &self.limits);
+        let schedule = schedule.map_err(|e| StartError::Config {
+            reason: e.to_string(),
+        })?;
+        let (merges, limits) = (self.merges.clone(), self.limits);
+        let patience = self.deadlines.of(Priority::default());
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let failure = Arc::new(OnceLock::new());
-        let driver = Driver::open(self, queue, Arc::clone(&failure)).await?;
+        let driver = Driver::open(self, schedule, queue, Arc::clone(&failure)).await?;
         let task = tokio::spawn(driver.run());
         Ok(StateSynchronizer {
             commands,
             task: Arc::new(Mutex::new(Some(task))),
-            default_timeout,
+            limits,
+            patience,
             merges,
             failure,
         })
     }
+}
+
+/// Each must be a time that a round may wait.
+fn check_deadlines(deadlines: &Deadlines, limits: &Limits) -> Result<(), StartError> {
+    let longest = limits.round_deadline_max;
+    for priority in Priority::ALL {
+        let deadline = deadlines.of(priority);
+        if deadline.is_zero() || deadline > longest {
+            let (given, longest) = (deadline.as_millis(), longest.as_secs());
+            return Err(StartError::Config {
+                reason: format!(
+                    "a round over keys of {priority} priority is to wait {given} ms; it can wait from 1 ms to {longest} s"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Every function that a policy names must be there.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod outputs;
+mod periodic;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,7 @@ use sync_core::{
     Clock, Coordinator, CoordinatorEvent, Epoch, Now, Reply, RequestError, SessionId, Store,
     SwarmId,
 };
-use sync_protocol::{Hub, HubConfig, HubRecovery};
+use sync_protocol::{Hub, HubConfig, HubRecovery, Schedule};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::commands::HubCommand;
@@ -42,6 +43,8 @@ const SWARMS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Driver {
     settings: SynchronizerBuilder,
+    /// What every hub synchronizes by itself, those that come later included.
+    schedule: Schedule,
     /// This run. One for all swarms and for as long as it lasts: the hub of a name that was only asked
     /// about is dropped and opened anew, and a position that it gave holds in the next one, which has
     /// numbered and stored as little.
@@ -67,6 +70,7 @@ impl Driver {
     /// Opens every swarm that the store knows.
     pub(super) async fn open(
         settings: SynchronizerBuilder,
+        schedule: Schedule,
         commands: mpsc::Receiver<HubCommand>,
         failure: Arc<OnceLock<String>>,
     ) -> Result<Self, StartError> {
@@ -78,6 +82,7 @@ impl Driver {
             reloading: Reloading::new(settings.policy_source.clone()),
             clock: Arc::clone(&settings.clock),
             settings,
+            schedule,
             epoch: Epoch::from_random(rand::random()),
             events: VecDeque::new(),
             commands,
@@ -232,7 +237,8 @@ impl Driver {
     async fn open_swarm(&mut self, swarm: &SwarmId) -> Result<(), StartError> {
         let mut config = HubConfig::new(swarm.clone());
         config.limits = self.settings.limits;
-        config.round_deadline = self.settings.default_timeout;
+        config.deadlines = self.settings.deadlines;
+        config.schedule = self.schedule.clone();
         config.algorithms = self.settings.voting.algorithms.clone();
         config.vote_deadline = self.settings.voting.timeout;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());

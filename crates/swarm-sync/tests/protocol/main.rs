@@ -6,6 +6,9 @@
 //! - `ahead`: urgent keys overtake what waits in line
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
+//! - `classes`: a round for each priority among the keys
+//! - `pressure`: who is ended or refused first where room runs out
+//! - `periodic`: what the hub synchronizes by itself every so often
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `manners`: messages that break the protocol
@@ -28,6 +31,7 @@
 
 mod ahead;
 mod ballots;
+mod classes;
 mod commits;
 mod cursors;
 #[path = "../support/disk.rs"]
@@ -44,7 +48,9 @@ mod merges;
 mod offline;
 mod own_votes;
 mod patterns;
+mod periodic;
 mod policies;
+mod pressure;
 #[allow(dead_code, reason = "the simulation asks it for more")]
 #[path = "../simulation/random.rs"]
 mod random;

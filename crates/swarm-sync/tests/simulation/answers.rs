@@ -57,6 +57,7 @@ impl World {
             }
             (Asked::Watch(watcher, from), Err(error)) => self.watched(watcher, from, Err(error)),
             (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
+            (_, Err(RequestError::Shed { .. })) => self.stats.hit("shed"),
             _ => {}
         }
     }
@@ -78,6 +79,7 @@ impl World {
             }
             Err(RequestError::NobodyConnected { .. }) => self.stats.hit("nobody connected"),
             Err(RequestError::NobodyAnswered { .. }) => self.stats.hit("nobody answered"),
+            Err(RequestError::Shed { .. }) => self.stats.hit("shed"),
             Err(_) => {}
         }
     }
@@ -97,8 +99,9 @@ impl World {
                     .cleared
                     .extend(ids.into_iter().map(|id| (id, true)));
             }
-            (Asked::Round, Answer::Synced(report)) => {
-                self.check_report(&report);
+            (Asked::Status(when), Answer::Status(status)) => self.check_grid(when, &status),
+            (Asked::Round(keys), Answer::Synced(report)) => {
+                self.check_report(&keys, &report);
                 self.last_report = Some(report);
             }
             (Asked::Delta, Answer::Delta(delta)) => {

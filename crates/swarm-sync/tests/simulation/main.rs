@@ -13,6 +13,7 @@ mod merges;
 mod network;
 mod nodes;
 mod oracle;
+mod periodic;
 mod plan;
 mod random;
 mod shown;
@@ -69,6 +70,12 @@ const MUST_HAPPEN: &[&str] = &[
     "round with missing",
     "nobody connected",
     "nobody answered",
+    "round of several classes",
+    "round done in part",
+    "shed",
+    "periodic run",
+    "periodic run failed",
+    "periodic run changed something",
     "reader starts anew",
     "clear",
     "client write",
@@ -147,6 +154,7 @@ fn heal(world: &mut World) {
     if world.violation.is_none() {
         world.check_round();
         world.check_healed();
+        world.ask_status();
     }
 }
 

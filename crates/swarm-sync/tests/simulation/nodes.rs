@@ -130,6 +130,7 @@ impl World {
         let mut hub = recovery.open(Epoch::from_random(self.random.next()));
         self.hub.run += 1;
         self.hub.timer_us = None;
+        self.hub.started_us = self.now_us;
         let client = self.new_session();
         self.hub.client = client;
         // The same run of the same program, throughout: only the hub restarts.
@@ -206,6 +207,7 @@ impl World {
                     let (after, run) = (self.random.between(20, 20_000), self.hub.run);
                     self.schedule(after, Event::Loaded(run));
                 }
+                HubOutput::Ran(run) => self.ran(&run),
                 HubOutput::Disconnect { session, reason } => {
                     self.require(false, || format!("the hub closed {session:?}: {reason}"));
                 }

@@ -130,8 +130,9 @@ impl World {
         matches!(rule, MergeRule::Causal | MergeRule::Custom) && !decides
     }
 
-    pub(crate) fn check_report(&mut self, report: &SyncReport) {
+    pub(crate) fn check_report(&mut self, keys: &[Key], report: &SyncReport) {
         self.stats.hit("round done");
+        self.check_lines(keys, report);
         if !report.missing.is_empty() {
             self.stats.hit("round with missing");
         }
@@ -146,6 +147,23 @@ impl World {
         let most = self.replicas.len();
         self.require(all && roster <= most, || {
             format!("counted twice: {report:?}")
+        });
+    }
+
+    /// Every key that was asked for is answered for once, in that order, and some are synchronized.
+    fn check_lines(&mut self, keys: &[Key], report: &SyncReport) {
+        if report.failed().next().is_some() {
+            self.stats.hit("round done in part");
+        }
+        let table = self.table();
+        let classes: BTreeSet<_> = keys.iter().map(|key| table.priority_of(key)).collect();
+        if classes.len() > 1 {
+            self.stats.hit("round of several classes");
+        }
+        let lines: Vec<Key> = report.keys.iter().map(|line| line.key.clone()).collect();
+        let some = keys.is_empty() || report.synchronized() > 0;
+        self.require(lines == keys && some, || {
+            format!("asked for {keys:?}, told of {:?}", report.keys)
         });
     }
 
@@ -206,8 +224,9 @@ impl World {
     /// One round over everything reaches everyone, finds nothing new and moves no state.
     pub(crate) fn check_round(&mut self) {
         let before = self.hub.machine.as_ref().map(Hub::revision);
-        let (now, keys) = (self.hub_now(), List(self.plan.keys.clone()));
-        let request = self.new_request(Asked::Round);
+        let (now, keys) = (self.hub_now(), self.plan.keys.clone());
+        let request = self.new_request(Asked::Round(keys.clone()));
+        let keys = List(keys);
         self.last_report = None;
         if let Some(hub) = &mut self.hub.machine {
             hub.handle_ask(

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{AgentId, Durability, Key, Policies, SwarmId};
-use sync_protocol::{HubConfig, Limits, ReplicaConfig};
+use sync_core::{AgentId, Durability, Key, Policies, Priority, SwarmId};
+use sync_protocol::{Deadlines, HubConfig, Limits, ReplicaConfig, Schedule};
 
+use crate::periodic;
 use crate::random::Random;
 use crate::tables;
 use crate::watchers::{Through, Watcher};
@@ -49,6 +50,10 @@ pub(crate) struct Plan {
     pub(crate) tables: [Arc<Policies>; 2],
     /// Per thousand actions.
     pub(crate) table_change: u64,
+    /// What the hub synchronizes by itself.
+    pub(crate) schedule: Schedule,
+    /// How many synchronizations the hub has room for.
+    rounds_max: usize,
     limits: Limits,
     hub_value_bytes_max: usize,
 }
@@ -80,6 +85,12 @@ impl Plan {
         limits.ahead_of_bytes = *random.pick(&[0, 0, 200, 64 * 1024]);
         limits.ahead_bytes_max = *random.pick(&[60, 16 * 1024]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
+        let rounds_max = *random.pick(&[1, 2, 256]);
+        let schedule = if random.chance(600) {
+            periodic::draw(random)
+        } else {
+            Schedule::default()
+        };
         let coarse = random.chance(500);
         let skewed = random.chance(500);
         Self {
@@ -102,6 +113,8 @@ impl Plan {
             keys: keys(random, fights),
             tables,
             table_change: if changes { 2 } else { 0 },
+            schedule,
+            rounds_max,
             limits,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
@@ -117,7 +130,11 @@ impl Plan {
         let mut config = HubConfig::new(swarm());
         config.limits = self.limits;
         config.limits.value_bytes_max = self.hub_value_bytes_max;
-        config.round_deadline = Duration::from_millis(400);
+        let deadlines = Deadlines::all(Duration::from_millis(400));
+        let deadlines = deadlines.with(Priority::Critical, Duration::from_millis(700));
+        config.deadlines = deadlines.with(Priority::Background, Duration::from_millis(150));
+        config.limits.rounds_max = self.rounds_max;
+        config.schedule = self.schedule.clone();
         config.merge_retry = Duration::from_millis(100);
         config
     }

@@ -15,14 +15,6 @@ const TTL_MS: (u64, u64) = (100, 3_000);
 /// Largest value where a policy has a bound: what is written is at times larger.
 const VALUE_BYTES_MAX: u64 = 48;
 
-const PRIORITIES: [Priority; 5] = [
-    Priority::Critical,
-    Priority::High,
-    Priority::Medium,
-    Priority::Low,
-    Priority::Background,
-];
-
 /// What is done to a key, by its name; `ttl-` only says that its values end.
 pub(crate) fn class(key: &Key) -> &str {
     let name = key.as_str();
@@ -84,7 +76,7 @@ pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
             policy.durability = Some(*random.pick(&levels));
         }
         if random.chance(400) {
-            policy.priority = *random.pick(&PRIORITIES);
+            policy.priority = *random.pick(&Priority::ALL);
         }
         if random.chance(850) {
             policies.push(policy);

@@ -20,7 +20,10 @@ const ASK_SHARE: u64 = 30;
 pub(crate) enum Asked {
     Write(Option<WriteId>),
     Clear(Vec<WriteId>),
-    Round,
+    /// Over which keys.
+    Round(Vec<Key>),
+    /// When.
+    Status(u64),
     Delta,
     /// By which watcher, from where.
     Watch(usize, Revision),
@@ -87,9 +90,12 @@ impl World {
     }
 
     fn start_round(&mut self) {
-        let keys = List(self.some_keys());
+        let keys = self.some_keys();
         let timeout_ms = self.random.chance(500).then_some(100);
-        self.ask_somewhere(Asked::Round, Ask::Sync { keys, timeout_ms });
+        let asked = Asked::Round(keys.clone());
+        let keys = List(keys);
+        let ask = Ask::Sync { keys, timeout_ms };
+        self.ask_somewhere(asked, ask);
         self.stats.hit("round");
     }
 
@@ -118,6 +124,7 @@ impl World {
         let ask = match self.random.below(4) {
             0 => Ask::Version(key),
             1 => Ask::Get(key),
+            2 if self.random.chance(500) => return self.ask_status(),
             2 => Ask::Status,
             _ => Ask::Keys {
                 pattern: Pattern::new("*").expect("a pattern"),

@@ -56,6 +56,8 @@ pub(crate) struct HubNode {
     pub(crate) disk: Disk,
     /// Counts starts: events of an earlier one are void.
     pub(crate) run: u64,
+    /// When it was started last.
+    pub(crate) started_us: u64,
     pub(crate) timer_us: Option<u64>,
     pub(crate) open: BTreeSet<SessionId>,
     /// The connection of a peer without a replica.
@@ -170,6 +172,7 @@ impl World {
                 machine: None,
                 disk: Disk::default(),
                 run: 0,
+                started_us: 0,
                 timer_us: None,
                 open: BTreeSet::new(),
                 client: SessionId(0),

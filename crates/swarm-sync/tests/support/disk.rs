@@ -13,11 +13,13 @@ pub(crate) type Image = BTreeMap<Bytes, Bytes>;
 pub(crate) struct Disk {
     durable: Image,
     waiting: VecDeque<(Token, Batch)>,
+    submitted: u64,
 }
 
 impl Disk {
     pub(crate) fn submit(&mut self, token: Token, batch: Batch) {
         self.waiting.push_back((token, batch));
+        self.submitted += 1;
     }
 
     /// Makes the oldest batch durable.
@@ -36,6 +38,12 @@ impl Disk {
     #[allow(dead_code, reason = "not every test looks at batches")]
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Batch> {
         self.waiting.iter().map(|(_, batch)| batch)
+    }
+
+    /// How many batches it was given.
+    #[allow(dead_code, reason = "not every test counts batches")]
+    pub(crate) fn submitted(&self) -> u64 {
+        self.submitted
     }
 
     /// Loses what is not durable; returns how many batches that were.

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::meeting::common_key;
 use crate::error::IdError;
-use crate::id::KEY_BYTES_MAX;
+use crate::id::{KEY_BYTES_MAX, Key};
 
 /// A key with `*` for any run of characters and `?` for one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
@@ -48,6 +48,12 @@ impl Pattern {
         let between = between.rsplit_once('*').map_or("", |(parts, _)| parts);
         let searched = between.split('*').filter(|part| part.contains('?'));
         searched.map(str::len).max().unwrap_or_default().max(1)
+    }
+
+    /// The only key that it matches, if it has neither stars nor question marks.
+    pub fn only_key(&self) -> Option<Key> {
+        let is_spelled = !self.0.contains(['*', '?']);
+        Key::new(&*self.0).ok().filter(|_| is_spelled)
     }
 
     /// Greater means more specific: more characters spelled out, then fewer stars, then more

@@ -58,18 +58,16 @@ impl Policies {
         self.matching(key).next()
     }
 
+    /// The priority of a key.
+    pub fn priority_of(&self, key: &Key) -> Priority {
+        self.of(key).map(|p| p.priority).unwrap_or_default()
+    }
+
     /// Every policy whose pattern matches, the one that counts first.
     pub fn matching(&self, key: &Key) -> impl Iterator<Item = &Policy> {
         let key = key.as_str();
         let patterns = |p: &&Policy| p.pattern.agrees_at_the_ends(key) && p.pattern.matches(key);
         self.ordered.iter().filter(patterns)
-    }
-
-    /// The priority of a key; the usual one without a policy.
-    pub fn priority_of(&self, key: &Key) -> Priority {
-        self.of(key)
-            .map(|policy| policy.priority)
-            .unwrap_or_default()
     }
 
     /// Whether any key may go ahead.

@@ -5,8 +5,9 @@ use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
     Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
-    Payload, PeriodicStatus, Reason, Receipt, Reply, RequestError, Revision, Share, Sibling, Stamp,
-    StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version, Vote, Watched,
+    Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision, Share,
+    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version,
+    Vote, Watched,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -268,12 +269,21 @@ fn errors() -> Vec<RequestError> {
         },
         RequestError::TooManyKeys { keys: 2, limit: 1 },
         RequestError::TooManyRounds { open: 2 },
+        RequestError::Shed {
+            priority: Priority::Background,
+            by: Priority::Critical,
+        },
         RequestError::EpochMismatch { epoch: EPOCH },
         RequestError::Ahead {
             head: Revision::new(1),
         },
         RequestError::Unavailable { doing: reason() },
-        RequestError::OutboxFull { bytes: 2, limit: 1 },
+        RequestError::OutboxFull {
+            bytes: 2,
+            limit: 1,
+            priority: Priority::Medium,
+            percent: 80,
+        },
         RequestError::MemoryFull { bytes: 2, limit: 1 },
         RequestError::TooManySiblings {
             siblings: 2,

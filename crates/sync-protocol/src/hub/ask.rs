@@ -11,7 +11,7 @@ use sync_core::{
 use super::admit::Source;
 use super::commit::{Commit, KEYS_PER_COMMIT};
 use super::search::{Effort, Search, check_pattern};
-use super::{Hub, ReplyTo};
+use super::{Asker, Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::rows;
@@ -32,7 +32,7 @@ impl Hub {
         let answer = match ask {
             Ask::Sync { keys, timeout_ms } => {
                 let timeout = timeout_ms.map(Duration::from_millis);
-                return self.start_round(now, to, keys.0, timeout);
+                return self.start_batch(now, Asker::Caller(to), keys.0, timeout);
             }
             Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
             Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),
@@ -48,7 +48,7 @@ impl Hub {
                 .write_here(now, to, &key, &operation, metadata)
                 .map(Answer::Written),
             Ask::Clear(key) => Ok(Answer::Cleared(self.clear(now, key.as_ref()))),
-            Ask::Status => Ok(Answer::Status(self.status())),
+            Ask::Status => Ok(Answer::Status(self.status(now))),
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
             Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
                 let reason = format!(
@@ -223,7 +223,7 @@ impl Hub {
         keys.len() as u64
     }
 
-    fn status(&self) -> HubStatus {
+    fn status(&self, now: Now) -> HubStatus {
         let members = self.roster.iter().map(|(agent, member)| MemberStatus {
             agent: agent.clone(),
             connected: member.session.is_some(),
@@ -241,7 +241,7 @@ impl Hub {
             keys: self.space.live_keys(),
             members: members.collect(),
             id_alarms: self.id_alarms,
-            periodic: Vec::new(),
+            periodic: self.periodic.status(now),
             consensus: self.vote_statistics(),
         }
     }

@@ -8,6 +8,7 @@ use super::expiry::Expiries;
 use super::graves::Graves;
 use super::memory::Memory;
 use super::merging::Merges;
+use super::periodic::Periodic;
 use super::round::Rounds;
 use super::voting::Votes;
 use super::watch::Watches;
@@ -38,6 +39,7 @@ impl HubRecovery {
             roster: BTreeMap::new(),
             sessions: BTreeMap::new(),
             rounds: Rounds::default(),
+            periodic: Periodic::default(),
             receipts: BTreeMap::new(),
             adopted: BTreeMap::new(),
             id_alarms: 0,
@@ -131,6 +133,7 @@ impl HubRecovery {
         hub.unsaved.push(rows::put_run(&run));
         hub.unsaved.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
+        hub.periodic = Periodic::of(&hub.config.schedule, &hub.config.swarm, epoch);
         // The table may have changed while the hub was down.
         hub.table_is_new = !fresh;
         if !fresh {

@@ -1,110 +1,103 @@
 //! Full synchronization: ask everyone, gather until complete or the deadline, commit, send the update,
 //! wait until it is confirmed.
 
+mod batch;
 mod books;
 mod confirm;
 mod gather;
+mod heard;
+mod room;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::message::distinct;
-use sync_core::{AgentId, Body, Digest, Key, Now, RequestError, RoundId, SessionId};
+use sync_core::{AgentId, Answer, Body, Digest, Key, Now, Priority, RoundId, SessionId};
 
+pub(super) use self::batch::Outcome;
 pub(super) use self::books::Rounds;
 pub(super) use self::gather::ResponseFrame;
 
-use self::books::{Heard, Round, parts_of, weight_of};
-use super::commit::Committed;
-use super::{Hub, ReplyTo};
+use self::batch::{Batch, Sum};
+use self::books::{Round, weight_of};
+use self::heard::Heard;
+use super::{Asker, Hub};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
 const KEYS_PER_PART: usize = 512;
 
-/// Rounds that one connection may have under way: more than any caller waits for at once, and far from
-/// all there may be, so that nobody keeps the others from asking.
-const ROUNDS_PER_PEER: usize = 16;
-
 impl Hub {
-    /// Starts a round over `keys`.
-    pub(super) fn start_round(
+    /// Starts a round for each priority among `keys`, the most urgent first.
+    pub(super) fn start_batch(
         &mut self,
         now: Now,
-        reply_to: ReplyTo,
+        asker: Asker,
         keys: Vec<Key>,
         timeout: Option<Duration>,
     ) {
-        let keys = distinct(keys);
-        let connected: Vec<(AgentId, SessionId)> = self.connected_members();
-        let timeout = timeout.unwrap_or(self.config.round_deadline);
-        let checked = self.check_round(reply_to, &keys, connected.len(), timeout);
+        let keys = distinct(keys).into_iter();
+        let keys = keys.map(|key| (self.policies().priority_of(&key), key));
+        let keys: Vec<(Priority, Key)> = keys.collect();
+        let members = self.connected_members();
+        let classes = classes(&keys);
+        let deadlines = self.config.deadlines;
+        let wait = |priority: Priority| timeout.unwrap_or_else(|| deadlines.of(priority));
+        let longest = classes.keys().map(|priority| wait(*priority)).max();
+        let checked = self.check_batch(keys.len(), members.len(), longest.unwrap_or_default());
         if let Err(error) = checked {
-            return self.reply(reply_to, Err(error));
+            return self.tell(now, asker, Err(error));
         }
-        let parts = parts_of(&keys);
-        let is_settled = |session: &SessionId| self.has_settled(*session);
-        let asked = connected.iter().map(|(agent, session)| {
-            let heard = Heard::nothing(*session, is_settled(session));
-            (agent.clone(), heard)
-        });
-        let asked = asked.collect();
-        let number = self.rounds.open(Round {
-            reply_to,
-            keys,
-            parts: u32::try_from(parts).unwrap_or(u32::MAX),
+        let id = self.rounds.next_batch();
+        let mut batch = Batch {
+            asker,
+            keys: keys.into_iter().map(|(of, key)| (key, of)).collect(),
             started: now.mono,
-            deadline: now.mono + timeout,
-            asked,
-            waits_for: connected.iter().map(|(agent, _)| agent.clone()).collect(),
-            gathered: Vec::new(),
-            gathered_bytes: 0,
-            bytes: 0,
-            brought: Committed::default(),
-            committed: None,
-        });
-        let settled = connected.into_iter().map(|(_, session)| session);
+            open: BTreeSet::new(),
+            kept: 0,
+            sum: Sum::default(),
+        };
+        for (priority, keys) in classes {
+            let bytes = weight_of(&keys, members.len());
+            let room = self.make_room(now, asker, priority, bytes, batch.open.is_empty());
+            match room {
+                Ok(()) => {
+                    let deadline = now.mono + wait(priority);
+                    let round = Round::new(id, priority, keys, now.mono, deadline);
+                    batch.open.insert(self.open_round(round, &members));
+                }
+                Err(error) => batch.sum.fail(priority, error),
+            }
+        }
+        if batch.open.is_empty() {
+            return self.conclude(now, batch);
+        }
+        let numbers: Vec<u64> = batch.open.iter().copied().collect();
+        self.rounds.open_batch(id, batch);
+        let settled = members.into_iter().map(|(_, session)| session);
         let settled: Vec<_> = settled.filter(|s| self.has_settled(*s)).collect();
-        self.ask_in(number, &settled);
+        for number in numbers {
+            self.ask_in(number, &settled);
+        }
     }
 
-    /// Everything that can be refused is refused before anybody is asked.
-    fn check_round(
-        &self,
-        reply_to: ReplyTo,
-        keys: &[Key],
-        members: usize,
-        timeout: Duration,
-    ) -> Result<(), RequestError> {
-        let limits = &self.config.limits;
-        if keys.len() > limits.request_keys_max {
-            return Err(RequestError::TooManyKeys {
-                keys: keys.len() as u64,
-                limit: limits.request_keys_max as u64,
-            });
+    /// Enters a round in the books, with everybody who is to answer.
+    fn open_round(&mut self, mut round: Round, members: &[(AgentId, SessionId)]) -> u64 {
+        let asked = members.iter().map(|(agent, session)| {
+            let heard = Heard::nothing(*session, self.has_settled(*session));
+            (agent.clone(), heard)
+        });
+        round.asked = asked.collect();
+        round.waits_for = members.iter().map(|(agent, _)| agent.clone()).collect();
+        self.rounds.open(round)
+    }
+
+    /// Tells who has asked what it came to.
+    fn tell(&mut self, now: Now, asker: Asker, outcome: Outcome) {
+        match asker {
+            Asker::Caller(to) => self.reply(to, outcome.map(Answer::Synced)),
+            Asker::Plan(plan) => self.plan_was_told(now, plan, outcome),
         }
-        if timeout > limits.round_deadline_max {
-            let longest = limits.round_deadline_max.as_secs();
-            let reason = format!(
-                "a round waits {longest} s at most: name a shorter time, and ask again if agents were missing"
-            );
-            return Err(RequestError::Invalid { reason });
-        }
-        if members == 0 {
-            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-            return Err(RequestError::NobodyConnected { roster });
-        }
-        let ReplyTo::Remote(asker, _) = reply_to else {
-            // The program that runs the hub bounds itself, and no peer may keep it from asking.
-            return Ok(());
-        };
-        let (open, own) = self.rounds.of_peers(asker);
-        let full = self.rounds.bytes() + weight_of(keys, members) > limits.round_bytes_max;
-        let is_own = own >= ROUNDS_PER_PEER;
-        if open >= limits.rounds_max || is_own || full {
-            let open = if is_own { own } else { open } as u64;
-            return Err(RequestError::TooManyRounds { open });
-        }
-        Ok(())
     }
 
     /// Asks connections that have settled. A member is not asked before, as it may not push before
@@ -178,7 +171,7 @@ impl Hub {
 
     /// A connection is gone: rounds do not wait for it, and those it asked for are nobody's.
     pub(super) fn rounds_lost_session(&mut self, now: Now) {
-        let (mut through, mut ownerless) = (Vec::new(), Vec::new());
+        let mut through = Vec::new();
         for (number, round) in self.rounds.iter_mut() {
             let gone = round.asked.iter().filter(|(agent, heard)| {
                 let session = self.roster.get(*agent).and_then(|m| m.session);
@@ -188,20 +181,27 @@ impl Hub {
             for agent in &gone {
                 round.lose(agent);
             }
-            match round.reply_to {
-                ReplyTo::Remote(asker, _) if !self.sessions.contains_key(&asker) => {
-                    ownerless.push(number);
-                }
-                _ if round.waits_for.is_empty() => through.push(number),
-                _ => {}
+            if round.waits_for.is_empty() {
+                through.push(number);
             }
         }
-        for number in ownerless {
-            self.commit_page(now, number);
-            self.rounds.close(number);
-        }
+        let gone = |session| !self.sessions.contains_key(&session);
+        let ownerless = |asker: Asker| asker.session().is_some_and(gone);
+        let ownerless = self.rounds.batches_of(ownerless);
+        self.drop_batches(now, ownerless);
         for number in through {
             self.end_half(now, number);
+        }
+    }
+
+    /// Ends what nobody waits for any more. What it has gathered stays.
+    pub(super) fn drop_batches(&mut self, now: Now, void: Vec<(u64, Vec<u64>)>) {
+        for (id, rounds) in void {
+            for number in rounds {
+                self.commit_page(now, number);
+                self.rounds.close(number);
+            }
+            self.rounds.close_batch(id);
         }
     }
 
@@ -226,4 +226,16 @@ impl Hub {
             self.end_round(now, number);
         }
     }
+}
+
+/// The keys of each priority, in their order. Whoever names none asks for nothing with the usual one.
+fn classes(keys: &[(Priority, Key)]) -> BTreeMap<Priority, Vec<Key>> {
+    let mut classes: BTreeMap<_, Vec<Key>> = BTreeMap::new();
+    for (priority, key) in keys {
+        classes.entry(*priority).or_default().push(key.clone());
+    }
+    if classes.is_empty() {
+        classes.insert(Priority::default(), Vec::new());
+    }
+    classes
 }

@@ -5,7 +5,7 @@ use sync_core::{
     RequestError, Resolver, Resolvers, Value, WriteId, Writer,
 };
 
-use super::{Outbox, Outcome, Replica, RequestId};
+use super::{Outbox, Outcome, Replica, RequestId, room};
 use crate::compose::{self, Author};
 use crate::config::Limits;
 use crate::keyspace::{Changes, KeyState};
@@ -64,13 +64,8 @@ impl Replica {
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
-        let (bytes, limit) = (
-            self.outbox.bytes() as u64,
-            self.config.limits.outbox_bytes_max as u64,
-        );
-        if bytes > limit {
-            return Err(RequestError::OutboxFull { bytes, limit });
-        }
+        let (waiting, priority) = (self.outbox.bytes(), self.policies().priority_of(key));
+        room::check(waiting, self.config.limits.outbox_bytes_max, priority)?;
         let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, KeyState::entry);
         let entry = &*self.seen_part(key, entry);

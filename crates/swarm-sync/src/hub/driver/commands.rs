@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sync_core::{AgentId, Ask, Policies, Reply, RequestError, SwarmId};
+use sync_protocol::Schedule;
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -28,6 +29,10 @@ pub(in crate::hub) enum HubCommand {
     },
     SetPolicies {
         policies: Arc<Policies>,
+        done: oneshot::Sender<()>,
+    },
+    SetSchedule {
+        schedule: Schedule,
         done: oneshot::Sender<()>,
     },
     Shutdown {
@@ -60,6 +65,10 @@ impl Driver {
             }
             HubCommand::SetPolicies { policies, done } => {
                 self.set_policies(&policies);
+                let _ = done.send(());
+            }
+            HubCommand::SetSchedule { schedule, done } => {
+                self.set_schedule(&schedule);
                 let _ = done.send(());
             }
             // Handled by the caller, which ends the loop.

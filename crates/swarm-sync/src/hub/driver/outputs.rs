@@ -43,6 +43,7 @@ impl Driver {
                         self.merging.start(swarm, ticket, key, function, siblings);
                     }
                     HubOutput::LoadPolicies => self.reloading.start(),
+                    HubOutput::Ran(run) => super::periodic::log(swarm, &run),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }
             }

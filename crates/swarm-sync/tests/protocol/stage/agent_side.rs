@@ -27,14 +27,23 @@ pub(crate) struct AgentSide {
     /// How far its wall clock is ahead, in milliseconds.
     pub(crate) ahead_ms: u64,
     pub(super) name: String,
+    config: ReplicaConfig,
     runs: u64,
     requests: u64,
 }
 
 impl AgentSide {
     pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, |_| {})
+    }
+
+    pub(crate) fn with(name: &str, change: impl FnOnce(&mut ReplicaConfig)) -> Self {
+        let agent = AgentId::new(name).expect("a name");
+        let mut config = ReplicaConfig::new(hub_config().swarm, agent, Durability::Disk);
+        change(&mut config);
         let mut side = Self {
-            replica: Self::open(name, &Disk::default(), 1),
+            replica: Self::open(&config, &Disk::default(), 1),
+            config,
             disk: Disk::default(),
             said: Vec::new(),
             answers: Vec::new(),
@@ -53,11 +62,9 @@ impl AgentSide {
         side
     }
 
-    fn open(name: &str, disk: &Disk, run: u64) -> Replica {
-        let agent = AgentId::new(name).expect("a name");
-        let config = ReplicaConfig::new(hub_config().swarm, agent, Durability::Disk);
+    fn open(config: &ReplicaConfig, disk: &Disk, run: u64) -> Replica {
         let run = Incarnation::from_random(run);
-        let mut recovery = ReplicaRecovery::new(config, sync_resolve::standard(), run);
+        let mut recovery = ReplicaRecovery::new(config.clone(), sync_resolve::standard(), run);
         for row in disk.rows() {
             recovery.row(&row).expect("its own rows");
         }
@@ -70,7 +77,7 @@ impl AgentSide {
         self.runs += 1;
         self.session = None;
         self.said.clear();
-        self.replica = Self::open(&self.name, &self.disk, self.runs);
+        self.replica = Self::open(&self.config, &self.disk, self.runs);
         self.settle();
     }
 

@@ -7,7 +7,7 @@ use sync_core::{
     AgentId, Ask, Epoch, Hello, Incarnation, Message, Now, Policies, Policy, Reply, Role,
     SessionId, Sibling, Value,
 };
-use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery};
+use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun};
 
 use super::{at, hub_config, key, through_the_codec};
 use crate::disk::Disk;
@@ -21,6 +21,8 @@ pub(crate) struct HubSide {
     pub(crate) closed: Vec<(SessionId, String)>,
     /// How often the policies were to be read anew.
     pub(crate) reloads: u32,
+    /// Runs of the schedule that have ended.
+    pub(crate) runs_of_plans: Vec<PeriodicRun>,
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
@@ -43,6 +45,7 @@ impl HubSide {
             answers: Vec::new(),
             closed: Vec::new(),
             merges: Vec::new(),
+            runs_of_plans: Vec::new(),
             reloads: 0,
             mono: Duration::ZERO,
             config,
@@ -93,6 +96,7 @@ impl HubSide {
                     ticket, siblings, ..
                 } => self.merges.push((ticket, siblings)),
                 HubOutput::LoadPolicies => self.reloads += 1,
+                HubOutput::Ran(run) => self.runs_of_plans.push(run),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }
         }

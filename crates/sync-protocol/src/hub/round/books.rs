@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sync_core::{AgentId, Key, Revision, SessionId};
+use sync_core::{AgentId, Key, Priority, Revision, SessionId};
 
 use super::KEYS_PER_PART;
+use super::batch::Batch;
 use super::gather::Gathered;
-use crate::hub::ReplyTo;
+use super::heard::{Frame, Heard};
 use crate::hub::commit::Committed;
+use crate::hub::{Asker, ReplyTo};
 
 /// What a member takes in the books of a round, in bytes: its name, its connection.
 const BYTES_PER_MEMBER: usize = 128;
@@ -20,17 +22,16 @@ const BYTES_PER_PART: usize = 64;
 /// What a round takes beside its keys and members, in bytes.
 const BYTES_PER_ROUND: usize = 512;
 
-/// What a key takes beside its text, in bytes.
-const BYTES_PER_KEY: usize = 32;
+/// What a key takes beside its text, in bytes: in its round, and in what that is a part of.
+const BYTES_PER_KEY: usize = 64;
 
-/// Frames of one answer that may come before their turn and count all the same.
-const EARLY_FRAMES_MAX: usize = 64;
-
-/// All rounds under way.
+/// All rounds under way, and what they were asked for.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Rounds {
     open: BTreeMap<u64, Round>,
+    batches: BTreeMap<u64, Batch>,
     last: u64,
+    last_batch: u64,
     bytes: usize,
 }
 
@@ -43,15 +44,79 @@ impl Rounds {
         self.last
     }
 
+    /// What it is a part of holds its keys on, as long as another part is open.
     pub(super) fn close(&mut self, number: u64) -> Option<Round> {
         let round = self.open.remove(&number)?;
         self.bytes -= round.weight();
+        if let Some(batch) = self.batches.get_mut(&round.batch) {
+            batch.open.remove(&number);
+            let kept = named(&round.keys) * usize::from(!batch.open.is_empty());
+            batch.kept += kept;
+            self.bytes += kept;
+        }
         Some(round)
+    }
+
+    /// Numbers a synchronization.
+    pub(super) fn next_batch(&mut self) -> u64 {
+        self.last_batch += 1;
+        self.last_batch
+    }
+
+    pub(super) fn open_batch(&mut self, id: u64, batch: Batch) {
+        self.batches.insert(id, batch);
+    }
+
+    pub(super) fn batch_mut(&mut self, id: u64) -> Option<&mut Batch> {
+        self.batches.get_mut(&id)
+    }
+
+    pub(super) fn close_batch(&mut self, id: u64) -> Option<Batch> {
+        let batch = self.batches.remove(&id)?;
+        self.bytes -= batch.kept;
+        Some(batch)
+    }
+
+    /// Those whose asker is as `is_void` has it, with their rounds that have not ended.
+    pub(in crate::hub) fn batches_of(
+        &self,
+        is_void: impl Fn(Asker) -> bool,
+    ) -> Vec<(u64, Vec<u64>)> {
+        let batches = self.batches.iter();
+        let void = batches.filter(|(_, batch)| is_void(batch.asker));
+        void.map(|(id, batch)| (*id, batch.open.iter().copied().collect()))
+            .collect()
+    }
+
+    /// Those that may end for more urgent ones: what the program that runs the hub waits for may not.
+    pub(super) fn batches_to_shed(&self) -> impl Iterator<Item = (u64, &BTreeSet<u64>)> {
+        let batches = self.batches.iter();
+        let may_end = batches.filter(|(_, batch)| !batch.asker.is_local());
+        may_end.map(|(id, batch)| (*id, &batch.open))
     }
 
     /// Bytes that the open rounds hold, without the page each may be gathering.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that the end of a round frees, at least.
+    pub(super) fn frees(&self, number: u64) -> usize {
+        let Some(round) = self.open.get(&number) else {
+            return 0;
+        };
+        let batch = self.batches.get(&round.batch);
+        let is_last = batch.is_none_or(|batch| batch.open.len() == 1);
+        round.weight() - named(&round.keys) * usize::from(!is_last)
+    }
+
+    /// Bytes that the end of a synchronization frees.
+    pub(super) fn frees_in_all(&self, id: u64) -> usize {
+        let Some(batch) = self.batches.get(&id) else {
+            return 0;
+        };
+        let rounds = batch.open.iter().filter_map(|number| self.open.get(number));
+        batch.kept + rounds.map(Round::weight).sum::<usize>()
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Round> {
@@ -70,19 +135,18 @@ impl Rounds {
         self.open.iter_mut().map(|(number, round)| (*number, round))
     }
 
-    /// How many a peer has asked for that are not its hub's own, and how many of these are `asker`'s.
+    /// How many synchronizations are under way that the hub's program does not wait for, and how many of
+    /// these are `asker`'s.
     pub(super) fn of_peers(&self, asker: SessionId) -> (usize, usize) {
-        let peers = self.open.values().filter_map(|round| match round.reply_to {
-            ReplyTo::Remote(session, _) => Some(session),
-            ReplyTo::Local(_) => None,
-        });
-        peers.fold((0, 0), |(all, own), session| {
-            (all + 1, own + usize::from(session == asker))
+        let askers = self.batches.values().map(|batch| batch.asker);
+        let peers = askers.filter(|asker| !asker.is_local());
+        peers.fold((0, 0), |(all, own), peer| {
+            (all + 1, own + usize::from(peer.session() == Some(asker)))
         })
     }
 
     pub(in crate::hub) fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.batches.is_empty()
     }
 
     /// When the next one ends at the latest.
@@ -93,15 +157,21 @@ impl Rounds {
     /// Closes all; returns who waits for them.
     pub(in crate::hub) fn drain(&mut self) -> impl Iterator<Item = ReplyTo> {
         self.bytes = 0;
-        let open = std::mem::take(&mut self.open);
-        open.into_values().map(|round| round.reply_to)
+        self.open.clear();
+        let batches = std::mem::take(&mut self.batches);
+        batches
+            .into_values()
+            .filter_map(|batch| batch.asker.caller())
     }
 }
 
 /// A round under way.
 #[derive(Debug)]
 pub(super) struct Round {
-    pub(super) reply_to: ReplyTo,
+    /// What it is a part of.
+    pub(super) batch: u64,
+    /// That of its keys.
+    pub(super) priority: Priority,
     pub(super) keys: Vec<Key>,
     /// How many messages it takes to name the keys.
     pub(super) parts: u32,
@@ -125,6 +195,31 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// A round that nobody was asked in yet.
+    pub(super) fn new(
+        batch: u64,
+        priority: Priority,
+        keys: Vec<Key>,
+        started: Duration,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            batch,
+            priority,
+            parts: u32::try_from(parts_of(&keys)).unwrap_or(u32::MAX),
+            keys,
+            started,
+            deadline,
+            asked: BTreeMap::new(),
+            waits_for: BTreeSet::new(),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            bytes: 0,
+            brought: Committed::default(),
+            committed: None,
+        }
+    }
+
     pub(super) fn responded(&self) -> impl Iterator<Item = &AgentId> {
         self.asked
             .iter()
@@ -179,94 +274,16 @@ impl Round {
 
 /// Bytes that a round over `keys` among so many members holds.
 pub(super) fn weight_of(keys: &[Key], members: usize) -> usize {
-    let named: usize = keys.iter().map(|k| k.as_str().len() + BYTES_PER_KEY).sum();
     let member = BYTES_PER_MEMBER + parts_of(keys) * BYTES_PER_PART;
-    BYTES_PER_ROUND + named + members * member
+    BYTES_PER_ROUND + named(keys) + members * member
+}
+
+/// Bytes of the keys that are named. A text is held once, however often.
+fn named(keys: &[Key]) -> usize {
+    keys.iter().map(|k| k.as_str().len() + BYTES_PER_KEY).sum()
 }
 
 /// How many messages it takes to name `keys`.
-pub(super) fn parts_of(keys: &[Key]) -> usize {
+fn parts_of(keys: &[Key]) -> usize {
     keys.len().div_ceil(KEYS_PER_PART).max(1)
-}
-
-/// How far one member's answer has arrived.
-#[derive(Debug)]
-pub(super) struct Heard {
-    /// The connection it is asked through: the answer comes through no other.
-    pub(super) session: SessionId,
-    /// It was asked.
-    pub(super) asked: bool,
-    /// It is gone: nothing will follow.
-    pub(super) lost: bool,
-    /// Per part, what has arrived of the answer to it.
-    parts: BTreeMap<u32, Part>,
-}
-
-/// Frames come in order but for what a network without one turns round, so that a count stands for
-/// nearly all of them.
-#[derive(Debug)]
-struct Part {
-    frames: u32,
-    /// All before this one have arrived.
-    next: u32,
-    /// Frames that came before their turn, a few at most.
-    early: BTreeSet<u32>,
-}
-
-impl Part {
-    /// Notes a frame; false if it has arrived before, or too far before its turn to count.
-    fn hear(&mut self, index: u32) -> bool {
-        if index > self.next {
-            return self.early.len() < EARLY_FRAMES_MAX && self.early.insert(index);
-        }
-        let is_next = index == self.next;
-        self.next += u32::from(is_next);
-        while self.early.remove(&self.next) {
-            self.next += 1;
-        }
-        is_next
-    }
-}
-
-/// Which frame of which answer arrived.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
-    pub(super) part: u32,
-    pub(super) index: u32,
-    pub(super) frames: u32,
-}
-
-impl Heard {
-    pub(super) fn nothing(session: SessionId, asked: bool) -> Self {
-        Self {
-            session,
-            asked,
-            lost: false,
-            parts: BTreeMap::new(),
-        }
-    }
-
-    /// Notes a frame of a round of `parts` parts; false if it does not count, as one of an answer that
-    /// was asked for before the connection lost its position.
-    fn hear(&mut self, parts: u32, frame: Frame) -> Result<bool, String> {
-        let Frame {
-            part,
-            index,
-            frames,
-        } = frame;
-        if part >= parts || index >= frames {
-            return Err("an answer does not fit its round".to_owned());
-        }
-        let heard = self.parts.entry(part).or_insert_with(|| Part {
-            frames,
-            next: 0,
-            early: BTreeSet::new(),
-        });
-        Ok(heard.frames == frames && heard.hear(index))
-    }
-
-    fn complete(&self, parts: u32) -> bool {
-        let whole = self.parts.values().filter(|part| part.next == part.frames);
-        whole.count() as u64 == u64::from(parts)
-    }
 }

@@ -1,10 +1,9 @@
-//! The second half of a round: everyone who answered confirms the update, and the caller gets the report.
+//! The second half of a round: everyone who answered confirms the update.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sync_core::{AgentId, Answer, Key, KeyReport, Now, Revision, SyncReport};
+use sync_core::{AgentId, Now, Revision};
 
-use crate::hub::commit::Committed;
 use crate::hub::{Hub, Member};
 
 impl Hub {
@@ -28,48 +27,9 @@ impl Hub {
     }
 
     pub(super) fn end_round(&mut self, now: Now, number: u64) {
-        let Some(round) = self.rounds.close(number) else {
-            return;
-        };
-        let Some(revision) = round.committed else {
-            return;
-        };
-        let responded: BTreeSet<AgentId> = round.responded().cloned().collect();
-        let missing = self
-            .roster
-            .keys()
-            .filter(|a| !responded.contains(*a))
-            .cloned()
-            .collect();
-        let in_step = responded
-            .iter()
-            .filter(|a| has_confirmed(&self.roster, a, revision));
-        let elapsed = now.mono.saturating_sub(round.started);
-        let report = SyncReport {
-            epoch: self.epoch(),
-            revision,
-            keys: round
-                .keys
-                .iter()
-                .map(|key| self.key_report(key, &round.brought))
-                .collect(),
-            in_step: in_step.cloned().collect(),
-            responded: responded.into_iter().collect(),
-            missing,
-            conflicts: round.brought.conflicts.values().sum(),
-            bytes: round.bytes,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.reply(round.reply_to, Ok(Answer::Synced(report)));
-    }
-
-    fn key_report(&self, key: &Key, brought: &Committed) -> KeyReport {
-        KeyReport {
-            key: key.clone(),
-            version: self.version_of(key),
-            changed: brought.changed.contains(key),
-            conflicts: brought.conflicts.get(key).copied().unwrap_or_default(),
-            failed: None,
+        let round = self.rounds.get(number);
+        if let Some(revision) = round.and_then(|round| round.committed) {
+            self.end_class(now, number, Ok(revision));
         }
     }
 }

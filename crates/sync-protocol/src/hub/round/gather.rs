@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId};
 
-use super::books::Frame;
 use super::confirm::has_confirmed;
+use super::heard::Frame;
 use crate::hub::Hub;
 use crate::hub::admit::Source;
 use crate::hub::commit::{Commit, Committed};
@@ -131,10 +131,8 @@ impl Hub {
         let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
         let waited = round.deadline.saturating_sub(round.started);
         let deadline_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let reply_to = round.reply_to;
-        self.rounds.close(number);
         let error = RequestError::NobodyAnswered { asked, deadline_ms };
-        self.reply(reply_to, Err(error));
+        self.end_class(now, number, Err(error));
     }
 
     /// Commits what a member holds, outside of any round.

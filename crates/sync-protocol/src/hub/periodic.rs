@@ -1,0 +1,220 @@
+//! What the hub synchronizes by itself every so often. A run is a synchronization like a caller's, or
+//! several one after the other if there are many keys; one that finds nothing changes and stores nothing.
+
+mod grid;
+mod tally;
+mod walk;
+
+use std::time::Duration;
+
+use sync_core::{Epoch, Now, PeriodicStatus, SwarmId};
+
+pub use self::tally::PeriodicRun;
+
+use self::grid::Grid;
+use self::tally::{Found, Tally};
+use self::walk::{Turn, Walk};
+use super::round::Outcome;
+use super::{Asker, Hub, HubOutput};
+use crate::schedule::{PeriodicPlan, Schedule};
+
+/// The plans in force.
+#[derive(Debug, Default)]
+pub(super) struct Periodic {
+    plans: Vec<Planned>,
+    /// Numbers the plans, so that what was asked for one is not told to its successor.
+    last: u64,
+}
+
+/// A plan and where it stands.
+#[derive(Debug)]
+struct Planned {
+    number: u64,
+    plan: PeriodicPlan,
+    grid: Grid,
+    /// The next tick; none until the time is known.
+    next: Option<u64>,
+    run: Option<Run>,
+    tally: Tally,
+}
+
+/// A run under way.
+#[derive(Debug)]
+struct Run {
+    walk: Walk,
+    /// A synchronization is under way; else it looks for keys.
+    waits: bool,
+    found: Found,
+}
+
+impl Periodic {
+    pub(super) fn of(schedule: &Schedule, swarm: &SwarmId, epoch: Epoch) -> Self {
+        let mut periodic = Self::default();
+        periodic.replace(schedule, swarm, epoch);
+        periodic
+    }
+
+    /// Puts other plans in the place of these. One that stays as it is goes on. Returns the numbers of
+    /// those that are gone.
+    fn replace(&mut self, schedule: &Schedule, swarm: &SwarmId, epoch: Epoch) -> Vec<u64> {
+        let mut before = std::mem::take(&mut self.plans);
+        for plan in schedule.plans() {
+            let same = before.iter().position(|held| held.plan == *plan);
+            let planned = same.map(|at| before.remove(at)).unwrap_or_else(|| {
+                self.last += 1;
+                Planned {
+                    number: self.last,
+                    plan: plan.clone(),
+                    grid: Grid::of(plan, swarm, epoch),
+                    next: None,
+                    run: None,
+                    tally: Tally::default(),
+                }
+            });
+            self.plans.push(planned);
+        }
+        before.iter().map(|gone| gone.number).collect()
+    }
+
+    /// When to look again, in the time of [`Now::mono`].
+    pub(super) fn wake(&self) -> Option<Duration> {
+        self.plans.iter().filter_map(Planned::wake).min()
+    }
+
+    pub(super) fn status(&self, now: Now) -> Vec<PeriodicStatus> {
+        self.plans.iter().map(|held| held.status(now)).collect()
+    }
+}
+
+impl Planned {
+    fn wake(&self) -> Option<Duration> {
+        match (&self.run, self.next) {
+            // It ends with its round, which wakes the hub itself.
+            (Some(Run { waits: true, .. }), _) => None,
+            (None, Some(tick)) => Some(self.grid.due(tick)),
+            (Some(_), _) | (None, None) => Some(Duration::ZERO),
+        }
+    }
+
+    /// Whether a run begins now. What else was due meanwhile is not made up for.
+    fn is_due(&mut self, now: Now) -> bool {
+        let next = *self.next.get_or_insert_with(|| self.grid.after(now.mono));
+        if self.run.is_some() || self.grid.due(next) > now.mono {
+            return false;
+        }
+        self.skip(now, next + 1);
+        true
+    }
+
+    /// The next tick is the first after now: those from `first` on that are over were missed.
+    fn skip(&mut self, now: Now, first: u64) {
+        let next = self.grid.after(now.mono).max(first);
+        self.tally.missed += next - first;
+        self.next = Some(next);
+    }
+
+    fn status(&self, now: Now) -> PeriodicStatus {
+        let due = self
+            .grid
+            .due(self.next.unwrap_or_else(|| self.grid.after(now.mono)));
+        let wait = due.saturating_sub(now.mono);
+        let wait = if self.run.is_some() {
+            Duration::ZERO
+        } else {
+            wait
+        };
+        self.tally.status(&self.plan, self.run.is_some(), wait)
+    }
+}
+
+impl Hub {
+    /// Puts another schedule in force. Plans that stay as they are go on; what is under way for others
+    /// ends.
+    pub fn set_schedule(&mut self, now: Now, schedule: Schedule) {
+        if self.failed.is_some() {
+            return;
+        }
+        let (swarm, epoch) = (self.config.swarm.clone(), self.epoch());
+        let gone = self.periodic.replace(&schedule, &swarm, epoch);
+        self.config.schedule = schedule;
+        let void = self.rounds.batches_of(|asker| match asker {
+            Asker::Plan(number) => gone.contains(&number),
+            Asker::Caller(_) => false,
+        });
+        self.drop_batches(now, void);
+    }
+
+    /// Begins the runs that are due, and goes on with those that look for keys.
+    pub(super) fn run_plans(&mut self, now: Now) {
+        for at in 0..self.periodic.plans.len() {
+            let held = &mut self.periodic.plans[at];
+            if held.is_due(now) {
+                let keys_max = self.config.limits.request_keys_max;
+                held.run = Some(Run {
+                    walk: Walk::new(&held.plan.covers, self.resolvers.policies(), keys_max),
+                    waits: false,
+                    found: Found::default(),
+                });
+                self.check_reach(now, at);
+            }
+            self.go_on(now, at);
+        }
+    }
+
+    /// A run that would reach nobody ends before it looks for keys.
+    fn check_reach(&mut self, now: Now, at: usize) {
+        let members = self.roster.values();
+        if members.filter(|member| member.session.is_some()).count() == 0 {
+            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
+            let nobody = sync_core::RequestError::NobodyConnected { roster };
+            self.end_run(now, at, Some(nobody.to_string()));
+        }
+    }
+
+    /// One turn of a run that looks for keys.
+    fn go_on(&mut self, now: Now, at: usize) {
+        let held = &mut self.periodic.plans[at];
+        let Some(run) = held.run.as_mut().filter(|run| !run.waits) else {
+            return;
+        };
+        let policies = self.resolvers.policies();
+        match run.walk.turn(&held.plan.covers, policies, &self.space) {
+            Turn::More => {}
+            Turn::Over => self.end_run(now, at, None),
+            Turn::Chunk(keys) => {
+                run.waits = true;
+                let (asker, timeout) = (Asker::Plan(held.number), held.plan.timeout);
+                self.start_batch(now, asker, keys, timeout);
+            }
+        }
+    }
+
+    /// A part of a run has ended. One that reached nobody ends the run: it is tried anew at its time.
+    pub(super) fn plan_was_told(&mut self, now: Now, number: u64, outcome: Outcome) {
+        let mut plans = self.periodic.plans.iter_mut();
+        let Some(at) = plans.position(|held| held.number == number) else {
+            return;
+        };
+        let Some(run) = &mut self.periodic.plans[at].run else {
+            return;
+        };
+        match outcome {
+            Ok(report) => {
+                run.waits = false;
+                run.found.add(&report);
+            }
+            Err(error) => self.end_run(now, at, Some(error.to_string())),
+        }
+    }
+
+    fn end_run(&mut self, now: Now, at: usize, failure: Option<String>) {
+        let held = &mut self.periodic.plans[at];
+        let Some(run) = held.run.take() else {
+            return;
+        };
+        let ran = held.tally.count(&held.plan.name, run.found, failure);
+        let next = held.next.unwrap_or_else(|| held.grid.after(now.mono));
+        held.skip(now, next);
+        self.gate.push(HubOutput::Ran(ran));
+    }
+}

@@ -1,0 +1,141 @@
+//! What one caller has asked for: a round for each priority among its keys, and one answer when all of
+//! them have ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sync_core::{AgentId, Key, KeyReport, Now, Priority, RequestError, Revision, SyncReport};
+
+use super::books::Round;
+use super::confirm::has_confirmed;
+use crate::hub::commit::Committed;
+use crate::hub::{Asker, Hub};
+
+/// What a synchronization came to.
+pub(in crate::hub) type Outcome = Result<SyncReport, RequestError>;
+
+/// A synchronization under way.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) asker: Asker,
+    /// The keys as they were asked for, each with the class it went out with.
+    pub(super) keys: Vec<(Key, Priority)>,
+    pub(super) started: Duration,
+    /// Its rounds that have not ended.
+    pub(super) open: BTreeSet<u64>,
+    /// Bytes of the keys of those that have, as long as there are others.
+    pub(super) kept: usize,
+    pub(super) sum: Sum,
+}
+
+/// What the rounds that have ended came to.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    /// Who answered in each of them that was answered; none if none was.
+    responded: Option<BTreeSet<AgentId>>,
+    revision: Revision,
+    bytes: u64,
+    brought: Committed,
+    /// Why the others failed.
+    failed: BTreeMap<Priority, RequestError>,
+}
+
+impl Sum {
+    /// A class that did not get as far as an answer.
+    pub(super) fn fail(&mut self, priority: Priority, error: RequestError) {
+        self.failed.insert(priority, error);
+    }
+
+    /// Takes in a round that has ended.
+    fn add(&mut self, round: Round, ended: Result<Revision, RequestError>) {
+        match ended {
+            Ok(revision) => {
+                let answered: BTreeSet<AgentId> = round.responded().cloned().collect();
+                self.responded = Some(match self.responded.take() {
+                    Some(before) => &before & &answered,
+                    None => answered,
+                });
+                self.revision = self.revision.max(revision);
+                self.bytes += round.bytes;
+            }
+            Err(error) => self.fail(round.priority, error),
+        }
+        self.brought.add(round.brought);
+    }
+}
+
+impl Hub {
+    /// A round is over: at a revision, or without an answer. Its caller is told once all of its rounds
+    /// are.
+    pub(super) fn end_class(
+        &mut self,
+        now: Now,
+        number: u64,
+        ended: Result<Revision, RequestError>,
+    ) {
+        let Some(round) = self.rounds.close(number) else {
+            return;
+        };
+        let id = round.batch;
+        let Some(batch) = self.rounds.batch_mut(id) else {
+            return;
+        };
+        batch.sum.add(round, ended);
+        if batch.open.is_empty()
+            && let Some(batch) = self.rounds.close_batch(id)
+        {
+            self.conclude(now, batch);
+        }
+    }
+
+    pub(super) fn conclude(&mut self, now: Now, batch: Batch) {
+        let (asker, outcome) = (batch.asker, self.outcome(now, batch));
+        self.tell(now, asker, outcome);
+    }
+
+    /// One error if nothing at all was synchronized, that of the most urgent class.
+    fn outcome(&self, now: Now, batch: Batch) -> Outcome {
+        let Batch {
+            keys, started, sum, ..
+        } = batch;
+        let Some(responded) = &sum.responded else {
+            let first = sum.failed.into_values().next();
+            // It has a class, and every class of it has either been answered or failed.
+            let nothing = || RequestError::Invalid {
+                reason: "nothing was asked for".to_owned(),
+            };
+            return Err(first.unwrap_or_else(nothing));
+        };
+        let roster = self.roster.keys();
+        let missing = roster.filter(|a| !responded.contains(*a));
+        let in_step = responded
+            .iter()
+            .filter(|a| has_confirmed(&self.roster, a, sum.revision));
+        let elapsed = now.mono.saturating_sub(started);
+        Ok(SyncReport {
+            epoch: self.epoch(),
+            revision: sum.revision,
+            in_step: in_step.cloned().collect(),
+            missing: missing.cloned().collect(),
+            responded: responded.iter().cloned().collect(),
+            conflicts: sum.brought.conflicts.values().sum(),
+            bytes: sum.bytes,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            keys: keys
+                .into_iter()
+                .map(|(key, priority)| self.key_report(key, priority, &sum))
+                .collect(),
+        })
+    }
+
+    fn key_report(&self, key: Key, priority: Priority, sum: &Sum) -> KeyReport {
+        let failed = sum.failed.get(&priority);
+        KeyReport {
+            version: self.version_of(&key),
+            changed: sum.brought.changed.contains(&key),
+            conflicts: sum.brought.conflicts.get(&key).copied().unwrap_or_default(),
+            failed: failed.map(ToString::to_string),
+            key,
+        }
+    }
+}
