@@ -7,9 +7,11 @@ mod parse;
 mod policy;
 mod propose;
 mod replay;
+mod rounds;
 mod serve;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use swarm_sync::{Key, Revision, SwarmId, Value};
@@ -28,6 +30,7 @@ pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 pub(crate) use self::propose::ProposeArgs;
 use self::replay::REPLAY_HELP;
 pub(crate) use self::replay::ReplayArgs;
+pub(crate) use self::rounds::{Every, RoundArgs};
 use self::serve::SERVE_HELP;
 pub(crate) use self::serve::ServeArgs;
 
@@ -203,18 +206,28 @@ pub(crate) struct SwarmArgs {
 pub(crate) struct HubArgs {
     #[command(flatten)]
     pub(crate) at: SwarmArgs,
-    /// Seconds to wait for an answer.
+    /// Seconds to wait for an answer, 10 if not given; for a `sync` as long as the priorities of its
+    /// keys say.
     #[arg(
         long,
         value_name = "SECONDS",
-        default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=3_600)
     )]
-    pub(crate) timeout: u64,
+    pub(crate) timeout: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+impl HubArgs {
+    /// How long to wait for an answer.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.unwrap_or(PATIENCE_SECS))
+    }
+}
+
+/// Longer than a hub takes for what it knows itself.
+const PATIENCE_SECS: u64 = 10;
 
 const GET_HELP: &str = "\
 Examples:
@@ -271,11 +284,16 @@ Examples:
   swarm-sync sync config task_count
   swarm-sync sync config --json | jq .missing
 
-Exits with 1 if no agent is connected or none answers.";
+Keys of several priorities go out the most urgent first, each as long as its priority
+says; --timeout holds for all of them. \"Synchronized 5 of 6\" is followed by a line for
+each key that was not, with the reason.
+
+Exits with 1 if no agent is connected or none answers, also if that is so for some keys
+only.";
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
-    /// The keys, all in one round.
+    /// The keys, all in one request.
     #[arg(required = true)]
     pub(crate) keys: Vec<Key>,
     #[command(flatten)]

@@ -15,6 +15,7 @@ mod output;
 mod policies;
 mod position;
 mod replay;
+mod rounds;
 mod serve;
 mod signals;
 mod usage;

@@ -5,6 +5,7 @@ mod memory;
 mod policy;
 mod propose;
 mod status;
+mod sync;
 mod watch;
 mod write;
 
@@ -13,11 +14,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    AgentId, Client, LinkOptions, Operation, Revision, Since, StateVersion, SyncReport, TcpLink,
-    Value, Version,
+    AgentId, Client, LinkOptions, Operation, Revision, Since, StateVersion, TcpLink, Value, Version,
 };
 
-use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs, SyncArgs};
+use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs};
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
@@ -26,13 +26,11 @@ pub(crate) use self::memory::memory;
 pub(crate) use self::policy::policy;
 pub(crate) use self::propose::propose;
 pub(crate) use self::status::status;
+pub(crate) use self::sync::sync;
 use self::write::write;
 
 /// Who writes: one name for all of them, because each writer costs a key a few bytes for good.
 const NAME: &str = "cli";
-
-/// A round may take all of its time; its answer comes after.
-const ANSWER_AFTER_ROUND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn get(args: GetArgs) -> Result<(), Failure> {
     let mut client = connect(&args.hub).await?;
@@ -69,17 +67,6 @@ pub(crate) async fn set(args: SetArgs) -> Result<(), Failure> {
 
 pub(crate) async fn add(args: AddArgs) -> Result<(), Failure> {
     write(&args.hub, args.key, Operation::Add(args.amount)).await
-}
-
-pub(crate) async fn sync(args: SyncArgs) -> Result<(), Failure> {
-    let timeout = Duration::from_secs(args.hub.timeout);
-    let mut client = connect_within(&args.hub, timeout + ANSWER_AFTER_ROUND).await?;
-    let report = client.sync(args.keys, Some(timeout)).await?;
-    client.close().await;
-    if args.hub.json {
-        return print(&report);
-    }
-    print_report(&report)
 }
 
 pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
@@ -147,7 +134,7 @@ pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
 }
 
 async fn connect(args: &HubArgs) -> Result<Client, Failure> {
-    connect_within(args, Duration::from_secs(args.timeout)).await
+    connect_within(args, args.patience()).await
 }
 
 async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
@@ -218,35 +205,5 @@ fn print(result: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(result)
         .map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))?;
     output::line(&text)?;
-    Ok(())
-}
-
-fn print_report(report: &SyncReport) -> Result<(), Failure> {
-    let mut table = output::table(&["key", "version", "changed", "conflicts"]);
-    for key in &report.keys {
-        table.add_row([
-            brief_text(key.key.as_str()),
-            or_dash(key.version.map(Version::get)),
-            if key.changed { "yes" } else { "no" }.to_owned(),
-            key.conflicts.to_string(),
-        ]);
-    }
-    output::line(&table.to_string())?;
-    let names = |agents: &[AgentId]| {
-        let names: Vec<_> = agents.iter().map(AgentId::as_str).collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
-    };
-    output::line(&format!(
-        "revision {}, {} bytes, {} ms\nanswered: {}\nmissing: {}",
-        report.revision.get(),
-        report.bytes,
-        report.elapsed_ms,
-        names(&report.responded),
-        names(&report.missing),
-    ))?;
     Ok(())
 }

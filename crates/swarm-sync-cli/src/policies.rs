@@ -157,7 +157,7 @@ fn history(history: History) -> Option<String> {
 }
 
 /// In the largest unit that it is a whole number of, as in the file.
-fn span(after: Duration) -> String {
+pub(crate) fn span(after: Duration) -> String {
     let millis = after.as_millis();
     let whole = |(_, unit): &&(&str, u128)| millis.is_multiple_of(*unit);
     match UNITS.iter().find(whole) {

@@ -18,6 +18,7 @@ use crate::exit::{Code, Failure};
 use crate::json::object_line;
 use crate::output;
 use crate::policies;
+use crate::rounds::with_rounds;
 use crate::signals::Signals;
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
@@ -55,7 +56,7 @@ async fn serve(
     let count = policies.as_ref().map(|policies| policies.iter().count());
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
     let builder = with_policies(args, policies, builder.merges(policies::merges()));
-    let builder = with_votes(args, builder);
+    let builder = with_rounds(&args.rounds, with_votes(args, builder))?;
     let hub = builder.start().await.map_err(|e| data.explain(e))?;
     announce(args, address, data, count)?;
     let ended = tokio::select! {

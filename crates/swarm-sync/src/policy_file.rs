@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Only `pattern` must be there. With `rule = "custom"`, or `on_concurrent = "custom"`, `merge` names the
-//! function that merges.
+//! function that merges. `priority` decides in which order keys are synchronized, how long they are waited
+//! for, and what gives way first where room runs out, see [`Priority`](crate::Priority).
 
 mod table;
 

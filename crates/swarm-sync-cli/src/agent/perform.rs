@@ -39,7 +39,12 @@ pub(super) async fn perform(
         Request::Keys(pattern) => Ok(object(json!({ "keys": agent.keys(pattern).await? }))),
         Request::Cursor => cursor(agent).await,
         Request::Delta(since) => delta(agent, since).await,
-        Request::Sync { keys, timeout } => fields(&agent.sync(&keys, timeout).await?),
+        Request::Sync { keys, timeout } => {
+            let report = agent.sync(&keys, timeout).await?;
+            let mut said = fields(&report)?;
+            said.insert("synchronized".to_owned(), json!(report.synchronized()));
+            Ok(said)
+        }
         Request::Clear(key) => {
             let cleared = agent.clear(key.as_ref()).await?;
             Ok(object(json!({ "cleared": cleared })))

@@ -3,7 +3,18 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use swarm_sync::{AgentId, FIELD_BYTES_MAX, Pattern, Revision, Share, ValueError};
+use swarm_sync::{AgentId, FIELD_BYTES_MAX, Pattern, Priority, Revision, Share, ValueError};
+
+use super::rounds::Every;
+
+/// In milliseconds.
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// The longest name that the domain name system knows.
 const HOST_BYTES_MAX: usize = 253;
@@ -66,25 +77,6 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).map_err(|error| error.to_string())
 }
 
-/// In milliseconds.
-const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-
-/// The longest that a vote may take, in milliseconds: a day, as the hub has it.
-const VOTE_MS_MAX: u64 = 86_400_000;
-
-/// A time that a vote may take.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
-    let millis = UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis))
-        .filter(|millis| (1..=VOTE_MS_MAX).contains(millis));
-    millis.map(Duration::from_millis).ok_or_else(|| {
-        "expected a whole number and a unit, up to a day, as in 500ms, 30s, 5m or 24h".to_owned()
-    })
-}
-
 /// How much approval something takes.
 pub(super) fn share(text: &str) -> Result<Share, String> {
     let expected = |_| "expected a number above 0 and at most 1, such as 0.66".to_owned();
@@ -101,4 +93,98 @@ pub(super) fn weight(text: &str) -> Result<(AgentId, f64), String> {
         .parse()
         .map_err(|_| format!("the weight is no number; {expected}"))?;
     Ok((agent, weight))
+}
+
+/// A time that a vote may take: a day at most, as the hub has it.
+pub(super) fn vote_time(text: &str) -> Result<Duration, String> {
+    let most = Duration::from_hours(24);
+    let time = span(text)?;
+    let fits = (time <= most).then_some(time);
+    fits.ok_or_else(|| "a vote may take a day at most".to_owned())
+}
+
+/// A whole number and a unit, which is not nothing.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = UNITS.iter().find(|(name, _)| *name == unit);
+    let number: Option<u64> = number.parse().ok().filter(|number| *number > 0);
+    let millis = number.zip(unit).and_then(|(n, (_, ms))| n.checked_mul(*ms));
+    let expected = || "expected a whole number and a unit, as in 500ms, 30s, 5m or 2h";
+    millis
+        .map(Duration::from_millis)
+        .ok_or_else(|| expected().to_owned())
+}
+
+/// How often, and perhaps the keys of which priority.
+pub(super) fn every(text: &str) -> Result<Every, String> {
+    let (priority, interval) = match text.split_once('=') {
+        Some((name, time)) => (Some(priority(name)?), time),
+        None => (None, text),
+    };
+    let interval = span(interval).map_err(|e| {
+        format!("{e}, after the name of a priority and `=` if it is for one, as in critical=5s")
+    })?;
+    Ok(Every { priority, interval })
+}
+
+/// A priority and a time.
+pub(super) fn deadline(text: &str) -> Result<(Priority, Duration), String> {
+    let expected = || "expected a priority and a time, as in critical=30s".to_owned();
+    let (name, time) = text.split_once('=').ok_or_else(expected)?;
+    Ok((priority(name)?, span(time)?))
+}
+
+fn priority(name: &str) -> Result<Priority, String> {
+    let known = Priority::ALL.into_iter().find(|p| p.as_str() == name);
+    known.ok_or_else(|| {
+        let names = Priority::ALL.map(Priority::as_str).join(", ");
+        format!("the priority is none of {names}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        let cases = [
+            ("500ms", Some(500)),
+            ("60s", Some(60_000)),
+            ("10m", Some(600_000)),
+            ("2h", Some(7_200_000)),
+            ("1d", Some(86_400_000)),
+            ("0s", None),
+            ("60", None),
+            ("s", None),
+            ("-5s", None),
+            ("1.5s", None),
+            ("5 s", None),
+            ("5sec", None),
+            ("99999999999999999999s", None),
+            ("9999999999999999d", None),
+            ("", None),
+        ];
+        for (text, millis) in cases {
+            let found = span(text).ok().map(|time| time.as_millis());
+            assert_eq!(found, millis, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_priority_may_come_before_a_time() {
+        let seconds = Duration::from_secs;
+        let interval = seconds(5);
+        let priority = Some(Priority::Critical);
+        assert_eq!(every("critical=5s"), Ok(Every { priority, interval }));
+        let priority = None;
+        assert_eq!(every("5s"), Ok(Every { priority, interval }));
+        assert!(every("urgent=5s").unwrap_err().contains("critical, high"));
+        assert!(every("low=").unwrap_err().contains("a unit"));
+        assert_eq!(deadline("low=1m"), Ok((Priority::Low, seconds(60))));
+        assert!(deadline("1m").is_err() && deadline("=1m").is_err());
+    }
 }

@@ -16,8 +16,9 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
   durability = "hub"          # memory, disk, hub
   ttl = "7d"                  # a whole number and ms, s, m, h or d
   ttl_refresh = true          # counted from the last write, not the first
-  priority = "high"           # critical, high, medium, low, background:
-                              # shown everywhere, decides nothing yet
+  priority = "high"           # critical, high, medium, low, background: which
+                              # keys a sync asks for first, how long it waits for
+                              # them, and what gives way first where room runs out
   max_value_bytes = 65536
   history_commits = 100       # kept per key, and how long, once the hub
   history_age = "30d"         # records history: today it records none

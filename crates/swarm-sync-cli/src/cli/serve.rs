@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use swarm_sync::{AgentId, CoordinatorOptions, SwarmId};
 
-use super::DataArgs;
-use super::parse::{address, connections, duration, outbox_bytes, weight};
+use super::parse::{address, connections, outbox_bytes, vote_time, weight};
+use super::{DataArgs, RoundArgs};
 
 pub(super) const SERVE_HELP: &str = "\
 Examples:
@@ -16,6 +16,14 @@ Examples:
   swarm-sync serve --swarm team-a --swarm team-b
   swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
   swarm-sync serve --algorithm weighted --weight lead=3 --weight scout=0.5
+  swarm-sync serve --sync-every 60s --sync-keys 'task_*' --sync-keys leader --sync-jitter 5s
+  swarm-sync serve --sync-every critical=5s --sync-every low=10m
+  swarm-sync serve --deadline critical=45s --deadline background=2s
+
+Agents hear of each commit as it happens. --sync-every has the hub ask them, too, for what
+they have not pushed yet, at multiples of the time since it started. A run that finds nothing
+is quiet: it changes and stores nothing. One that falls due while another is under way is
+counted as missed and not made up for. `swarm-sync status` shows how it goes.
 
 With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
 and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
@@ -52,8 +60,10 @@ pub(crate) struct ServeArgs {
     #[arg(long = "weight", value_name = "AGENT=WEIGHT", value_parser = weight)]
     pub(crate) weights: Vec<(AgentId, f64)>,
     /// How long a vote may take whose proposer does not say, as in 500ms, 30s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = vote_time)]
     pub(crate) vote_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) rounds: RoundArgs,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Agents and clients connected at once, 1 to 1048576; one more is refused.

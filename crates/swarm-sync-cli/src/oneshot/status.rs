@@ -1,13 +1,16 @@
-//! Where a hub and its agents stand.
+//! `status`: where the hub and its agents stand, and what the hub does by itself, and what votes have come
+//! to.
 
-use swarm_sync::{HubStatus, Revision};
+use std::time::Duration;
 
-use crate::cli::StatusArgs;
-use crate::exit::Failure;
-use crate::output::{self, or_dash};
-use crate::votes;
+use swarm_sync::{HubStatus, PeriodicStatus, Revision};
 
 use super::{connect, print};
+use crate::cli::StatusArgs;
+use crate::exit::Failure;
+use crate::output::{self, brief_text, or_dash};
+use crate::policies::span;
+use crate::votes;
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     let mut client = connect(&args.hub).await?;
@@ -16,10 +19,16 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     if args.hub.json {
         return print(&status);
     }
-    print_status(&args.hub.at.hub, &status)
+    print_hub(&args.hub.at.hub, &status)?;
+    print_members(&status)?;
+    print_periodic(&status.periodic)?;
+    if !status.consensus.is_empty() {
+        output::line(&votes::statistics(&status.consensus))?;
+    }
+    Ok(())
 }
 
-fn print_status(address: &str, status: &HubStatus) -> Result<(), Failure> {
+fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
     output::line(&format!(
         "hub {address}, swarm {}\nrevision {}, {} keys, epoch {}\ndigest {}",
         status.swarm,
@@ -34,11 +43,6 @@ fn print_status(address: &str, status: &HubStatus) -> Result<(), Failure> {
             status.id_alarms
         ))?;
     }
-    print_members(status)?;
-    if status.consensus.is_empty() {
-        return Ok(());
-    }
-    output::line(&votes::statistics(&status.consensus))?;
     Ok(())
 }
 
@@ -57,5 +61,45 @@ fn print_members(status: &HubStatus) -> Result<(), Failure> {
         ]);
     }
     output::line(&table.to_string())?;
+    Ok(())
+}
+
+fn print_periodic(plans: &[PeriodicStatus]) -> Result<(), Failure> {
+    if plans.is_empty() {
+        return Ok(());
+    }
+    let headings = [
+        "synchronizes",
+        "every",
+        "next",
+        "runs",
+        "changed",
+        "failed",
+        "missed",
+    ];
+    let mut table = output::table(&headings);
+    for plan in plans {
+        let next = Duration::from_secs(plan.next_in_ms.div_ceil(1_000));
+        table.add_row([
+            brief_text(&plan.covers),
+            span(Duration::from_millis(plan.interval_ms)),
+            if plan.running {
+                "now".to_owned()
+            } else {
+                format!("in {}", span(next))
+            },
+            plan.runs.to_string(),
+            plan.changed.to_string(),
+            plan.failed.to_string(),
+            plan.missed.to_string(),
+        ]);
+    }
+    output::line(&table.to_string())?;
+    for plan in plans {
+        if let Some(reason) = &plan.last_failure {
+            let (covers, reason) = (brief_text(&plan.covers), output::visible(reason));
+            output::line(&format!("{covers} failed last time: {reason}"))?;
+        }
+    }
     Ok(())
 }

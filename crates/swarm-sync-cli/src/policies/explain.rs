@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use swarm_sync::{Durability, Key, MergeRule, OnConcurrent, Policies, Policy, Priority};
 
-use super::{history, list, object, span, word};
+use super::{history, list, object, span};
 use crate::output::brief_text;
 
 /// What holds for one key, and why.
@@ -100,7 +100,7 @@ impl<'a> Explanation<'a> {
                 or(durability, "what the agent's store gives: disk, or memory")
             ),
             format!("lifetime       {}", or(ttl, "for ever")),
-            format!("priority       {}", word(priority)),
+            format!("priority       {priority}: {}", decides(priority)),
             format!("largest value  {}", or(bytes, "the hub's limit")),
             format!(
                 "history        {}",
@@ -146,6 +146,17 @@ fn concurrent(policy: &Policy) -> String {
             format!("custom: the hub has {function:?} make one of them")
         }
         _ => "lww: the newest write wins, the others come back to their writers".to_owned(),
+    }
+}
+
+/// What a priority decides.
+fn decides(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Critical => "synchronized first; nothing else is given up later",
+        Priority::High => "synchronized before the usual, and given up after it",
+        Priority::Medium => "the usual",
+        Priority::Low => "synchronized after the usual; gives way to it where room runs out",
+        Priority::Background => "synchronized last; gives way first where room runs out",
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sync_core::{Ask, Body, Key, Policy, Priority, Reply, Role, SessionId};
 use sync_protocol::{Covers, HubConfig, Limits, PeriodicPlan, Schedule};
 
+use crate::hand::{deliver, say};
 use crate::stage::{
     AgentSide, HubSide, assert_equal, hub_config, key, policy, put, read_reply, talk,
 };
@@ -16,8 +17,12 @@ fn ranked() -> Vec<Policy> {
         .collect()
 }
 
-/// A hub with a silent agent, so that rounds stay open.
+/// A hub with an agent that says nothing of itself, so that rounds stay open.
 fn hub_with(change: impl FnOnce(&mut HubConfig)) -> HubSide {
+    scene(change).0
+}
+
+fn scene(change: impl FnOnce(&mut HubConfig)) -> (HubSide, AgentSide) {
     let mut config = hub_config();
     change(&mut config);
     let mut hub = HubSide::with(config);
@@ -25,7 +30,11 @@ fn hub_with(change: impl FnOnce(&mut HubConfig)) -> HubSide {
     let mut a = AgentSide::new("a");
     a.connect(&mut hub, 1);
     talk(&mut hub, &mut [&mut a]);
-    hub
+    (hub, a)
+}
+
+fn long(name: &str) -> String {
+    format!("{name}-{}", "k".repeat(1_000))
 }
 
 fn sync(hub: &mut HubSide, client: SessionId, request: u64, keys: &[&str]) {
@@ -109,7 +118,6 @@ fn the_sentence_says_for_what_it_was_ended() {
 fn rounds_end_for_bytes_only_if_that_helps() {
     let mut hub = hub_with(|config| config.limits.round_bytes_max = 8_192);
     let client = hub.connect(9, "client", Role::Client);
-    let long = |name: &str| format!("{name}-{}", "k".repeat(1_000));
     let (low, background) = (long("low"), long("background"));
     sync(&mut hub, client, 1, &[&low]);
     sync(&mut hub, client, 2, &[&background]);
@@ -125,34 +133,36 @@ fn rounds_end_for_bytes_only_if_that_helps() {
     assert_eq!(answers(&mut hub), shed(&[1, 2]));
 }
 
-/// Of keys of several priorities those that there is no room for fail, and the urgent ones go on.
+/// The part of a synchronization that is less urgent ends, the other goes on.
 #[test]
 fn a_synchronization_may_lose_a_part_of_itself() {
-    let mut hub = hub_with(|config| config.limits.round_bytes_max = 8_192);
+    let (mut hub, mut a) = scene(|config| config.limits.round_bytes_max = 8_192);
     let client = hub.connect(9, "client", Role::Client);
-    let long = |name: &str| format!("{name}-{}", "k".repeat(1_000));
     let (low, high) = (long("low"), long("high"));
     sync(&mut hub, client, 1, &[&low, &high]);
     let many: Vec<String> = (0..4).map(|n| long(&format!("critical-{n}"))).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     sync(&mut hub, client, 2, &many);
-    assert_eq!(answers(&mut hub), [], "one part of it is under way");
-    // b answers what is left of it.
-    let mut b = AgentSide::new("a");
-    b.connect(&mut hub, 2);
-    hub.pass(Duration::from_secs(60));
-    assert_eq!(answers(&mut hub).len(), 2);
-    // No room at all for the rest: it goes out without it.
-    sync(&mut hub, client, 3, &many[..3]);
-    let mut mixed = vec!["critical-1"];
-    let lows: Vec<String> = (0..5).map(|n| long(&format!("low-{n}"))).collect();
-    mixed.extend(lows.iter().map(String::as_str));
-    hub.said.clear();
-    sync(&mut hub, client, 4, &mixed);
-    assert_eq!(answers(&mut hub), []);
-    talk(&mut hub, &mut [&mut b]);
+    deliver(&mut hub, &mut a, |_| true);
+    say(&mut hub, &mut a);
     hub.settle();
-    drop(b);
+    let expected = [(1, "1 of 2".to_owned()), (2, "4 of 4".to_owned())];
+    assert_eq!(answers(&mut hub), expected);
+}
+
+/// What there is no room for fails; the rest of the same request goes out.
+#[test]
+fn a_part_that_there_is_no_room_for_fails_alone() {
+    let (mut hub, mut a) = scene(|config| config.limits.round_bytes_max = 4_096);
+    let client = hub.connect(9, "client", Role::Client);
+    let lows: Vec<String> = (0..5).map(|n| long(&format!("low-{n}"))).collect();
+    let mut keys = vec!["critical-1"];
+    keys.extend(lows.iter().map(String::as_str));
+    sync(&mut hub, client, 1, &keys);
+    deliver(&mut hub, &mut a, |_| true);
+    say(&mut hub, &mut a);
+    hub.settle();
+    assert_eq!(answers(&mut hub), [(1, "1 of 6".to_owned())]);
 }
 
 /// What the program that runs the hub waits for, nobody ends.
