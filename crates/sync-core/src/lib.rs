@@ -80,9 +80,9 @@ pub use segment::Segment;
 pub use stamp::{Clock, HybridClock, Now, Stamp};
 pub use store::{Batch, Durability, Row, RowOp, Store, StoreError};
 pub use transport::{
-    AgentStatus, Connection, Coordinator, CoordinatorEvent, Frame, Hello, Link, LinkReceiver,
-    LinkSender, Refusal, Role, SessionId, Topology, TopologyInfo, Traffic, TransportError, Turn,
-    Welcome,
+    AgentStatus, Compression, Compressions, Connection, Coordinator, CoordinatorEvent, Frame,
+    Hello, Link, LinkReceiver, LinkSender, Refusal, Role, SessionId, Topology, TopologyInfo,
+    Traffic, TransportError, Turn, Welcome,
 };
 pub use value::{Float, Value};
 pub use write::{Metadata, Note, Write};

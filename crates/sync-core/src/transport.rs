@@ -3,7 +3,9 @@
 //! Both carry opaque frames in order. A transport decides nothing about state: it authenticates a
 //! name, keeps a connection alive or reports its end, and never waits for a slow peer.
 
+mod compressions;
 mod frame;
+mod traffic;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,9 +16,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::id::{AgentId, Incarnation, SwarmId};
-
+pub use self::compressions::Compressions;
 pub use self::frame::{Frame, Turn};
+pub use self::traffic::{Compression, Traffic};
+
+use crate::id::{AgentId, Incarnation, SwarmId};
 
 /// The protocol versions this program speaks.
 pub const PROTOCOL_MIN: u16 = 1;
@@ -50,6 +54,8 @@ pub struct Hello {
     pub incarnation: Incarnation,
     /// Why it connects.
     pub role: Role,
+    /// What it can read. The link that says the hello fills this in; what it was given is no matter.
+    pub compressions: Compressions,
 }
 
 impl Hello {
@@ -62,6 +68,7 @@ impl Hello {
             agent,
             incarnation,
             role,
+            compressions: Compressions::NONE,
         }
     }
 
@@ -79,8 +86,10 @@ pub struct Welcome {
     pub protocol: u16,
     /// Silence after which either side gives the other up, in milliseconds.
     pub silence_ms_max: u32,
-    /// Largest frame either side may send, in bytes.
+    /// Largest frame either side may send, in bytes, before compression.
     pub frame_bytes_max: u32,
+    /// What either side may send: nothing that the hello did not offer.
+    pub compressions: Compressions,
 }
 
 /// Why a hello was refused. Each says what to do; the connection is closed after it.
@@ -228,6 +237,9 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// The roster and who of it is connected.
     async fn topology_info(&self, swarm: &SwarmId) -> TopologyInfo;
 
+    /// Bytes moved by all connections so far, those that ended and those refused included.
+    fn traffic(&self) -> Traffic;
+
     /// Closes one connection; its `Disconnected` event carries `reason`.
     async fn disconnect(&self, session: SessionId, reason: &str);
 
@@ -281,15 +293,6 @@ pub trait LinkReceiver: Send + fmt::Debug {
     /// Waits for at least one frame and returns up to `limit`, in order. Answers probes by itself
     /// and fails once the peer was silent for longer than agreed. Cancel-safe.
     async fn recv(&mut self, limit: usize) -> Result<Vec<Bytes>, TransportError>;
-}
-
-/// Bytes of a connection, framing included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Written.
-    pub sent: u64,
-    /// Read.
-    pub received: u64,
 }
 
 /// Why a transport could not do what it was asked. No state of any replica changes with one.

@@ -15,7 +15,9 @@ pub(crate) use handshake::{
     decode_hello, decode_refusal, decode_welcome, encode_hello, encode_refusal, encode_welcome,
 };
 
-use sync_core::transport::{Frame, TransportError};
+use sync_core::transport::{Compressions, Frame, TransportError};
+
+use crate::compress::{DICTIONARY_BYTES_MAX, SMALL_BYTES_MAX};
 
 /// Largest message a connection carries unless configured otherwise, in bytes. A megabyte holds
 /// thousands of entries; what is larger is sent in parts, so that no peer hogs a connection.
@@ -52,6 +54,13 @@ pub(crate) enum Kind {
     Data = 6,
     /// The last frame of a peer that leaves in an orderly way; the body says why.
     Bye = 7,
+    /// A message as one zstd frame.
+    Packed = 8,
+    /// A small message as one zstd frame made with the dictionary of the connection, without the
+    /// four bytes that open every zstd frame.
+    PackedWith = 9,
+    /// That dictionary. Only a hub gives one, once.
+    Dictionary = 10,
 }
 
 impl Kind {
@@ -64,6 +73,9 @@ impl Kind {
             5 => Self::Pong,
             6 => Self::Data,
             7 => Self::Bye,
+            8 => Self::Packed,
+            9 => Self::PackedWith,
+            10 => Self::Dictionary,
             other => return Err(protocol(format!("{other:#04x} is no kind of frame"))),
         })
     }
@@ -73,8 +85,23 @@ impl Kind {
         match self {
             Self::Hello | Self::Welcome | Self::Refuse => HANDSHAKE_BYTES_MAX,
             Self::Ping | Self::Pong => 0,
-            Self::Data => data_bytes_max,
+            // What is compressed is smaller than what it was, or it is sent as it was.
+            Self::Data | Self::Packed => data_bytes_max,
+            Self::PackedWith => data_bytes_max.min(SMALL_BYTES_MAX),
             Self::Bye => REASON_BYTES_MAX,
+            Self::Dictionary => DICTIONARY_BYTES_MAX,
+        }
+    }
+
+    /// Whether it belongs to what follows a handshake, and what must have been agreed on there.
+    fn needs(self) -> Option<Compressions> {
+        match self {
+            Self::Data => Some(Compressions::NONE),
+            Self::Packed => Some(Compressions::ZSTD),
+            Self::PackedWith | Self::Dictionary => Some(Compressions::DICTIONARY),
+            Self::Hello | Self::Welcome | Self::Refuse | Self::Ping | Self::Pong | Self::Bye => {
+                None
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use sync_core::id::{AgentId, SwarmId};
 use sync_core::transport::{
-    AgentStatus, CoordinatorEvent, Frame, Hello, Refusal, SessionId, TopologyInfo, TransportError,
-    Welcome,
+    AgentStatus, Compressions, CoordinatorEvent, Frame, Hello, Refusal, SessionId, TopologyInfo,
+    TransportError, Welcome,
 };
 
 pub(crate) use peer::Peer;
 
+use crate::compress::HubSide;
 use crate::frame::check_sizes;
 use crate::lock;
 use crate::meter::Meter;
@@ -38,6 +39,7 @@ pub(crate) enum Rejection {
 pub(crate) struct Hub {
     pub(crate) options: CoordinatorOptions,
     pub(crate) meter: Meter,
+    pub(crate) compress: HubSide,
     /// Units that a peer may have in line for the owner.
     inbox: usize,
     state: Mutex<State>,
@@ -57,6 +59,7 @@ impl Hub {
         let registry = Registry::new(options.swarms.clone(), options.connections_max);
         Self {
             meter: Meter::default(),
+            compress: HubSide::default(),
             inbox,
             state: Mutex::new(State {
                 registry,
@@ -112,14 +115,16 @@ impl Hub {
         admitted.ok_or(Rejection::ShutDown)
     }
 
-    /// What an admitted peer is told. `hello` was admitted, so a version was found.
-    pub(crate) fn welcome(&self, hello: &Hello) -> Welcome {
+    /// What an admitted peer is told. `hello` was admitted, so a version was found. Compressed is what
+    /// `wire` can carry so.
+    pub(crate) fn welcome(&self, hello: &Hello, wire: Compressions) -> Welcome {
         let millis = self.options.silence.as_millis();
         Welcome {
             protocol: hello.negotiate().unwrap_or(hello.protocol_max),
             silence_ms_max: u32::try_from(millis).unwrap_or(u32::MAX),
             // Bounded by 16 MiB.
             frame_bytes_max: u32::try_from(self.options.frame_bytes_max).unwrap_or(u32::MAX),
+            compressions: hello.compressions.common(wire),
         }
     }
 
@@ -373,6 +378,10 @@ macro_rules! coordinator_by_hub {
                 swarm: &sync_core::id::SwarmId,
             ) -> sync_core::transport::TopologyInfo {
                 self.hub.topology(swarm)
+            }
+
+            fn traffic(&self) -> sync_core::transport::Traffic {
+                self.hub.meter.traffic()
             }
 
             async fn disconnect(&self, session: sync_core::transport::SessionId, reason: &str) {

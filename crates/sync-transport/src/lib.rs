@@ -44,6 +44,7 @@
 )]
 
 mod backoff;
+mod compress;
 mod frame;
 mod hub;
 mod memory;

@@ -27,7 +27,8 @@ pub(crate) const MEMORY_INBOX_UNITS_MAX: usize = 4096;
 /// No deadline is shorter: a peer needs time to be scheduled at all.
 const DEADLINE_MIN: Duration = Duration::from_millis(10);
 
-/// How a coordinator behaves. The in-memory one has no use for `hello`, `silence` and `close`.
+/// How a coordinator behaves. The in-memory one has no use for `hello`, `silence`,
+/// `close` and `compression`.
 #[derive(Debug, Clone)]
 pub struct CoordinatorOptions {
     /// Swarms served; `None` serves every valid name.
@@ -54,6 +55,9 @@ pub struct CoordinatorOptions {
     pub probe: Duration,
     /// How long the last frames and the goodbye of a closing connection may take.
     pub close: Duration,
+    /// Whether messages may travel compressed, where the peer can read that. Of no use where the
+    /// network is faster than zstd.
+    pub compression: bool,
 }
 
 impl Default for CoordinatorOptions {
@@ -68,6 +72,7 @@ impl Default for CoordinatorOptions {
             silence: Duration::from_secs(10),
             probe: Duration::from_secs(2),
             close: Duration::from_secs(2),
+            compression: true,
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct LinkOptions {
     pub outbox_frames_max: usize,
     /// Bytes that may wait to be written before a send waits. One frame always fits.
     pub outbox_bytes_max: usize,
+    /// Whether messages may travel compressed, where the hub can read that.
+    pub compression: bool,
 }
 
 impl Default for LinkOptions {
@@ -122,6 +129,7 @@ impl Default for LinkOptions {
             close: Duration::from_secs(2),
             outbox_frames_max: OUTBOX_FRAMES_MAX,
             outbox_bytes_max: OUTBOX_BYTES_MAX,
+            compression: true,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The reader of a connection without a connection, for those who feed it any bytes.
 
 use bytes::Bytes;
-use sync_core::transport::TransportError;
+use sync_core::transport::{Compressions, TransportError};
 
 use crate::frame::{Decoder, HEADER_BYTES, READ_BYTES_MAX, decode_hello, encode_hello};
 
@@ -19,7 +19,7 @@ impl Stream {
     /// One that takes messages of up to `frame_bytes_max`.
     pub fn new(frame_bytes_max: usize) -> Self {
         let mut decoder = Decoder::new();
-        decoder.accept_data(frame_bytes_max);
+        decoder.accept_data(frame_bytes_max, Compressions::NONE);
         Self(decoder)
     }
 

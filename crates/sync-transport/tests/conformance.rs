@@ -20,6 +20,7 @@ fn options(setup: &Setup) -> CoordinatorOptions {
         silence: setup.silence,
         probe: setup.probe,
         close: setup.close,
+        ..CoordinatorOptions::default()
     }
 }
 
@@ -59,19 +60,40 @@ mod tcp {
     use super::*;
 
     #[derive(Debug)]
-    struct Tcp;
+    struct Tcp {
+        compression: bool,
+    }
 
     #[async_trait]
     impl Fixture for Tcp {
         async fn start(&self, setup: &Setup) -> Stage {
-            let bound = TcpCoordinator::bind("127.0.0.1:0", options(setup)).await;
+            let compression = self.compression;
+            let options = CoordinatorOptions {
+                compression,
+                ..options(setup)
+            };
+            let bound = TcpCoordinator::bind("127.0.0.1:0", options).await;
             let coordinator = Arc::new(bound.expect("loopback can be listened on"));
+            let options = LinkOptions {
+                compression,
+                ..link_options()
+            };
             Stage {
-                link: Arc::new(TcpLink::new(coordinator.local_addr(), link_options())),
+                link: Arc::new(TcpLink::new(coordinator.local_addr(), options)),
                 coordinator,
             }
         }
     }
 
-    sync_core::transport_suite!(Tcp);
+    mod compressed {
+        use super::Tcp;
+
+        sync_core::transport_suite!(Tcp { compression: true });
+    }
+
+    mod plain {
+        use super::Tcp;
+
+        sync_core::transport_suite!(Tcp { compression: false });
+    }
 }

@@ -24,9 +24,11 @@ use support::{event, hello, soon};
 
 const SILENCE: Duration = Duration::from_millis(600);
 
+/// What piles up here is counted, and zeros would not pile up compressed.
 fn options() -> CoordinatorOptions {
     CoordinatorOptions {
         silence: SILENCE,
+        compression: false,
         ..CoordinatorOptions::default()
     }
 }
@@ -115,7 +117,7 @@ async fn mute_hub() -> (std::net::SocketAddr, tokio::task::JoinHandle<TcpStream>
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).await.unwrap();
         let silence = u32::try_from(SILENCE.as_millis()).unwrap();
-        let body = (1u16, silence, 1u32 << 16);
+        let body = (1u16, silence, 1u32 << 16, 0u32);
         let body = bincode::encode_to_vec(body, bincode::config::standard()).unwrap();
         let length = u32::try_from(body.len() + 1).unwrap().to_le_bytes();
         stream

@@ -36,8 +36,8 @@ pub use ending::{
 };
 pub use flow::{
     a_cancelled_recv_loses_nothing, a_frame_over_the_limit_stays_with_its_sender,
-    frames_arrive_both_ways_in_order, frames_of_all_shapes_arrive_unchanged,
-    many_agents_are_served_at_once, traffic_is_counted,
+    frames_arrive_both_ways_in_order, frames_arrive_unchanged_however_well_they_compress,
+    frames_of_all_shapes_arrive_unchanged, many_agents_are_served_at_once, traffic_is_counted,
 };
 pub use roster::{
     a_broadcast_reaches_the_members_of_one_swarm, clients_are_on_no_roster,
@@ -123,6 +123,7 @@ macro_rules! transport_suite {
             of_two_newcomers_one_wins
             frames_arrive_both_ways_in_order
             frames_of_all_shapes_arrive_unchanged
+            frames_arrive_unchanged_however_well_they_compress
             a_frame_over_the_limit_stays_with_its_sender
             a_cancelled_recv_loses_nothing
             many_agents_are_served_at_once

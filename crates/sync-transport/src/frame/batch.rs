@@ -41,6 +41,12 @@ impl Batch {
         }
     }
 
+    /// Appends what stands for a message, or helps to read one.
+    pub(crate) fn push_packed(&mut self, kind: Kind, body: &Bytes) {
+        self.put(&header(kind, body.len()));
+        self.put_shared(body);
+    }
+
     /// Appends bytes that are frames already.
     pub(crate) fn push_raw(&mut self, bytes: &Bytes) {
         self.put_shared(bytes);
@@ -103,6 +109,8 @@ impl Buf for Batch {
 
 #[cfg(test)]
 mod tests {
+    use sync_core::transport::Compressions;
+
     use super::*;
     use crate::frame::Decoder;
 
@@ -128,7 +136,7 @@ mod tests {
             batch.push_bye("enough");
             batch.seal();
             let mut decoder = Decoder::new();
-            decoder.accept_data(10_000);
+            decoder.accept_data(10_000, Compressions::NONE);
             while batch.has_remaining() {
                 let take = step.min(batch.chunk().len());
                 decoder.space().extend_from_slice(&batch.chunk()[..take]);

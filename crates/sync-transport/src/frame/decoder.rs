@@ -1,7 +1,7 @@
 //! Takes frames out of received bytes, however they were split on the way.
 
 use bytes::{Buf, Bytes, BytesMut};
-use sync_core::transport::TransportError;
+use sync_core::transport::{Compressions, TransportError};
 
 use super::{HEADER_BYTES, Kind, protocol};
 
@@ -32,6 +32,7 @@ pub(crate) struct Incoming {
 pub(crate) struct Decoder {
     buffer: BytesMut,
     data_bytes_max: usize,
+    compressions: Compressions,
     step: usize,
 }
 
@@ -41,13 +42,15 @@ impl Decoder {
         Self {
             buffer: BytesMut::new(),
             data_bytes_max: 0,
+            compressions: Compressions::NONE,
             step: READ_BYTES_MIN,
         }
     }
 
-    /// From now on messages of up to `bytes` are accepted.
-    pub(crate) fn accept_data(&mut self, bytes: usize) {
+    /// From now on messages of up to `bytes` are accepted, compressed in these ways.
+    pub(crate) fn accept_data(&mut self, bytes: usize, compressions: Compressions) {
         self.data_bytes_max = bytes;
+        self.compressions = compressions;
     }
 
     /// Where the next read goes. There is always room, and never more than one step of it is
@@ -109,8 +112,14 @@ impl Decoder {
             return Ok(None);
         };
         let kind = Kind::from_byte(byte)?;
-        if kind == Kind::Data && self.data_bytes_max == 0 {
-            return Err(protocol("a message before the handshake"));
+        if let Some(needs) = kind.needs() {
+            if self.data_bytes_max == 0 {
+                return Err(protocol("a message before the handshake"));
+            }
+            if !self.compressions.contains(needs) {
+                let reason = format!("a frame of kind {kind:?}, which was not agreed on");
+                return Err(protocol(reason));
+            }
         }
         let limit = kind.body_bytes_max(self.data_bytes_max);
         if body > limit {
@@ -139,7 +148,7 @@ mod tests {
 
     fn decoder() -> Decoder {
         let mut decoder = Decoder::new();
-        decoder.accept_data(LIMIT);
+        decoder.accept_data(LIMIT, Compressions::ZSTD);
         decoder
     }
 
@@ -204,7 +213,7 @@ mod tests {
 
     #[test]
     fn bad_headers_are_refused_before_their_body_arrives() {
-        let cases: [(&str, Vec<u8>); 9] = [
+        let cases: [(&str, Vec<u8>); 11] = [
             ("zero length", vec![0, 0, 0, 0]),
             ("unknown kind", vec![1, 0, 0, 0, 0]),
             ("unknown kind 255", vec![1, 0, 0, 0, 255]),
@@ -219,6 +228,14 @@ mod tests {
                 "long goodbye",
                 header(Kind::Bye, REASON_BYTES_MAX + 1).into(),
             ),
+            (
+                "compressed, one over",
+                header(Kind::Packed, LIMIT + 1).into(),
+            ),
+            (
+                "a way that was not agreed on",
+                header(Kind::PackedWith, 10).into(),
+            ),
             ("a request", b"GET / HTTP/1.1\r\n".to_vec()),
         ];
         for (name, bytes) in cases {
@@ -230,17 +247,17 @@ mod tests {
 
     #[test]
     fn no_message_passes_before_the_handshake() {
-        let mut decoder = Decoder::new();
-        decoder
-            .space()
-            .extend_from_slice(&bytes_of(Kind::Data, b"x"));
-        assert!(decoder.next().is_err());
+        for kind in [Kind::Data, Kind::Packed, Kind::PackedWith, Kind::Dictionary] {
+            let mut decoder = Decoder::new();
+            decoder.space().extend_from_slice(&bytes_of(kind, b"x"));
+            assert!(decoder.next().is_err(), "{kind:?}");
+        }
     }
 
     #[test]
     fn a_lying_length_reserves_one_step() {
         let mut decoder = Decoder::new();
-        decoder.accept_data(crate::FRAME_BYTES_MAX_CEILING);
+        decoder.accept_data(crate::FRAME_BYTES_MAX_CEILING, Compressions::NONE);
         let lie = header(Kind::Data, crate::FRAME_BYTES_MAX_CEILING);
         decoder.space().extend_from_slice(&lie);
         for _ in 0..100 {
@@ -256,7 +273,7 @@ mod tests {
     #[test]
     fn allocation_stays_within_twice_of_what_was_received() {
         let mut decoder = Decoder::new();
-        decoder.accept_data(crate::FRAME_BYTES_MAX_CEILING);
+        decoder.accept_data(crate::FRAME_BYTES_MAX_CEILING, Compressions::NONE);
         let large = header(Kind::Data, crate::FRAME_BYTES_MAX_CEILING);
         decoder.space().extend_from_slice(&large);
         while decoder.next().unwrap().is_none() {

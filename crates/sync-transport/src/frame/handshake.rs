@@ -101,7 +101,7 @@ mod tests {
     use rand::rngs::SmallRng;
     use rand::{Rng, SeedableRng};
     use sync_core::id::{AgentId, Incarnation, SwarmId};
-    use sync_core::transport::Role;
+    use sync_core::transport::{Compressions, Role};
 
     use super::*;
     use crate::frame::HEADER_BYTES;
@@ -115,17 +115,31 @@ mod tests {
         )
     }
 
+    /// What a later program might offer.
+    fn later() -> Compressions {
+        bincode::decode_from_slice(&[252, 255, 255, 255, 255], config())
+            .unwrap()
+            .0
+    }
+
     fn body_of(hello: &Hello) -> Vec<u8> {
         encode_hello(hello).unwrap()[HEADER_BYTES..].to_vec()
     }
 
     #[test]
     fn each_reads_back_what_was_written() {
-        assert_eq!(decode_hello(&body_of(&hello())), Ok(hello()));
+        for compressions in [Compressions::NONE, Compressions::ZSTD, later()] {
+            let hello = Hello {
+                compressions,
+                ..hello()
+            };
+            assert_eq!(decode_hello(&body_of(&hello)), Ok(hello));
+        }
         let welcome = Welcome {
             protocol: 1,
             silence_ms_max: 10_000,
             frame_bytes_max: 1 << 20,
+            compressions: Compressions::ZSTD,
         };
         let bytes = encode_welcome(&welcome).unwrap();
         assert_eq!(decode_welcome(&bytes[HEADER_BYTES..]), Ok(welcome));
@@ -185,7 +199,7 @@ mod tests {
     #[test]
     fn names_are_checked_while_decoding() {
         for bad in ["", "a b", "../x", &"n".repeat(129)] {
-            let fields = (1u16, 1u16, bad, "agent", 7u64, Role::Member);
+            let fields = (1u16, 1u16, bad, "agent", 7u64, Role::Member, 0u32);
             let body = bincode::encode_to_vec(fields, config()).unwrap();
             let read = decode_hello(&[&MAGIC[..], &body].concat());
             assert!(matches!(read, Err(Refusal::Malformed { .. })), "{bad:?}");

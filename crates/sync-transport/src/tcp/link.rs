@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sync_core::transport::{
-    Connection, Frame, Hello, Link, LinkReceiver, LinkSender, PROTOCOL_MAX, PROTOCOL_MIN, Traffic,
-    TransportError, Welcome,
+    Compressions, Connection, Frame, Hello, Link, LinkReceiver, LinkSender, PROTOCOL_MAX,
+    PROTOCOL_MIN, Traffic, TransportError, Welcome,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -17,6 +17,7 @@ use tokio::time::{Duration, timeout};
 use super::reader::{Reader, closed};
 use super::session::goodbye;
 use super::writer::{Pace, write_all};
+use crate::compress::{Opener, Packer, Side, Slot, offered};
 use crate::frame::{
     FRAME_BYTES_MAX_CEILING, Incoming, Kind, check_sizes, decode_refusal, decode_welcome,
     encode_hello, protocol,
@@ -25,6 +26,10 @@ use crate::meter::Meter;
 use crate::options::LinkOptions;
 use crate::outbox::{Ending, Outbox};
 use crate::signal::Signal;
+
+/// Bytes of messages given out at a time, and one message whatever its size: what has arrived may be
+/// two hundred times as long once it is read.
+const TAKE_BYTES_MAX: usize = 1 << 20;
 
 /// A way to reach a hub over TCP. Must be used within a tokio runtime with time and I/O.
 #[derive(Debug, Clone)]
@@ -66,17 +71,18 @@ impl TcpLink {
         meter: &Meter,
     ) -> Result<Welcome, TransportError> {
         let said = encode_hello(hello)?;
+        let offered = hello.compressions;
         write
             .write_all(&said)
             .await
             .map_err(|e| closed(e.to_string()))?;
         meter.add_sent(said.len());
         loop {
-            match reader.next()? {
+            match reader.next(meter)? {
                 Some(Incoming {
                     kind: Kind::Welcome,
                     body,
-                }) => return checked(decode_welcome(&body)?),
+                }) => return checked(decode_welcome(&body)?, offered),
                 Some(Incoming {
                     kind: Kind::Refuse,
                     body,
@@ -102,7 +108,11 @@ impl Link for TcpLink {
         let limit = self.options.hello;
         let mut reader = Reader::new(read);
         let meter = Arc::new(Meter::default());
-        let greeted = self.greet(hello, &mut reader, &mut write, &meter);
+        let hello = Hello {
+            compressions: offered(self.options.compression),
+            ..hello.clone()
+        };
+        let greeted = self.greet(&hello, &mut reader, &mut write, &meter);
         let doing = "waiting for the answer to the hello";
         let welcome = timeout(limit, greeted)
             .await
@@ -110,7 +120,10 @@ impl Link for TcpLink {
         // Checked to be at most 16 MiB.
         let frame_bytes_max = welcome.frame_bytes_max as usize;
         let silence = Duration::from_millis(welcome.silence_ms_max.into());
-        reader.admitted(frame_bytes_max, silence);
+        let dictionary = Slot::default();
+        let opener = Opener::new(Side::Agent, Arc::clone(&dictionary), frame_bytes_max);
+        reader.admitted(frame_bytes_max, silence, welcome.compressions, opener);
+        let packer = Packer::of_agent(welcome.compressions, dictionary);
         let shared = Arc::new(Shared {
             outbox: Outbox::new(
                 self.options.outbox_frames_max,
@@ -123,7 +136,7 @@ impl Link for TcpLink {
             stall: self.options.stall,
             close: self.options.close,
         };
-        tokio::spawn(Arc::clone(&shared).write(write, pace));
+        tokio::spawn(Arc::clone(&shared).write(write, packer, pace));
         Ok(Connection {
             welcome,
             sender: Box::new(TcpSender {
@@ -145,11 +158,12 @@ impl Link for TcpLink {
 }
 
 /// A hub is no more to be trusted than an agent.
-fn checked(welcome: Welcome) -> Result<Welcome, TransportError> {
+fn checked(welcome: Welcome, offered: Compressions) -> Result<Welcome, TransportError> {
     let Welcome {
         protocol: version,
         silence_ms_max,
         frame_bytes_max,
+        compressions,
     } = welcome;
     if !(PROTOCOL_MIN..=PROTOCOL_MAX).contains(&version) {
         return Err(protocol(format!("the hub chose version {version}")));
@@ -161,6 +175,11 @@ fn checked(welcome: Welcome) -> Result<Welcome, TransportError> {
         let limit = FRAME_BYTES_MAX_CEILING;
         return Err(protocol(format!(
             "the hub sends frames of {frame_bytes_max} bytes; {limit} is the most there is"
+        )));
+    }
+    if !offered.contains(compressions) {
+        return Err(protocol(format!(
+            "the hub chose a compression that was not offered: {compressions} where there was {offered}"
         )));
     }
     Ok(welcome)
@@ -176,8 +195,9 @@ struct Shared {
 }
 
 impl Shared {
-    async fn write(self: Arc<Self>, mut io: OwnedWriteHalf, pace: Pace) {
-        let written = write_all(&mut io, Bytes::new(), &self.outbox, &self.meter, pace).await;
+    async fn write(self: Arc<Self>, mut io: OwnedWriteHalf, packer: Packer<'static>, pace: Pace) {
+        let (outbox, meter) = (&self.outbox, &self.meter);
+        let written = write_all(&mut io, Bytes::new(), outbox, packer, meter, pace).await;
         if let Err(error) = written {
             self.outbox.end(Ending::Abort, &error.to_string());
         }
@@ -230,12 +250,16 @@ impl TcpReceiver {
     /// Takes what has arrived. Frames before a failure are given out before it.
     fn take_frames(&mut self, limit: usize) -> Vec<Bytes> {
         let mut frames = Vec::new();
-        while frames.len() < limit && self.failed.is_none() {
-            match self.reader.next() {
+        let mut bytes = 0;
+        while frames.len() < limit && bytes < TAKE_BYTES_MAX && self.failed.is_none() {
+            match self.reader.next(&self.shared.meter) {
                 Ok(Some(Incoming {
                     kind: Kind::Data,
                     body,
-                })) => frames.push(body),
+                })) => {
+                    bytes += body.len();
+                    frames.push(body);
+                }
                 Ok(Some(Incoming {
                     kind: Kind::Ping, ..
                 })) => self.shared.outbox.pong(),

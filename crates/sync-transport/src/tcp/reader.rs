@@ -3,12 +3,14 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use sync_core::transport::TransportError;
+use sync_core::transport::{Compressions, TransportError};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use crate::compress::Opener;
 use crate::frame::{Decoder, Incoming};
+use crate::meter::Meter;
 
 /// A frame that has begun is whole within the silence deadline and its length at this rate;
 /// otherwise a peer could hold a connection with a byte now and then. Slower than any network that agents work over.
@@ -21,6 +23,8 @@ const LINGER_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Reader {
     io: OwnedReadHalf,
     decoder: Decoder,
+    /// Once admitted.
+    opener: Option<Opener>,
     silence: Duration,
     heard: Instant,
     /// When the frame that is not whole began.
@@ -37,6 +41,7 @@ impl Reader {
         Self {
             io,
             decoder: Decoder::new(),
+            opener: None,
             silence,
             heard: Instant::now(),
             begun: None,
@@ -44,9 +49,17 @@ impl Reader {
         }
     }
 
-    /// From now on messages of up to `frame_bytes_max` are read, and silence is judged anew.
-    pub(crate) fn admitted(&mut self, frame_bytes_max: usize, silence: Duration) {
-        self.decoder.accept_data(frame_bytes_max);
+    /// From now on messages of up to `frame_bytes_max` are read, compressed as agreed on, and silence
+    /// is judged anew.
+    pub(crate) fn admitted(
+        &mut self,
+        frame_bytes_max: usize,
+        silence: Duration,
+        compressions: Compressions,
+        opener: Opener,
+    ) {
+        self.decoder.accept_data(frame_bytes_max, compressions);
+        self.opener = Some(opener);
         self.silence = silence;
         self.excuse();
         self.arm();
@@ -58,13 +71,18 @@ impl Reader {
         self.begun = self.begun.map(|_| self.heard);
     }
 
-    /// The next whole frame among the bytes that are here.
-    pub(crate) fn next(&mut self) -> Result<Option<Incoming>, TransportError> {
-        let frame = self.decoder.next()?;
-        if frame.is_some() {
+    /// The next whole frame among the bytes that are here; a message as it was before compression.
+    pub(crate) fn next(&mut self, meter: &Meter) -> Result<Option<Incoming>, TransportError> {
+        while let Some(frame) = self.decoder.next()? {
             self.begun = self.decoder.begun().map(|_| self.heard);
+            let Some(opener) = &self.opener else {
+                return Ok(Some(frame));
+            };
+            if let Some(opened) = opener.open(frame, meter)? {
+                return Ok(Some(opened));
+            }
         }
-        Ok(frame)
+        Ok(None)
     }
 
     /// Waits for bytes and returns how many came. Fails at the end of the stream, after silence,

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::reader::Reader;
 use super::writer::{Pace, write_all, write_last};
+use crate::compress::{Opener, Packer, Side, Slot, offered};
 use crate::frame::{Incoming, Kind, clip, decode_hello, encode_refusal, encode_welcome, protocol};
 use crate::hub::{Hub, Peer, Rejection};
 use crate::outbox::Ending;
@@ -24,6 +25,10 @@ const PINGS_PER_SILENCE: u32 = 3;
 /// A read of this size gives way to the other tasks: more waits, probably. The runtime counts reads,
 /// and lets a task have a hundred in a row; with tiny frames that is a million of them.
 const BREATHER_BYTES: usize = 4 << 10;
+
+/// Bytes of messages handed on at a time, and one message whatever its size: what has arrived may be
+/// two hundred times as long once it is read.
+const TAKE_BYTES_MAX: usize = 256 << 10;
 
 /// Longest reason repeated from a peer.
 const QUOTE_BYTES_MAX: usize = 256;
@@ -48,12 +53,16 @@ pub(crate) async fn serve(
         admitted = handshake(&hub, &mut reader) => admitted,
     };
     match admitted {
-        Ok((peer, welcome)) => {
+        Ok(Admitted {
+            peer,
+            welcome,
+            packer,
+        }) => {
             let session = Session {
                 hub: &hub,
                 peer: &peer,
             };
-            session.run(reader, write, welcome).await;
+            session.run(reader, write, welcome, packer).await;
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
@@ -68,7 +77,13 @@ pub(crate) async fn serve(
     drop(slot);
 }
 
-async fn handshake(hub: &Hub, reader: &mut Reader) -> Result<(Arc<Peer>, Bytes), Rejection> {
+struct Admitted<'a> {
+    peer: Arc<Peer>,
+    welcome: Bytes,
+    packer: Packer<'a>,
+}
+
+async fn handshake<'a>(hub: &'a Hub, reader: &mut Reader) -> Result<Admitted<'a>, Rejection> {
     let limit = hub.options.hello;
     let said = timeout(limit, read_hello(hub, reader)).await;
     let hello = said.unwrap_or_else(|_| {
@@ -79,9 +94,18 @@ async fn handshake(hub: &Hub, reader: &mut Reader) -> Result<(Arc<Peer>, Bytes),
     // up long before then.
     let admitted = timeout(hub.options.probe + limit, hub.admit(&hello)).await;
     let peer = admitted.map_err(|_| Rejection::ShutDown)??;
-    reader.admitted(hub.options.frame_bytes_max, hub.options.silence);
-    match encode_welcome(&hub.welcome(&hello)) {
-        Ok(welcome) => Ok((peer, welcome)),
+    let welcome = hub.welcome(&hello, offered(hub.options.compression));
+    let holds = welcome.compressions;
+    let dictionary = Slot::default();
+    let (limit, silence) = (hub.options.frame_bytes_max, hub.options.silence);
+    let opener = Opener::new(Side::Hub, Arc::clone(&dictionary), limit);
+    reader.admitted(limit, silence, holds, opener);
+    match encode_welcome(&welcome) {
+        Ok(welcome) => Ok(Admitted {
+            peer,
+            welcome,
+            packer: Packer::of_hub(&hub.compress, &hello.swarm, holds, dictionary),
+        }),
         Err(error) => {
             hub.end(peer.session, Ending::Abort, &error.to_string());
             Err(malformed(&error))
@@ -97,7 +121,7 @@ fn malformed(error: &TransportError) -> Rejection {
 
 async fn read_hello(hub: &Hub, reader: &mut Reader) -> Result<Hello, Rejection> {
     loop {
-        match reader.next().map_err(|e| malformed(&e))? {
+        match reader.next(&hub.meter).map_err(|e| malformed(&e))? {
             Some(Incoming {
                 kind: Kind::Hello,
                 body,
@@ -116,6 +140,17 @@ async fn read_hello(hub: &Hub, reader: &mut Reader) -> Result<Hello, Rejection> 
     }
 }
 
+/// What became of what has arrived.
+#[derive(Debug)]
+enum Took {
+    /// It is handed on.
+    All,
+    /// More of it waits.
+    Some,
+    /// The peer leaves, and this is why.
+    Goodbye(String),
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Session<'a> {
     hub: &'a Hub,
@@ -125,8 +160,17 @@ struct Session<'a> {
 impl Session<'_> {
     /// Runs until both directions are done. Whichever ends first ends the session, and that ends
     /// the other.
-    async fn run(self, mut reader: Reader, mut write: OwnedWriteHalf, welcome: Bytes) {
-        tokio::join!(self.read(&mut reader), self.write(&mut write, welcome),);
+    async fn run(
+        self,
+        mut reader: Reader,
+        mut write: OwnedWriteHalf,
+        welcome: Bytes,
+        packer: Packer<'_>,
+    ) {
+        tokio::join!(
+            self.read(&mut reader),
+            self.write(&mut write, welcome, packer),
+        );
         if matches!(self.peer.outbox.ending(), Some((Ending::Flush, _))) {
             reader.linger(self.hub.options.close).await;
         }
@@ -136,8 +180,13 @@ impl Session<'_> {
         let read = async {
             loop {
                 // First what came along with the hello.
-                if let Some(reason) = self.take_frames(reader).await? {
-                    return Ok(reason);
+                match self.take_frames(reader).await? {
+                    Took::All => {}
+                    Took::Some => {
+                        yield_now().await;
+                        continue;
+                    }
+                    Took::Goodbye(reason) => return Ok(reason),
                 }
                 let bytes = reader.fill().await?;
                 self.hub.meter.add_received(bytes);
@@ -164,15 +213,22 @@ impl Session<'_> {
         }
     }
 
-    /// Hands on what has arrived; a reason if the peer says goodbye.
-    async fn take_frames(self, reader: &mut Reader) -> Result<Option<String>, TransportError> {
+    /// Hands on what has arrived.
+    async fn take_frames(self, reader: &mut Reader) -> Result<Took, TransportError> {
         let mut frames = Vec::new();
+        let mut bytes = 0;
         let end = loop {
-            match reader.next() {
+            if bytes >= TAKE_BYTES_MAX {
+                break Ok(Took::Some);
+            }
+            match reader.next(&self.hub.meter) {
                 Ok(Some(Incoming {
                     kind: Kind::Data,
                     body,
-                })) => frames.push(body),
+                })) => {
+                    bytes += body.len();
+                    frames.push(body);
+                }
                 Ok(Some(Incoming {
                     kind: Kind::Ping, ..
                 })) => self.peer.outbox.pong(),
@@ -182,11 +238,11 @@ impl Session<'_> {
                 Ok(Some(Incoming {
                     kind: Kind::Bye,
                     body,
-                })) => break Ok(Some(goodbye(&body))),
+                })) => break Ok(Took::Goodbye(goodbye(&body))),
                 Ok(Some(Incoming { kind, .. })) => {
                     break Err(protocol(format!("a second {kind:?}")));
                 }
-                Ok(None) => break Ok(None),
+                Ok(None) => break Ok(Took::All),
                 Err(error) => break Err(error),
             }
         };
@@ -198,13 +254,14 @@ impl Session<'_> {
         end
     }
 
-    async fn write(self, io: &mut OwnedWriteHalf, welcome: Bytes) {
+    async fn write(self, io: &mut OwnedWriteHalf, welcome: Bytes, packer: Packer<'_>) {
         let options = &self.hub.options;
         let pace = Pace {
             stall: options.silence,
             close: options.close,
         };
-        let write = write_all(io, welcome, &self.peer.outbox, &self.hub.meter, pace);
+        let (outbox, meter) = (&self.peer.outbox, &self.hub.meter);
+        let write = write_all(io, welcome, outbox, packer, meter, pace);
         let written = tokio::select! {
             written = write => written,
             () = self.ping(options.silence / PINGS_PER_SILENCE) => return,

@@ -9,6 +9,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{sleep, timeout};
 
 use super::reader::closed;
+use crate::compress::Packer;
 use crate::frame::{Batch, Kind};
 use crate::meter::Meter;
 use crate::outbox::{Ending, Outbox, Taken};
@@ -28,6 +29,7 @@ pub(crate) async fn write_all(
     io: &mut OwnedWriteHalf,
     first: Bytes,
     outbox: &Outbox,
+    mut packer: Packer<'_>,
     meter: &Meter,
     pace: Pace,
 ) -> Result<(), TransportError> {
@@ -39,7 +41,7 @@ pub(crate) async fn write_all(
             write_batch(io, &mut batch, meter, pace.stall).await?;
             let taken = outbox.take().await;
             let end = taken.end.is_some();
-            fill(&mut batch, taken);
+            fill(&mut batch, taken, &mut packer, meter).await;
             if end {
                 batch.seal();
                 write_batch(io, &mut batch, meter, pace.stall).await?;
@@ -74,7 +76,7 @@ fn aborted(outbox: &Outbox) -> bool {
     matches!(outbox.ending(), Some((Ending::Abort, _)))
 }
 
-fn fill(batch: &mut Batch, taken: Taken) {
+async fn fill(batch: &mut Batch, taken: Taken, packer: &mut Packer<'_>, meter: &Meter) {
     if taken.ping {
         batch.push_empty(Kind::Ping);
     }
@@ -82,7 +84,7 @@ fn fill(batch: &mut Batch, taken: Taken) {
         batch.push_empty(Kind::Pong);
     }
     for frame in &taken.frames {
-        batch.push_data(frame);
+        packer.push(batch, frame, meter).await;
     }
     if let Some(reason) = taken.end {
         batch.push_bye(&reason);

@@ -7,7 +7,7 @@ use sync_transport::{INBOX_UNITS_MAX, LinkOptions, TcpCoordinator, TcpLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::scene::{DATA, SHORT, assert_serves, coordinator, framed, hello_frame};
+use crate::scene::{DATA, SHORT, assert_serves, coordinator, ended, framed, hello_frame};
 use crate::support::{PATIENCE, event, hello, soon};
 
 /// Says a valid hello and returns the stream after the welcome.
@@ -21,16 +21,6 @@ async fn admitted(coordinator: &TcpCoordinator, more: &[u8]) -> (TcpStream, Sess
         panic!("a valid hello was not admitted");
     };
     (stream, session)
-}
-
-async fn ended(coordinator: &TcpCoordinator, session: SessionId) -> String {
-    match event(coordinator).await {
-        CoordinatorEvent::Disconnected {
-            session: gone,
-            reason,
-        } if gone == session => reason,
-        other => panic!("expected the end of {session:?}, got {other:?}"),
-    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! - `scene`: a coordinator under attack, frames spelled out
 //! - `strangers`: those who were not admitted
 //! - `admitted`: those who said a valid hello first
+//! - `compressed`: what they send compressed
 #![cfg(feature = "tcp")]
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +11,8 @@
 )]
 
 mod admitted;
+#[cfg(feature = "zstd")]
+mod compressed;
 mod scene;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::transport::{Coordinator, CoordinatorEvent, Frame, Link};
+use sync_core::transport::{Coordinator, CoordinatorEvent, Frame, Link, SessionId};
 use sync_transport::{CoordinatorOptions, LinkOptions, TcpCoordinator, TcpLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,9 +33,30 @@ pub(crate) fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// A hello as the wire carries it, spelled out: other programs must be able to say it, too.
 pub(crate) fn hello_frame(versions: (u16, u16), swarm: &str, agent: &str) -> Vec<u8> {
-    let fields = (versions, swarm, agent, 1u64, 0u8);
+    hello_offering(0, versions, swarm, agent)
+}
+
+/// The same of a peer that reads some compressions.
+pub(crate) fn hello_offering(
+    compressions: u32,
+    versions: (u16, u16),
+    swarm: &str,
+    agent: &str,
+) -> Vec<u8> {
+    let fields = (versions, swarm, agent, 1u64, 0u8, compressions);
     let body = bincode::encode_to_vec(fields, bincode::config::standard()).unwrap();
     framed(HELLO, &[b"SwSy", &body[..]].concat())
+}
+
+/// Waits for the end of a session: why it ended.
+pub(crate) async fn ended(coordinator: &TcpCoordinator, session: SessionId) -> String {
+    match event(coordinator).await {
+        CoordinatorEvent::Disconnected {
+            session: gone,
+            reason,
+        } if gone == session => reason,
+        other => panic!("expected the end of {session:?}, got {other:?}"),
+    }
 }
 
 /// A good agent is admitted and served both ways; nothing else is reported meanwhile.
@@ -50,7 +71,7 @@ pub(crate) async fn assert_serves(coordinator: &TcpCoordinator) {
     else {
         panic!("the good agent was not announced");
     };
-    assert_eq!(said, hello);
+    assert_eq!(said.agent, hello.agent);
     connection
         .sender
         .send(vec![Frame::single("up".into())])

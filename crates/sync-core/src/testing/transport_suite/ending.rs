@@ -1,6 +1,6 @@
 //! How connections end.
 
-use super::scene::{Scene, member, read, read_to_end, soon};
+use super::scene::{Scene, member, noise, read, read_to_end, soon};
 use super::{Fixture, Setup};
 use crate::transport::{CoordinatorEvent, Frame, SessionId, TransportError};
 
@@ -77,7 +77,7 @@ pub async fn a_slow_reader_is_disconnected_alone(fixture: &dyn Fixture) {
     let hello = member("team", "slow");
     let (slow, _unread) = scene.connect(&hello).await;
     let (good, mut reader) = scene.connect(&member("team", "good")).await;
-    let frame = Frame::single(vec![7; 16 << 10].into());
+    let frame = Frame::single(noise(7, 16 << 10));
     let mut refused = None;
     for _ in 0..FRAMES_MAX {
         let sent = soon(scene.coordinator.send(slow, vec![frame.clone()])).await;

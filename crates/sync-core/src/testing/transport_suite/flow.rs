@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::scene::{Scene, member, read, soon};
+use super::scene::{Scene, member, noise, read, soon, text};
 use super::{Fixture, Setup};
-use crate::transport::{CoordinatorEvent, Frame, TransportError};
+use crate::transport::{Compressions, CoordinatorEvent, Frame, TransportError};
 
 fn numbered(count: u32) -> Vec<Bytes> {
     (0..count)
@@ -187,7 +187,7 @@ pub async fn many_agents_are_served_at_once(fixture: &dyn Fixture) {
     }
 }
 
-/// Both directions are counted, with what the transport adds.
+/// Both directions are counted, with what the transport adds and what compression takes away.
 pub async fn traffic_is_counted(fixture: &dyn Fixture) {
     let mut scene = Scene::new(fixture, &Setup::default()).await;
     let (session, mut connection) = scene.connect(&member("team", "agent-1")).await;
@@ -196,18 +196,54 @@ pub async fn traffic_is_counted(fixture: &dyn Fixture) {
         before.sent > 0 && before.received > 0,
         "the handshake counts: {before:?}"
     );
-    let frame = Frame::single(vec![1; 1000].into());
+    let frame = Frame::single(vec![1; 10_000].into());
     connection.sender.send(vec![frame]).await.unwrap();
     scene.received(session).await;
-    scene.send(session, vec![2; 2000]).await;
+    scene.send(session, vec![2; 20_000]).await;
     read(&mut connection.receiver, 1).await;
     let after = connection.sender.traffic();
-    assert!(
-        (1000..1100).contains(&(after.sent - before.sent)),
+    let sent = after.sent_uncompressed() - before.sent_uncompressed();
+    assert!((10_000..10_100).contains(&sent), "{after:?}");
+    let received = after.received_uncompressed() - before.received_uncompressed();
+    assert!((20_000..20_100).contains(&received), "{after:?}");
+    let squeezed = connection.welcome.compressions.contains(Compressions::ZSTD);
+    assert_eq!(after.sent - before.sent < 1_000, squeezed, "{after:?}");
+    assert_eq!(
+        after.received - before.received < 1_000,
+        squeezed,
         "{after:?}"
     );
-    assert!(
-        (2000..2100).contains(&(after.received - before.received)),
-        "{after:?}"
-    );
+    // The hub counts the same from the other end.
+    let hub = scene.coordinator.traffic();
+    assert_eq!(hub.received_uncompressed(), after.sent_uncompressed());
+    assert_eq!(hub.sent_uncompressed(), after.received_uncompressed());
+}
+
+/// What compresses well and what does not arrive byte for byte and in order, mixed in one stream,
+/// small and large.
+pub async fn frames_arrive_unchanged_however_well_they_compress(fixture: &dyn Fixture) {
+    let setup = Setup::default();
+    let mut scene = Scene::new(fixture, &setup).await;
+    let (session, mut connection) = scene.connect(&member("team", "agent-1")).await;
+    let sizes = [0, 1, 63, 64, 100, 1_023, 1_024, 4_096, 5_000, 70_000];
+    let mut messages = Vec::new();
+    for turn in 0..30_u64 {
+        for (seed, size) in (turn * 100..).zip(sizes) {
+            messages.push(noise(seed, size));
+            messages.push(text(seed, size));
+        }
+    }
+    messages.push(noise(1, setup.frame_bytes_max));
+    messages.push(text(1, setup.frame_bytes_max));
+    messages.push(vec![0; setup.frame_bytes_max].into());
+    for message in &messages {
+        connection
+            .sender
+            .send(vec![Frame::single(message.clone())])
+            .await
+            .unwrap();
+        assert_eq!(scene.received(session).await, message);
+        scene.send(session, message.clone()).await;
+        assert_eq!(&read(&mut connection.receiver, 1).await[0], message);
+    }
 }

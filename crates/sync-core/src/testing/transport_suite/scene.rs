@@ -40,7 +40,14 @@ impl Scene {
                 session,
                 hello: said,
             } => {
-                assert_eq!(&said, hello);
+                // What it can read is the link's to say.
+                let compressions = said.compressions;
+                let expected = Hello {
+                    compressions,
+                    ..hello.clone()
+                };
+                assert_eq!(said, expected);
+                assert!(compressions.contains(connection.welcome.compressions));
                 (session, connection)
             }
             other => panic!("expected a connection of {hello:?}, got {other:?}"),
@@ -158,4 +165,32 @@ pub(super) fn client(swarm_name: &str, name: &str) -> Hello {
         role: Role::Client,
         ..member(swarm_name, name)
     }
+}
+
+/// Bytes that nothing makes smaller.
+pub(super) fn noise(seed: u64, length: usize) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        // xorshift64*
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Bytes as state has them: the same names again and again.
+pub(super) fn text(seed: u64, length: usize) -> Bytes {
+    let mut text = String::new();
+    let mut number = seed;
+    while text.len() < length {
+        text += &format!(
+            "{{\"task\":\"task-{number}\",\"state\":\"open\",\"owner\":\"agent-{}\"}}",
+            number % 9
+        );
+        number += 1;
+    }
+    text.truncate(length);
+    text.into()
 }
