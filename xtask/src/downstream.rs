@@ -23,8 +23,11 @@ const CRATES: &[(&str, &[&str])] = &[
         "store",
         &["tokio", "sled", "sync-transport", "sync-protocol"],
     ),
-    ("transport", &["sled", "sync-store", "sync-protocol"]),
-    ("facade", &["sled", "toml", "socket2"]),
+    (
+        "transport",
+        &["sled", "sync-store", "sync-protocol", "zstd"],
+    ),
+    ("facade", &["sled", "toml", "socket2", "zstd"]),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {

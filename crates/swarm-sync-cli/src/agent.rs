@@ -56,7 +56,11 @@ pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
 
 async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
     data.refuse_other_swarms(&args.at.swarm).await?;
-    let link = TcpLink::new(&args.at.hub, LinkOptions::default());
+    let options = LinkOptions {
+        compression: !args.no_compression,
+        ..LinkOptions::default()
+    };
+    let link = TcpLink::new(&args.at.hub, options);
     let mut builder = Agent::builder(args.id.as_str(), link)
         .swarm(args.at.swarm.as_str())
         .store(data.store.clone());

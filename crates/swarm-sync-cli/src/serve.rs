@@ -48,6 +48,7 @@ async fn serve(
         swarms: (!swarms.is_empty()).then_some(swarms),
         connections_max: args.connections_max,
         outbox_bytes_max: args.outbox_bytes_max,
+        compression: !args.no_compression,
         ..CoordinatorOptions::default()
     };
     let bound = TcpCoordinator::bind(&args.listen, options).await;

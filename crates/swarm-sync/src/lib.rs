@@ -63,8 +63,8 @@ pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, AlgorithmStatistics, Answer, Ask, Ballot, Cast, Change, ChangeKind,
-    Clock, CommittedEffect, ConsensusAlgorithm, Coordinator, Cursor, Decision, Delta, Digest,
-    Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
+    Clock, CommittedEffect, Compression, ConsensusAlgorithm, Coordinator, Cursor, Decision, Delta,
+    Digest, Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
     KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MemoryStats, MergeRule, Namespace,
     NamespaceStats, Now, OnConcurrent, Operation, Pattern, PeriodicStatus, Policies, Policy,
     PolicyError, Poll, Priority, Proposal, ProposalId, Reason, Receipt, RequestError, Resolver,

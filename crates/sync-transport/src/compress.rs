@@ -27,6 +27,8 @@ use sync_core::transport::{Compressions, Frame};
 use tokio::sync::Semaphore;
 
 pub(crate) use codec::Dictionary;
+#[cfg(feature = "testing")]
+pub(crate) use codec::{pack as pack_alone, pack_with};
 pub(crate) use opener::{Opener, Side};
 pub(crate) use packer::{HubSide, Packer};
 use recent::Recent;

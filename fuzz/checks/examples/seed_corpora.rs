@@ -12,7 +12,9 @@ mod wire;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
 use sync_core::{Payload, Value, codec, pieces};
+use sync_transport::testing::compressed;
 
 use wire::replies::{receipts, replies};
 use wire::{frame, messages, segments, value};
@@ -67,15 +69,19 @@ fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn frames() -> Vec<Vec<u8>> {
-    let hello = |versions: (u16, u16), role: u8| {
-        let fields = (versions, "team", "agent-1", 1_u64, role);
+    let hello = |versions: (u16, u16), role: u8, compressions: u32| {
+        let fields = (versions, "team", "agent-1", 1_u64, role, compressions);
         let body = bincode::encode_to_vec(fields, bincode::config::standard()).unwrap();
         [&b"SwSy"[..], &body].concat()
     };
-    let hellos = [hello((1, 1), 0), hello((1, 1), 1), hello((2, 9), 0)];
+    let hellos = [
+        hello((1, 1), 0, 0),
+        hello((1, 1), 1, 3),
+        hello((2, 9), 0, u32::MAX),
+    ];
     let mut inputs: Vec<Vec<u8>> = hellos.to_vec();
     inputs.extend(hellos.iter().map(|hello| framed(HELLO, hello)));
-    inputs.extend((0..=8).map(|kind| framed(kind, b"")));
+    inputs.extend((0..=11).map(|kind| framed(kind, b"")));
     inputs.extend([
         [
             framed(DATA, b"one"),
@@ -90,7 +96,26 @@ fn frames() -> Vec<Vec<u8>> {
         vec![255, 255, 255, 255, DATA],
         b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec(),
     ]);
+    inputs.extend(compressed_frames());
     inputs
+}
+
+/// Messages with a dictionary and without, and bombs: by the ratio, by the limit, in a row.
+fn compressed_frames() -> Vec<Vec<u8>> {
+    let dictionary =
+        Bytes::from_static(b"{\"task\":\"task-\",\"state\":\"open\",\"owner\":\"agent-");
+    let text: Bytes = "{\"task\":\"task-7\",\"state\":\"open\"}".repeat(5).into();
+    let noise: Bytes = (0..=255_u8).map(|n| n.wrapping_mul(n)).collect();
+    let said = |messages: &[Bytes]| compressed(&dictionary, messages).unwrap().to_vec();
+    let zeros = |length: usize| Bytes::from(vec![0; length]);
+    vec![
+        said(&[]),
+        said(&[text.clone()]),
+        said(&[text.slice(..9), noise, text, Bytes::new()]),
+        said(&[zeros(4_096), zeros(4_096)]),
+        said(&[zeros(4_097)]),
+        said(&[zeros(1 << 20)]),
+    ]
 }
 
 fn items() -> Vec<Vec<u8>> {
@@ -104,7 +129,7 @@ fn items() -> Vec<Vec<u8>> {
     for reply in replies().iter().take(4) {
         let cut = pieces::cut(reply, page).unwrap();
         let count = u8::try_from(cut.len()).unwrap();
-        let piece = |(index, bytes): (u8, &bytes::Bytes)| {
+        let piece = |(index, bytes): (u8, &Bytes)| {
             let length = u8::try_from(bytes.len()).unwrap();
             [&[9, index, count, length], &bytes[..]].concat()
         };

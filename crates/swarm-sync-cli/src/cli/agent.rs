@@ -66,6 +66,10 @@ pub(crate) struct AgentArgs {
     pub(crate) id: AgentId,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Send everything as it is, and be sent it so. Otherwise what gets clearly smaller with zstd is
+    /// compressed, if the hub can read it.
+    #[arg(long)]
+    pub(crate) no_compression: bool,
     /// Take requests from stdin and answer on stdout, a JSON object per line.
     #[arg(long)]
     pub(crate) json: bool,

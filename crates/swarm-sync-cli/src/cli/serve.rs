@@ -85,6 +85,10 @@ pub(crate) struct ServeArgs {
         value_parser = outbox_bytes
     )]
     pub(crate) outbox_bytes_max: usize,
+    /// Send everything as it is. Otherwise what gets clearly smaller with zstd is compressed, for
+    /// peers that can read it.
+    #[arg(long)]
+    pub(crate) no_compression: bool,
     /// Print JSON lines instead of sentences.
     #[arg(long)]
     pub(crate) json: bool,

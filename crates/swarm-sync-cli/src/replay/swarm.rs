@@ -205,7 +205,7 @@ impl Swarm {
 
     /// Bytes between hub and agents, both ways.
     pub(super) fn bytes(&self) -> u64 {
-        let Traffic { sent, received } = match &self.wire {
+        let Traffic { sent, received, .. } = match &self.wire {
             Wire::Memory(memory) => memory.traffic(),
             Wire::Tcp(tcp) => tcp.traffic(),
         };

@@ -40,12 +40,13 @@ fn every_fact_holds() {
     assert_eq!(round["keys"].as_array().map(Vec::len), Some(3));
     assert_eq!(facts["conflicts"], round["conflicts"]);
     let number = |name: &str| facts[name].as_f64().unwrap_or_default();
+    // The values are random letters and digits, six bits each: no compression gets below 3/4.
     assert!(
-        number("delta_bytes") > 10_240.0,
+        number("delta_bytes") > 0.74 * 10_240.0,
         "ten changes of 1 KiB: {facts}"
     );
     assert!(
-        number("full_bytes") > 102_400.0,
+        number("full_bytes") > 0.74 * 102_400.0,
         "a hundred keys of 1 KiB: {facts}"
     );
     assert!(

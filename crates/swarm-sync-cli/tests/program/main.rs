@@ -6,6 +6,7 @@
 //! - `bad_input`: whatever is not a request, and what stays as it was
 //! - `sentences`: what a refusal says, and how much of what was given it repeats
 //! - `links`: hubs and agents that come, go and are killed
+//! - `compression`: what it saves, and how it is turned off
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
 //! - `keyed`: writing, listing and clearing keys at the hub
@@ -28,6 +29,7 @@ mod agent_json;
 mod agent_watch;
 mod bad_input;
 mod completions;
+mod compression;
 mod concurrent;
 mod demo;
 mod git;

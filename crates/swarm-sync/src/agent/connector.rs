@@ -203,18 +203,11 @@ pub(super) struct Meter {
 impl Meter {
     /// A connection has ended with this much.
     pub(super) fn add(&mut self, traffic: Traffic) {
-        self.past = sum(self.past, traffic);
+        self.past = self.past + traffic;
     }
 
     /// All connections, the current one included.
     pub(super) fn total(&self, current: Option<Traffic>) -> Traffic {
-        current.map_or(self.past, |c| sum(self.past, c))
-    }
-}
-
-fn sum(a: Traffic, b: Traffic) -> Traffic {
-    Traffic {
-        sent: a.sent + b.sent,
-        received: a.received + b.received,
+        self.past + current.unwrap_or_default()
     }
 }
