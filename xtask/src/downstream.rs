@@ -27,7 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "transport",
         &["sled", "sync-store", "sync-protocol", "zstd"],
     ),
-    ("facade", &["sled", "toml", "socket2", "zstd"]),
+    ("facade", &["sled", "toml", "socket2", "zstd", "moka"]),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {

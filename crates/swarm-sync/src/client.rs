@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sync_core::codec;
 use sync_core::{
-    Ack, AgentId, Answer, Ask, Body, Connection, Delta, Hello, HubStatus, Incarnation, Key, Link,
-    Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError, Role, Since,
-    StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
+    Ack, AgentId, Answer, Ask, Body, Connection, DecodeError, Delta, Hello, HubStatus, Incarnation,
+    Key, Link, Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError,
+    Role, Since, StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
 use sync_protocol::Limits;
 
@@ -211,45 +212,60 @@ impl Client {
     }
 
     async fn exchange(&mut self, request: u64, ask: Ask) -> Reply {
-        let lost = |reason: String| RequestError::ConnectionLost { reason };
         let frame = codec::encode(&Body::Request { request, ask }.into());
         let sent = self.connection.sender.send(vec![frame]).await;
-        sent.map_err(|error| match error {
-            TransportError::FrameTooLarge { bytes, limit } => RequestError::RequestTooLarge {
-                bytes: bytes as u64,
-                limit: limit as u64,
-            },
-            other => lost(other.to_string()),
-        })?;
+        sent.map_err(not_sent)?;
         loop {
             let received = self.connection.receiver.recv(1).await;
-            for frame in received.map_err(|e| lost(e.to_string()))? {
-                let message = codec::decode(&frame).map_err(|e| lost(e.to_string()))?;
-                if let Message {
-                    body:
-                        Body::Reply {
-                            request: answered,
-                            delivery: of,
-                            index,
-                            frames,
-                        },
-                    segments,
-                    ..
-                } = message
-                    && answered == request
-                {
-                    let piece = Piece {
-                        of,
-                        index,
-                        count: frames,
-                    };
-                    let reply = self.pieces.take("an answer", piece, &segments);
-                    if let Some(reply) = reply.map_err(|e| lost(e.to_string()))? {
-                        return reply;
-                    }
+            for frame in received.map_err(lost)? {
+                match take_reply(&mut self.pieces, &frame).map_err(lost)? {
+                    Some((answered, reply)) if answered == request => return reply,
+                    _ => {}
                 }
             }
         }
+    }
+
+    /// What is left of a client that asks no more by itself.
+    #[cfg(feature = "cache")]
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+}
+
+/// The answer that a frame completes, if it does, and the request that it answers.
+pub(crate) fn take_reply(
+    pieces: &mut Pieces,
+    frame: &Bytes,
+) -> Result<Option<(u64, Reply)>, DecodeError> {
+    let Message { body, segments, .. } = codec::decode(frame)?;
+    let Body::Reply {
+        request,
+        delivery: of,
+        index,
+        frames: count,
+    } = body
+    else {
+        return Ok(None);
+    };
+    let reply = pieces.take("an answer", Piece { of, index, count }, &segments)?;
+    Ok(reply.map(|reply| (request, reply)))
+}
+
+/// Why a request was not sent.
+pub(crate) fn not_sent(error: TransportError) -> RequestError {
+    match error {
+        TransportError::FrameTooLarge { bytes, limit } => RequestError::RequestTooLarge {
+            bytes: bytes as u64,
+            limit: limit as u64,
+        },
+        other => lost(other),
+    }
+}
+
+fn lost(error: impl std::fmt::Display) -> RequestError {
+    RequestError::ConnectionLost {
+        reason: error.to_string(),
     }
 }
 

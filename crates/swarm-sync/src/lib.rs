@@ -34,6 +34,8 @@
 //! of `sync-protocol`; rules that a driver could get wrong are not in it.
 
 mod agent;
+#[cfg(feature = "cache")]
+mod cache;
 mod client;
 mod clock;
 mod consensus;
@@ -54,6 +56,8 @@ pub use sync_transport as transport;
 pub use agent::{
     Agent, AgentBuilder, AgentState, CounterOf, MapOf, ProposalEvent, Proposals, RegisterOf, SetOf,
 };
+#[cfg(feature = "cache")]
+pub use cache::{CacheOptions, CacheStats, CachedClient, CachedState};
 pub use client::Client;
 pub use clock::SystemClock;
 pub use consensus::{Agreement, ConsensusManager, ProposalDraft, Voter, voter_fn};

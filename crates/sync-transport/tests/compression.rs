@@ -174,9 +174,7 @@ async fn a_message_to_many_peers_is_small_for_each() {
     let text: Bytes = small(1).repeat(200).into();
     for (session, _) in &peers {
         // As the hub makes them: each its own header, the rest shared.
-        let frame = Frame {
-            pieces: vec![Bytes::from(vec![7; 40]), text.clone()],
-        };
+        let frame = Frame::of(vec![Bytes::from(vec![7; 40]), text.clone()]);
         hub.send(*session, vec![frame]).await.unwrap();
     }
     for (_, connection) in &mut peers {

@@ -13,7 +13,9 @@
 //! - `voting`: proposals, votes and decisions
 //! - `voting_restarts`: the same while hubs and agents are restarted
 //! - `durable`: sled on both sides, across restarts
+//! - `cache`: a client without a replica that keeps what it has read
 
+mod cache;
 mod durable;
 mod fates;
 mod large;
