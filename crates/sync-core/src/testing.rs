@@ -1,4 +1,4 @@
-//! Conformance suites: what every rule, every store and every transport must do, runnable on your own.
+//! Conformance suites: what every rule, every algorithm, every store and every transport must do, runnable on your own.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -9,6 +9,7 @@
     reason = "a suite fails by panicking, as a test does"
 )]
 
+pub mod consensus_suite;
 mod numbers;
 pub mod resolver_suite;
 pub mod store_suite;

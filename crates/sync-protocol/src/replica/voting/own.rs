@@ -131,3 +131,65 @@ impl OwnVotes {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sync_core::{Verdict, Vote};
+
+    use super::*;
+
+    fn id(bits: u64) -> ProposalId {
+        ProposalId::from_random(bits)
+    }
+
+    /// Votes on so many proposals, numbered downwards so that their order is not that of their ids.
+    fn votes(count: u64) -> OwnVotes {
+        let mut votes = OwnVotes::default();
+        for bits in (0..count).rev() {
+            votes.keep(id(bits), ballot(), usize::MAX);
+        }
+        votes
+    }
+
+    fn ballot() -> Ballot {
+        let (vote, reason) = (Vote::For, None);
+        Ballot { vote, reason }
+    }
+
+    #[test]
+    fn what_waits_for_the_hub_is_not_forgotten() {
+        let mut votes = votes(3);
+        assert!(votes.has_room(4));
+        assert!(!votes.has_room(3));
+        votes.settle(id(1), VoteOutcome::Counted);
+        assert!(votes.has_room(3));
+        let (_, forgotten) = votes.keep(id(9), ballot(), 3);
+        assert_eq!(forgotten, Some(id(1)));
+        assert!(!votes.has_room(3));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_first_and_of_that_the_oldest() {
+        let mut votes = votes(4);
+        for bits in 0..4 {
+            votes.settle(id(bits), VoteOutcome::Counted);
+        }
+        votes.end(id(0));
+        votes.settle(id(2), VoteOutcome::Over(Verdict::Timeout));
+        let order = [2, 0, 3, 1];
+        for (next, gone) in (10..).zip(order) {
+            let (_, forgotten) = votes.keep(id(next), ballot(), 4);
+            assert_eq!(forgotten, Some(id(gone)));
+        }
+    }
+
+    #[test]
+    fn a_proposal_is_passed_on_once_as_long_as_it_is_remembered() {
+        let mut votes = OwnVotes::default();
+        let most = TOLD_MAX as u64;
+        assert!((0..most).all(|bits| votes.is_new(id(bits))));
+        assert!((0..most).all(|bits| !votes.is_new(id(bits))));
+        assert!(votes.is_new(id(most)));
+        assert!(votes.is_new(id(0)), "the oldest is forgotten");
+    }
+}
