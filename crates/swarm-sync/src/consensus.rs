@@ -109,7 +109,8 @@ impl ConsensusManager {
     async fn ask_again(&self, ask: Ask, wanted: Wanted) -> Reply {
         let until = Instant::now() + wanted.limit;
         let mut away_since: Option<Instant> = None;
-        let mut was_asked = false;
+        // A round follows a decision: there was a connection a moment ago.
+        let mut was_asked = wanted.proposal.is_none();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let error = match self.asker.ask(ask.clone(), left).await {
@@ -155,14 +156,25 @@ impl Wanted {
         }
     }
 
+    /// The error to end with. The same proposal under the same id asks for what it came to.
     fn given_up(&self, error: RequestError) -> RequestError {
-        let (Some(id), RequestError::ConnectionLost { reason }) = (self.proposal, &error) else {
+        let Some(id) = self.proposal else {
             return error;
         };
-        RequestError::ConnectionLost {
-            reason: format!(
-                "{reason}; what the proposal {id} comes to is told to who proposes it again under this id"
-            ),
+        let hint =
+            format!("who proposes the same again under the id {id} is told what it comes to");
+        match error {
+            RequestError::ConnectionLost { reason } => RequestError::ConnectionLost {
+                reason: format!("{reason}; {hint}"),
+            },
+            RequestError::Unavailable { .. } => RequestError::ConnectionLost {
+                reason: format!("it has not come back; {hint}"),
+            },
+            RequestError::Deadline { limit_ms, .. } => RequestError::Deadline {
+                doing: format!("the decision on the proposal {id}"),
+                limit_ms,
+            },
+            other => other,
         }
     }
 }

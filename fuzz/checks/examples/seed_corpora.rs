@@ -191,6 +191,10 @@ fn lines() -> Vec<Vec<u8>> {
         r#"{"op":"set","key":"k","value":NaN}"#,
         r#"{"op":"set","key":"k","value":1e999}"#,
         r#"{"id":1,"id":2}"#,
+        r#"{"op":"propose","proposal":{"a":1},"key":"k","value":2,"algorithm":"quorum","threshold":0.66,"timeout_ms":5000}"#,
+        r#"{"op":"propose","proposal":"go","key":"k","field":"f","value":[],"proposal_id":"00ff","sync":true}"#,
+        r#"{"op":"propose","proposal":null,"threshold":1e-320,"key":"n","add":-1}"#,
+        r#"{"op":"vote","proposal_id":"6b1f0c8f5a3e9d21","vote":"against","reason":"because"}"#,
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }

@@ -240,10 +240,11 @@ impl Driver {
                 ReplicaOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
                 ReplicaOutput::Send(message) => frames.push(message),
                 ReplicaOutput::Answer { request, result } => {
-                    let failure = result.as_ref().err();
-                    self.voting.answered(request, failure);
+                    self.voting.answered(request, result.is_ok());
                     if let Some(done) = self.answers.remove(&request) {
                         let _ = done.send(result);
+                    } else if let Err(error) = result {
+                        tracing::warn!(%error, "it is not known whether the voter's vote counts");
                     }
                 }
                 ReplicaOutput::Receipt(receipt) => {

@@ -1,10 +1,13 @@
 //! What an agent is asked to vote on: shown to those who want to see it, put to the user's voter.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{Ballot, Poll, ProposalId, RequestError, Verdict};
+use sync_core::{Ballot, Poll, ProposalId, Verdict};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -144,14 +147,11 @@ impl Voting {
         self.handed.insert(request, proposal);
     }
 
-    /// A command was answered. If it was a vote that stands, the poll need not be shown any more.
-    pub(super) fn answered(&mut self, request: u64, failure: Option<&RequestError>) {
-        let Some(proposal) = self.handed.remove(&request) else {
-            return;
-        };
-        match failure {
-            None => self.close(proposal),
-            Some(error) => tracing::warn!(%proposal, %error, "it is not known that a vote counts"),
+    /// A command was answered. The poll need not be shown any more if it was a vote that stands.
+    pub(super) fn answered(&mut self, request: u64, is_ok: bool) {
+        let voted = self.handed.remove(&request).filter(|_| is_ok);
+        if let Some(proposal) = voted {
+            self.close(proposal);
         }
     }
 
