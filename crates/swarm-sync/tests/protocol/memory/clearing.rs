@@ -151,8 +151,12 @@ fn clears_of_one_namespace_follow_each_other() {
     hub.settle();
     begin(&mut hub, 1, clear("notes"));
     done(&mut hub, store("notes", "k0007", 3, true));
-    hub.pass(Duration::ZERO);
-    hub.settle();
+    // The first of them is over, and the row that speaks for both has to stay.
+    for _ in 0..6 {
+        hub.pass(Duration::ZERO);
+        hub.settle();
+    }
+    assert!(hub.take_answer(2).is_some() && hub.take_answer(1).is_none());
     hub.restart();
     assert_eq!(keys(&mut hub, "notes", "*").0, ["k0007"]);
     while hub.hub.poll_timeout().is_some() {

@@ -171,12 +171,24 @@ fn run(seed: u64) {
                 assert!(!answered || found == model.shown(), "{}", context());
                 assert_eq!(found, model.shown(), "{}", context());
             }
+            // A clear that is not waited for goes on beside what is asked next.
+            6..=8 => {
+                for change in [&Change::Clear("a"), &change] {
+                    model.apply(change);
+                    begin(&mut hub, 2, change.ask());
+                    hub.settle();
+                }
+            }
+            9..=14 => {
+                hub.pass(Duration::ZERO);
+                hub.settle();
+            }
             4 => {
                 hub.restart();
                 model = model.persistent();
             }
             5 => {
-                for n in 0..MANY {
+                for n in 0..random.between(MANY, 2 * MANY) {
                     let many = Change::Store("a", format!("k{n}"), step, n % 7 > 0);
                     perform(&mut hub, &many);
                     model.apply(&many);
