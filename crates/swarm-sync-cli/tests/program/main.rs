@@ -16,6 +16,7 @@
 //! - `agent_watch`: the same and policies through an agent
 //! - `voting`: proposals, votes and decisions, with the hub killed in between
 //! - `policies`: what holds for keys of a pattern, from a file
+//! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
@@ -41,6 +42,7 @@ mod oneshot;
 mod policies;
 mod replay;
 mod replay_input;
+mod rounds;
 mod sentences;
 mod serve;
 mod stuck_reader;

@@ -12,6 +12,7 @@
 //! - `memory`: application data beside the state
 //! - `voting`: proposals, votes and decisions
 //! - `voting_restarts`: the same while hubs and agents are restarted
+//! - `rounds`: synchronization by priority and by schedule
 //! - `durable`: sled on both sides, across restarts
 //! - `cache`: a client without a replica that keeps what it has read
 
@@ -24,6 +25,7 @@ mod memory;
 mod merging;
 mod policies;
 mod positions;
+mod rounds;
 mod support;
 mod sync;
 mod voting;
