@@ -100,7 +100,7 @@ impl Client {
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
         let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        let longest = timeout.unwrap_or(Limits::default().round_deadline_max);
+        let longest = timeout.unwrap_or_else(|| Limits::default().round_deadline_max);
         let limit = self.timeout.saturating_add(longest);
         let keys = keys.into();
         match self

@@ -1,5 +1,6 @@
 //! Synchronization by priority and by schedule: flags, status, and how each key went.
 
+#[cfg(unix)]
 use std::fs;
 
 use serde_json::{Value as Json, json};
@@ -75,6 +76,7 @@ fn a_schedule_shows_in_status() {
 
 /// Nobody is there: counted, said in status, and one line in the log.
 #[test]
+#[cfg(unix)]
 fn a_schedule_without_agents_is_quiet() {
     let place = Place::new();
     let hub = hub_with(&place, &["-v", "--sync-every", "50ms"]);
@@ -98,6 +100,7 @@ fn a_schedule_without_agents_is_quiet() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_sync_says_how_many_keys_it_has_reached() {
     let place = Place::new();
     let file = place.path("p.toml");

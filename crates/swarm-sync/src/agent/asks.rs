@@ -37,7 +37,7 @@ impl Agent {
     ) -> Result<SyncReport, RequestError> {
         let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         // The hub ends every round; without a time of the caller's it alone knows when.
-        let longest = timeout.unwrap_or(Limits::default().round_deadline_max);
+        let longest = timeout.unwrap_or_else(|| Limits::default().round_deadline_max);
         let wait = Some(longest + self.default_timeout);
         match self
             .ask(

@@ -120,7 +120,7 @@ async fn a_schedule_can_be_replaced_while_it_runs() {
     let [agent] = wire.agents::<1>().await;
     agent.set("k", 1).await.unwrap();
     plan_until(&hub, |status| status.periodic[0].runs > 0).await;
-    let low = PeriodicPlan::of_priority(Priority::Low, Duration::from_secs(60));
+    let low = PeriodicPlan::of_priority(Priority::Low, Duration::from_mins(1));
     let second = every("second", 20).with_jitter(Duration::from_millis(5));
     hub.set_periodic(vec![second.clone(), low]).await.unwrap();
     let status = plan_until(&hub, |status| status.periodic[0].runs > 0).await;
@@ -141,7 +141,7 @@ async fn a_schedule_can_be_replaced_while_it_runs() {
 #[tokio::test]
 async fn a_schedule_or_deadline_that_makes_no_sense_does_not_start() {
     let wire = Wire::memory();
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let start = [
         builder(&wire).periodic(every("all", 0)),
         builder(&wire)
@@ -165,7 +165,7 @@ async fn a_schedule_or_deadline_that_makes_no_sense_does_not_start() {
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_a_run() {
     let wire = Wire::memory();
-    let patient = every("all", 20).with_timeout(Duration::from_secs(600));
+    let patient = every("all", 20).with_timeout(Duration::from_mins(10));
     let hub = builder(&wire).periodic(patient).start().await.unwrap();
     let _silent = picky(&wire).await;
     let mut client = wire.client().await;

@@ -124,7 +124,7 @@ fn a_class_that_nobody_answers_fails_alone() {
     deliver(&mut hub, &mut a, critical);
     say(&mut hub, &mut a);
     let at = |hub: &mut HubSide, second: u64| {
-        hub.pass(Duration::from_secs(second) - hub.mono);
+        hub.pass(Duration::from_secs(second).saturating_sub(hub.mono));
         report(hub)
     };
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(5)));

@@ -7,7 +7,7 @@ use sync_protocol::{Covers, HubConfig, Limits, PeriodicPlan, Schedule};
 
 use crate::stage::{AgentSide, HubSide, hub_config, policy, put, talk};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn covering(patterns: &[&str]) -> Covers {
     let patterns = patterns
@@ -76,7 +76,7 @@ fn a_plan_becomes_a_round_at_its_time() {
     // The push is lost on the way.
     a.said.clear();
     assert_eq!(hub.hub.poll_timeout(), Some(MINUTE));
-    hub.pass(MINUTE - Duration::from_millis(1));
+    hub.pass(Duration::from_millis(59_999));
     assert!(hub.said.is_empty());
     hub.pass(Duration::from_millis(1));
     assert!(the_one(&mut hub).running);

@@ -185,14 +185,14 @@ fn the_hubs_own_are_not_ended_for_a_peer() {
 #[test]
 fn a_periodic_run_ends_for_a_more_urgent_round() {
     let covers = Covers::Patterns(vec![sync_core::Pattern::new("low-1").expect("a pattern")]);
-    let plan = PeriodicPlan::new("low", covers, Duration::from_secs(60));
+    let plan = PeriodicPlan::new("low", covers, Duration::from_mins(1));
     let schedule = Schedule::new(vec![plan], &Limits::default()).expect("a schedule");
     let mut hub = hub_with(|config| {
         config.limits.rounds_max = 1;
         config.schedule = schedule;
     });
     hub.pass(Duration::from_millis(1));
-    hub.pass(Duration::from_secs(60));
+    hub.pass(Duration::from_mins(1));
     assert!(hub.runs_of_plans.is_empty(), "it waits for the agent");
     let client = hub.connect(9, "client", Role::Client);
     sync(&mut hub, client, 1, &["high-1"]);

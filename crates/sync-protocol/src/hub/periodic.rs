@@ -7,7 +7,7 @@ mod walk;
 
 use std::time::Duration;
 
-use sync_core::{Epoch, Now, PeriodicStatus, SwarmId};
+use sync_core::{Epoch, Now, PeriodicStatus, RequestError, SwarmId};
 
 pub use self::tally::PeriodicRun;
 
@@ -60,17 +60,13 @@ impl Periodic {
         let mut before = std::mem::take(&mut self.plans);
         for plan in schedule.plans() {
             let same = before.iter().position(|held| held.plan == *plan);
-            let planned = same.map(|at| before.remove(at)).unwrap_or_else(|| {
-                self.last += 1;
-                Planned {
-                    number: self.last,
-                    plan: plan.clone(),
-                    grid: Grid::of(plan, swarm, epoch),
-                    next: None,
-                    run: None,
-                    tally: Tally::default(),
+            let planned = match same {
+                Some(at) => before.remove(at),
+                None => {
+                    self.last += 1;
+                    Planned::new(self.last, plan, Grid::of(plan, swarm, epoch))
                 }
-            });
+            };
             self.plans.push(planned);
         }
         before.iter().map(|gone| gone.number).collect()
@@ -87,6 +83,17 @@ impl Periodic {
 }
 
 impl Planned {
+    fn new(number: u64, plan: &PeriodicPlan, grid: Grid) -> Self {
+        Self {
+            number,
+            plan: plan.clone(),
+            grid,
+            next: None,
+            run: None,
+            tally: Tally::default(),
+        }
+    }
+
     fn wake(&self) -> Option<Duration> {
         match (&self.run, self.next) {
             // It ends with its round, which wakes the hub itself.
@@ -163,10 +170,10 @@ impl Hub {
 
     /// A run that would reach nobody ends before it looks for keys.
     fn check_reach(&mut self, now: Now, at: usize) {
-        let members = self.roster.values();
-        if members.filter(|member| member.session.is_some()).count() == 0 {
+        let mut members = self.roster.values();
+        if members.all(|member| member.session.is_none()) {
             let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-            let nobody = sync_core::RequestError::NobodyConnected { roster };
+            let nobody = RequestError::NobodyConnected { roster };
             self.end_run(now, at, Some(nobody.to_string()));
         }
     }

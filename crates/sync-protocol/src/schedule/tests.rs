@@ -1,3 +1,5 @@
+//! Which schedules are refused, and what a plan covers.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

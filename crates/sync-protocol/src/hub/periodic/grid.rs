@@ -57,7 +57,7 @@ fn nanos(nanos: u128) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// The finish of SplitMix64: close numbers become unlike ones.
+/// The finish of `SplitMix64`: close numbers become unlike ones.
 fn mixed(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,8 +94,8 @@ mod tests {
         let jitter = Duration::from_millis(999);
         let late = |swarm: &str| {
             let grid = grid(swarm, jitter);
-            let late = (1..1_000).map(move |tick| grid.due(tick) - grid.interval * tick as u32);
-            late.collect::<Vec<_>>()
+            let late = |tick| grid.due(tick).saturating_sub(Duration::from_secs(tick));
+            (1..1_000).map(late).collect::<Vec<_>>()
         };
         let (some, same, others) = (late("a"), late("a"), late("b"));
         assert_eq!(some, same);
