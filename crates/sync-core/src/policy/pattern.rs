@@ -111,7 +111,7 @@ fn after<'k>(part: &str, key: &'k str) -> Option<&'k str> {
     }
     let mut key = key.chars();
     let fits = part.chars().all(|wanted| agree(wanted, key.next()));
-    fits.then(|| key.as_str())
+    fits.then_some(key.as_str())
 }
 
 /// What follows the first place where a part is found.

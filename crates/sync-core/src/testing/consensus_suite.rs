@@ -250,7 +250,7 @@ impl Poll<'_> {
         let vote = |agent| {
             votes
                 .get(agent)
-                .map_or("nothing".to_owned(), |b| b.vote.to_string())
+                .map_or_else(|| "nothing".to_owned(), |b| b.vote.to_string())
         };
         let each = self.participants.iter().map(|a| format!("{a} {}", vote(a)));
         let each: Vec<String> = each.collect();

@@ -185,10 +185,9 @@ pub(super) fn text(seed: u64, length: usize) -> Bytes {
     let mut text = String::new();
     let mut number = seed;
     while text.len() < length {
-        text += &format!(
-            "{{\"task\":\"task-{number}\",\"state\":\"open\",\"owner\":\"agent-{}\"}}",
-            number % 9
-        );
+        let owner = number % 9;
+        let task = format!(r#"{{"task":"task-{number}","state":"open","owner":"agent-{owner}"}}"#);
+        text.push_str(&task);
         number += 1;
     }
     text.truncate(length);
