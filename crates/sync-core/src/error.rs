@@ -228,16 +228,6 @@ pub enum RequestError {
         /// How many are under way, of all or of this connection.
         open: u64,
     },
-    /// The hub had no room left and ended this synchronization for a more urgent one.
-    #[error(
-        "the hub ended a round over keys of {priority} priority, as it had no room left for one of {by} priority: ask again when fewer are under way"
-    )]
-    Shed {
-        /// The priority of the keys that were not synchronized.
-        priority: Priority,
-        /// That of the keys they made room for.
-        by: Priority,
-    },
     /// The position is not of this hub's log.
     #[error(
         "the cursor belongs to another run of the hub ({epoch} is the current one): read everything once, from revision 0"
@@ -314,6 +304,16 @@ pub enum RequestError {
         /// The most allowed.
         limit: u64,
     },
+    /// The hub had no room left and ended this synchronization for a more urgent one.
+    #[error(
+        "the hub ended a round over keys of {priority} priority, as it had no room left for one of {by} priority: ask again when fewer are under way"
+    )]
+    Shed {
+        /// The priority of the keys that were not synchronized.
+        priority: Priority,
+        /// That of the keys they made room for.
+        by: Priority,
+    },
 }
 
 impl RequestError {
@@ -329,7 +329,6 @@ impl RequestError {
             Self::NobodyAnswered { .. } => "nobody-answered",
             Self::TooManyKeys { .. } => "too-many-keys",
             Self::TooManyRounds { .. } => "too-many-rounds",
-            Self::Shed { .. } => "shed",
             Self::EpochMismatch { .. } => "epoch-mismatch",
             Self::Ahead { .. } => "ahead",
             Self::Unavailable { .. } => "unavailable",
@@ -339,6 +338,7 @@ impl RequestError {
             Self::Stopped { .. } => "stopped",
             Self::ConnectionLost { .. } => "connection-lost",
             Self::MemoryFull { .. } => "memory-full",
+            Self::Shed { .. } => "shed",
         }
     }
 }

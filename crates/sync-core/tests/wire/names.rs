@@ -94,4 +94,4 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (50, 35);
+pub(crate) const NAMES: (usize, usize) = (50, 36);
