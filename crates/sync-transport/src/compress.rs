@@ -69,9 +69,10 @@ pub(crate) type Slot = Arc<OnceLock<Arc<Dictionary>>>;
 
 /// What this side can read.
 pub(crate) fn offered(wanted: bool) -> Compressions {
-    match wanted {
-        true => codec::OFFERED,
-        false => Compressions::NONE,
+    if wanted {
+        codec::OFFERED
+    } else {
+        Compressions::NONE
     }
 }
 

@@ -35,11 +35,11 @@
 //! are believed and bytes travel in the clear: keep to loopback or a network that is trusted.
 
 #![cfg_attr(
-    not(feature = "tcp"),
+    not(all(feature = "tcp", feature = "zstd")),
     allow(
         dead_code,
         unused_imports,
-        reason = "some of it only bytes on a wire need"
+        reason = "some of it only bytes on a wire need, or compressed ones"
     )
 )]
 

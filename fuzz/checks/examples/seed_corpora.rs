@@ -110,7 +110,7 @@ fn compressed_frames() -> Vec<Vec<u8>> {
     let zeros = |length: usize| Bytes::from(vec![0; length]);
     vec![
         said(&[]),
-        said(&[text.clone()]),
+        said(std::slice::from_ref(&text)),
         said(&[text.slice(..9), noise, text, Bytes::new()]),
         said(&[zeros(4_096), zeros(4_096)]),
         said(&[zeros(4_097)]),

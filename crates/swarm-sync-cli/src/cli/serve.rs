@@ -29,12 +29,16 @@ With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT
 and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
 again from its directory. If its store fails, it ends with exit code 4.
 
-A peer can make it hold at most --outbox-bytes-max and 5.5 MiB per connection, on top of
-the state and 112 MiB: with the defaults up to 21.5 MiB each. Whoever serves strangers
-lowers either bound to what the machine has: 1,000 connections of 1 MiB are 6.4 GiB at
+A peer can make it hold at most --outbox-bytes-max and 7 MiB per connection, on top of
+the state and 144 MiB: with the defaults up to 23 MiB each. Whoever serves strangers
+lowers either bound to what the machine has: 1,000 connections of 1 MiB are 8 GiB at
 the very worst.";
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of a command line, each on its own"
+)]
 pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 lets the system choose.
     #[arg(

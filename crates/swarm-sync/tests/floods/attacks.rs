@@ -15,6 +15,10 @@ const HELLO: u8 = 1;
 const WELCOME: u8 = 2;
 const PING: u8 = 4;
 const DATA: u8 = 6;
+const PACKED: u8 = 8;
+
+/// What they say they can read: zstd.
+const COMPRESSIONS: u8 = 1;
 
 /// Bytes written at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -39,6 +43,10 @@ pub(crate) enum Plan {
     SignsOfLife,
     /// Messages that are none.
     Garbage,
+    /// The largest message but one, in a 256th of its bytes, and no message either.
+    Zeros,
+    /// The same in a hundred bytes.
+    Bombs,
     /// Asks for the large value; reads nothing.
     Gets,
     /// Asks where the hub stands; reads nothing.
@@ -148,6 +156,8 @@ impl Plan {
             Self::Pings => message(Body::Ping { nonce: 1 }),
             Self::SignsOfLife => framed(PING, &[]),
             Self::Garbage => framed(DATA, &[0xff; 3]),
+            Self::Zeros => framed(PACKED, &zeros(FRAME_BYTES_MAX / 256)),
+            Self::Bombs => framed(PACKED, &zeros(100)),
             Self::Gets => ask(Ask::Get(key(LARGE))),
             Self::Statuses => ask(Ask::Status),
             Self::Swelling => ask(swelling()),
@@ -194,8 +204,26 @@ fn hello(peer: Peer, number: usize) -> Vec<u8> {
         &text("team"),
         &text(&name),
         &run,
-        &[peer as u8],
+        &[peer as u8, COMPRESSIONS],
     ]
     .concat();
     framed(HELLO, &[b"SwSy", &body[..]].concat())
+}
+
+/// A megabyte less a block of zeros as zstd, brought to `bytes` by a frame that is skipped.
+fn zeros(bytes: usize) -> Vec<u8> {
+    const BLOCK_BYTES: u32 = 128 << 10;
+    // The mark, no flags, a window of a megabyte.
+    let mut packed = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 10 << 3];
+    for last in [0, 0, 0, 0, 0, 0, 1] {
+        // One byte, to be repeated.
+        let block = last | 1 << 1 | BLOCK_BYTES << 3;
+        packed.extend_from_slice(&block.to_le_bytes()[..3]);
+        packed.push(0);
+    }
+    let skipped = u32::try_from(bytes - packed.len() - 8).expect("short");
+    packed.extend_from_slice(&0x184d_2a50_u32.to_le_bytes());
+    packed.extend_from_slice(&skipped.to_le_bytes());
+    packed.resize(bytes, 0);
+    packed
 }

@@ -56,3 +56,11 @@ fn large_frames_that_never_end() {
     let clients = (0..PEERS / 2).map(|_| Plan::AlmostAFrame(Peer::Client));
     under("unfinished frames", members.chain(clients));
 }
+
+#[test]
+#[cfg(feature = "zstd")]
+fn compressed_messages_that_grow() {
+    let zeros = (0..PEERS / 2).map(|_| Plan::Zeros);
+    let bombs = (0..PEERS / 2).map(|_| Plan::Bombs);
+    under("compressed messages", zeros.chain(bombs));
+}

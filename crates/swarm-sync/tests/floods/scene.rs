@@ -38,8 +38,11 @@ const COMMIT: Duration = Duration::from_millis(5);
 
 /// What the hub holds beside what each connection may: answers and commits that wait for the store
 /// (16 MiB), batches that are on their way into it (32 MiB), one answer of the largest kind while it
-/// is made and encoded (16 MiB), strangers (48 MiB).
-const SHARED_BYTES_MAX: usize = (16 + 32 + 16 + 48) << 20;
+/// is made and encoded (16 MiB), strangers (48 MiB), and what compressing takes (32 MiB).
+const SHARED_BYTES_MAX: usize = (16 + 32 + 16 + 48 + 32) << 20;
+
+/// What a connection's swarm may have learned.
+const DICTIONARY_BYTES: usize = 256 << 10;
 
 /// Read ahead of a frame, and taken out of a queue to be written.
 const STEP_BYTES: usize = 256 << 10;
@@ -62,9 +65,10 @@ fn options() -> CoordinatorOptions {
 fn ceiling() -> usize {
     let options = options();
     let receiving = 2 * options.frame_bytes_max + STEP_BYTES;
-    let in_line = 2 * options.frame_bytes_max;
-    let queued = options.outbox_bytes_max + options.frame_bytes_max + STEP_BYTES;
-    options.connections_max * (receiving + in_line + queued) + SHARED_BYTES_MAX
+    let in_line = 2 * options.frame_bytes_max + STEP_BYTES;
+    let queued = options.outbox_bytes_max + 2 * options.frame_bytes_max + STEP_BYTES;
+    let each = receiving + in_line + queued + DICTIONARY_BYTES;
+    options.connections_max * each + SHARED_BYTES_MAX
 }
 
 pub(crate) fn key(name: &str) -> Key {

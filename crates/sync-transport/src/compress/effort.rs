@@ -24,9 +24,10 @@ impl Effort {
 
     /// Learns what became of a message that was tried.
     pub(super) fn learn(&mut self, paid: bool) {
-        self.after = match paid {
-            true => 0,
-            false => (self.after * 2).clamp(1, SKIPS_MAX),
+        self.after = if paid {
+            0
+        } else {
+            (self.after * 2).clamp(1, SKIPS_MAX)
         };
         self.skips = self.after;
     }

@@ -11,8 +11,9 @@ use tokio::sync::Semaphore;
 use super::Dictionary;
 use crate::lock;
 
-/// Distinct messages that a dictionary is made from. Ten times as many save another twentieth.
-const SAMPLES: usize = 400;
+/// Distinct messages that a dictionary is made from. Five times as many save another twentieth, and a
+/// small swarm would wait for them in vain.
+const SAMPLES: usize = 200;
 
 /// Their bytes: fewer messages do if they are longer.
 const SAMPLES_BYTES_MAX: usize = 256 << 10;
@@ -88,9 +89,10 @@ impl Trainer {
             return None;
         }
         let bytes: usize = samples.iter().map(Bytes::len).sum();
-        match samples.len() >= SAMPLES || bytes >= SAMPLES_BYTES_MAX {
-            true => held.take(),
-            false => None,
+        if samples.len() >= SAMPLES || bytes >= SAMPLES_BYTES_MAX {
+            held.take()
+        } else {
+            None
         }
     }
 }

@@ -83,8 +83,9 @@ async fn fill(batch: &mut Batch, taken: Taken, packer: &mut Packer<'_>, meter: &
     if taken.pong {
         batch.push_empty(Kind::Pong);
     }
-    for frame in &taken.frames {
-        packer.push(batch, frame, meter).await;
+    // Each is given up once its bytes are in the batch, which may be a compressed copy.
+    for frame in taken.frames {
+        packer.push(batch, &frame, meter).await;
     }
     if let Some(reason) = taken.end {
         batch.push_bye(&reason);

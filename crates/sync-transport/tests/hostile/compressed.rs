@@ -38,13 +38,14 @@ async fn attack(coordinator: &TcpCoordinator, compressions: u32, more: &[u8]) ->
     reason
 }
 
-#[tokio::test]
-async fn bombs_and_rubbish_end_their_own_session_only() {
-    let coordinator = coordinator(PATIENCE, PATIENCE).await;
+/// What, of which kind, with which body, and words of the refusal.
+type Case = (&'static str, u8, Vec<u8>, &'static str);
+
+fn bombs_and_rubbish() -> Vec<Case> {
     let packed = |plain: &[u8]| compress(plain, 3).unwrap();
     let mut noise = vec![0; 2_000];
     SmallRng::seed_from_u64(0xbad).fill(&mut noise[..]);
-    let over_the_limit = [packed(&noise), packed(&[0; 1 << 16])].concat();
+    let over_the_limit = [packed(&noise), packed(&vec![0; 1 << 16])].concat();
     let mut cut = packed(&noise.repeat(2));
     cut.truncate(1_000);
     // A frame that says it holds 2^62 bytes, and none follow.
@@ -54,7 +55,7 @@ async fn bombs_and_rubbish_end_their_own_session_only() {
     ]
     .concat();
     let window = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xff, 1, 0, 0];
-    let cases: Vec<(&str, u8, Vec<u8>, &str)> = vec![
+    vec![
         (
             "a bomb",
             PACKED,
@@ -64,7 +65,7 @@ async fn bombs_and_rubbish_end_their_own_session_only() {
         (
             "over the ratio",
             PACKED,
-            packed(&[0; 60_000]),
+            packed(&vec![0; 60_000]),
             "does not read as",
         ),
         (
@@ -109,8 +110,13 @@ async fn bombs_and_rubbish_end_their_own_session_only() {
             vec![0; 4_097],
             "over the limit",
         ),
-    ];
-    for (name, kind, body, words) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn bombs_and_rubbish_end_their_own_session_only() {
+    let coordinator = coordinator(PATIENCE, PATIENCE).await;
+    for (name, kind, body, words) in bombs_and_rubbish() {
         let reason = attack(&coordinator, BOTH, &framed(kind, &body)).await;
         assert!(reason.contains(words), "{name}: {reason}");
         assert_serves(&coordinator).await;

@@ -182,14 +182,10 @@ pub(super) fn noise(seed: u64, length: usize) -> Bytes {
 
 /// Bytes as state has them: the same names again and again.
 pub(super) fn text(seed: u64, length: usize) -> Bytes {
-    let mut text = String::new();
-    let mut number = seed;
-    while text.len() < length {
+    let item = |number: u64| {
         let owner = number % 9;
-        let task = format!(r#"{{"task":"task-{number}","state":"open","owner":"agent-{owner}"}}"#);
-        text.push_str(&task);
-        number += 1;
-    }
-    text.truncate(length);
-    text.into()
+        format!("{{\"task\":\"task-{number}\",\"state\":\"open\",\"owner\":\"agent-{owner}\"}}")
+    };
+    let text = (seed..).map(item).flat_map(String::into_bytes);
+    text.take(length).collect()
 }
