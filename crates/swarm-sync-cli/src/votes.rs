@@ -131,8 +131,13 @@ pub(crate) fn synced(agreement: &Agreement) -> Option<String> {
     Some(said)
 }
 
-/// What votes have come to, a row for each algorithm.
-pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> String {
+/// What votes have come to, a row for each algorithm that anything was put to; none if nothing was.
+pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> Option<String> {
+    let is_used = |one: &&AlgorithmStatistics| one.open > 0 || one.mean_duration_ms.is_some();
+    let used: Vec<_> = all.iter().filter(is_used).collect();
+    if used.is_empty() {
+        return None;
+    }
     let headings = [
         "algorithm",
         "open",
@@ -143,7 +148,7 @@ pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> String {
         "mean ms",
     ];
     let mut table = output::table(&headings);
-    for one in all {
+    for one in used {
         table.add_row([
             brief_text(&one.algorithm),
             one.open.to_string(),
@@ -154,7 +159,7 @@ pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> String {
             or_dash(one.mean_duration_ms),
         ]);
     }
-    table.to_string()
+    Some(table.to_string())
 }
 
 /// Whether what was proposed takes place, with what it writes.

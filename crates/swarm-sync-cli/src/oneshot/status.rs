@@ -22,8 +22,8 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     print_hub(&args.hub.at.hub, &status)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
-    if !status.consensus.is_empty() {
-        output::line(&votes::statistics(&status.consensus))?;
+    if let Some(table) = votes::statistics(&status.consensus) {
+        output::line(&table)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, NO_HUB, Place, Process, json_of, run, stderr, stdout, until};
+use crate::support::{Agent, Hub, NO_HUB, Place, Process, json_of, run, stderr, stdout};
 
 /// The next line of this kind that came by itself.
 fn event(agent: &mut Agent, kind: &str) -> Json {
@@ -121,7 +121,9 @@ fn the_answer_to_a_proposal_is_the_whole_decision() {
         "{status}"
     );
     let status = json_of(&hub.client(&["status", "--json"]));
-    assert_eq!(status["consensus"][0]["approved"], 1, "{status}");
+    let counts = status["consensus"].as_array().expect("a list");
+    let quorum = counts.iter().find(|one| one["algorithm"] == "quorum");
+    assert_eq!(quorum.expect("it was used")["approved"], 1, "{status}");
 }
 
 #[test]
@@ -234,103 +236,102 @@ fn a_vote_that_does_not_count_is_answered_with_why() {
     assert!(message.contains("1024"), "{message}");
 }
 
+/// What an agent is asked, and what its refusal says.
+const WRONG: [(&str, &str); 21] = [
+    (r#"{"op":"propose"}"#, "`propose` needs \"proposal\""),
+    (
+        r#"{"op":"propose","proposal":1,"algorithm":"raft"}"#,
+        "knows quorum, unanimous",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"algorithm":7}"#,
+        "\"algorithm\": a string",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"threshold":1.5}"#,
+        "above 0 and at most 1",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"threshold":0}"#,
+        "above 0 and at most 1",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"threshold":-0.5}"#,
+        "above 0 and at most 1",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"threshold":"most"}"#,
+        "a number above 0",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"timeout_ms":-1}"#,
+        "at most 86400000",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"timeout_ms":0}"#,
+        "some time",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"key":"k"}"#,
+        "one of value, add",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"value":2}"#,
+        "one of value, add",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"key":"k","value":2,"add":3}"#,
+        "one of value",
+    ),
+    (r#"{"op":"propose","proposal":1,"key":"","value":2}"#, "key"),
+    (
+        r#"{"op":"propose","proposal":1,"key":"k","delete":false}"#,
+        "true",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"proposal_id":"no"}"#,
+        "16 hexadecimal digits",
+    ),
+    (
+        r#"{"op":"propose","proposal":1,"quorum":2}"#,
+        "has no field \"quorum\"",
+    ),
+    (
+        r#"{"op":"vote","vote":"for"}"#,
+        "`vote` needs \"proposal_id\"",
+    ),
+    (
+        r#"{"op":"vote","proposal_id":"1"}"#,
+        "\"for\", \"against\" or \"abstain\"",
+    ),
+    (
+        r#"{"op":"vote","proposal_id":"1","vote":"maybe"}"#,
+        "\"for\", \"against\"",
+    ),
+    (
+        r#"{"op":"vote","proposal_id":"x y","vote":"for"}"#,
+        "16 hexadecimal digits",
+    ),
+    (
+        r#"{"op":"vote","proposal_id":7,"vote":"for"}"#,
+        "\"proposal_id\": a string",
+    ),
+];
+
 #[test]
 fn a_proposal_that_is_wrong_is_refused_before_anybody_is_asked() {
     let place = Place::new();
     let hub = place.hub();
     let [mut a] = agents(&place, &hub, ["a"]);
-    let cases = [
-        (json!({"op": "propose"}), "`propose` needs \"proposal\""),
-        (
-            json!({"op": "propose", "proposal": 1, "algorithm": "raft"}),
-            "knows quorum, unanimous",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "algorithm": 7}),
-            "\"algorithm\": a string",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "threshold": 1.5}),
-            "above 0 and at most 1",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "threshold": 0}),
-            "above 0 and at most 1",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "threshold": -0.5}),
-            "above 0 and at most 1",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "threshold": "most"}),
-            "a number above 0",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "timeout_ms": -1}),
-            "at most 86400000",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "timeout_ms": 0}),
-            "some time",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "key": "k"}),
-            "one of value, add",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "value": 2}),
-            "one of value, add",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "key": "k", "value": 2, "add": 3}),
-            "one of value",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "key": "", "value": 2}),
-            "key",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "key": "k", "delete": false}),
-            "true",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "proposal_id": "no"}),
-            "16 hexadecimal digits",
-        ),
-        (
-            json!({"op": "propose", "proposal": "x".repeat(70_000)}),
-            "the limit is 65536",
-        ),
-        (
-            json!({"op": "propose", "proposal": 1, "quorum": 2}),
-            "has no field \"quorum\"",
-        ),
-        (
-            json!({"op": "vote", "vote": "for"}),
-            "`vote` needs \"proposal_id\"",
-        ),
-        (
-            json!({"op": "vote", "proposal_id": "1"}),
-            "\"for\", \"against\" or \"abstain\"",
-        ),
-        (
-            json!({"op": "vote", "proposal_id": "1", "vote": "maybe"}),
-            "\"for\", \"against\"",
-        ),
-        (
-            json!({"op": "vote", "proposal_id": "x y", "vote": "for"}),
-            "16 hexadecimal digits",
-        ),
-        (
-            json!({"op": "vote", "proposal_id": 7, "vote": "for"}),
-            "\"proposal_id\": a string",
-        ),
-    ];
-    for (request, expected) in cases {
-        let (_, message) = a.refused(request.clone());
+    for (request, expected) in WRONG {
+        let read = serde_json::from_str(request).expect("it is JSON");
+        let (_, message) = a.refused(read);
         assert!(message.contains(expected), "{request}: {message}");
         assert!(message.chars().count() < 400, "{message}");
     }
+    let large = json!({"op": "propose", "proposal": "x".repeat(70_000)});
+    let (_, message) = a.refused(large);
+    assert!(message.contains("the limit is 65536"), "{message}");
     assert!(a.events.is_empty(), "nobody was asked: {:?}", a.events);
     let mut lonely = Agent::start(NO_HUB, "lonely", &place.path("lonely"));
     let (kind, _) = lonely.refused(json!({"op": "propose", "proposal": 1}));
@@ -484,9 +485,9 @@ fn a_hub_is_told_who_decides_or_does_not_start() {
     let seen = asked(&mut lead);
     vote(&mut lead, &seen, "for", "");
     assert_eq!(decision(&mut one)["decision"], "approved");
-    let counted = until(
-        || json_of(&hub.client(&["status", "--json"]))["consensus"].clone(),
-        |counted| counted[0]["open"] == 0,
+    let status = stdout(&hub.client(&["status"]));
+    assert!(
+        status.contains("weighted") && !status.contains("quorum"),
+        "{status}"
     );
-    assert_eq!(counted[0]["algorithm"], "weighted");
 }
