@@ -30,9 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Batch, Body, Context, Digest, Epoch, HUB_NAME, HybridClock, Incarnation, Key,
-    Message, Now, Receipt, Reply, RequestError, Resolvers, Revision, RowOp, Seq, SessionId,
-    Sibling, WriteId, Writer,
+    AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
+    Incarnation, Key, Message, Now, Proposal, Receipt, Reply, RequestError, Resolvers, Revision,
+    RowOp, Seq, SessionId, Sibling, WriteId, Writer,
 };
 
 use crate::config::HubConfig;
@@ -227,6 +227,16 @@ impl Hub {
     /// Fates that wait for their writers.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
         self.receipts.values().flat_map(BTreeMap::values)
+    }
+
+    /// What is voted on, with the algorithm, the threshold and the time that hold for it.
+    pub fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        self.votes.proposals()
+    }
+
+    /// What was decided, the oldest first, as far as it is remembered.
+    pub fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
+        self.votes.decisions()
     }
 
     /// A local request, answered through [`HubOutput::Answer`].

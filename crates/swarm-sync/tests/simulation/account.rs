@@ -38,6 +38,7 @@ impl World {
             self.check_value(&key, &account);
         }
         self.asked.clear();
+        self.check_confirmed_votes();
         let values = self.hub_values();
         self.check_reader(&values);
         self.check_watchers(&values);

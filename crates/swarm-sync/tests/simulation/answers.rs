@@ -56,6 +56,12 @@ impl World {
                 self.watched(watcher, from, Ok(answer));
             }
             (Asked::Watch(watcher, from), Err(error)) => self.watched(watcher, from, Err(error)),
+            (Asked::Propose(id), Ok(Outcome::Answered(Answer::Decided(decision)))) => {
+                self.told_decision(id, &decision);
+            }
+            (Asked::Vote(agent, id, vote), result) => {
+                self.vote_answered((agent, id), vote, result.err());
+            }
             (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
             (_, Err(RequestError::Shed { .. })) => self.stats.hit("shed"),
             _ => {}
@@ -69,6 +75,8 @@ impl World {
         if let Asked::Watch(watcher, from) = asked {
             return self.watched(watcher, from, answer);
         }
+        let is_fooled = matches!(asked, Asked::Impostor) && answer.is_ok();
+        self.require(!is_fooled, || "two proposals under one id".to_owned());
         match answer {
             Ok(answer) => self.answered(asked, answer),
             Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })
@@ -99,6 +107,7 @@ impl World {
                     .cleared
                     .extend(ids.into_iter().map(|id| (id, true)));
             }
+            (Asked::Propose(id), Answer::Decided(decision)) => self.told_decision(id, &decision),
             (Asked::Status(when), Answer::Status(status)) => self.check_grid(when, &status),
             (Asked::Round(keys), Answer::Synced(report)) => {
                 self.check_report(&keys, &report);

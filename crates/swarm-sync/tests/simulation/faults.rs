@@ -73,6 +73,7 @@ impl World {
         let lost = self.hub.disk.crash();
         self.stats.add("batches lost", lost);
         self.hub.open.clear();
+        self.votes.hub_crashed();
         if self.plan.rollback
             && self.random.chance(500)
             && let Some(backup) = self.hub.backup.take()
@@ -82,6 +83,7 @@ impl World {
             self.hub.disk.restore(backup);
             self.hub.versions.clear();
             self.hub.lives.clear();
+            self.votes.hub_rolled_back();
         }
         for n in 0..REPLICAS {
             if let Some(session) = self.replicas[n].session {

@@ -19,6 +19,9 @@ mod random;
 mod shown;
 mod stats;
 mod tables;
+mod tally;
+mod trace;
+mod votes;
 mod watchers;
 mod workload;
 mod world;
@@ -96,6 +99,18 @@ const MUST_HAPPEN: &[&str] = &[
     "watch through a replica",
     "watch from now",
     "watch broken off",
+    "proposal",
+    "proposed again",
+    "proposed otherwise",
+    "approved",
+    "rejected",
+    "vote timeout",
+    "approved write",
+    "vote confirmed",
+    "vote refused",
+    "vote by another run",
+    "vote goes on after a restart",
+    "decided again",
     "write in memory",
     "write at the hub",
     "refused by a policy",

@@ -143,6 +143,7 @@ impl World {
         );
         self.hub.machine = Some(hub);
         self.cut_log();
+        self.check_recovered_votes();
         self.drain_hub();
     }
 
@@ -237,6 +238,9 @@ impl World {
         {
             self.replicas[n].mismatch = true;
         }
+        if let Body::Decided { proposal, verdict } = message.body {
+            self.decided_leaves(proposal, verdict);
+        }
         self.transmit(Direction::ToReplica, session, message);
     }
 
@@ -278,6 +282,9 @@ impl World {
                     if let Body::Offer { index: 0, .. } = &message.body {
                         self.check_offer(n);
                     }
+                    if let Body::Vote { proposal, ballot } = &message.body {
+                        self.vote_leaves(n, *proposal, ballot);
+                    }
                     if let Some(session) = self.replicas[n].session {
                         self.transmit(Direction::ToHub, session, &message);
                     }
@@ -286,7 +293,8 @@ impl World {
                     self.answered_by_replica(n, request, result);
                 }
                 ReplicaOutput::Receipt(receipt) => self.received(n, receipt),
-                ReplicaOutput::Proposal(_) | ReplicaOutput::Decided { .. } => {}
+                ReplicaOutput::Proposal(poll) => self.asked_to_vote(n, &poll),
+                ReplicaOutput::Decided { proposal, verdict } => self.heard(n, proposal, verdict),
                 ReplicaOutput::Disconnect(reason) => {
                     self.require(false, || format!("replica {n} closed: {reason}"));
                 }

@@ -16,6 +16,7 @@ impl World {
     /// Safety, after every event.
     pub(crate) fn check_step(&mut self) {
         self.check_hub();
+        self.note_votes();
         self.note_commits();
         for n in 0..self.replicas.len() {
             self.check_replica(n);
@@ -179,7 +180,8 @@ impl World {
         let mortal = keys.any(|(key, state)| {
             state.entry().is_live() && tables::ttl(hub.policies(), key).is_some()
         });
-        let quiet = hub.is_settled() && !waiting && !mortal && !self.awaits_merges();
+        let voting = hub.open_proposals().next().is_some();
+        let quiet = hub.is_settled() && !waiting && !mortal && !voting && !self.awaits_merges();
         quiet
             && self.replicas.iter().all(|node| {
                 node.session.is_some()

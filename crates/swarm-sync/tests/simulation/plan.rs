@@ -10,6 +10,7 @@ use sync_protocol::{Deadlines, HubConfig, Limits, ReplicaConfig, Schedule};
 use crate::periodic;
 use crate::random::Random;
 use crate::tables;
+use crate::tally;
 use crate::watchers::{Through, Watcher};
 
 /// Agents in every seed.
@@ -43,6 +44,9 @@ pub(crate) struct Plan {
     pub(crate) clear: u64,
     pub(crate) client: u64,
     pub(crate) round: u64,
+    pub(crate) propose: u64,
+    /// Per thousand proposals that an agent is asked to vote on.
+    pub(crate) silent: u64,
     /// Whether keys on which rules fight, and values over the hub's limit, are among the work.
     pub(crate) fights: bool,
     pub(crate) keys: Vec<Key>,
@@ -109,6 +113,8 @@ impl Plan {
             clear: if random.chance(300) { 15 } else { 0 },
             client: if random.chance(500) { 60 } else { 0 },
             round: *random.pick(&[5, 40]),
+            propose: *random.pick(&[0, 4, 20]),
+            silent: *random.pick(&[0, 150, 500]),
             fights,
             keys: keys(random, fights),
             tables,
@@ -136,6 +142,8 @@ impl Plan {
         config.limits.rounds_max = self.rounds_max;
         config.schedule = self.schedule.clone();
         config.merge_retry = Duration::from_millis(100);
+        config.vote_deadline = Duration::from_millis(400);
+        config.algorithms = tally::algorithms();
         config
     }
 

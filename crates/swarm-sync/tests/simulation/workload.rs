@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::codec::List;
-use sync_core::{Ask, Cursor, Key, Pattern, Revision, Since, Value, WriteId};
+use sync_core::{
+    AgentId, Ask, Cursor, Key, Pattern, ProposalId, Revision, Since, Value, Vote, WriteId,
+};
 use sync_protocol::Command;
 
 use crate::world::{Event, World};
@@ -27,6 +29,11 @@ pub(crate) enum Asked {
     Delta,
     /// By which watcher, from where.
     Watch(usize, Revision),
+    Propose(ProposalId),
+    /// Something else under an id that is taken.
+    Impostor,
+    /// By which agent, on what, how.
+    Vote(AgentId, ProposalId, Vote),
     Other,
 }
 
@@ -52,6 +59,7 @@ impl World {
             self.plan.round,
             self.plan.clear,
             self.plan.client,
+            self.plan.propose,
             DELTA_SHARE,
             TAKE_SHARE,
             ASK_SHARE,
@@ -66,9 +74,10 @@ impl World {
             Some(0) => self.start_round(),
             Some(1) => self.clear(),
             Some(2) => self.write_at_hub(),
-            Some(3) => self.read_delta(),
-            Some(4) => self.take_receipts(),
-            Some(5) => self.ask_through_replica(),
+            Some(3) => self.propose_something(),
+            Some(4) => self.read_delta(),
+            Some(5) => self.take_receipts(),
+            Some(6) => self.ask_through_replica(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);
@@ -100,7 +109,7 @@ impl World {
     }
 
     /// At the hub itself, or through a replica.
-    fn ask_somewhere(&mut self, asked: Asked, ask: Ask) {
+    pub(crate) fn ask_somewhere(&mut self, asked: Asked, ask: Ask) {
         let request = self.new_request(asked);
         if self.random.chance(500) {
             let now = self.hub_now();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, Resolvers, Revision, Role,
-    SessionId, SyncReport, Version, WriteId,
+    AgentId, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, ProposalId, Resolvers,
+    Revision, Role, SessionId, SyncReport, Version, WriteId,
 };
 use sync_protocol::{Hub, Replica};
 
@@ -19,6 +19,8 @@ use crate::network::Network;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
 use crate::stats::Stats;
+use crate::trace::Trace;
+use crate::votes::Votes;
 use crate::watchers::{Committed, Watcher};
 use crate::workload::{Asked, Reader};
 
@@ -44,6 +46,8 @@ pub(crate) enum Event {
     /// An agent learns that a connection is gone.
     ReplicaClosed(usize, SessionId),
     Connect(usize),
+    /// An agent makes up its mind.
+    Vote(usize, ProposalId),
     StartHub,
     StartReplica(usize),
     Work,
@@ -109,6 +113,7 @@ pub(crate) struct World {
     pub(crate) watchers: Vec<Watcher>,
     /// Which of the plan's tables holds.
     pub(crate) table: usize,
+    pub(crate) votes: Votes,
     /// Calls of functions under way.
     pub(crate) calls: Vec<Call>,
     pub(crate) last_report: Option<SyncReport>,
@@ -120,30 +125,6 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     /// What was found to be wrong first.
     pub(crate) violation: Option<String>,
-}
-
-/// A running hash of everything that happened.
-#[derive(Debug)]
-pub(crate) struct Trace {
-    pub(crate) hash: u64,
-    pub(crate) print: bool,
-}
-
-impl Trace {
-    /// Tells what happens while a seed is replayed.
-    #[expect(clippy::print_stdout, reason = "a replayed seed tells what happens")]
-    pub(crate) fn say(&self, text: impl FnOnce() -> String) {
-        if self.print {
-            println!("{}", text());
-        }
-    }
-
-    pub(crate) fn absorb(&mut self, bytes: &[u8]) {
-        // FNV-1a.
-        for byte in bytes {
-            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }
 
 impl World {
@@ -194,16 +175,14 @@ impl World {
             reader: Reader::default(),
             watchers,
             table: 0,
+            votes: Votes::default(),
             calls: Vec::new(),
             last_report: None,
             stats: Stats::default(),
             faulty: true,
             events: 0,
             rollbacks: 0,
-            trace: Trace {
-                hash: 0xcbf2_9ce4_8422_2325,
-                print,
-            },
+            trace: Trace::new(print),
             violation: None,
         };
         world.schedule(0, Event::StartHub);
@@ -250,6 +229,7 @@ impl World {
             Event::HubClosed(session) => self.close_at_hub(session),
             Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
             Event::Connect(n) => self.connect(n),
+            Event::Vote(n, proposal) => self.vote(n, proposal),
             Event::StartHub => self.start_hub(),
             Event::StartReplica(n) => self.start_replica(n),
             Event::Work => self.work(),
@@ -271,6 +251,7 @@ impl World {
             Event::HubClosed(session) => (7, session.0, 0, &[]),
             Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),
             Event::Connect(n) => (9, *n as u64, 0, &[]),
+            Event::Vote(n, proposal) => (16, *n as u64, proposal.bits(), &[]),
             Event::StartHub => (10, 0, 0, &[]),
             Event::StartReplica(n) => (11, *n as u64, 0, &[]),
             Event::Work => (12, 0, 0, &[]),

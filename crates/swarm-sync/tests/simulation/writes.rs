@@ -14,7 +14,7 @@ use crate::world::World;
 const FIELDS: &[&str] = &["a", "b", "c"];
 
 impl World {
-    fn draw_operation(&mut self, key: &Key) -> Operation {
+    pub(crate) fn draw_operation(&mut self, key: &Key) -> Operation {
         let class = match class(key) {
             "fight" => *self.random.pick(&["lww", "counter", "set", "map"]),
             class => class,

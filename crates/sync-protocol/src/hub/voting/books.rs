@@ -278,7 +278,12 @@ impl Votes {
     }
 
     /// What is under way.
-    pub(super) fn proposals(&self) -> impl Iterator<Item = &Proposal> {
+    pub(crate) fn proposals(&self) -> impl Iterator<Item = &Proposal> {
         self.open.values().map(|open| &open.opened.proposal)
+    }
+
+    /// What was decided, the oldest first.
+    pub(crate) fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
+        self.decided.iter().map(|remembered| &remembered.decision)
     }
 }

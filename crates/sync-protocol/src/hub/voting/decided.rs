@@ -33,6 +33,11 @@ impl Decided {
         self.by_id.get(&id).map(|(remembered, _)| remembered)
     }
 
+    /// The oldest first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Remembered> {
+        self.order.values().filter_map(|id| self.get(*id))
+    }
+
     /// The number of the next one.
     pub(super) fn next_number(&self) -> u64 {
         self.order.last_key_value().map_or(1, |(last, _)| last + 1)
