@@ -55,7 +55,7 @@ impl Hub {
             fingerprint,
             proposer: self.proposer(to),
             participants: self.roster.keys().cloned().collect(),
-            opened_ms: now.wall_ms,
+            began_ms: now.wall_ms,
         };
         self.persist(vec![rows::put_poll(&opened)]);
         self.votes.open(opened, bytes, now, to);

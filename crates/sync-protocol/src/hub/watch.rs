@@ -90,7 +90,7 @@ impl Watches {
         let most = counts.iter().max_by_key(|(_, count)| **count);
         let most = most.filter(|_| self.waiting.len() >= WAITING_MAX);
         let full = (own >= WAITING_PER_PEER).then_some(asker);
-        let ends = full.or(most.map(|(session, _)| *session))?;
+        let ends = full.or_else(|| most.map(|(session, _)| *session))?;
         let oldest = self.waiting.iter().position(|w| w.session() == Some(ends));
         Some(self.waiting.remove(oldest?))
     }

@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     /// The roster then, ascending.
     pub(crate) participants: Vec<AgentId>,
     /// In milliseconds since 1970.
-    pub(crate) opened_ms: u64,
+    pub(crate) began_ms: u64,
 }
 
 impl Opened {
@@ -35,7 +35,7 @@ impl Opened {
 
     /// How long it still takes after a restart. A clock that was set back lengthens nothing.
     fn left(&self, now: Now) -> Duration {
-        let passed = now.wall_ms.saturating_sub(self.opened_ms);
+        let passed = now.wall_ms.saturating_sub(self.began_ms);
         self.timeout().saturating_sub(Duration::from_millis(passed))
     }
 }
@@ -85,7 +85,7 @@ impl Open {
         let Opened {
             proposal,
             participants,
-            opened_ms,
+            began_ms,
             ..
         } = &self.opened;
         let algorithm = proposal.algorithm.clone().unwrap_or_default();
@@ -97,7 +97,7 @@ impl Open {
             ballot: ballot.clone(),
         });
         decision.votes = votes.collect();
-        decision.duration_ms = now.wall_ms.saturating_sub(*opened_ms);
+        decision.duration_ms = now.wall_ms.saturating_sub(*began_ms);
         decision
     }
 }

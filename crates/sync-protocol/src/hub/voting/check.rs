@@ -109,7 +109,7 @@ impl Hub {
     fn check_time(&self, asked: Option<u64>) -> Result<u64, RequestError> {
         let most = self.config.limits.vote_deadline_max;
         let own = self.config.vote_deadline;
-        let time = asked.map_or(own.min(most), Duration::from_millis);
+        let time = asked.map_or_else(|| own.min(most), Duration::from_millis);
         if time.is_zero() {
             return Err(invalid(
                 "a vote that may take 0 ms cannot be won: give the agents some time".to_owned(),
