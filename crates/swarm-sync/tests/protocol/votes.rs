@@ -110,7 +110,7 @@ fn a_vote_is_durable_before_it_is_sent_confirmed_and_counted() {
         ops.collect()
     };
     assert!(kinds(0, false).contains(&b'v'));
-    for kind in [b'c', b'w', b'h'] {
+    for kind in [b'z', b'w', b'h'] {
         assert!(kinds(1, false).contains(&kind), "{}", char::from(kind));
     }
     assert_eq!(kinds(1, true), [b'q', b'v', b'v'], "nothing stays open");
