@@ -15,6 +15,7 @@
 //! - `watching`: changes as they come, across restarts, and where to go on
 //! - `agent_watch`: the same and policies through an agent
 //! - `voting`: proposals, votes and decisions, with the hub killed in between
+//! - `voting_input`: what is wrong with them
 //! - `policies`: what holds for keys of a pattern, from a file
 //! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
@@ -48,4 +49,5 @@ mod serve;
 mod stuck_reader;
 mod support;
 mod voting;
+mod voting_input;
 mod watching;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, NO_HUB, Place, Process, json_of, run, stderr, stdout};
+use crate::support::{Agent, Hub, Place, Process, json_of, stderr, stdout};
 
 /// The next line of this kind that came by itself.
 fn event(agent: &mut Agent, kind: &str) -> Json {
@@ -21,17 +21,17 @@ fn event(agent: &mut Agent, kind: &str) -> Json {
 }
 
 /// The proposal that an agent is to vote on next.
-fn asked(agent: &mut Agent) -> Json {
+pub(crate) fn asked(agent: &mut Agent) -> Json {
     event(agent, "proposal")
 }
 
-fn vote(agent: &mut Agent, proposal: &Json, vote: &str, reason: &str) -> Json {
+pub(crate) fn vote(agent: &mut Agent, proposal: &Json, vote: &str, reason: &str) -> Json {
     let id = &proposal["proposal_id"];
     agent.ok(json!({"op": "vote", "proposal_id": id, "vote": vote, "reason": reason}))
 }
 
 /// Agents of these names, in step.
-fn agents<const N: usize>(place: &Place, hub: &Hub, names: [&str; N]) -> [Agent; N] {
+pub(crate) fn agents<const N: usize>(place: &Place, hub: &Hub, names: [&str; N]) -> [Agent; N] {
     names.map(|name| {
         let mut agent = place.agent(hub, name);
         agent.in_step();
@@ -40,13 +40,13 @@ fn agents<const N: usize>(place: &Place, hub: &Hub, names: [&str; N]) -> [Agent;
 }
 
 /// Sends a proposal; the answer comes when it is decided.
-fn propose(agent: &mut Agent, mut request: Json) {
+pub(crate) fn propose(agent: &mut Agent, mut request: Json) {
     request["op"] = json!("propose");
     request["id"] = json!("decided");
     agent.process.send(request.to_string().as_bytes());
 }
 
-fn decision(agent: &mut Agent) -> Json {
+pub(crate) fn decision(agent: &mut Agent) -> Json {
     let answer = agent.answer(&json!("decided"));
     assert_eq!(answer["ok"], true, "{answer}");
     answer
@@ -236,108 +236,6 @@ fn a_vote_that_does_not_count_is_answered_with_why() {
     assert!(message.contains("1024"), "{message}");
 }
 
-/// What an agent is asked, and what its refusal says.
-const WRONG: [(&str, &str); 21] = [
-    (r#"{"op":"propose"}"#, "`propose` needs \"proposal\""),
-    (
-        r#"{"op":"propose","proposal":1,"algorithm":"raft"}"#,
-        "knows quorum, unanimous",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"algorithm":7}"#,
-        "\"algorithm\": a string",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"threshold":1.5}"#,
-        "above 0 and at most 1",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"threshold":0}"#,
-        "above 0 and at most 1",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"threshold":-0.5}"#,
-        "above 0 and at most 1",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"threshold":"most"}"#,
-        "a number above 0",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"timeout_ms":-1}"#,
-        "at most 86400000",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"timeout_ms":0}"#,
-        "some time",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"key":"k"}"#,
-        "one of value, add",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"value":2}"#,
-        "one of value, add",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"key":"k","value":2,"add":3}"#,
-        "one of value",
-    ),
-    (r#"{"op":"propose","proposal":1,"key":"","value":2}"#, "key"),
-    (
-        r#"{"op":"propose","proposal":1,"key":"k","delete":false}"#,
-        "true",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"proposal_id":"no"}"#,
-        "16 hexadecimal digits",
-    ),
-    (
-        r#"{"op":"propose","proposal":1,"quorum":2}"#,
-        "has no field \"quorum\"",
-    ),
-    (
-        r#"{"op":"vote","vote":"for"}"#,
-        "`vote` needs \"proposal_id\"",
-    ),
-    (
-        r#"{"op":"vote","proposal_id":"1"}"#,
-        "\"for\", \"against\" or \"abstain\"",
-    ),
-    (
-        r#"{"op":"vote","proposal_id":"1","vote":"maybe"}"#,
-        "\"for\", \"against\"",
-    ),
-    (
-        r#"{"op":"vote","proposal_id":"x y","vote":"for"}"#,
-        "16 hexadecimal digits",
-    ),
-    (
-        r#"{"op":"vote","proposal_id":7,"vote":"for"}"#,
-        "\"proposal_id\": a string",
-    ),
-];
-
-#[test]
-fn a_proposal_that_is_wrong_is_refused_before_anybody_is_asked() {
-    let place = Place::new();
-    let hub = place.hub();
-    let [mut a] = agents(&place, &hub, ["a"]);
-    for (request, expected) in WRONG {
-        let read = serde_json::from_str(request).expect("it is JSON");
-        let (_, message) = a.refused(read);
-        assert!(message.contains(expected), "{request}: {message}");
-        assert!(message.chars().count() < 400, "{message}");
-    }
-    let large = json!({"op": "propose", "proposal": "x".repeat(70_000)});
-    let (_, message) = a.refused(large);
-    assert!(message.contains("the limit is 65536"), "{message}");
-    assert!(a.events.is_empty(), "nobody was asked: {:?}", a.events);
-    let mut lonely = Agent::start(NO_HUB, "lonely", &place.path("lonely"));
-    let (kind, _) = lonely.refused(json!({"op": "propose", "proposal": 1}));
-    assert_eq!(kind, "unavailable");
-}
-
 #[test]
 fn exit_codes_tell_approved_rejected_and_timeout_apart() {
     let place = Place::new();
@@ -403,91 +301,4 @@ fn exit_codes_tell_approved_rejected_and_timeout_apart() {
         id,
     ];
     assert_eq!(json_of(&hub.client(&again)), decided);
-}
-
-#[test]
-fn a_command_line_that_is_wrong_says_what_is_expected() {
-    let place = Place::new();
-    let hub = place.hub();
-    let cases: [(&[&str], i32, &str); 11] = [
-        (&[], 2, "<PROPOSAL>"),
-        (&["1", "--threshold", "1.5"], 2, "above 0 and at most 1"),
-        (&["1", "--threshold", "-0.1"], 2, "above 0 and at most 1"),
-        (&["1", "--threshold", "NaN"], 2, "above 0 and at most 1"),
-        (&["1", "--threshold", "most"], 2, "above 0 and at most 1"),
-        (&["1", "--timeout", "10"], 2, "a unit"),
-        (&["1", "--timeout", "25h"], 2, "up to a day"),
-        (&["1", "--key", "k"], 2, "--value"),
-        (&["1", "--value", "2"], 2, "--key"),
-        (&["1", "--id", "xyz"], 2, "16 hexadecimal digits"),
-        // There is no roster.
-        (&["1"], 1, "start an agent"),
-    ];
-    for (args, code, expected) in cases {
-        let refused = hub.client(&[&["propose"], args].concat());
-        let said = stderr(&refused);
-        assert_eq!(refused.status.code(), Some(code), "{args:?}: {said}");
-        assert!(said.contains(expected), "{args:?}: {said}");
-    }
-    let [_a] = agents(&place, &hub, ["a"]);
-    let refused = hub.client(&["propose", "1", "--algorithm", "raft"]);
-    assert!(
-        stderr(&refused).contains("knows quorum, unanimous"),
-        "{}",
-        stderr(&refused)
-    );
-    assert_eq!(
-        run(&["propose", "1", "--hub", NO_HUB]).status.code(),
-        Some(3)
-    );
-}
-
-#[test]
-fn a_hub_is_told_who_decides_or_does_not_start() {
-    let place = Place::new();
-    let data = place.path("hub");
-    let data = data.to_string_lossy();
-    let cases: [(&[&str], &str); 8] = [
-        (&["--algorithm", "raft"], "there are: quorum, unanimous"),
-        (&["--algorithm", "weighted"], "it takes weights"),
-        (&["--weight", "a=-1"], "the agent a is -1"),
-        (&["--weight", "a=NaN"], "the agent a is NaN"),
-        (&["--weight", "a"], "AGENT=WEIGHT"),
-        (&["--weight", "a=heavy"], "AGENT=WEIGHT"),
-        (&["--weight", "a=1", "--weight", "a=2"], "twice"),
-        (&["--vote-timeout", "0s"], "500ms"),
-    ];
-    for (args, expected) in cases {
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
-        let refused = run(&[&serve, args].concat());
-        let said = stderr(&refused);
-        assert_eq!(refused.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains(expected), "{args:?}: {said}");
-    }
-    let more = [
-        "--algorithm",
-        "weighted",
-        "--weight",
-        "lead=5",
-        "--vote-timeout",
-        "5m",
-    ];
-    let hub = Hub::start_with(&place.path("weighted"), &more);
-    let [mut lead, mut one, mut two] = agents(&place, &hub, ["lead", "one", "two"]);
-    propose(&mut one, json!({"proposal": "weighed"}));
-    let seen = asked(&mut two);
-    assert_eq!(seen["algorithm"], "weighted");
-    assert!(
-        seen["remaining_ms"].as_u64().is_some_and(|ms| ms > 10_000),
-        "{seen}"
-    );
-    vote(&mut two, &seen, "against", "");
-    let seen = asked(&mut lead);
-    vote(&mut lead, &seen, "for", "");
-    assert_eq!(decision(&mut one)["decision"], "approved");
-    let status = stdout(&hub.client(&["status"]));
-    assert!(
-        status.contains("weighted") && !status.contains("quorum"),
-        "{status}"
-    );
 }

@@ -11,11 +11,13 @@
 //! - `positions`: where a watch begins and another goes on
 //! - `memory`: application data beside the state
 //! - `voting`: proposals, votes and decisions
+//! - `algorithms`: who decides them
 //! - `voting_restarts`: the same while hubs and agents are restarted
 //! - `rounds`: synchronization by priority and by schedule
 //! - `durable`: sled on both sides, across restarts
 //! - `cache`: a client without a replica that keeps what it has read
 
+mod algorithms;
 mod cache;
 mod durable;
 mod fates;

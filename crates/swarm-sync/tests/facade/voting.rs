@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_sync::{
-    Agent, AgentId, Ballot, ConsensusAlgorithm, Decision, MemoryStore, Operation, Poll,
-    ProposalDraft, ProposalEvent, ProposalId, Proposals, Share, StateSynchronizer,
-    SynchronizerBuilder, Tally, Value, Verdict, Vote, Voter, voter_fn,
+    Agent, AgentId, Ballot, Decision, MemoryStore, Operation, Poll, ProposalDraft, ProposalEvent,
+    ProposalId, Proposals, StateSynchronizer, SynchronizerBuilder, Value, Verdict, Vote, Voter,
+    voter_fn,
 };
 
 use crate::support::{PATIENCE, Wire, eventually, key, kind, team};
 
 /// Long enough for every vote here, however busy the machine.
-fn draft(subject: &str) -> ProposalDraft {
+pub(crate) fn draft(subject: &str) -> ProposalDraft {
     ProposalDraft::new(subject).timeout(PATIENCE)
 }
 
@@ -22,12 +22,12 @@ fn ballot(vote: Vote) -> Ballot {
 }
 
 /// Votes the same on everything.
-fn always(vote: Vote) -> Arc<dyn Voter> {
+pub(crate) fn always(vote: Vote) -> Arc<dyn Voter> {
     Arc::new(voter_fn(move |_| Some(ballot(vote))))
 }
 
 /// Agents that vote so, one each, in step with the hub.
-async fn voters<const N: usize>(wire: &Wire, votes: [Vote; N]) -> Vec<Agent> {
+pub(crate) async fn voters<const N: usize>(wire: &Wire, votes: [Vote; N]) -> Vec<Agent> {
     let mut agents = Vec::new();
     for (n, vote) in votes.into_iter().enumerate() {
         let builder = wire.agent(&format!("agent-{n}")).voter(always(vote));
@@ -39,7 +39,7 @@ async fn voters<const N: usize>(wire: &Wire, votes: [Vote; N]) -> Vec<Agent> {
     agents
 }
 
-async fn hub_with(
+pub(crate) async fn hub_with(
     wire: &Wire,
     settings: impl FnOnce(SynchronizerBuilder) -> SynchronizerBuilder,
 ) -> StateSynchronizer {
@@ -58,7 +58,7 @@ async fn poll(proposals: &mut Proposals) -> Arc<Poll> {
 }
 
 /// Who voted so in a decision.
-fn who(decision: &Decision, vote: Vote) -> Vec<&str> {
+pub(crate) fn who(decision: &Decision, vote: Vote) -> Vec<&str> {
     decision
         .votes_that(vote)
         .map(|c| c.agent.as_str())
@@ -156,99 +156,6 @@ async fn abstaining_is_voting_and_not_agreeing() {
     let _agents = voters(&wire, [Vote::For, Vote::Abstain, Vote::Abstain]).await;
     let decision = hub.consensus(&team()).propose(draft("?")).await.unwrap();
     assert_eq!(decision.verdict, Verdict::Rejected);
-}
-
-#[tokio::test]
-async fn unanimous_is_everybody() {
-    let wire = Wire::memory();
-    let hub = hub_with(&wire, |hub| hub.default_algorithm("unanimous")).await;
-    let consensus = hub.consensus(&team());
-    let mut agents = voters(&wire, [Vote::For, Vote::For]).await;
-    let decision = consensus.propose(draft("all agree")).await.unwrap();
-    assert_eq!(decision.verdict, Verdict::Approved);
-    assert_eq!(decision.algorithm, "unanimous");
-    assert_eq!(who(&decision, Vote::For), ["agent-0", "agent-1"]);
-    let one = wire.agent("objects").voter(always(Vote::Against));
-    agents.push(one.start().await.unwrap());
-    agents[2].wait_in_step(PATIENCE).await.unwrap();
-    let decision = consensus.propose(draft("one does not")).await.unwrap();
-    assert_eq!(decision.verdict, Verdict::Rejected);
-    // Another algorithm can be asked for.
-    let most = draft("most do").algorithm("quorum");
-    let decision = consensus.propose(most).await.unwrap();
-    assert_eq!(decision.verdict, Verdict::Approved);
-}
-
-#[tokio::test]
-async fn weights_are_the_hubs_and_count() {
-    let wire = Wire::memory();
-    let lead = AgentId::new("agent-0").unwrap();
-    let hub = hub_with(&wire, |hub| {
-        hub.weights([(lead, 5.0)]).default_algorithm("weighted")
-    })
-    .await;
-    let _agents = voters(&wire, [Vote::For, Vote::Against, Vote::Against]).await;
-    let consensus = hub.consensus(&team());
-    let decision = consensus.propose(draft("5 of 7")).await.unwrap();
-    assert_eq!(decision.verdict, Verdict::Approved);
-    let decision = consensus.propose(draft("1 of 3").algorithm("quorum")).await;
-    assert_eq!(decision.unwrap().verdict, Verdict::Rejected);
-}
-
-/// Approves what its two elders approve, whoever else is there.
-#[derive(Debug)]
-struct Elders;
-
-impl ConsensusAlgorithm for Elders {
-    fn judge(&self, tally: &Tally<'_>) -> Option<bool> {
-        if 2 * tally.votes.len() <= tally.participants.len() {
-            return None;
-        }
-        let said = |name: &str| tally.votes.iter().find(|(agent, _)| agent.as_str() == name);
-        let (_, first) = said("agent-0")?;
-        let (_, second) = said("agent-1")?;
-        Some((first.vote, second.vote) == (Vote::For, Vote::For))
-    }
-
-    fn default_threshold(&self) -> Option<Share> {
-        None
-    }
-
-    fn check(&self, participants: &[AgentId], _: Option<Share>) -> Result<(), String> {
-        let elders = participants
-            .iter()
-            .filter(|a| matches!(a.as_str(), "agent-0" | "agent-1"));
-        match elders.count() {
-            2 => Ok(()),
-            _ => Err("there are no two elders".to_owned()),
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_algorithm_of_ones_own_decides() {
-    let wire = Wire::memory();
-    let hub = hub_with(&wire, |hub| hub.algorithm("elders", Arc::new(Elders))).await;
-    let consensus = hub.consensus(&team());
-    let alone = voters(&wire, [Vote::For]).await;
-    let refused = consensus
-        .propose(draft("too early").algorithm("elders"))
-        .await;
-    let sentence = refused.expect_err("there is one").to_string();
-    assert!(sentence.contains("no two elders"), "{sentence}");
-    drop(alone);
-    let wire = Wire::memory();
-    let hub = hub_with(&wire, |hub| hub.algorithm("elders", Arc::new(Elders))).await;
-    let _agents = voters(&wire, [Vote::For, Vote::For, Vote::Against]).await;
-    let consensus = hub.consensus(&team());
-    let decision = consensus
-        .propose(draft("now").algorithm("elders"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (decision.verdict, decision.algorithm.as_str()),
-        (Verdict::Approved, "elders")
-    );
 }
 
 #[tokio::test]
@@ -411,39 +318,6 @@ async fn a_proposal_that_makes_no_sense_is_refused_with_a_sentence() {
     assert!(consensus.propose(large).await.is_err());
     agents[0].go_offline().await.unwrap();
     assert_eq!(kind(agents[0].propose(draft("?")).await), "unavailable");
-}
-
-#[tokio::test]
-async fn a_hub_that_could_not_decide_does_not_start() {
-    let agent = |name: &str| AgentId::new(name).unwrap();
-    let wire = Wire::memory();
-    let builder = || StateSynchronizer::builder(Arc::new(MemoryStore::new()), wire.coordinator());
-    let cases = [
-        (
-            builder().default_algorithm("raft"),
-            "there are: quorum, unanimous",
-        ),
-        (builder().default_algorithm("weighted"), "it takes weights"),
-        (builder().weights([(agent("a"), -1.0)]), "the agent a is -1"),
-        (
-            builder().weights([(agent("a"), f64::NAN)]),
-            "the agent a is NaN",
-        ),
-        (builder().vote_timeout(Duration::ZERO), "above 0"),
-        (
-            builder().vote_timeout(Duration::from_hours(25)),
-            "at most 86400 s",
-        ),
-        (builder().algorithm("", Arc::new(Elders)), "0 bytes"),
-        (
-            builder().algorithm("x".repeat(65), Arc::new(Elders)),
-            "65 bytes",
-        ),
-    ];
-    for (wrong, expected) in cases {
-        let sentence = wrong.start().await.expect_err("it is wrong").to_string();
-        assert!(sentence.contains(expected), "{sentence}");
-    }
 }
 
 #[tokio::test]
