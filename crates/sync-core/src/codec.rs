@@ -5,6 +5,7 @@
 //! names it; another codec would replace this file.
 
 mod list;
+mod text;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
@@ -15,6 +16,7 @@ use crate::message::{Body, Message};
 use crate::transport::Frame;
 
 pub use self::list::List;
+pub(crate) use self::text::Text;
 
 /// The format of everything this module writes.
 pub const FORMAT: u8 = 1;

@@ -2,6 +2,7 @@
 //! those who decide.
 
 mod share;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +25,7 @@ pub const REASON_BYTES_MAX: usize = 1024;
 pub const ALGORITHM_BYTES_MAX: usize = 64;
 
 /// What somebody asks a roster to agree to.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
 #[expect(clippy::exhaustive_structs, reason = "what a proposal says")]
 pub struct Proposal {
     /// Drawn at random by the proposer: whoever asks twice asks once.
@@ -89,7 +90,7 @@ impl fmt::Display for Vote {
 }
 
 /// A vote and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode)]
 #[expect(clippy::exhaustive_structs, reason = "what there is to say")]
 pub struct Ballot {
     /// The vote.

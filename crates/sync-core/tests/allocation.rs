@@ -34,7 +34,7 @@ fn a_lie_about_a_length_reserves_no_memory() {
     let before = peak();
     for lie in &lies {
         // At every place of every kind of message, named by its number.
-        for kind in 0..26 {
+        for kind in 0..32 {
             for at in 2..12 {
                 for filler in [0, 1, 7] {
                     let bytes =

@@ -113,7 +113,7 @@ impl Plan {
             clear: if random.chance(300) { 15 } else { 0 },
             client: if random.chance(500) { 60 } else { 0 },
             round: *random.pick(&[5, 40]),
-            propose: *random.pick(&[0, 4, 20]),
+            propose: *random.pick(&[0, 6, 25]),
             silent: *random.pick(&[0, 150, 500]),
             fights,
             keys: keys(random, fights),

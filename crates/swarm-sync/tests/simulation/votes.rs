@@ -6,6 +6,7 @@
 //! comes with its decision; but the value of a lost decision may come back from agents, who hold values
 //! and no decisions.
 
+mod ahead;
 mod check;
 mod note;
 
@@ -218,6 +219,9 @@ impl World {
     pub(crate) fn vote_leaves(&mut self, n: usize, id: ProposalId, ballot: &Ballot) {
         let agent = self.replicas[n].agent.clone();
         let text = format!("{agent} says {ballot:?} to {id}");
+        if !self.votes.given.contains_key(&(agent.clone(), id)) {
+            self.check_vote_is_durable(n, id, ballot);
+        }
         let given = self.votes.given.entry((agent, id));
         let given = given.or_insert_with(|| ballot.clone()).clone();
         self.require(given == *ballot, || format!("{text}, and said {given:?}"));

@@ -64,6 +64,21 @@ impl Disk {
         self.durable.clone()
     }
 
+    /// What a crash may leave: what is durable, and that with one batch after the other of those that
+    /// wait.
+    #[allow(dead_code, reason = "not every test looks ahead")]
+    pub(crate) fn futures(&self) -> Vec<Image> {
+        let mut disk = Self {
+            durable: self.image(),
+            waiting: self.waiting.clone(),
+        };
+        let mut futures = vec![disk.image()];
+        while disk.complete().is_some() {
+            futures.push(disk.image());
+        }
+        futures
+    }
+
     /// Puts an older copy in place, as a restored backup would.
     pub(crate) fn restore(&mut self, image: Image) {
         self.waiting.clear();

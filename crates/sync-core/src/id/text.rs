@@ -9,6 +9,7 @@ use bincode::error::{DecodeError as BincodeDecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::codec::Text;
 use crate::error::IdError;
 
 /// Longest name of an agent or a swarm, in bytes.
@@ -104,7 +105,7 @@ macro_rules! text_id {
 
         impl<C> Decode<C> for $name {
             fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, BincodeDecodeError> {
-                let text = String::decode(decoder)?;
+                let Text(text) = Text::decode(decoder)?;
                 Self::new(text).map_err(|e| BincodeDecodeError::OtherString(e.to_string()))
             }
         }

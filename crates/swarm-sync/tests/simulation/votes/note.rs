@@ -31,6 +31,7 @@ impl World {
             self.note_decision(&decision);
             let ever = self.votes.ever.entry(decision.proposal).or_default();
             ever.push((decision.clone(), self.rollbacks));
+            self.check_crashes(&decision);
             self.votes.seen.insert(decision.proposal, decision);
         }
         if self.hub.machine.as_ref().is_some_and(Hub::is_settled) {

@@ -83,6 +83,7 @@ impl OwnVotes {
     pub(super) fn reopen(&mut self, proposal: ProposalId) -> Option<OwnVote> {
         let vote = self.by_id.get_mut(&proposal)?;
         vote.outcome = None;
+        vote.is_over = false;
         Some(vote.clone())
     }
 
