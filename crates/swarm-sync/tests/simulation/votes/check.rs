@@ -57,10 +57,10 @@ impl World {
         });
         let revision = decision.committed.as_ref().map(|c| c.revision);
         let writes = revision.and_then(|revision| self.votes.writes.get(&(id, revision)));
-        for write in writes.into_iter().flatten() {
-            if let Some(op) = self.ghost.ops.get_mut(write) {
-                op.acked = true;
-            }
+        // An earlier one of that place was decided by a hub that died before it was durable.
+        let write = writes.and_then(|writes| writes.last());
+        if let Some(op) = write.and_then(|write| self.ghost.ops.get_mut(write)) {
+            op.acked = true;
         }
     }
 
