@@ -13,7 +13,7 @@ use super::{RATIO_MAX, pays};
 /// What this program can read.
 pub(crate) const OFFERED: Compressions = Compressions::ZSTD.and(Compressions::DICTIONARY);
 
-/// Half the time and half the memory of the default level, for a tenth more bytes.
+/// Half the memory of the default level and up to 2.7 times as fast, for 3 to 8 % more bytes.
 const LEVEL: i32 = 1;
 
 /// A dictionary of twice the size saves another twentieth, and each connection is sent one.
