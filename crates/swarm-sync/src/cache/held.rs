@@ -271,3 +271,30 @@ fn count(counter: &AtomicU64, by: u64) {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also between two looks that `moka` takes at itself by itself, as [`Held::stats`] would have it do.
+    #[test]
+    fn the_bound_holds_after_each_answer() {
+        let options = CacheOptions {
+            bytes_max: 10_000,
+            ..CacheOptions::default()
+        };
+        let held = Arc::new(Held::new(&options));
+        for n in 0..200 {
+            let key = Key::new(format!("k{n}")).unwrap();
+            let Seat::Ask(turn) = Held::join(&held, &key, Now::default()) else {
+                panic!("nobody has asked for {key}")
+            };
+            let (state, asked) = (None, Now::default());
+            turn.land(Ok(Fetched { state, asked }));
+            let weights = held.entries.iter().map(|(key, _)| weight(&key, None));
+            let bytes: u64 = weights.map(u64::from).sum();
+            assert!(bytes <= options.bytes_max, "{bytes} after {n}");
+        }
+        assert!(held.entries.iter().count() > 10);
+    }
+}

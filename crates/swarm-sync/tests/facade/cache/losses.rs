@@ -139,6 +139,30 @@ async fn nothing_is_held_of_a_hub_that_has_lost_its_state() {
     assert_eq!(cache.get("k").await.unwrap().value(), Some(&5.into()));
 }
 
+/// What is read before the watch has begun anew may have changed untold.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_held_from_before_a_watch_begins_anew() {
+    let scene = Scene::start().await;
+    let cache = scene.cache(CacheOptions::default()).await;
+    cache.get("k").await.unwrap();
+    scene.wire.cut_for_good();
+    scene.lose_state().await;
+    scene.write("k", 1).await;
+    scene.wire.hold_watches();
+    scene.wire.mend();
+    eventually("the cache notices", async || {
+        let read = cache.get("k").await.ok()?;
+        (read.from_cache && read.value() == Some(&1.into())).then_some(())
+    })
+    .await;
+    // Before the watch begins, so it is not told.
+    scene.write("k", 2).await;
+    scene.wire.release_watches();
+    until_watching(&cache, true).await;
+    let read = cache.get("k").await.unwrap();
+    assert_eq!((read.value(), read.from_cache), (Some(&2.into()), false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn connecting_needs_a_hub_that_is_there() {
     let scene = Scene::start().await;

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use swarm_sync::{Answer, Link, MemoryLink, TransportError};
-use sync_core::{Body, Connection, Hello, LinkReceiver, Piece, Pieces, Reply, codec};
-use tokio::sync::watch;
+use swarm_sync::{Answer, Ask, Link, MemoryLink, Traffic, TransportError};
+use sync_core::{
+    Body, Connection, Frame, Hello, LinkReceiver, LinkSender, Piece, Pieces, Reply, codec,
+};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 
 use crate::support::PATIENCE;
@@ -25,6 +27,8 @@ struct State {
     cut: u64,
     /// Whether the answers to reads stay on their way.
     holding: bool,
+    /// Whether questions from where to watch stay on theirs.
+    holding_watches: bool,
     /// How long anything takes to arrive; later things may overtake earlier ones.
     delay: Range<Duration>,
 }
@@ -43,6 +47,7 @@ impl TestLink {
             open: true,
             cut: 0,
             holding: false,
+            holding_watches: false,
             delay: Duration::ZERO..Duration::ZERO,
         };
         Self {
@@ -81,6 +86,16 @@ impl TestLink {
         self.state.send_modify(|state| state.holding = false);
     }
 
+    /// From now on the questions that begin a watch do not reach the hub, while all else does.
+    pub(super) fn hold_watches(&self) {
+        self.state.send_modify(|state| state.holding_watches = true);
+    }
+
+    pub(super) fn release_watches(&self) {
+        self.state
+            .send_modify(|state| state.holding_watches = false);
+    }
+
     /// Waits until that many answers are held up.
     pub(super) async fn until_held(&self, count: usize) {
         let mut held = self.held.subscribe();
@@ -116,8 +131,13 @@ impl Link for TestLink {
             held: VecDeque::new(),
             count: Arc::clone(&self.held),
         };
+        let sender = Sender {
+            inner: Arc::new(AsyncMutex::new(connection.sender)),
+            state: self.state.subscribe(),
+        };
         Ok(Connection {
             receiver: Box::new(receiver),
+            sender: Box::new(sender),
             ..connection
         })
     }
@@ -125,6 +145,44 @@ impl Link for TestLink {
     fn describe(&self) -> String {
         "the test".into()
     }
+}
+
+#[derive(Debug)]
+struct Sender {
+    inner: Arc<AsyncMutex<Box<dyn LinkSender>>>,
+    state: watch::Receiver<State>,
+}
+
+#[async_trait]
+impl LinkSender for Sender {
+    async fn send(&mut self, frames: Vec<Frame>) -> Result<(), TransportError> {
+        if !frames.iter().any(begins_a_watch) || !self.state.borrow().holding_watches {
+            return self.inner.lock().await.send(frames).await;
+        }
+        let (inner, mut state) = (Arc::clone(&self.inner), self.state.clone());
+        tokio::spawn(async move {
+            let released = state.wait_for(|state| !state.holding_watches).await;
+            released.expect("the wire is there");
+            inner.lock().await.send(frames).await
+        });
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        self.inner.lock().await.close().await;
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+fn begins_a_watch(frame: &Frame) -> bool {
+    let message = codec::decode(&frame.to_bytes()).expect("a client's message");
+    let Body::Request { ask, .. } = message.body else {
+        return false;
+    };
+    matches!(ask, Ask::Watch { from: None, .. })
 }
 
 #[derive(Debug)]
