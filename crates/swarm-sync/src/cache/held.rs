@@ -60,6 +60,17 @@ struct Flights {
     last: u64,
 }
 
+impl Flights {
+    /// Ends a question; true if its key has not changed since it was asked.
+    fn end(&mut self, key: &Key, number: u64) -> bool {
+        let stands = self.by_key.get(key).is_some_and(|f| f.number == number);
+        if stands {
+            self.by_key.remove(key);
+        }
+        stands
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     hits: AtomicU64,
@@ -206,15 +217,6 @@ impl Held {
         })
     }
 
-    /// Ends a question; true if its key has not changed since it was asked.
-    fn end(&self, flights: &mut Flights, key: &Key, number: u64) -> bool {
-        let stands = flights.by_key.get(key).is_some_and(|f| f.number == number);
-        if stands {
-            flights.by_key.remove(key);
-        }
-        stands
-    }
-
     fn add(&self, key: &Key, fetched: Fetched) {
         let generation = self.generation.load(Ordering::Acquire);
         let entry = Entry {
@@ -240,7 +242,7 @@ impl Turn {
     /// Holds an answer, unless its key has changed meanwhile, and tells everybody who waits for it.
     pub(super) fn land(self, outcome: Outcome) {
         let mut flights = lock(&self.held.flights);
-        let stands = self.held.end(&mut flights, &self.key, self.number);
+        let stands = flights.end(&self.key, self.number);
         if stands && let Ok(fetched) = &outcome {
             self.held.add(&self.key, fetched.clone());
         }
@@ -251,8 +253,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut flights = lock(&self.held.flights);
-        self.held.end(&mut flights, &self.key, self.number);
+        lock(&self.held.flights).end(&self.key, self.number);
     }
 }
 

@@ -33,7 +33,7 @@ pub struct CacheOptions {
 impl Default for CacheOptions {
     fn default() -> Self {
         Self {
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
             bytes_max: 64 << 20,
             timeout: Duration::from_secs(10),
             watched: None,

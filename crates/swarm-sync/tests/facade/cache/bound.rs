@@ -28,7 +28,7 @@ const RECOVERY: Duration = Duration::from_millis(5_000 + 200 + 4 * 60);
 /// its own.
 const TOLD: Duration = Duration::from_millis(2 * 60 + 5);
 
-const STEPS: usize = 4_000;
+const STEPS: i64 = 4_000;
 
 /// What a key held, each with when its write was begun and when it was over.
 type History = Vec<(Instant, Instant, Option<Value>)>;
@@ -95,7 +95,12 @@ async fn read(cache: CachedClient, record: Shared, key: String) -> bool {
     let start = Instant::now();
     let read = cache.get(key.as_str()).await;
     let end = Instant::now();
-    check(&record.lock().unwrap(), &key, (start, end), &read);
+    check(
+        &record.lock().expect("no check panicked"),
+        &key,
+        (start, end),
+        &read,
+    );
     read.is_ok_and(|read| read.from_cache)
 }
 
@@ -106,7 +111,7 @@ async fn write(scene: &Scene, record: &Shared, key: &str, value: Option<i64>) {
         None => scene.delete(key).await,
     }
     let value = value.map(Value::Int);
-    let mut record = record.lock().unwrap();
+    let mut record = record.lock().expect("no check panicked");
     let history = record.keys.entry(key.to_owned()).or_default();
     history.push((begun, Instant::now(), value));
 }
@@ -114,7 +119,7 @@ async fn write(scene: &Scene, record: &Shared, key: &str, value: Option<i64>) {
 /// A cut that lasts, or the end of it.
 fn disturb(scene: &Scene, record: &Shared) {
     let now = Instant::now();
-    let mut record = record.lock().unwrap();
+    let mut record = record.lock().expect("no check panicked");
     match record.cuts.last_mut() {
         Some((_, mended @ None)) => {
             *mended = Some(now);
@@ -134,7 +139,7 @@ async fn run(seed: u64) -> (usize, usize) {
     for n in 0..KEYS {
         // Nothing yet, since before there was anything.
         let start = Instant::now();
-        let mut record = record.lock().unwrap();
+        let mut record = record.lock().expect("no check panicked");
         record.keys.insert(name(n), vec![(start, start, None)]);
     }
     let cache = scene
@@ -151,8 +156,7 @@ async fn run(seed: u64) -> (usize, usize) {
         match random.random_range(0..1_000) {
             0..4 => disturb(&scene, &record),
             4..100 => {
-                let number = i64::try_from(step).unwrap();
-                let value = random.random_bool(0.8).then_some(number);
+                let value = random.random_bool(0.8).then_some(step);
                 write(&scene, &record, &key, value).await;
             }
             _ => {

@@ -75,7 +75,6 @@ async fn overtaken(
         scene.write(name, 1).await;
     }
     scene.told(cache).await;
-    cache.get("mark").await.unwrap();
     let before = cache.stats().invalidations;
     scene.wire.hold_reads();
     let overtaken = get(cache, "k");

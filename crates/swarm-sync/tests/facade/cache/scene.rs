@@ -1,7 +1,7 @@
 //! A hub, a writer, and caches behind a wire that a test controls. All in virtual time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use swarm_sync::{
@@ -30,21 +30,23 @@ pub(super) struct VirtualClock {
 impl VirtualClock {
     /// As a machine that was asleep meanwhile sees it.
     pub(super) fn sleep_through(&self, time: Duration) {
-        let millis = u64::try_from(time.as_millis()).unwrap();
-        self.slept_ms.fetch_add(millis, Ordering::SeqCst);
+        self.slept_ms.fetch_add(millis(time), Ordering::SeqCst);
     }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Now {
         let mono = self.start.elapsed();
-        let millis = u64::try_from(mono.as_millis()).unwrap();
         let slept = self.slept_ms.load(Ordering::SeqCst);
         Now {
             mono,
-            wall_ms: 1_700_000_000_000 + millis + slept,
+            wall_ms: 1_700_000_000_000 + millis(mono) + slept,
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("a test is short")
 }
 
 /// One hub at a time.
@@ -59,7 +61,7 @@ pub(super) struct Scene {
     pub(super) wire: Arc<TestLink>,
     hub: Mutex<Hub>,
     store: Arc<dyn Store>,
-    marks: AtomicU64,
+    marks: AtomicI64,
 }
 
 impl Scene {
@@ -75,7 +77,7 @@ impl Scene {
             hub: Mutex::new(hub),
             clock,
             store,
-            marks: AtomicU64::new(0),
+            marks: AtomicI64::new(0),
         }
     }
 
@@ -87,7 +89,7 @@ impl Scene {
             clock: self.clock.clone(),
             ..options
         };
-        let name = AgentId::new("cache").unwrap();
+        let name = AgentId::new("cache").expect("a name");
         CachedClient::connect(self.wire.clone(), team(), name, options).await
     }
 
@@ -117,7 +119,7 @@ impl Scene {
     /// Waits until the cache has heard of every change made so far: of one that is made now, after them.
     pub(super) async fn told(&self, cache: &CachedClient) {
         cache.get(MARK).await.expect("the hub is there");
-        let mark = i64::try_from(self.marks.fetch_add(1, Ordering::SeqCst)).unwrap();
+        let mark = self.marks.fetch_add(1, Ordering::SeqCst);
         self.write(MARK, mark).await;
         eventually("the cache is told", async || {
             let read = cache.get(MARK).await.ok()?;
@@ -160,7 +162,7 @@ async fn open(store: Arc<dyn Store>, clock: Arc<VirtualClock>) -> Hub {
     let coordinator = Arc::new(MemoryCoordinator::default());
     let synchronizer = StateSynchronizer::builder(store, coordinator.clone());
     let synchronizer = synchronizer.clock(clock).start().await;
-    let name = AgentId::new("writer").unwrap();
+    let name = AgentId::new("writer").expect("a name");
     let writer = Client::connect(&coordinator.link(), team(), name, PATIENCE).await;
     Hub {
         coordinator,

@@ -106,7 +106,7 @@ impl TestLink {
 
     /// Where connections lead from now on.
     pub(super) fn lead_to(&self, inner: MemoryLink) {
-        *self.inner.lock().unwrap() = inner;
+        *self.inner.lock().expect("nothing panics in it") = inner;
         self.cut();
     }
 }
@@ -120,7 +120,7 @@ impl Link for TestLink {
                 reason: "the test has cut it".into(),
             });
         }
-        let inner = self.inner.lock().unwrap().clone();
+        let inner = self.inner.lock().expect("nothing panics in it").clone();
         let connection = inner.connect(hello).await?;
         let receiver = Receiver {
             inner: connection.receiver,
