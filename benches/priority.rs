@@ -59,7 +59,7 @@ impl Scene {
             reader: reader.expect("memory opens"),
         };
         for agent in [&scene.writer, &scene.reader] {
-            let limit = Duration::from_secs(60);
+            let limit = Duration::from_mins(1);
             agent.wait_in_step(limit).await.expect("the hub is there");
         }
         scene
