@@ -10,6 +10,7 @@ use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version, WriteId};
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
 use crate::store::Durability;
+use crate::transport::Traffic;
 use crate::value::Value;
 use crate::write::Metadata;
 
@@ -259,6 +260,8 @@ pub struct HubStatus {
     pub periodic: Vec<PeriodicStatus>,
     /// One line per algorithm that proposals were put to in this run.
     pub consensus: Vec<AlgorithmStatistics>,
+    /// What the hub's process has moved in this run, for all its swarms, and what compression did to it.
+    pub traffic: Traffic,
 }
 
 /// A synchronization that takes place every so often.

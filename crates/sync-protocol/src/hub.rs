@@ -5,6 +5,7 @@ mod adopted;
 mod ahead;
 mod answer;
 mod ask;
+mod asker;
 mod burial;
 mod commit;
 mod delta;
@@ -14,6 +15,7 @@ mod graves;
 mod lineage;
 mod memory;
 mod merging;
+mod output;
 mod periodic;
 mod policy;
 mod push;
@@ -31,8 +33,8 @@ use std::time::Duration;
 
 use sync_core::{
     AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
-    Incarnation, Key, Message, Now, Proposal, Receipt, Reply, RequestError, Resolvers, Revision,
-    RowOp, Seq, SessionId, Sibling, WriteId, Writer,
+    Incarnation, Key, Message, Now, Proposal, Receipt, RequestError, Resolvers, Revision, RowOp,
+    Seq, SessionId, Traffic, WriteId, Writer,
 };
 
 use crate::config::HubConfig;
@@ -40,6 +42,7 @@ use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
+use self::asker::{Asker, ReplyTo};
 use self::expiry::Expiries;
 pub(crate) use self::expiry::Lifetime;
 pub(crate) use self::graves::Grave;
@@ -56,94 +59,9 @@ pub(crate) use self::voting::{Opened, Remembered};
 use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;
+pub use self::output::HubOutput;
 pub use self::periodic::PeriodicRun;
 pub use self::recover::HubRecovery;
-
-/// What a hub asks of its driver, in order.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a driver must handle every output")]
-pub enum HubOutput {
-    /// Commit this batch and report to [`Hub::handle_persisted`].
-    Persist {
-        /// Names the batch in the report.
-        token: Token,
-        /// The rows.
-        batch: Batch,
-    },
-    /// Queue this message for a peer.
-    Send {
-        /// The connection.
-        session: SessionId,
-        /// What to send.
-        message: Message,
-    },
-    /// A local request is answered.
-    Answer {
-        /// The number its caller gave it.
-        request: u64,
-        /// The answer, or why there is none.
-        answer: Reply,
-    },
-    /// Make one value of these and report to [`Hub::handle_merged`], whatever happens.
-    Merge {
-        /// Names the request in the report.
-        ticket: u64,
-        /// The key.
-        key: Key,
-        /// The function, by the name it is registered under.
-        function: String,
-        /// The concurrent values.
-        siblings: Vec<Sibling>,
-    },
-    /// Read the policies anew and report to [`Hub::handle_policies`], whatever comes of it.
-    LoadPolicies,
-    /// A synchronization of the schedule has taken place: for the log.
-    Ran(PeriodicRun),
-    /// Close a connection: its peer broke the protocol.
-    Disconnect {
-        /// The connection.
-        session: SessionId,
-        /// What it did.
-        reason: String,
-    },
-}
-
-/// Who waits for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReplyTo {
-    Local(u64),
-    Remote(SessionId, u64),
-}
-
-/// Who has asked for a synchronization.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asker {
-    Caller(ReplyTo),
-    /// A plan of the schedule, by its number.
-    Plan(u64),
-}
-
-impl Asker {
-    fn caller(self) -> Option<ReplyTo> {
-        match self {
-            Self::Caller(to) => Some(to),
-            Self::Plan(_) => None,
-        }
-    }
-
-    /// The connection that it has asked through.
-    fn session(self) -> Option<SessionId> {
-        match self {
-            Self::Caller(ReplyTo::Remote(session, _)) => Some(session),
-            _ => None,
-        }
-    }
-
-    /// Whether the program that runs the hub waits for it.
-    fn is_local(self) -> bool {
-        matches!(self, Self::Caller(ReplyTo::Local(_)))
-    }
-}
 
 /// The hub of one swarm.
 #[derive(Debug)]
@@ -186,6 +104,8 @@ pub struct Hub {
     /// Rows that go with the next batch.
     unsaved: Vec<RowOp>,
     gate: Gate<HubOutput>,
+    /// What all connections have moved, as far as the driver has said.
+    traffic: Traffic,
     /// Why the hub stopped, if its store failed.
     failed: Option<String>,
 }
@@ -237,6 +157,11 @@ impl Hub {
     /// What was decided, the oldest first, as far as it is remembered.
     pub fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
         self.votes.decisions()
+    }
+
+    /// What all connections have moved so far: what the status tells.
+    pub fn note_traffic(&mut self, traffic: Traffic) {
+        self.traffic = traffic;
     }
 
     /// A local request, answered through [`HubOutput::Answer`].

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use swarm_sync::{HubStatus, PeriodicStatus, Revision};
+use swarm_sync::{HubStatus, PeriodicStatus, Revision, Traffic};
 
 use super::{connect, print};
 use crate::cli::StatusArgs;
@@ -20,6 +20,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
         return print(&status);
     }
     print_hub(&args.hub.at.hub, &status)?;
+    print_traffic(&status.traffic)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
     if let Some(table) = votes::statistics(&status.consensus) {
@@ -43,6 +44,26 @@ fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
             status.id_alarms
         ))?;
     }
+    Ok(())
+}
+
+/// What the hub has moved, and what of that compression has saved.
+fn print_traffic(traffic: &Traffic) -> Result<(), Failure> {
+    let moved = |name, moved: u64, plain: u64| {
+        let saved = plain.saturating_sub(moved);
+        let percent = (saved * 100).checked_div(plain).unwrap_or_default();
+        format!("{name} {moved} bytes, {percent} % saved by compression")
+    };
+    output::line(&format!(
+        "{}\n{}, which took {} ms",
+        moved("sent", traffic.sent, traffic.sent_uncompressed()),
+        moved(
+            "received",
+            traffic.received,
+            traffic.received_uncompressed()
+        ),
+        traffic.compression.cpu_us.div_ceil(1_000),
+    ))?;
     Ok(())
 }
 

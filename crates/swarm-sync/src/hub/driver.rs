@@ -292,7 +292,10 @@ impl Driver {
                     return;
                 };
                 match codec::decode(&frame) {
-                    Ok(message) => hub.handle_message(now, session, message),
+                    Ok(message) => {
+                        hub.note_traffic(self.coordinator.traffic());
+                        hub.handle_message(now, session, message);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a peer was disconnected");
                         self.forget(session);

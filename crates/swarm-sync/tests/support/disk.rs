@@ -71,6 +71,7 @@ impl Disk {
         let mut disk = Self {
             durable: self.image(),
             waiting: self.waiting.clone(),
+            submitted: self.submitted,
         };
         let mut futures = vec![disk.image()];
         while disk.complete().is_some() {

@@ -2,10 +2,11 @@
 
 use std::ops::Add;
 
+use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of connections, framing included, as they entered and left the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
 pub struct Traffic {
     /// Written.
     pub sent: u64,
@@ -17,7 +18,7 @@ pub struct Traffic {
 }
 
 /// The messages that travelled compressed, without framing, and what that cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Encode, Decode)]
 pub struct Compression {
     /// Those that were sent, as they were before.
     pub sent_plain: u64,

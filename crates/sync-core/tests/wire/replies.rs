@@ -2,12 +2,13 @@
 
 use sync_core::codec::List;
 use sync_core::report::UserMetadata;
+use sync_core::transport::Compression;
 use sync_core::{
     Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
     Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
     Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision, Share,
-    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Value, Verdict, Version,
-    Vote, Watched,
+    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict,
+    Version, Vote, Watched,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -148,6 +149,17 @@ fn answers() -> Vec<Answer> {
         id_alarms: 1,
         periodic: vec![periodic()],
         consensus: vec![statistics()],
+        traffic: Traffic {
+            sent: 1 << 40,
+            received: 2,
+            compression: Compression {
+                sent_plain: 3,
+                sent_packed: 4,
+                received_plain: 5,
+                received_packed: 6,
+                cpu_us: 7,
+            },
+        },
     };
     let mut answers = vec![
         Answer::Version(None),

@@ -243,6 +243,7 @@ impl Hub {
             id_alarms: self.id_alarms,
             periodic: self.periodic.status(now),
             consensus: self.vote_statistics(),
+            traffic: self.traffic,
         }
     }
 }

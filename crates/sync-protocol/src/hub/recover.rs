@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp};
+use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
 
 use super::expiry::Expiries;
 use super::graves::Graves;
@@ -53,6 +53,7 @@ impl HubRecovery {
             reloading: Vec::new(),
             unsaved: Vec::new(),
             gate: Gate::default(),
+            traffic: Traffic::default(),
             failed: None,
             config,
             resolvers,

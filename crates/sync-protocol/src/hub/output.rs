@@ -1,0 +1,57 @@
+//! What a hub asks of its driver.
+
+use sync_core::{Batch, Key, Message, Reply, SessionId, Sibling};
+
+#[cfg(doc)]
+use super::Hub;
+use super::PeriodicRun;
+use crate::gate::Token;
+
+/// What a hub asks of its driver, in order.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must handle every output")]
+pub enum HubOutput {
+    /// Commit this batch and report to [`Hub::handle_persisted`].
+    Persist {
+        /// Names the batch in the report.
+        token: Token,
+        /// The rows.
+        batch: Batch,
+    },
+    /// Queue this message for a peer.
+    Send {
+        /// The connection.
+        session: SessionId,
+        /// What to send.
+        message: Message,
+    },
+    /// A local request is answered.
+    Answer {
+        /// The number its caller gave it.
+        request: u64,
+        /// The answer, or why there is none.
+        answer: Reply,
+    },
+    /// Make one value of these and report to [`Hub::handle_merged`], whatever happens.
+    Merge {
+        /// Names the request in the report.
+        ticket: u64,
+        /// The key.
+        key: Key,
+        /// The function, by the name it is registered under.
+        function: String,
+        /// The concurrent values.
+        siblings: Vec<Sibling>,
+    },
+    /// Read the policies anew and report to [`Hub::handle_policies`], whatever comes of it.
+    LoadPolicies,
+    /// A synchronization of the schedule has taken place: for the log.
+    Ran(PeriodicRun),
+    /// Close a connection: its peer broke the protocol.
+    Disconnect {
+        /// The connection.
+        session: SessionId,
+        /// What it did.
+        reason: String,
+    },
+}
