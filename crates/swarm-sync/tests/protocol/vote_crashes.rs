@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Body, ProposalId, RequestError, Role, Value, Verdict, Vote, VoteOutcome,
+    Answer, Ask, Body, ProposalId, RequestError, Role, Value, Verdict, Version, Vote, VoteOutcome,
 };
 
 use crate::ballots::{
@@ -73,7 +73,7 @@ fn a_hub_that_dies_at_any_point_of_a_vote_decides_once() {
         }
         let version = decided.committed.expect("approved").version;
         assert_eq!(
-            version.map(|v| v.get()),
+            version.map(Version::get),
             Some(1),
             "{batches}: committed once"
         );

@@ -24,6 +24,8 @@ fn with(change: impl FnOnce(&mut HubConfig)) -> (HubSide, SessionId) {
     (hub, a)
 }
 
+type Change = Box<dyn FnOnce(&mut Proposal)>;
+
 fn other_id(bits: u64) -> impl FnOnce(&mut Proposal) {
     move |p| p.id = ProposalId::from_random(bits)
 }
@@ -46,7 +48,6 @@ fn what_cannot_be_voted_on_is_refused_in_a_sentence_before_anybody_is_asked() {
     );
     hub.settle();
     hub.said.clear();
-    type Change = Box<dyn FnOnce(&mut Proposal)>;
     let effect = |operation| -> Change {
         Box::new(move |p| p.effect = that_writes("text", operation).effect)
     };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{AgentId, Decision, Effect, Key, ProposalId, Value, Verdict, Vote, Write, WriteId};
-use sync_protocol::Hub;
+use sync_protocol::{Hub, KeyState};
 
 use crate::shown::shown;
 use crate::world::World;
@@ -106,7 +106,7 @@ impl World {
         let is_named = field(write, "voters") == Some(Value::List(voters));
         let before = self.votes.before.get(key).cloned().unwrap_or_default();
         let table = hub.policies().clone();
-        let revision = state.map(|state| state.revision()).unwrap_or_default();
+        let revision = state.map(KeyState::revision).unwrap_or_default();
         let shown = shown(operation, &before, &id.writer, (&table, key));
         self.trace
             .say(|| format!("{id}: approved {operation:?} of {key} replaced {shown:?}"));
