@@ -8,6 +8,7 @@ use bincode::{BorrowDecode, Decode, Encode};
 use serde::{Serialize, Serializer};
 
 use super::meeting::common_key;
+use crate::codec::Text;
 use crate::error::IdError;
 use crate::id::{KEY_BYTES_MAX, Key};
 
@@ -158,7 +159,7 @@ impl Serialize for Pattern {
 
 impl<C> Decode<C> for Pattern {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, BincodeDecodeError> {
-        let text = String::decode(decoder)?;
+        let Text(text) = Text::decode(decoder)?;
         Self::new(text).map_err(|e| BincodeDecodeError::OtherString(e.to_string()))
     }
 }
@@ -167,7 +168,8 @@ impl<'de, C> BorrowDecode<'de, C> for Pattern {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
         decoder: &mut D,
     ) -> Result<Self, BincodeDecodeError> {
-        Self::decode(decoder)
+        let Text(text) = Text::borrow_decode(decoder)?;
+        Self::new(text).map_err(|e| BincodeDecodeError::OtherString(e.to_string()))
     }
 }
 
