@@ -107,6 +107,37 @@ fn watched() -> Watched {
     }
 }
 
+fn status() -> HubStatus {
+    let member = MemberStatus {
+        agent: agent("a"),
+        connected: true,
+        acked: Some(Revision::new(1)),
+        receipts: 2,
+    };
+    HubStatus {
+        swarm: SwarmId::new("swarm").unwrap(),
+        epoch: EPOCH,
+        revision: Revision::new(1),
+        digest: digest(),
+        keys: 9,
+        members: vec![member],
+        id_alarms: 1,
+        periodic: vec![periodic()],
+        consensus: vec![statistics()],
+        traffic: Traffic {
+            sent: 1 << 40,
+            received: 2,
+            compression: Compression {
+                sent_plain: 3,
+                sent_packed: 4,
+                received_plain: 5,
+                received_packed: 6,
+                cpu_us: 7,
+            },
+        },
+    }
+}
+
 fn answers() -> Vec<Answer> {
     let line = KeyReport {
         key: key("k"),
@@ -133,34 +164,6 @@ fn answers() -> Vec<Answer> {
         head: Revision::new(251),
         more: true,
     };
-    let member = MemberStatus {
-        agent: agent("a"),
-        connected: true,
-        acked: Some(Revision::new(1)),
-        receipts: 2,
-    };
-    let status = HubStatus {
-        swarm: SwarmId::new("swarm").unwrap(),
-        epoch: EPOCH,
-        revision: Revision::new(1),
-        digest: digest(),
-        keys: 9,
-        members: vec![member],
-        id_alarms: 1,
-        periodic: vec![periodic()],
-        consensus: vec![statistics()],
-        traffic: Traffic {
-            sent: 1 << 40,
-            received: 2,
-            compression: Compression {
-                sent_plain: 3,
-                sent_packed: 4,
-                received_plain: 5,
-                received_packed: 6,
-                cpu_us: 7,
-            },
-        },
-    };
     let mut answers = vec![
         Answer::Version(None),
         Answer::Version(Some(Version::new(1))),
@@ -173,7 +176,7 @@ fn answers() -> Vec<Answer> {
         Answer::Delta(delta),
         Answer::Synced(synced),
         Answer::Cleared(2),
-        Answer::Status(status),
+        Answer::Status(status()),
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
         Answer::Decided(Box::new(decision())),
