@@ -100,7 +100,7 @@ pub(super) fn vote_time(text: &str) -> Result<Duration, String> {
     let most = Duration::from_hours(24);
     let time = span(text)?;
     let fits = (time <= most).then_some(time);
-    fits.ok_or_else(|| "a vote may take a day at most".to_owned())
+    fits.ok_or_else(|| "a vote may take up to a day".to_owned())
 }
 
 /// A whole number and a unit, which is not nothing.
