@@ -9,20 +9,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use swarm_sync::policy_file::{TEXT_BYTES_MAX, parse_for};
-use swarm_sync::{History, Merges, Policies, Policy, Ttl};
+use swarm_sync::{History, Merges, Policies, Policy, Ttl, span};
 
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief_text, or_dash, shorten};
 
 pub(crate) use self::explain::Explanation;
-
-/// In milliseconds, the longest first.
-const UNITS: [(&str, u128); 4] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-];
 
 /// The functions that policies may name as `merge`.
 pub(crate) fn merges() -> Merges {
@@ -145,25 +137,15 @@ fn rule(policy: &Policy) -> Option<String> {
 
 fn lifetime(ttl: Ttl) -> String {
     let renewed = if ttl.refresh { ", renewed" } else { "" };
-    format!("{}{renewed}", span(ttl.after))
+    format!("{}{renewed}", span::text(ttl.after))
 }
 
 /// Both bounds in one cell.
 fn history(history: History) -> Option<String> {
     let commits = history.commits.map(|count| format!("{count} commits"));
-    let age = history.age.map(span);
+    let age = history.age.map(span::text);
     let bounds: Vec<String> = commits.into_iter().chain(age).collect();
     (!bounds.is_empty()).then(|| bounds.join(", "))
-}
-
-/// In the largest unit that it is a whole number of, as in the file.
-pub(crate) fn span(after: Duration) -> String {
-    let millis = after.as_millis();
-    let whole = |(_, unit): &&(&str, u128)| millis.is_multiple_of(*unit);
-    match UNITS.iter().find(whole) {
-        Some((name, unit)) => format!("{}{name}", millis / unit),
-        None => format!("{millis}ms"),
-    }
 }
 
 /// A name as in the file.

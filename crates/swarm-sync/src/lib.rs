@@ -45,6 +45,7 @@ mod memory;
 mod merge;
 #[cfg(feature = "policy-file")]
 pub mod policy_file;
+pub mod span;
 mod store_queue;
 mod watch;
 

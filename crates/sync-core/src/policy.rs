@@ -160,7 +160,7 @@ impl Priority {
     ];
 
     /// Its name in a file of policies.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Critical => "critical",
             Self::High => "high",

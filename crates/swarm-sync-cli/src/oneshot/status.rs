@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use swarm_sync::{HubStatus, PeriodicStatus, Revision, Traffic};
+use swarm_sync::{HubStatus, PeriodicStatus, Revision, Traffic, span};
 
 use super::{connect, print};
 use crate::cli::StatusArgs;
 use crate::exit::Failure;
 use crate::output::{self, brief_text, or_dash};
-use crate::policies::span;
 use crate::votes;
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
@@ -103,11 +102,11 @@ fn print_periodic(plans: &[PeriodicStatus]) -> Result<(), Failure> {
         let next = Duration::from_secs(plan.next_in_ms.div_ceil(1_000));
         table.add_row([
             brief_text(&plan.covers),
-            span(Duration::from_millis(plan.interval_ms)),
+            span::text(Duration::from_millis(plan.interval_ms)),
             if plan.running {
                 "now".to_owned()
             } else {
-                format!("in {}", span(next))
+                format!("in {}", span::text(next))
             },
             plan.runs.to_string(),
             plan.changed.to_string(),

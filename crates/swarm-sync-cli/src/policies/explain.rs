@@ -1,9 +1,9 @@
 //! What holds for one key, and why.
 
 use serde_json::{Value as Json, json};
-use swarm_sync::{Durability, Key, MergeRule, OnConcurrent, Policies, Policy, Priority};
+use swarm_sync::{Durability, Key, MergeRule, OnConcurrent, Policies, Policy, Priority, span};
 
-use super::{history, list, object, span};
+use super::{history, list, object};
 use crate::output::brief_text;
 
 /// What holds for one key, and why.
@@ -81,7 +81,7 @@ impl<'a> Explanation<'a> {
         let ttl = policy.and_then(|p| p.ttl);
         let ttl = ttl.map(|ttl| {
             let from = if ttl.refresh { "last" } else { "first" };
-            format!("{} from the {from} write", span(ttl.after))
+            format!("{} from the {from} write", span::text(ttl.after))
         });
         let bytes = policy.and_then(|p| p.max_value_bytes);
         let bytes = bytes.map(|bytes| format!("{bytes} bytes"));

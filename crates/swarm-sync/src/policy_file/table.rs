@@ -9,6 +9,7 @@ use sync_core::{
 use toml::de::{DeTable, DeValue};
 
 use super::PolicyFileFlaw;
+use crate::span;
 
 /// What one can say of a pattern.
 const FIELDS: [&str; 11] = [
@@ -48,20 +49,11 @@ const DURABILITIES: [(&str, Durability); 3] = [
 ];
 
 const PRIORITIES: [(&str, Priority); 5] = [
-    ("critical", Priority::Critical),
-    ("high", Priority::High),
-    ("medium", Priority::Medium),
-    ("low", Priority::Low),
-    ("background", Priority::Background),
-];
-
-/// In milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
+    (Priority::Critical.as_str(), Priority::Critical),
+    (Priority::High.as_str(), Priority::High),
+    (Priority::Medium.as_str(), Priority::Medium),
+    (Priority::Low.as_str(), Priority::Low),
+    (Priority::Background.as_str(), Priority::Background),
 ];
 
 /// Characters of a text in a sentence about it.
@@ -302,12 +294,7 @@ fn mistyped(field: &str, value: &DeValue<'_>, expected: &str) -> String {
 
 /// A number and its unit.
 fn duration(field: &str, text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
-    let millis = UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis));
-    millis.map(Duration::from_millis).ok_or_else(|| {
+    span::parse(text).ok_or_else(|| {
         let text = brief(text);
         format!("`{field}` cannot be {text:?}; it is a whole number and a unit, as in 500ms, 30s, 5m, 2h or 7d")
     })

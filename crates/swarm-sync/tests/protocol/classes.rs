@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Body, Key, Message, Priority, RequestError, SessionId, SyncReport, Value,
+    AgentId, Ask, Body, Key, Message, Priority, RequestError, SessionId, SyncReport, Value,
 };
 use sync_protocol::Deadlines;
 
@@ -35,22 +35,6 @@ fn ranked_trio() -> (HubSide, AgentSide, AgentSide) {
     (hub, a, b)
 }
 
-fn start(hub: &mut HubSide, keys: &[&str], timeout_ms: Option<u64>) {
-    let keys: Vec<Key> = keys.iter().map(|k| key(k)).collect();
-    let keys = keys.into();
-    let ask = Ask::Sync { keys, timeout_ms };
-    hub.hub.handle_ask(hub.now(), 1, ask);
-    hub.drain();
-}
-
-fn report(hub: &mut HubSide) -> Option<Result<SyncReport, RequestError>> {
-    hub.settle();
-    Some(hub.take_answer(1)?.map(|answer| match answer {
-        Answer::Synced(report) => report,
-        other => panic!("{other:?}"),
-    }))
-}
-
 /// The keys of each question that a connection was asked, in order.
 fn asked(said: &[(SessionId, Message)], session: SessionId) -> Vec<Vec<String>> {
     let to = said.iter().filter(|(to, _)| *to == session);
@@ -72,7 +56,7 @@ fn lines(report: &SyncReport) -> Vec<(&str, bool)> {
 #[test]
 fn the_most_urgent_keys_are_asked_for_first() {
     let (mut hub, mut a, mut b) = ranked_trio();
-    start(&mut hub, &KEYS, None);
+    hub.sync(&KEYS, None);
     let expected = [
         vec!["critical-1"],
         vec!["high-1"],
@@ -84,7 +68,7 @@ fn the_most_urgent_keys_are_asked_for_first() {
         assert_eq!(asked(&hub.said, session), expected);
     }
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    let report = hub.report().expect("everyone has answered").unwrap();
     // The answer has them as they were asked for, each once.
     assert_eq!(lines(&report), KEYS.map(|name| (name, true)));
     assert_eq!((report.synchronized(), report.failed().count()), (6, 0));
@@ -100,9 +84,9 @@ fn each_class_brings_in_what_was_not_pushed_yet() {
     // The pushes are lost on the way.
     a.said.clear();
     b.said.clear();
-    start(&mut hub, &["low-1", "critical-1", "low-2"], None);
+    hub.sync(&["low-1", "critical-1", "low-2"], None);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    let report = hub.report().expect("everyone has answered").unwrap();
     let changed: Vec<bool> = report.keys.iter().map(|line| line.changed).collect();
     assert_eq!(changed, [true, true, false]);
     assert_eq!(report.revision, hub.hub.revision());
@@ -115,7 +99,7 @@ fn each_class_brings_in_what_was_not_pushed_yet() {
 #[test]
 fn a_class_that_nobody_answers_fails_alone() {
     let (mut hub, mut a, _b) = ranked_trio();
-    start(&mut hub, &KEYS, None);
+    hub.sync(&KEYS, None);
     // Of the questions only the critical one arrives, and only at one agent.
     let critical = |body: &Body| match body {
         Body::StateRequest { keys, .. } => keys.iter().all(|(k, _)| k.as_str() == "critical-1"),
@@ -125,7 +109,7 @@ fn a_class_that_nobody_answers_fails_alone() {
     say(&mut hub, &mut a);
     let at = |hub: &mut HubSide, second: u64| {
         hub.pass(Duration::from_secs(second).saturating_sub(hub.mono));
-        report(hub)
+        hub.report()
     };
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(5)));
     assert!(at(&mut hub, 5).is_none());
@@ -164,7 +148,7 @@ fn a_class_that_nobody_answers_fails_alone() {
 #[test]
 fn who_answers_for_a_part_is_missing() {
     let (mut hub, mut a, mut b) = ranked_trio();
-    start(&mut hub, &["critical-1", "low-1"], None);
+    hub.sync(&["critical-1", "low-1"], None);
     let said = hub.said.clone();
     let critical = |body: &Body| match body {
         Body::StateRequest { keys, .. } => keys.iter().all(|(k, _)| k.as_str() == "critical-1"),
@@ -177,9 +161,9 @@ fn who_answers_for_a_part_is_missing() {
         .filter(|(to, _)| Some(*to) == a.session)
         .collect();
     talk(&mut hub, &mut [&mut a]);
-    assert!(report(&mut hub).is_none(), "b has not answered for low-1");
+    assert!(hub.report().is_none(), "b has not answered for low-1");
     hub.pass(Duration::from_secs(5));
-    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    let report = hub.report().expect("the deadline has passed").unwrap();
     assert_eq!(report.synchronized(), 2);
     assert_eq!(report.responded, [AgentId::new("a").unwrap()]);
     assert_eq!(report.missing, [AgentId::new("b").unwrap()]);
@@ -188,11 +172,11 @@ fn who_answers_for_a_part_is_missing() {
 #[test]
 fn a_synchronization_that_fails_in_all_classes_is_an_error() {
     let (mut hub, ..) = ranked_trio();
-    start(&mut hub, &["low-1", "critical-1"], None);
+    hub.sync(&["low-1", "critical-1"], None);
     hub.pass(Duration::from_secs(5));
-    assert!(report(&mut hub).is_none());
+    assert!(hub.report().is_none());
     hub.pass(Duration::from_secs(25));
-    let error = report(&mut hub).expect("all deadlines have passed");
+    let error = hub.report().expect("all deadlines have passed");
     let expected = RequestError::NobodyAnswered {
         asked: 2,
         deadline_ms: 30_000,
@@ -203,10 +187,10 @@ fn a_synchronization_that_fails_in_all_classes_is_an_error() {
 #[test]
 fn a_time_that_is_named_holds_for_all_classes() {
     let (mut hub, ..) = ranked_trio();
-    start(&mut hub, &KEYS, Some(1_000));
+    hub.sync(&KEYS, Some(1_000));
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(1)));
     hub.pass(Duration::from_secs(1));
-    let error = report(&mut hub).expect("the deadline has passed");
+    let error = hub.report().expect("the deadline has passed");
     let expected = RequestError::NobodyAnswered {
         asked: 2,
         deadline_ms: 1_000,
@@ -222,9 +206,9 @@ fn deadlines_are_what_the_hub_was_told() {
     let mut hub = HubSide::with(config);
     hub.govern(ranked());
     hub.connect(1, "a", sync_core::Role::Member);
-    start(&mut hub, &["critical-1"], None);
+    hub.sync(&["critical-1"], None);
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(7)));
-    start(&mut hub, &["high-1"], None);
+    hub.sync(&["high-1"], None);
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(2)));
 }
 
@@ -234,7 +218,7 @@ fn whoever_settles_later_is_asked_in_the_same_order() {
     let (mut hub, mut a, b) = ranked_trio();
     let mut late = AgentSide::new("late");
     late.connect(&mut hub, 7);
-    start(&mut hub, &["low-1", "critical-1"], None);
+    hub.sync(&["low-1", "critical-1"], None);
     let session = late.session.unwrap();
     assert!(asked(&hub.said, session).is_empty());
     say(&mut hub, &mut late);

@@ -2,31 +2,11 @@
 
 use std::time::Duration;
 
-use sync_core::{
-    AgentId, Answer, Ask, Body, Key, Operation, RequestError, Role, RoundId, SyncReport, Value,
-};
+use sync_core::{AgentId, Ask, Body, Key, Operation, RequestError, Role, RoundId, Value};
 
 use crate::stage::{
     AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, read_reply, talk, trio,
 };
-
-fn start(hub: &mut HubSide, keys: &[&str], timeout_ms: u64) {
-    let keys: Vec<Key> = keys.iter().map(|k| key(k)).collect();
-    let ask = Ask::Sync {
-        keys: keys.into(),
-        timeout_ms: Some(timeout_ms),
-    };
-    hub.hub.handle_ask(hub.now(), 1, ask);
-    hub.drain();
-}
-
-fn report(hub: &mut HubSide) -> Option<Result<SyncReport, RequestError>> {
-    hub.settle();
-    Some(hub.take_answer(1)?.map(|answer| match answer {
-        Answer::Synced(report) => report,
-        other => panic!("{other:?}"),
-    }))
-}
 
 #[test]
 fn many_keys_are_one_scatter() {
@@ -34,11 +14,11 @@ fn many_keys_are_one_scatter() {
     a.write("x", put(1));
     b.write("y", Operation::Add(2));
     talk(&mut hub, &mut [&mut a, &mut b]);
-    start(&mut hub, &["x", "y", "x", "absent"], 1_000);
+    hub.sync(&["x", "y", "x", "absent"], Some(1_000));
     assert_eq!(bodies(&hub.said, a.session.unwrap()).len(), 1);
     assert_eq!(bodies(&hub.said, b.session.unwrap()).len(), 1);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    let report = hub.report().expect("everyone has answered").unwrap();
     assert_eq!((report.responded.len(), report.in_step.len()), (2, 2));
     let versions: Vec<_> = report
         .keys
@@ -55,9 +35,9 @@ fn a_round_brings_in_what_was_not_pushed_yet() {
     a.write("k", put(1));
     // The push is lost on the way.
     a.said.clear();
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    let report = hub.report().expect("everyone has answered").unwrap();
     assert!(report.keys[0].changed);
     assert_eq!(b.value("k"), Some(Value::Int(1)));
     // The push is repeated, and finds its write known.
@@ -69,15 +49,15 @@ fn a_round_brings_in_what_was_not_pushed_yet() {
 #[test]
 fn a_member_that_is_silent_is_missing_after_the_deadline() {
     let (mut hub, mut a, b) = trio();
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     // b never answers.
     talk(&mut hub, &mut [&mut a]);
-    assert!(report(&mut hub).is_none(), "ended without waiting");
+    assert!(hub.report().is_none(), "ended without waiting");
     hub.pass(Duration::from_millis(999));
-    assert!(report(&mut hub).is_none());
+    assert!(hub.report().is_none());
     assert_eq!(hub.hub.poll_timeout(), Some(Duration::from_secs(1)));
     hub.pass(Duration::from_millis(1));
-    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    let report = hub.report().expect("the deadline has passed").unwrap();
     assert_eq!(report.missing, [AgentId::new("b").unwrap()]);
     assert_eq!(report.responded, [AgentId::new("a").unwrap()]);
     drop(b);
@@ -86,22 +66,21 @@ fn a_member_that_is_silent_is_missing_after_the_deadline() {
 #[test]
 fn a_member_that_leaves_is_not_waited_for() {
     let (mut hub, mut a, mut b) = trio();
-    start(&mut hub, &["k"], 60_000);
+    hub.sync(&["k"], Some(60_000));
     b.cut(&mut hub);
     talk(&mut hub, &mut [&mut a]);
-    let report = report(&mut hub)
-        .expect("nobody is left to wait for")
-        .unwrap();
+    let report = hub.report().expect("nobody is left to wait for").unwrap();
     assert_eq!(report.missing, [AgentId::new("b").unwrap()]);
 }
 
 #[test]
 fn a_round_that_reaches_nobody_is_an_error() {
     let (mut hub, mut a, mut b) = trio();
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     hub.said.clear();
     hub.pass(Duration::from_secs(1));
-    let error = report(&mut hub)
+    let error = hub
+        .report()
         .expect("the deadline has passed")
         .expect_err("nobody answered");
     assert_eq!(
@@ -113,17 +92,15 @@ fn a_round_that_reaches_nobody_is_an_error() {
     );
     a.cut(&mut hub);
     b.cut(&mut hub);
-    start(&mut hub, &["k"], 1_000);
-    let error = report(&mut hub)
-        .expect("at once")
-        .expect_err("nobody is there");
+    hub.sync(&["k"], Some(1_000));
+    let error = hub.report().expect("at once").expect_err("nobody is there");
     assert_eq!(error, RequestError::NobodyConnected { roster: 2 });
 }
 
 #[test]
 fn an_answer_counts_once_and_only_in_its_own_round() {
     let (mut hub, mut a, _b) = trio();
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     let session = a.session.unwrap();
     let asked = bodies(&hub.said, session);
     let [Body::StateRequest { round, .. }] = asked[..] else {
@@ -154,13 +131,13 @@ fn an_answer_counts_once_and_only_in_its_own_round() {
         hub.hear(session, body);
     }
     hub.pass(Duration::from_secs(1));
-    let error = report(&mut hub).expect("the deadline has passed");
+    let error = hub.report().expect("the deadline has passed");
     assert!(
         matches!(error, Err(RequestError::NobodyAnswered { .. })),
         "{error:?}"
     );
     // Both frames, from one of two members.
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     let round = RoundId {
         number: round.number + 1,
         ..round
@@ -168,7 +145,7 @@ fn an_answer_counts_once_and_only_in_its_own_round() {
     hub.hear(session, answer(round, 1));
     hub.hear(session, answer(round, 0));
     hub.pass(Duration::from_secs(1));
-    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    let report = hub.report().expect("the deadline has passed").unwrap();
     assert_eq!(report.responded, [AgentId::new("a").unwrap()]);
     a.settle();
 }
@@ -178,10 +155,10 @@ fn a_late_answer_is_joined_all_the_same() {
     let (mut hub, mut a, mut b) = trio();
     a.write("k", put(1));
     a.said.clear();
-    start(&mut hub, &["k"], 1_000);
+    hub.sync(&["k"], Some(1_000));
     let late: Vec<_> = std::mem::take(&mut hub.said);
     hub.pass(Duration::from_secs(1));
-    assert!(report(&mut hub).expect("the deadline has passed").is_err());
+    assert!(hub.report().expect("the deadline has passed").is_err());
     hub.said = late;
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_eq!(hub.value("k"), Some(Value::Int(1)));
@@ -273,7 +250,7 @@ fn rounds_are_bounded_per_connection() {
 #[test]
 fn a_member_that_loses_its_position_is_asked_again() {
     let (mut hub, mut a, mut b) = trio();
-    start(&mut hub, &["k"], 60_000);
+    hub.sync(&["k"], Some(60_000));
     let session = a.session.unwrap();
     let asked = bodies(&hub.said, session);
     let [Body::StateRequest { round, .. }] = asked[..] else {
@@ -296,7 +273,7 @@ fn a_member_that_loses_its_position_is_asked_again() {
     hub.hear(session, answer);
     hub.hear(session, offer(1, true));
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let report = report(&mut hub).expect("everyone has answered").unwrap();
+    let report = hub.report().expect("everyone has answered").unwrap();
     assert_eq!(report.responded.len(), 2);
 }
 
@@ -333,12 +310,12 @@ fn what_a_round_gathers_is_committed_by_the_page() {
         a.write(&format!("k{n}"), put("x".repeat(200_000)));
     }
     a.said.clear();
-    start(&mut hub, &["k0", "k1", "k2"], 1_000);
+    hub.sync(&["k0", "k1", "k2"], Some(1_000));
     talk(&mut hub, &mut [&mut a]);
-    assert!(report(&mut hub).is_none(), "b has not answered");
+    assert!(hub.report().is_none(), "b has not answered");
     assert!(hub.value("k0").is_some() && hub.value("k1").is_some());
     hub.pass(Duration::from_secs(1));
-    let report = report(&mut hub).expect("the deadline has passed").unwrap();
+    let report = hub.report().expect("the deadline has passed").unwrap();
     assert!(report.keys.iter().all(|k| k.changed), "{:?}", report.keys);
     drop(b);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Epoch, Hello, Incarnation, Message, Now, Policies, Policy, Reply, Role,
-    SessionId, Sibling, Value,
+    AgentId, Answer, Ask, Epoch, Hello, Incarnation, Message, Now, Policies, Policy, Reply,
+    RequestError, Role, SessionId, Sibling, SyncReport, Value,
 };
 use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun};
 
@@ -138,6 +138,23 @@ impl HubSide {
         self.hub.handle_ask(self.now(), u64::MAX, ask);
         self.settle();
         self.take_answer(u64::MAX)
+    }
+
+    /// A synchronization that begins now; [`HubSide::report`] has what comes of it.
+    pub(crate) fn sync(&mut self, keys: &[&str], timeout_ms: Option<u64>) {
+        let keys: Vec<_> = keys.iter().map(|k| key(k)).collect();
+        let keys = keys.into();
+        let ask = Ask::Sync { keys, timeout_ms };
+        self.hub.handle_ask(self.now(), 1, ask);
+        self.drain();
+    }
+
+    pub(crate) fn report(&mut self) -> Option<Result<SyncReport, RequestError>> {
+        self.settle();
+        Some(self.take_answer(1)?.map(|answer| match answer {
+            Answer::Synced(report) => report,
+            other => panic!("{other:?}"),
+        }))
     }
 
     pub(crate) fn take_answer(&mut self, request: u64) -> Option<Reply> {
