@@ -1,5 +1,7 @@
 //! Shared workloads of the benchmarks, the same at every run.
 
+mod crowd;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use swarm_sync::{
 use sync_core::{
     AgentId, Context, Entry, Incarnation, Payload, Seq, Stamp, Write, WriteId, Writer,
 };
+
+pub use self::crowd::{Crowd, PATIENCE};
 
 /// Bytes of a value in the delta and commit benchmarks.
 pub const VALUE_BYTES: usize = 64;
