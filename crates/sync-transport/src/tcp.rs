@@ -7,6 +7,7 @@ mod coordinator;
 mod link;
 mod reader;
 mod session;
+mod socket;
 mod writer;
 
 pub use coordinator::TcpCoordinator;

@@ -16,6 +16,7 @@ use tokio::time::{Duration, timeout};
 
 use super::reader::{Reader, closed};
 use super::session::goodbye;
+use super::socket::prepare;
 use super::writer::{Pace, write_all};
 use crate::compress::{Opener, Packer, Side, Slot, offered};
 use crate::frame::{
@@ -58,8 +59,7 @@ impl TcpLink {
             .await
             .map_err(|_| TransportError::Deadline { doing, limit })?
             .map_err(unreachable)?;
-        // Messages are small and each is waited for; batching happens before the socket.
-        stream.set_nodelay(true).map_err(unreachable)?;
+        prepare(&stream).map_err(unreachable)?;
         Ok(stream)
     }
 

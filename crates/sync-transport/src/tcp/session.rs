@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::reader::Reader;
+use super::socket::prepare;
 use super::writer::{Pace, write_all, write_last};
 use crate::compress::{Opener, Packer, Side, Slot, offered};
 use crate::frame::{Incoming, Kind, clip, decode_hello, encode_refusal, encode_welcome, protocol};
@@ -40,8 +41,7 @@ pub(crate) async fn serve(
     from: SocketAddr,
     slot: OwnedSemaphorePermit,
 ) {
-    // Messages are small and each is waited for; batching happens before the socket.
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = prepare(&stream) {
         tracing::debug!(%from, %error, "a connection was gone before it was served");
         return;
     }
