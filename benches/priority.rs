@@ -28,6 +28,18 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
+/// What no compression makes smaller.
+fn noise(seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..LARGE_BYTES).map(|_| next()).collect()
+}
+
 fn table(priority: Priority) -> Policies {
     let mut alarm = Policy::new(Pattern::new("alarm").expect("a pattern"));
     alarm.priority = priority;
@@ -68,8 +80,7 @@ impl Scene {
     /// From the small write to the moment it is seen; everything has arrived when this returns.
     async fn once(&self, round: i64) -> Duration {
         for n in 0..LARGE {
-            let byte = u8::try_from(round & 0xff).unwrap_or_default();
-            let value = Value::Bytes(vec![byte; LARGE_BYTES]);
+            let value = Value::Bytes(noise(round.unsigned_abs() * 1_000 + n as u64));
             let key = Key::new(format!("bulk{n}")).expect("a key");
             self.writer.set(key, value).await.expect("it fits");
         }

@@ -92,6 +92,44 @@ fn an_agent_that_catches_up_hears_what_is_urgent_before_its_turn() {
 }
 
 #[test]
+fn what_is_critical_finds_room_before_what_is_high() {
+    let (mut hub, mut a, mut b) = trio();
+    let high = policy("high*", |p| p.priority = Priority::High);
+    hub.govern([urgent(), vec![high]].concat());
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.cut(&mut hub);
+    write_much(&mut a);
+    for n in 0..300 {
+        a.write(&format!("high{n}"), put("x".repeat(300)));
+    }
+    a.write("alarm", put("fire"));
+    talk(&mut hub, &mut [&mut a]);
+    b.connect(&mut hub, 3);
+    for _ in 0..2 {
+        say(&mut hub, &mut b);
+        deliver(&mut hub, &mut b, |_| true);
+    }
+    assert_eq!(b.value("alarm"), Some("fire".into()));
+    assert_eq!(b.value("bulk3"), None, "its turn has not come");
+    // The same on the way to the hub, whatever the names.
+    a.cut(&mut hub);
+    write_much(&mut a);
+    for n in 0..300 {
+        a.write(&format!("aa-high{n}"), put("x".repeat(300)));
+    }
+    a.write("alarm", put("out"));
+    a.connect(&mut hub, 5);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |_| true);
+    say(&mut hub, &mut a);
+    assert_eq!(hub.value("alarm"), Some("out".into()));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.reconnect(&mut hub, 7);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+#[test]
 fn an_update_of_an_urgent_key_is_sent_so_that_it_may_overtake_its_copy() {
     let (mut hub, mut a, b) = governed();
     a.write("alarm", put("fire"));

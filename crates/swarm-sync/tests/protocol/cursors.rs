@@ -1,7 +1,10 @@
 //! Deltas, pages, re-entry after a hub lost its disk or an agent met another hub.
 
+use std::time::Duration;
+
 use sync_core::{Answer, Ask, Body, Operation, Revision, Since, Value};
 
+use crate::hand::say;
 use crate::stage::{AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, talk, trio};
 
 #[test]
@@ -171,4 +174,31 @@ fn a_position_ahead_of_the_hub_is_never_answered_with_nothing() {
         panic!()
     };
     assert!(delta.changes.is_empty());
+}
+
+/// How long it was on its way nobody knows: what has come since may be on its way, too.
+#[test]
+fn an_update_does_not_tell_that_nothing_is_newer() {
+    let (mut hub, mut a, mut b) = trio();
+    let age = |b: &AgentSide| b.replica.age(b.now()).expect("it was in step");
+    assert_eq!(age(&b), Duration::ZERO);
+    a.write("k", put(1));
+    say(&mut hub, &mut a);
+    hub.settle();
+    b.mono += Duration::from_secs(7);
+    let late = std::mem::take(&mut hub.said);
+    for (to, message) in late {
+        if Some(to) == b.session {
+            b.hear(message);
+        }
+    }
+    b.settle();
+    assert_eq!(b.value("k"), Some(1.into()));
+    assert_eq!(age(&b), Duration::from_secs(7));
+    // An answer does, as of when it was asked for.
+    b.replica.hasten_beat(b.now());
+    b.settle();
+    b.mono += Duration::from_secs(1);
+    talk(&mut hub, &mut [&mut b]);
+    assert_eq!(age(&b), Duration::from_secs(1));
 }

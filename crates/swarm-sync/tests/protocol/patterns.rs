@@ -168,6 +168,25 @@ fn a_listing_ends_where_enough_was_looked_at_and_goes_on_from_there() {
     assert!(pages > 5, "{pages} answers for all that work");
 }
 
+/// Each part between two stars is looked for, also one that is empty.
+#[test]
+fn a_pattern_of_many_stars_is_charged_for_each() {
+    let (mut hub, mut a, _) = trio();
+    for n in 0..2_000 {
+        a.write(&format!("k{n}"), put(1));
+    }
+    talk(&mut hub, &mut [&mut a]);
+    let stars = pattern(format!("{}X", "*".repeat(255)));
+    let Some(Ok(Answer::Keys { keys: found, next })) = hub.ask(keys(stars)) else {
+        panic!("a list of keys")
+    };
+    assert!(found.is_empty() && next.is_some(), "it ends before all are");
+    let Some(Ok(Answer::Keys { next, .. })) = hub.ask(keys(pattern("*X"))) else {
+        panic!("a list of keys")
+    };
+    assert!(next.is_none());
+}
+
 #[test]
 fn a_watch_is_told_how_far_was_looked_and_goes_on_from_there() {
     let (mut hub, mut a, _) = trio();

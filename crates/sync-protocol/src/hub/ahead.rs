@@ -80,7 +80,7 @@ impl Hub {
         self.send(session, Message::with(body, segments).at(turn));
     }
 
-    /// The segments of those keys that go ahead: small ones, up to a bound in all.
+    /// The segments of those keys that go ahead: small ones, the most urgent first, up to a bound in all.
     fn urgent<'a, 'k>(
         &self,
         keys: impl Iterator<Item = &'k Key>,
@@ -89,7 +89,10 @@ impl Hub {
         let limit = self.config.limits.ahead_bytes_max;
         let mut room = CATCH_UP_BYTES;
         let mut segments = Vec::new();
-        for key in keys.filter(|key| self.policies().priority_of(key).goes_ahead()) {
+        let ranked = keys.map(|key| (self.policies().priority_of(key), key));
+        let mut ranked: Vec<_> = ranked.filter(|(p, _)| p.goes_ahead()).collect();
+        ranked.sort_by_key(|(priority, _)| *priority);
+        for (_, key) in ranked {
             let Some((state, delta)) = self.space.get(key).zip(delta(key)) else {
                 continue;
             };

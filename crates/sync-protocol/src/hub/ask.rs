@@ -97,7 +97,10 @@ impl Hub {
         let mut effort = Effort::default();
         let mut keys = Vec::new();
         for (key, state) in self.space.iter_after(after) {
-            if state.entry().is_live() && search.finds(key, &mut effort) {
+            // One that holds no value costs its way, too.
+            if !state.entry().is_live() {
+                effort.spend(0);
+            } else if search.finds(key, &mut effort) {
                 keys.push(key.clone());
             }
             if keys.len() >= KEYS_PER_PAGE || effort.is_spent() {

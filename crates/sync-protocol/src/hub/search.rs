@@ -13,6 +13,9 @@ const STEPS_MAX: usize = 4 * 1024 * 1024;
 /// Steps to reach a key, beside those of holding a pattern against it.
 const STEPS_PER_KEY: usize = 64;
 
+/// Steps to begin looking for a part of a pattern, between two stars.
+const STEPS_PER_PART: usize = 32;
+
 /// A pattern that is not too long to be kept.
 pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
     let bytes = pattern.as_str().len();
@@ -54,21 +57,23 @@ impl Effort {
 pub(super) struct Search<'a> {
     pattern: &'a Pattern,
     steps_per_byte: usize,
+    steps_per_key: usize,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(pattern: &'a Pattern) -> Self {
-        let steps_per_byte = pattern.steps_per_byte();
+        let stars = pattern.as_str().bytes().filter(|byte| *byte == b'*');
         Self {
             pattern,
-            steps_per_byte,
+            steps_per_byte: pattern.steps_per_byte(),
+            steps_per_key: stars.count() * STEPS_PER_PART,
         }
     }
 
     /// Whether a key matches.
     pub(super) fn finds(&self, key: &Key, effort: &mut Effort) -> bool {
         let key = key.as_str();
-        effort.spend(key.len().saturating_mul(self.steps_per_byte));
+        effort.spend(self.steps_per_key + key.len().saturating_mul(self.steps_per_byte));
         self.pattern.matches(key)
     }
 }

@@ -33,12 +33,14 @@ impl Replica {
         }
         let mut segments = Vec::new();
         let mut room = BACKLOG_BYTES;
-        for key in self.outbox.keys() {
-            if self.policies().priority_of(key).goes_ahead() {
-                let of_key = self.waiting_of(key, limits.ahead_bytes_max.min(room));
-                room -= bytes_of(&of_key);
-                segments.extend(of_key);
-            }
+        let keys = self.outbox.keys();
+        let ranked = keys.map(|key| (self.policies().priority_of(key), key));
+        let mut ranked: Vec<_> = ranked.filter(|(p, _)| p.goes_ahead()).collect();
+        ranked.sort_by_key(|(priority, _)| *priority);
+        for (_, key) in ranked {
+            let of_key = self.waiting_of(key, limits.ahead_bytes_max.min(room));
+            room -= bytes_of(&of_key);
+            segments.extend(of_key);
         }
         self.send_segments_ahead(segments);
     }

@@ -112,7 +112,8 @@ impl Replica {
                 head,
             }),
         )?;
-        self.in_step_at = Some(now.mono);
+        // How long this was on its way nobody knows: only an answer tells that nothing was newer when its
+        // question was asked.
         self.ack();
         Ok(())
     }

@@ -168,19 +168,15 @@ impl Replica {
         outcome: DeltaOutcome,
         segments: &[bytes::Bytes],
     ) -> Result<(), String> {
-        if self
-            .link
-            .pull
-            .as_ref()
-            .is_none_or(|pull| pull.request != request)
-        {
+        let pull = self.link.pull.as_ref();
+        let Some(asked_at) = pull.filter(|p| p.request == request).map(|p| p.asked_at) else {
             return Ok(());
-        }
+        };
         match outcome {
             DeltaOutcome::UpToDate { standing } => {
                 self.link.pull = None;
                 self.arrive(standing.cursor());
-                self.reached_head(now, &standing);
+                self.reached_head(now, asked_at, &standing);
             }
             DeltaOutcome::Changes { to, next, standing } => {
                 self.apply(now, segments, Some(to))?;
@@ -193,7 +189,7 @@ impl Replica {
                     }
                     None => {
                         self.link.pull = None;
-                        self.reached_head(now, &standing);
+                        self.reached_head(now, asked_at, &standing);
                     }
                 }
             }
@@ -206,13 +202,13 @@ impl Replica {
         Ok(())
     }
 
-    /// Everything up to the hub's head has been applied.
-    fn reached_head(&mut self, now: Now, standing: &Standing) {
+    /// Everything up to the head that the hub had after `asked_at` has been applied.
+    fn reached_head(&mut self, now: Now, asked_at: Duration, standing: &Standing) {
         if self.reentering {
             self.reentering = false;
             self.persist(Vec::new());
         }
-        self.in_step_at = Some(now.mono);
+        self.in_step_at = self.in_step_at.max(Some(asked_at));
         self.ack();
         self.compare_policies(standing);
         self.compare(now, standing);
