@@ -6,10 +6,11 @@ use sync_core::{Ballot, Body, ProposalId, Verdict, Vote};
 use sync_protocol::Command;
 
 use crate::ballots::{
-    ID, ballot, counted, decision, is_vote, names, proposal, propose, vote, vote_on,
+    ASKED, ID, ballot, counted, decision, is_vote, names, proposal, propose, vote, vote_on,
 };
+use crate::disk::Image;
 use crate::hand::{deliver, say};
-use crate::stage::{AgentSide, talk, trio};
+use crate::stage::{AgentSide, HubSide, talk, trio};
 
 #[test]
 fn a_vote_given_while_cut_off_is_kept_and_sent() {
@@ -180,4 +181,41 @@ fn votes_are_sent_in_the_order_they_were_given() {
     });
     assert_eq!(sent.collect::<Vec<_>>(), [5, 3, 4]);
     say(&mut hub, &mut a);
+}
+
+/// A hub that has lost its disk is asked something else under the same id.
+fn the_hub_forgets(hub: &mut HubSide) {
+    hub.disk.restore(Image::default());
+    hub.restart();
+}
+
+#[test]
+fn a_vote_on_one_proposal_is_none_on_another_under_its_id() {
+    for has_voted in [true, false] {
+        let (mut hub, mut a, mut b) = trio();
+        propose(&mut hub, proposal(|p| p.subject = "a cookie".into()));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        if has_voted {
+            vote(&mut a, Vote::For);
+            vote(&mut b, Vote::For);
+            talk(&mut hub, &mut [&mut a, &mut b]);
+            assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
+        }
+        a.restart();
+        a.polls.clear();
+        b.polls.clear();
+        the_hub_forgets(&mut hub);
+        a.reconnect(&mut hub, 11);
+        b.reconnect(&mut hub, 12);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        propose(&mut hub, proposal(|p| p.subject = "all of it".into()));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert!(hub.take_answer(ASKED).is_none(), "nobody has voted on it");
+        assert_eq!((a.polls.len(), b.polls.len()), (1, 1), "both are asked");
+        let asked = vote(&mut a, Vote::Against);
+        vote(&mut b, Vote::Against);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(counted(&mut a, asked), Ok(()));
+        assert_eq!(decision(&mut hub).verdict, Verdict::Rejected);
+    }
 }

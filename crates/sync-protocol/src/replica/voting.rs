@@ -6,7 +6,9 @@ mod own;
 use std::time::Duration;
 
 use sync_core::consensus::REASON_BYTES_MAX;
-use sync_core::{Ballot, Body, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome};
+use sync_core::{
+    Ballot, Body, DigestKey, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome, codec,
+};
 
 use super::{Outcome, Replica, ReplicaOutput, RequestId};
 use crate::rows;
@@ -94,16 +96,29 @@ impl Replica {
         }
     }
 
-    /// The hub asks for a vote. What this agent has said before, in this run or an earlier one, it says
-    /// again.
+    /// The hub asks for a vote. What this agent has said to this very proposal before, in this run or an
+    /// earlier one, it says again. What it has said to another one under the same id, which a hub has
+    /// forgotten, is no answer to this one.
     pub(super) fn handle_proposal(&mut self, now: Now, poll: Poll) {
-        let proposal = poll.proposal.id;
-        if self.votes.get(proposal).is_some() {
-            return self.send_again(now, proposal);
+        let id = poll.proposal.id;
+        let about = DigestKey::of(&self.config.swarm).proposal(&codec::to_bytes(&poll.proposal));
+        let is_new = self.votes.is_new(id, about);
+        if self.votes.is_about(id, about) {
+            // One that was given by the id alone is on this from now on.
+            let bound = self.votes.get(id).map(rows::put_own_vote);
+            self.lazy_rows.extend(bound);
+            return self.send_again(now, id);
         }
-        if self.votes.is_new(proposal) {
+        self.forget_vote(id);
+        if is_new {
             let poll = Box::new(poll);
             self.gate.push(ReplicaOutput::Proposal(poll));
+        }
+    }
+
+    fn forget_vote(&mut self, proposal: ProposalId) {
+        if self.votes.drop(proposal) {
+            self.persist(vec![rows::delete_own_vote(proposal)]);
         }
     }
 

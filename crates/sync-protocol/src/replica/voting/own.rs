@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
-use sync_core::{Ballot, ProposalId, VoteOutcome};
+use sync_core::{Ballot, Digest, ProposalId, VoteOutcome};
 
 /// Proposals that this run remembers to have passed on: more than a hub has open at once, so that none
 /// that is still voted on is passed on twice.
@@ -17,6 +17,9 @@ pub(crate) struct OwnVote {
     /// Counts votes: the oldest is forgotten first.
     pub(crate) number: u64,
     pub(crate) ballot: Ballot,
+    /// What it is about: the fingerprint of the proposal that this run was told of under the id. None if
+    /// it was not told of any yet.
+    pub(crate) about: Option<Digest>,
     /// What the hub has said of it; none as long as it is to be sent.
     pub(crate) outcome: Option<VoteOutcome>,
     /// Whether there is nothing to vote on any more.
@@ -27,7 +30,7 @@ pub(crate) struct OwnVote {
 #[derive(Debug, Default)]
 pub(crate) struct OwnVotes {
     by_id: BTreeMap<ProposalId, OwnVote>,
-    told: VecDeque<ProposalId>,
+    told: VecDeque<(ProposalId, Digest)>,
     /// When the last one was sent.
     pub(super) sent_at: Option<Duration>,
 }
@@ -72,6 +75,7 @@ impl OwnVotes {
             proposal,
             number: number.unwrap_or_default() + 1,
             ballot,
+            about: self.told_under(proposal),
             outcome: None,
             is_over: false,
         };
@@ -121,21 +125,40 @@ impl OwnVotes {
     }
 
     /// Whether a proposal was not passed on before in this run; from now on it was.
-    pub(super) fn is_new(&mut self, proposal: ProposalId) -> bool {
-        if self.told.contains(&proposal) {
+    pub(super) fn is_new(&mut self, proposal: ProposalId, about: Digest) -> bool {
+        let before = self.told_under(proposal);
+        if before == Some(about) {
             return false;
         }
+        self.told.retain(|(told, _)| *told != proposal);
         if self.told.len() >= TOLD_MAX {
             self.told.pop_front();
         }
-        self.told.push_back(proposal);
+        self.told.push_back((proposal, about));
         true
+    }
+
+    fn told_under(&self, proposal: ProposalId) -> Option<Digest> {
+        let told = self.told.iter().rev().find(|(told, _)| *told == proposal);
+        told.map(|(_, about)| *about)
+    }
+
+    /// Whether the vote under an id is on this proposal. One that was given by the id alone is on what the
+    /// hub tells of first.
+    pub(super) fn is_about(&mut self, proposal: ProposalId, about: Digest) -> bool {
+        let vote = self.by_id.get_mut(&proposal);
+        vote.is_some_and(|vote| *vote.about.get_or_insert(about) == about)
+    }
+
+    /// Takes a vote out that is on nothing that there is; false if there is none.
+    pub(super) fn drop(&mut self, proposal: ProposalId) -> bool {
+        self.by_id.remove(&proposal).is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sync_core::{Verdict, Vote};
+    use sync_core::{DigestKey, SwarmId, Verdict, Vote};
 
     use super::*;
 
@@ -150,6 +173,11 @@ mod tests {
             votes.keep(id(bits), ballot(), usize::MAX);
         }
         votes
+    }
+
+    fn about() -> Digest {
+        let swarm = SwarmId::new("team").unwrap();
+        DigestKey::of(&swarm).proposal(b"a proposal")
     }
 
     fn ballot() -> Ballot {
@@ -188,9 +216,9 @@ mod tests {
     fn a_proposal_is_passed_on_once_as_long_as_it_is_remembered() {
         let mut votes = OwnVotes::default();
         let most = TOLD_MAX as u64;
-        assert!((0..most).all(|bits| votes.is_new(id(bits))));
-        assert!((0..most).all(|bits| !votes.is_new(id(bits))));
-        assert!(votes.is_new(id(most)));
-        assert!(votes.is_new(id(0)), "the oldest is forgotten");
+        assert!((0..most).all(|bits| votes.is_new(id(bits), about())));
+        assert!((0..most).all(|bits| !votes.is_new(id(bits), about())));
+        assert!(votes.is_new(id(most), about()));
+        assert!(votes.is_new(id(0), about()), "the oldest is forgotten");
     }
 }
