@@ -96,7 +96,8 @@ pub fn matches(pattern: &str, key: &str) -> bool {
     };
     let mut parts = rest.split('*');
     let last = parts.next_back().unwrap_or_default();
-    for part in parts {
+    // Between two stars that stand together there is nothing to look for.
+    for part in parts.filter(|part| !part.is_empty()) {
         match after_first(part, key) {
             Some(rest) => key = rest,
             None => return false,

@@ -6,9 +6,10 @@ use sync_core::{Key, Pattern, RequestError};
 /// Bytes of a pattern that a peer asks about: it is kept while its question waits.
 const PATTERN_BYTES_MAX: usize = 256;
 
-/// Steps that one answer may take in looking for keys: a few milliseconds, however many keys there are
-/// and whatever they are held against.
-const STEPS_MAX: usize = 4 * 1024 * 1024;
+/// Steps that one answer may take in looking for keys: about a millisecond, however many keys there are
+/// and whatever they are held against. Others are answered in between, so the less the better for them;
+/// it is still thousands of keys.
+const STEPS_MAX: usize = 1024 * 1024;
 
 /// Steps to reach a key, beside those of holding a pattern against it.
 const STEPS_PER_KEY: usize = 64;
