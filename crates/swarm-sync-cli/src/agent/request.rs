@@ -168,31 +168,8 @@ impl Fields {
     fn request(&mut self) -> Result<Request, Refused> {
         Ok(match self.op.as_str() {
             "set" => self.set()?,
-            "delete" => {
-                // Nothing is needed; `null` is what a general client sends for it.
-                if self.peek("value").is_some_and(Json::is_null) {
-                    self.take("value");
-                }
-                self.write(Operation::Delete)?
-            }
-            "add" => {
-                let operation = Operation::Add(self.integer("amount")?);
-                self.write(operation)?
-            }
-            "insert" => {
-                let operation = Operation::Insert(self.value("element")?);
-                self.write(operation)?
-            }
-            "remove" => {
-                let operation = Operation::Remove(self.value("element")?);
-                self.write(operation)?
-            }
-            "put" => {
-                let operation = Operation::PutField(self.text("field")?, self.value("value")?);
-                self.write(operation)?
-            }
-            "unset" => {
-                let operation = Operation::UnsetField(self.text("field")?);
+            "delete" | "add" | "insert" | "remove" | "put" | "unset" => {
+                let operation = self.operation()?;
                 self.write(operation)?
             }
             "get" => Request::Get(self.key()?),
@@ -233,6 +210,24 @@ impl Fields {
                     "there is no op {:?}; the ops are {OPS}",
                     shorten(other)
                 )));
+            }
+        })
+    }
+
+    /// What a write other than `set` does.
+    fn operation(&mut self) -> Result<Operation, Refused> {
+        Ok(match self.op.as_str() {
+            "add" => Operation::Add(self.integer("amount")?),
+            "insert" => Operation::Insert(self.value("element")?),
+            "remove" => Operation::Remove(self.value("element")?),
+            "put" => Operation::PutField(self.text("field")?, self.value("value")?),
+            "unset" => Operation::UnsetField(self.text("field")?),
+            _ => {
+                // Nothing is needed; `null` is what a general client sends for it.
+                if self.peek("value").is_some_and(Json::is_null) {
+                    self.take("value");
+                }
+                Operation::Delete
             }
         })
     }

@@ -115,6 +115,11 @@ fn the_answer_to_a_proposal_is_the_whole_decision() {
         (&seen["proposal_id"], &json!("approved"))
     );
     assert_eq!(b.value("limit"), 100);
+    the_status_counts_one_approval(&hub);
+}
+
+#[track_caller]
+fn the_status_counts_one_approval(hub: &Hub) {
     let status = stdout(&hub.client(&["status"]));
     assert!(
         status.contains("quorum") && status.contains("3 of 3"),

@@ -30,6 +30,17 @@ fn ahead(messages: &[Message]) -> Vec<&Message> {
     messages.iter().filter(is_ahead).collect()
 }
 
+/// One page and the question for the next, which is enough for what is urgent.
+#[track_caller]
+fn begins_to_catch_up(hub: &mut HubSide, b: &mut AgentSide) {
+    for _ in 0..2 {
+        say(hub, b);
+        deliver(hub, b, |_| true);
+    }
+    assert_eq!(b.value("alarm"), Some("fire".into()));
+    assert_eq!(b.value("bulk3"), None, "its turn has not come");
+}
+
 #[test]
 fn an_urgent_write_overtakes_a_push_that_is_out_and_all_behind_it() {
     let (mut hub, mut a, mut b) = governed();
@@ -80,13 +91,7 @@ fn an_agent_that_catches_up_hears_what_is_urgent_before_its_turn() {
     a.write("alarm", put("fire"));
     talk(&mut hub, &mut [&mut a]);
     b.connect(&mut hub, 3);
-    // One page, and the question for the next.
-    for _ in 0..2 {
-        say(&mut hub, &mut b);
-        deliver(&mut hub, &mut b, |_| true);
-    }
-    assert_eq!(b.value("alarm"), Some("fire".into()));
-    assert_eq!(b.value("bulk3"), None, "its turn has not come");
+    begins_to_catch_up(&mut hub, &mut b);
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_equal(&hub, &[&a, &b]);
 }
@@ -105,12 +110,7 @@ fn what_is_critical_finds_room_before_what_is_high() {
     a.write("alarm", put("fire"));
     talk(&mut hub, &mut [&mut a]);
     b.connect(&mut hub, 3);
-    for _ in 0..2 {
-        say(&mut hub, &mut b);
-        deliver(&mut hub, &mut b, |_| true);
-    }
-    assert_eq!(b.value("alarm"), Some("fire".into()));
-    assert_eq!(b.value("bulk3"), None, "its turn has not come");
+    begins_to_catch_up(&mut hub, &mut b);
     // The same on the way to the hub, whatever the names.
     a.cut(&mut hub);
     write_much(&mut a);

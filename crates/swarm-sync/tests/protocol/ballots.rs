@@ -8,7 +8,7 @@ use sync_core::{
 };
 use sync_protocol::{Command, Outcome};
 
-use crate::stage::{AgentSide, HubSide, key};
+use crate::stage::{AgentSide, HubSide, key, talk, trio};
 
 /// The proposal that most tests vote on.
 pub(crate) const ID: ProposalId = ProposalId::from_random(7);
@@ -47,6 +47,14 @@ pub(crate) fn begin(hub: &mut HubSide, request: u64, proposal: Proposal) {
 pub(crate) fn propose(hub: &mut HubSide, proposal: Proposal) {
     begin(hub, ASKED, proposal);
     hub.settle();
+}
+
+/// A hub and two agents that were asked for their votes.
+pub(crate) fn asked() -> (HubSide, AgentSide, AgentSide) {
+    let (mut hub, mut a, mut b) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    (hub, a, b)
 }
 
 /// Why a proposal is refused.

@@ -6,7 +6,7 @@ use sync_core::{Ballot, Body, ProposalId, Verdict, Vote};
 use sync_protocol::Command;
 
 use crate::ballots::{
-    ASKED, ID, ballot, counted, decision, is_vote, names, proposal, propose, vote, vote_on,
+    self, ASKED, ID, ballot, counted, decision, is_vote, names, proposal, propose, vote, vote_on,
 };
 use crate::disk::Image;
 use crate::hand::{deliver, say};
@@ -14,9 +14,7 @@ use crate::stage::{AgentSide, HubSide, talk, trio};
 
 #[test]
 fn a_vote_given_while_cut_off_is_kept_and_sent() {
-    let (mut hub, mut a, mut b) = trio();
-    propose(&mut hub, proposal(|_| {}));
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = ballots::asked();
     a.cut(&mut hub);
     let asked = vote(&mut a, Vote::For);
     a.settle();
@@ -34,9 +32,7 @@ fn a_vote_given_while_cut_off_is_kept_and_sent() {
 
 #[test]
 fn who_waits_too_long_is_told_that_the_vote_is_kept() {
-    let (mut hub, mut a, mut b) = trio();
-    propose(&mut hub, proposal(|_| {}));
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = ballots::asked();
     a.cut(&mut hub);
     let asked = vote(&mut a, Vote::For);
     a.settle();
@@ -72,9 +68,7 @@ fn a_vote_stands_also_after_a_restart() {
 
 #[test]
 fn a_restarted_agent_votes_by_the_number_of_a_proposal_it_was_never_told_of() {
-    let (mut hub, mut a, mut b) = trio();
-    propose(&mut hub, proposal(|_| {}));
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = ballots::asked();
     a.restart();
     a.polls.clear();
     let asked = vote(&mut a, Vote::For);

@@ -8,7 +8,7 @@ use sync_core::{
 };
 
 use crate::ballots::{
-    ASKED, ID, begin, cast, counted, decision, is_poll, is_vote, names, proposal, propose,
+    self, ASKED, ID, begin, cast, counted, decision, is_poll, is_vote, names, proposal, propose,
     that_writes, vote,
 };
 use crate::hand::say;
@@ -172,9 +172,7 @@ fn an_agent_that_comes_later_is_asked_if_it_was_on_the_roster() {
 
 #[test]
 fn who_leaves_the_roster_during_a_vote_still_counts_among_the_participants() {
-    let (mut hub, mut a, mut b) = trio();
-    propose(&mut hub, proposal(|_| {}));
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = ballots::asked();
     assert!(hub.hub.unregister(&AgentId::new("b").unwrap()));
     hub.settle();
     vote(&mut a, Vote::For);

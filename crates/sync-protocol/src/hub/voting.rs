@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use sync_core::consensus::REASON_BYTES_MAX;
 use sync_core::{
-    AgentId, Answer, Ballot, Body, HUB_NAME, Now, Proposal, ProposalId, RequestError, Role,
-    SessionId, Tally, Verdict, VoteOutcome,
+    AgentId, Answer, Ballot, Body, Now, Proposal, ProposalId, RequestError, Role, SessionId, Tally,
+    Verdict, VoteOutcome,
 };
 
 use super::{Hub, ReplyTo};
@@ -70,7 +70,7 @@ impl Hub {
             ReplyTo::Local(_) => None,
         };
         let name = peer.map(|peer| peer.agent.clone());
-        name.unwrap_or_else(|| AgentId::new(HUB_NAME).expect("the hub's name is a valid one"))
+        name.unwrap_or_else(|| self.writer.agent().clone())
     }
 
     /// Asks every participant that is connected.

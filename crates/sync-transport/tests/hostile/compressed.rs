@@ -55,7 +55,7 @@ fn bombs_and_rubbish() -> Vec<Case> {
     ]
     .concat();
     let window = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xff, 1, 0, 0];
-    vec![
+    let mut cases = vec![
         (
             "a bomb",
             PACKED,
@@ -80,36 +80,21 @@ fn bombs_and_rubbish() -> Vec<Case> {
         ("nothing", PACKED, vec![], "does not read"),
         ("random bytes", PACKED, noise.clone(), "does not read"),
         ("no dictionary", PACKED_WITH, noise.clone(), "not given"),
-        (
-            "a dictionary",
-            DICTIONARY,
-            noise.clone(),
-            "only a hub gives",
-        ),
-        (
-            "a long one",
-            DICTIONARY,
-            vec![0; 1 << 15],
-            "only a hub gives",
-        ),
-        (
-            "a longer one",
-            DICTIONARY,
-            vec![0; (1 << 15) + 1],
-            "over the limit",
-        ),
-        (
-            "a long message",
-            PACKED,
-            vec![0; (1 << 16) + 1],
-            "over the limit",
-        ),
-        (
-            "not so small",
-            PACKED_WITH,
-            vec![0; 4_097],
-            "over the limit",
-        ),
+        ("a dictionary", DICTIONARY, noise, "only a hub gives"),
+    ];
+    cases.extend(by_length());
+    cases
+}
+
+/// What is judged by its length alone.
+fn by_length() -> [Case; 4] {
+    let of = |length| vec![0; length];
+    let (gives, over) = ("only a hub gives", "over the limit");
+    [
+        ("a long one", DICTIONARY, of(1 << 15), gives),
+        ("a longer one", DICTIONARY, of((1 << 15) + 1), over),
+        ("a long message", PACKED, of((1 << 16) + 1), over),
+        ("not so small", PACKED_WITH, of(4_097), over),
     ]
 }
 
