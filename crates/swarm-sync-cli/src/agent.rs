@@ -116,7 +116,7 @@ async fn converse(
     let proposals = agent.proposals().await.map_err(|e| stopped_at_once(&e))?;
     // A send fails only when stdout is closed, which ends the loop below.
     let _ = out.send(ready(args, &agent, &data).await?).await;
-    let followed = proposals::follow(proposals, out.clone());
+    let followed = proposals::follow(agent.clone(), proposals, out.clone());
     let durable = data.directory.is_some();
     let mut dispatcher = Dispatcher::new(agent.clone(), durable, out.clone());
     let mut input = lines::stdin();

@@ -1,8 +1,8 @@
 //! JSON from outside: what it may not hold is found before any of it is used.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value as Json};
-use swarm_sync::{Value, ValueError};
+use serde_json::{Map, Value as Json, json};
+use swarm_sync::{SyncReport, Value, ValueError};
 
 use crate::output::shorten;
 
@@ -206,6 +206,13 @@ impl<'de> Visitor<'de> for Object<'_> {
         }
         Ok(())
     }
+}
+
+/// A report, and how many of its keys were synchronized.
+pub(crate) fn report(report: &SyncReport) -> Json {
+    let mut object = json!(report);
+    object["synchronized"] = json!(report.synchronized());
+    object
 }
 
 #[cfg(test)]

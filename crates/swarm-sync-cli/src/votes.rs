@@ -58,7 +58,7 @@ pub(crate) fn decision(decision: &Decision) -> Fields {
 pub(crate) fn agreement(agreement: &Agreement) -> Fields {
     let synced = match &agreement.synced {
         None => Json::Null,
-        Some(Ok(report)) => json!(report),
+        Some(Ok(report)) => crate::json::report(report),
         Some(Err(error)) => {
             json!({"error": {"kind": error.kind(), "message": error.to_string()}})
         }

@@ -25,6 +25,7 @@ pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 pub use self::voting::{ProposalEvent, Proposals};
+use crate::span::millis;
 
 /// Receipts that a subscriber may lag behind before it has to list them.
 const RECEIPTS_MAX: usize = 1_024;
@@ -165,7 +166,7 @@ impl Agent {
         let reached = self.read(|done| AgentCommand::WaitInStep { done });
         let late = || RequestError::Deadline {
             doing: "getting in step with the hub".to_owned(),
-            limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            limit_ms: millis(timeout),
         };
         tokio::time::timeout(timeout, reached)
             .await

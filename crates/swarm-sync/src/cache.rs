@@ -29,6 +29,7 @@ use self::watcher::Watcher;
 use crate::client::Client;
 use crate::error::StartError;
 use crate::hub::unexpected;
+use crate::span::millis;
 
 /// How often an answer may be older than what is held may be before the caller is told. Once can happen
 /// on any network; a third one says that the hub is farther away than the lifetime is long.
@@ -284,6 +285,6 @@ fn fetched(reply: Reply) -> Result<Option<Arc<StateVersion>>, RequestError> {
 fn deadline(doing: String, limit: Duration) -> RequestError {
     RequestError::Deadline {
         doing,
-        limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+        limit_ms: millis(limit),
     }
 }

@@ -17,6 +17,7 @@ use crate::consensus::ConsensusManager;
 use crate::error::StartError;
 use crate::hub::unexpected;
 use crate::memory::Memory;
+use crate::span::millis;
 use crate::watch::{Asker, Watch};
 
 /// A connection of a client. One request at a time.
@@ -99,7 +100,7 @@ impl Client {
         keys: Vec<Key>,
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
-        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let timeout_ms = timeout.map(millis);
         let longest = timeout.unwrap_or_else(|| Limits::default().round_deadline_max);
         let limit = self.timeout.saturating_add(longest);
         let keys = keys.into();
@@ -199,7 +200,7 @@ impl Client {
         let exchange = self.exchange(request, ask);
         let late = || RequestError::Deadline {
             doing: "the hub's answer".to_owned(),
-            limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            limit_ms: millis(limit),
         };
         tokio::time::timeout(limit, exchange)
             .await
@@ -275,7 +276,15 @@ struct MemoryAsker(tokio::sync::Mutex<Client>);
 #[async_trait]
 impl Asker for MemoryAsker {
     async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
-        self.0.lock().await.ask_within(ask, limit).await
+        let asked = async { self.0.lock().await.ask_within(ask, limit).await };
+        // What others ask before counts, too.
+        let answered = tokio::time::timeout(limit, asked).await;
+        answered.unwrap_or_else(|_| {
+            Err(RequestError::Deadline {
+                doing: "the hub's answer".to_owned(),
+                limit_ms: millis(limit),
+            })
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sync_core::{
     Answer, Ask, Decision, Key, Proposal, ProposalId, Reply, RequestError, SyncReport,
 };
+use sync_protocol::Limits;
 use tokio::time::{Instant, sleep};
 
 pub use self::draft::ProposalDraft;
@@ -19,9 +20,11 @@ use crate::watch::Asker;
 /// How long to wait before asking again what could not be asked.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest that a hub lets a vote take, unless its limits say otherwise: how long a decision is waited
-/// for whose proposal says nothing of it.
-const VOTE_MAX: Duration = Duration::from_hours(24);
+/// A question that failed only after this long had reached a hub: what cannot be reached fails sooner.
+const HEARD_AFTER: Duration = Duration::from_secs(10);
+
+/// Longer than anybody waits, and short of where a clock ends.
+const LIMIT_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// What a decision has led to.
 #[derive(Debug, Clone)]
@@ -89,14 +92,15 @@ impl ConsensusManager {
     }
 
     async fn sync(&self, key: &Key) -> Result<SyncReport, RequestError> {
-        let timeout_ms = Some(millis(self.patience));
+        // The hub waits as long as the key's priority says.
         let ask = Ask::Sync {
             keys: vec![key.clone()].into(),
-            timeout_ms,
+            timeout_ms: None,
         };
+        let longest = Limits::default().round_deadline_max;
         let wanted = Wanted {
             proposal: None,
-            limit: 2 * self.patience,
+            limit: longest.saturating_add(self.patience),
             away_max: self.patience,
         };
         match self.ask_again(ask, wanted).await? {
@@ -107,12 +111,13 @@ impl ConsensusManager {
 
     /// Asks, and again whenever the answer was lost on its way. Both proposals and rounds may be repeated.
     async fn ask_again(&self, ask: Ask, wanted: Wanted) -> Reply {
-        let until = Instant::now() + wanted.limit;
+        let until = Instant::now() + wanted.limit.min(LIMIT_MAX);
         let mut away_since: Option<Instant> = None;
         // A round follows a decision: there was a connection a moment ago.
         let mut was_asked = wanted.proposal.is_none();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let asked = Instant::now();
+            let left = until.saturating_duration_since(asked);
             let error = match self.asker.ask(ask.clone(), left).await {
                 // Nobody has heard of it yet.
                 Err(error @ RequestError::Unavailable { .. }) if !was_asked => return Err(error),
@@ -125,6 +130,10 @@ impl ConsensusManager {
             };
             was_asked = true;
             let now = Instant::now();
+            if now.duration_since(asked) >= HEARD_AFTER {
+                // The hub was there meanwhile: this is another loss.
+                away_since = None;
+            }
             let away = now.duration_since(*away_since.get_or_insert(now));
             if now + PAUSE >= until || away >= wanted.away_max {
                 return Err(wanted.given_up(error));
@@ -148,7 +157,10 @@ impl Wanted {
     /// long that is, a hub that is away is not waited for that long.
     fn of(proposal: &Proposal, patience: Duration) -> Self {
         let timeout = proposal.timeout_ms.map(Duration::from_millis);
-        let limit = timeout.unwrap_or(VOTE_MAX).min(VOTE_MAX) + patience;
+        // As long as a hub lets a vote take, unless its limits say otherwise.
+        let longest = Limits::default().vote_deadline_max;
+        let limit = timeout.unwrap_or(longest).min(longest);
+        let limit = limit.saturating_add(patience);
         Self {
             proposal: Some(proposal.id),
             limit,
@@ -177,8 +189,4 @@ impl Wanted {
             other => other,
         }
     }
-}
-
-pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

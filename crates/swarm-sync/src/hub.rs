@@ -24,6 +24,7 @@ use self::driver::HubCommand;
 pub(crate) use self::driver::until;
 use crate::consensus::ConsensusManager;
 use crate::memory::Memory;
+use crate::span::millis;
 use crate::watch::{Asker, Watch};
 
 /// Synchronizes the state of any number of swarms. Cheap to clone; the last clone's end stops it in
@@ -72,7 +73,7 @@ impl StateSynchronizer {
         keys: &[Key],
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
-        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let timeout_ms = timeout.map(millis);
         let ask = Ask::Sync {
             keys: keys.to_vec().into(),
             timeout_ms,

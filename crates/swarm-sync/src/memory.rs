@@ -113,7 +113,6 @@ impl MemoryProvider for Memory {
     ) -> Result<(), RequestError> {
         // The hub is not asked with what the way to it would not take or read.
         value.check_depth()?;
-        let bytes = value.encode().len() as u64;
         let ask = MemoryAsk::Store {
             namespace: namespace.clone(),
             key: key.clone(),
@@ -124,7 +123,7 @@ impl MemoryProvider for Memory {
             Ok(MemoryAnswer::Stored) => Ok(()),
             Ok(other) => Err(misanswered(other)),
             // There is nothing else in it that could be smaller.
-            Err(RequestError::RequestTooLarge { limit, .. }) => {
+            Err(RequestError::RequestTooLarge { bytes, limit }) => {
                 Err(RequestError::TooLarge { bytes, limit })
             }
             Err(error) => Err(error),

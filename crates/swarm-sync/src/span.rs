@@ -30,6 +30,11 @@ pub fn text(span: Duration) -> String {
     }
 }
 
+/// In milliseconds, as they are counted on the wire.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use sync_core::{
 pub(crate) use self::question::Asker;
 use self::question::Question;
 use crate::hub::unexpected;
+use crate::span::millis;
 
 /// How long one question waits for a change. Shorter than routers forget idle connections.
 const WAIT: Duration = Duration::from_secs(20);
@@ -259,8 +260,4 @@ fn revision_of(position: Since) -> Revision {
         Since::Cursor(cursor) => cursor.revision,
         Since::Revision(revision) => revision,
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

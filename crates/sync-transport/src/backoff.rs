@@ -56,9 +56,12 @@ impl Backoff {
         Duration::from_nanos(self.random.random_range(0..=nanos))
     }
 
-    /// After a connection that lasted: the next wait is a first one again.
-    pub fn reset(&mut self) {
-        self.attempts = 0;
+    /// A connection has ended that was there for so long. After one that lasted the next wait is a first
+    /// one again; a hub that lets us in and soon closes again, each time, is not asked again at once.
+    pub fn ended_after(&mut self, lasted: Duration) {
+        if lasted >= BACKOFF_MAX {
+            self.attempts = 0;
+        }
     }
 }
 
@@ -80,7 +83,7 @@ mod tests {
                     "seed {seed}, attempt {attempt}: {wait:?} > {limit:?}"
                 );
             }
-            backoff.reset();
+            backoff.ended_after(BACKOFF_MAX);
             assert!(backoff.next() <= BACKOFF_MIN, "seed {seed}");
         }
     }

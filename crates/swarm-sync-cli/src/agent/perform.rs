@@ -7,6 +7,7 @@ use swarm_sync::{
     Agent, Durability, Key, Operation, Policies, ProposalDraft, RequestError, Since, Value,
 };
 
+use crate::json;
 use crate::policies::{self, Explanation};
 use crate::votes;
 
@@ -41,9 +42,7 @@ pub(super) async fn perform(
         Request::Delta(since) => delta(agent, since).await,
         Request::Sync { keys, timeout } => {
             let report = agent.sync(&keys, timeout).await?;
-            let mut said = fields(&report)?;
-            said.insert("synchronized".to_owned(), json!(report.synchronized()));
-            Ok(said)
+            Ok(object(json::report(&report)))
         }
         Request::Clear(key) => {
             let cleared = agent.clear(key.as_ref()).await?;

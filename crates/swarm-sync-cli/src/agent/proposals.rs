@@ -1,7 +1,7 @@
 //! What the agent is to vote on, and what it came to, as lines of the conversation.
 
 use serde_json::json;
-use swarm_sync::{ProposalEvent, Proposals};
+use swarm_sync::{Agent, ProposalEvent, Proposals};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -9,13 +9,24 @@ use crate::votes;
 
 use super::answer;
 
-/// Sends a line for each from now on, until it is stopped or the agent has.
-pub(super) fn follow(mut proposals: Proposals, out: mpsc::Sender<String>) -> JoinHandle<()> {
+/// Sends a line for each from now on, until it is stopped or the agent has. After some were missed, those
+/// that are still open are told again.
+pub(super) fn follow(
+    agent: Agent,
+    mut proposals: Proposals,
+    out: mpsc::Sender<String>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Some(event) = proposals.next().await {
             // Fails only if stdout is closed, which ends the conversation.
             if out.send(line(&event)).await.is_err() {
                 return;
+            }
+            if let ProposalEvent::Missed { .. } = event {
+                let Ok(anew) = agent.proposals().await else {
+                    return;
+                };
+                proposals = anew;
             }
         }
     })

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use swarm_sync::{AgentId, FIELD_BYTES_MAX, Pattern, Priority, Revision, Share, ValueError};
+use swarm_sync::{
+    AgentId, FIELD_BYTES_MAX, Limits, Pattern, Priority, Revision, Share, ValueError,
+};
 
 use super::rounds::Every;
 
@@ -88,7 +90,7 @@ pub(super) fn weight(text: &str) -> Result<(AgentId, f64), String> {
 
 /// A time that a vote may take: a day at most, as the hub has it.
 pub(super) fn vote_time(text: &str) -> Result<Duration, String> {
-    let most = Duration::from_hours(24);
+    let most = Limits::default().vote_deadline_max;
     let time = span(text)?;
     let fits = (time <= most).then_some(time);
     fits.ok_or_else(|| "a vote may take up to a day".to_owned())

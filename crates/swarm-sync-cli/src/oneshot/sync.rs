@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
 use swarm_sync::{AgentId, KeyReport, SyncReport, Version};
 
 use super::{connect_within, print};
 use crate::cli::SyncArgs;
 use crate::exit::{Code, Failure};
+use crate::json;
 use crate::output::{self, brief_text, or_dash};
 
 /// A round may take all of its time; its answer comes after.
@@ -20,19 +20,11 @@ pub(crate) async fn sync(args: SyncArgs) -> Result<(), Failure> {
     let report = client.sync(args.keys, timeout).await?;
     client.close().await;
     if args.hub.json {
-        print(&report_json(&report)?)?;
+        print(&json::report(&report))?;
     } else {
         print_report(&report)?;
     }
     Failure::unless(report.failed().next().is_none(), Code::Failed, Ok(()))
-}
-
-/// The report, and how many of its keys were synchronized.
-fn report_json(report: &SyncReport) -> Result<Json, Failure> {
-    let mut object = serde_json::to_value(report)
-        .map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))?;
-    object["synchronized"] = json!(report.synchronized());
-    Ok(object)
 }
 
 fn print_report(report: &SyncReport) -> Result<(), Failure> {

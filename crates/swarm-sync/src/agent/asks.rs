@@ -12,6 +12,7 @@ use sync_protocol::{Command, Limits, Outcome};
 use super::{Agent, misanswered};
 use crate::hub::unexpected;
 use crate::memory::Memory;
+use crate::span::millis;
 use crate::watch::{Asker, Watch};
 
 impl Agent {
@@ -35,10 +36,10 @@ impl Agent {
         keys: &[Key],
         timeout: Option<Duration>,
     ) -> Result<SyncReport, RequestError> {
-        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        let timeout_ms = timeout.map(millis);
         // The hub ends every round; without a time of the caller's it alone knows when.
         let longest = timeout.unwrap_or_else(|| Limits::default().round_deadline_max);
-        let wait = Some(longest + self.default_timeout);
+        let wait = Some(longest.saturating_add(self.default_timeout));
         match self
             .ask(
                 Ask::Sync {

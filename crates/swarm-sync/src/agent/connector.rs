@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sync_core::{Connection, Hello, Link, LinkReceiver, LinkSender, Traffic};
-use sync_transport::{BACKOFF_MAX, Backoff};
+use sync_transport::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -160,11 +160,7 @@ impl Task {
         }
         let since = Instant::now();
         let reason = self.read(&mut *receiver, generation).await;
-        // Only then does the next loss start the back-off anew: a hub that lets us in and soon
-        // closes again, each time, is not asked again at once.
-        if since.elapsed() >= BACKOFF_MAX {
-            self.backoff.reset();
-        }
+        self.backoff.ended_after(since.elapsed());
         drop(receiver);
         let Some(reason) = reason else { return false };
         self.tell(LinkEvent::Down { generation, reason }).await

@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::codec;
-use sync_core::{AgentId, Clock, Hello, LinkSender, Message, Now, RequestError, Role, SwarmId};
+use sync_core::{
+    AgentId, Clock, Hello, LinkSender, Message, Now, ProposalId, RequestError, Role, SwarmId,
+};
 use sync_protocol::{Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 use tokio::sync::{mpsc, oneshot};
 
@@ -240,11 +242,11 @@ impl Driver {
                 ReplicaOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
                 ReplicaOutput::Send(message) => frames.push(message),
                 ReplicaOutput::Answer { request, result } => {
-                    self.voting.answered(request, result.is_ok());
+                    let voted = self.voting.answered(request, result.is_ok());
                     if let Some(done) = self.answers.remove(&request) {
                         let _ = done.send(result);
-                    } else if let Err(error) = result {
-                        tracing::warn!(%error, "it is not known whether the voter's vote counts");
+                    } else if let Some((proposal, error)) = voted.zip(result.err()) {
+                        say_of_vote(proposal, &error);
                     }
                 }
                 ReplicaOutput::Receipt(receipt) => {
@@ -292,4 +294,13 @@ impl Driver {
             let _ = done.send(());
         }
     }
+}
+
+/// The voter's vote was not confirmed: nobody waits for that.
+fn say_of_vote(proposal: ProposalId, error: &RequestError) {
+    let counts = match error {
+        RequestError::Invalid { .. } => "the voter's vote does not count",
+        _ => "it is not known whether the voter's vote counts",
+    };
+    tracing::warn!(%proposal, %error, "{counts}");
 }

@@ -12,7 +12,8 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::consensus::{Voter, millis};
+use crate::consensus::Voter;
+use crate::span::millis;
 
 /// Polls that are kept for those who vote by hand or wait for the voter: more than people or models vote
 /// on at a time. One more is left to the next run, or to the deadline.
@@ -124,6 +125,8 @@ impl Voting {
     /// This agent is to vote: its voter begins to, and subscribers are told.
     pub(super) fn proposed(&mut self, poll: Poll) {
         let poll = Arc::new(poll);
+        // Under the same id it is another proposal: what the voter makes of the earlier one is no vote on it.
+        self.close(poll.proposal.id);
         self.tell(ProposalEvent::Proposed(Arc::clone(&poll)));
         self.open.retain(|_, open| !open.remaining().is_zero());
         let id = poll.proposal.id;
@@ -147,12 +150,14 @@ impl Voting {
         self.handed.insert(request, proposal);
     }
 
-    /// A command was answered. The poll need not be shown any more if it was a vote that stands.
-    pub(super) fn answered(&mut self, request: u64, is_ok: bool) {
-        let voted = self.handed.remove(&request).filter(|_| is_ok);
-        if let Some(proposal) = voted {
-            self.close(proposal);
+    /// A command was answered. The poll need not be shown any more if it was a vote that stands. Returns
+    /// on which proposal it was a vote.
+    pub(super) fn answered(&mut self, request: u64, is_ok: bool) -> Option<ProposalId> {
+        let voted = self.handed.remove(&request)?;
+        if is_ok {
+            self.close(voted);
         }
+        Some(voted)
     }
 
     pub(super) fn subscribe(&mut self) -> Proposals {
@@ -220,6 +225,8 @@ impl Voting {
     fn close(&mut self, proposal: ProposalId) {
         let open = self.open.remove(&proposal);
         if let Some(voter) = open.and_then(|open| open.voter) {
+            // It may have ended already, and its vote wait to be taken.
+            self.proposals.remove(&voter.id());
             voter.abort();
         }
     }

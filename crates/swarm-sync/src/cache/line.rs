@@ -12,12 +12,13 @@ use sync_core::{
     AgentId, Ask, Body, Clock, Connection, Hello, Incarnation, Link, LinkSender, Now, Pieces,
     Reply, RequestError, Role, SwarmId, TransportError,
 };
-use sync_transport::{BACKOFF_MAX, Backoff};
+use sync_transport::Backoff;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::client::{Client, not_sent, take_reply};
+use crate::span::millis;
 use crate::watch::Asker;
 
 /// Questions that wait to be sent; past it callers wait. While there is no connection they wait too.
@@ -106,7 +107,7 @@ impl Asker for Line {
     async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
         let late = |_| RequestError::Deadline {
             doing: "the hub's answer".to_owned(),
-            limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            limit_ms: millis(limit),
         };
         let answered = tokio::time::timeout(limit, self.answer_to(ask)).await;
         answered.map_err(late)?.reply
@@ -155,10 +156,7 @@ impl Task {
             let since = Instant::now();
             let reason = self.serve(connection).await;
             self.lose(reason);
-            // As an agent does: a hub that lets us in and soon closes again is not asked again at once.
-            if since.elapsed() >= BACKOFF_MAX {
-                self.backoff.reset();
-            }
+            self.backoff.ended_after(since.elapsed());
             connection = self.connect().await;
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sync_core::{Effect, Key, Operation, Proposal, ProposalId, RequestError, Share, Value};
 
-use super::millis;
+use crate::span::millis;
 
 /// What is to be agreed on, and how. Its id is drawn here, so that the same draft, proposed twice, is the
 /// same proposal.

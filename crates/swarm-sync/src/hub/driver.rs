@@ -143,6 +143,10 @@ impl Driver {
     /// Handles what was taken, and carries out what follows from it, until nothing is left or the
     /// store has to catch up first.
     async fn handle_events(&mut self) {
+        let traffic = self.coordinator.traffic();
+        for hub in self.hubs.values_mut() {
+            hub.note_traffic(traffic);
+        }
         self.pump().await;
         let mut pumped = self.held_bytes();
         let mut held = pumped;
@@ -292,10 +296,7 @@ impl Driver {
                     return;
                 };
                 match codec::decode(&frame) {
-                    Ok(message) => {
-                        hub.note_traffic(self.coordinator.traffic());
-                        hub.handle_message(now, session, message);
-                    }
+                    Ok(message) => hub.handle_message(now, session, message),
                     Err(error) => {
                         tracing::warn!(%error, "a peer was disconnected");
                         self.forget(session);

@@ -40,10 +40,6 @@ impl Hub {
         if !self.policies().any_goes_ahead() {
             return;
         }
-        let urgent = self.urgent(changed.iter(), |key| Self::commit_delta(commit, key));
-        if urgent.is_empty() {
-            return;
-        }
         let members = self.sessions.iter();
         let others =
             members.filter(|(id, s)| s.role == Role::Member && s.settled && !commit.is_from(**id));
@@ -52,6 +48,13 @@ impl Hub {
             _ => Turn::Ahead,
         };
         let others: Vec<_> = others.map(|(id, s)| (*id, turn(s.sent))).collect();
+        if others.is_empty() {
+            return;
+        }
+        let urgent = self.urgent(changed.iter(), |key| Self::commit_delta(commit, key));
+        if urgent.is_empty() {
+            return;
+        }
         for (session, turn) in others {
             self.send_at(session, turn, urgent.clone());
         }

@@ -79,6 +79,8 @@ impl Hub {
         if resume.is_some() {
             // The first page has brought the peer to where it takes what is ahead of it.
             self.catch_up_ahead(session, from);
+        } else if let Some(peer) = self.sessions.get_mut(&session) {
+            peer.was_ahead = false;
         }
         let (segments, to, next) = self.page(from, resume);
         let head = self.revision;

@@ -33,6 +33,9 @@ struct Entry {
 impl Recent {
     /// `frame` compressed, whether or not that pays.
     pub(super) async fn pack(&self, frame: &Frame, meter: &Meter) -> Option<Bytes> {
+        if frame.len() > BYTES_MAX {
+            return pack(frame, meter).await;
+        }
         let entry = self.entry(frame);
         let packed = entry.packed.get_or_init(|| pack(frame, meter));
         packed.await.clone()
@@ -80,8 +83,16 @@ mod tests {
         assert_eq!(lock(&recent.0).len(), FRAMES_MAX);
         recent.entry(&frame(0, BYTES_MAX - 1));
         assert_eq!(lock(&recent.0).len(), 1);
-        recent.entry(&frame(0, BYTES_MAX + 1));
-        assert_eq!(lock(&recent.0).len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_all_of_it_leaves_the_others_in_peace() {
+        let recent = Recent::default();
+        recent.entry(&frame(0, 5_000));
+        recent
+            .pack(&frame(0, BYTES_MAX + 1), &Meter::default())
+            .await;
+        assert_eq!(lock(&recent.0).len(), 1);
     }
 
     #[cfg(feature = "zstd")]

@@ -132,6 +132,8 @@ fn packing(
     let mut out = Vec::with_capacity(compress_bound(plain.len()));
     let packed = work(&mut context, &mut out).is_ok();
     PACKING.give_back(context);
+    // The room was for the worst case, and what came of it may be kept for a while.
+    out.shrink_to_fit();
     packed.then_some(out)
 }
 

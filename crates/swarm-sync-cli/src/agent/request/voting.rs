@@ -1,16 +1,13 @@
 //! Proposals and votes.
 
 use serde_json::Value as Json;
-use swarm_sync::{Ballot, Key, Operation, ProposalDraft, ProposalId, RequestError, Vote};
+use swarm_sync::{Ballot, Key, Limits, Operation, ProposalDraft, ProposalId, RequestError, Vote};
 
 use super::fields::Fields;
 use super::{Refused, Request};
 
 /// The fields that say what approval does to the key.
 const EFFECTS: [&str; 6] = ["value", "add", "insert", "remove", "unset", "delete"];
-
-/// The longest that a vote may take, in milliseconds: a day, as the hub has it.
-const VOTE_MS_MAX: u64 = 86_400_000;
 
 impl Fields {
     pub(super) fn propose(&mut self) -> Result<Request, Refused> {
@@ -29,7 +26,9 @@ impl Fields {
                 None => return Err(self.mistyped("threshold", "a number above 0 and at most 1")),
             },
         }
-        if let Some(timeout) = self.timeout_of(VOTE_MS_MAX)? {
+        let longest = Limits::default().vote_deadline_max.as_millis();
+        let longest = u64::try_from(longest).unwrap_or(u64::MAX);
+        if let Some(timeout) = self.timeout_of(longest)? {
             draft = draft.timeout(timeout);
         }
         if self.peek("proposal_id").is_some() {

@@ -47,10 +47,8 @@ impl Driver {
             HubCommand::Ask { swarm, ask, done } => {
                 self.next_request += 1;
                 let request = self.next_request;
-                let traffic = self.coordinator.traffic();
                 match self.hub(&swarm).await {
                     Ok(hub) => {
-                        hub.note_traffic(traffic);
                         hub.handle_ask(now, request, ask);
                         self.answers.insert(request, done);
                     }
