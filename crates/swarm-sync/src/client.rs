@@ -13,6 +13,7 @@ use sync_core::{
 };
 use sync_protocol::Limits;
 
+use crate::authority::{Attempts, Authority};
 use crate::consensus::ConsensusManager;
 use crate::error::StartError;
 use crate::hub::unexpected;
@@ -186,6 +187,23 @@ impl Client {
             client: Mutex::new(Some(self)),
         };
         ConsensusManager::new(Arc::new(asker), patience)
+    }
+
+    /// What the hub alone decides: compare-and-set and claims, under this client's name. Over this
+    /// connection, and through `link` over another one whenever it is lost.
+    ///
+    /// A `run` that was given before asks again what it asked then: its first request gets the answer that
+    /// the first one got. None draws a fresh one.
+    pub fn authority(self, link: Arc<dyn Link>, run: Option<Incarnation>) -> Authority {
+        let limit = self.timeout;
+        let run = run.unwrap_or_else(|| Incarnation::from_random(rand::random()));
+        let asker = RemoteAsker {
+            link,
+            swarm: self.swarm.clone(),
+            name: self.name.clone(),
+            client: Mutex::new(Some(self)),
+        };
+        Authority::new(Arc::new(Attempts::new(Arc::new(asker), run)), limit)
     }
 
     /// Any request.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::Merges;
 use async_trait::async_trait;
 use sync_core::{
-    AgentId, Answer, Ask, Delta, HubStatus, Key, Pattern, Policies, Policy, Reply, RequestError,
-    Since, StateVersion, SwarmId, SyncReport, Version,
+    AgentId, Answer, Ask, Delta, HubStatus, Incarnation, Key, Pattern, Policies, Policy, Reply,
+    RequestError, Since, StateVersion, SwarmId, SyncReport, Version,
 };
 use sync_protocol::{Limits, PeriodicPlan, Schedule};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
+use crate::authority::{Attempts, Authority};
 use crate::consensus::ConsensusManager;
 use crate::memory::Memory;
 use crate::span::millis;
@@ -172,6 +173,14 @@ impl StateSynchronizer {
     /// The memory of a swarm: application data beside its synchronized state.
     pub fn memory(&self, swarm: &SwarmId) -> Memory {
         Memory::new(self.asker(swarm), swarm, self.patience)
+    }
+
+    /// What the hub alone decides of a swarm: compare-and-set and claims. They are decided under the hub's
+    /// own name.
+    pub fn authority(&self, swarm: &SwarmId) -> Authority {
+        let run = Incarnation::from_random(rand::random());
+        let attempts = Attempts::new(self.asker(swarm), run);
+        Authority::new(Arc::new(attempts), self.patience)
     }
 
     /// Has the agents of a swarm vote on what this process proposes.

@@ -34,6 +34,7 @@
 //! of `sync-protocol`; rules that a driver could get wrong are not in it.
 
 mod agent;
+mod authority;
 #[cfg(feature = "cache")]
 mod cache;
 mod client;
@@ -57,6 +58,7 @@ pub use sync_transport as transport;
 pub use agent::{
     Agent, AgentBuilder, AgentState, CounterOf, MapOf, ProposalEvent, Proposals, RegisterOf, SetOf,
 };
+pub use authority::{Authority, Expected, Transaction};
 #[cfg(feature = "cache")]
 pub use cache::{CacheOptions, CacheStats, CachedClient, CachedState};
 pub use client::Client;
@@ -68,14 +70,14 @@ pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, AlgorithmStatistics, Answer, Ask, Ballot, Cast, Change, ChangeKind,
-    Clock, CommittedEffect, Compression, ConsensusAlgorithm, Coordinator, Cursor, Decision, Delta,
-    Digest, Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HubStatus, IdError, Incarnation,
-    KEY_BYTES_MAX, Key, KeyReport, Link, MemberStatus, MemoryStats, MergeRule, Namespace,
-    NamespaceStats, Now, OnConcurrent, Operation, Pattern, PeriodicStatus, Policies, Policy,
-    PolicyError, Poll, Priority, Proposal, ProposalId, Reason, Receipt, RequestError, Resolver,
-    Resolvers, Revision, Share, Sibling, Since, Stamp, StateMetadata, StateVersion, Store,
-    StoreError, SwarmId, SyncReport, Tally, Topology, TopologyInfo, Traffic, TransportError, Ttl,
-    Value, ValueError, Verdict, Version, Vote, WriteId,
+    Claim, Clock, CommitOutcome, CommittedEffect, Compression, ConsensusAlgorithm, Coordinator,
+    Current, Cursor, Decision, Delta, Digest, Durability, Effect, Epoch, FIELD_BYTES_MAX, History,
+    HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key, KeyReport, Lease, Link, MemberStatus,
+    MemoryStats, MergeRule, Namespace, NamespaceStats, Now, OnConcurrent, Operation, Pattern,
+    PeriodicStatus, Policies, Policy, PolicyError, Poll, Priority, Proposal, ProposalId, Reason,
+    Receipt, RequestError, Resolver, Resolvers, Revision, Seen, Share, Sibling, Since, Stamp,
+    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Tally, Token, Topology,
+    TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, WriteId,
 };
 pub use sync_protocol::{Covers, Limits, PeriodicPlan, ReplicaStatus, ScheduleError};
 pub use sync_store::MemoryStore;

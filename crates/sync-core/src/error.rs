@@ -4,7 +4,9 @@ use bincode::{Decode, Encode};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::id::{AgentId, Epoch, Revision};
+use crate::authority::{Current, Token};
+use crate::codec::List;
+use crate::id::{AgentId, Epoch, Key, Revision, Version};
 use crate::policy::Priority;
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
@@ -48,6 +50,12 @@ pub enum IdError {
     Hex {
         /// Which kind of number.
         what: &'static str,
+        /// The start of the text.
+        text: String,
+    },
+    /// Not of the form `EPOCH:REVISION`.
+    #[error("{text:?} is no token: expected EPOCH:REVISION, as the claim was answered")]
+    Token {
         /// The start of the text.
         text: String,
     },
@@ -314,6 +322,64 @@ pub enum RequestError {
         /// That of the keys they made room for.
         by: Priority,
     },
+    /// Keys are not at the versions that were expected.
+    #[error(
+        "{}; nothing was changed: decide anew on what is there",
+        conflicts(current)
+    )]
+    Conflict {
+        /// Those that are not, as they are.
+        current: List<Current>,
+    },
+    /// Another claim of the key has not ended.
+    #[error(
+        "{key:?} is claimed by {holder} for {remaining_ms} ms more, if it is not renewed: nothing was changed; watch the key, or ask again then"
+    )]
+    Claimed {
+        /// Which key.
+        key: Key,
+        /// Who has it.
+        holder: AgentId,
+        /// What is left of its lease.
+        remaining_ms: u64,
+    },
+    /// The claim that a token stands for has ended.
+    #[error(
+        "the claim {token} of {key:?} has ended{}: nothing was changed; what was done under it is not the holder's any more", holder.as_ref().map(|h| format!(", and {h} has claimed the key since")).unwrap_or_default()
+    )]
+    StaleToken {
+        /// Of which key.
+        key: Key,
+        /// The token.
+        token: Token,
+        /// Who has claimed the key since, and has it.
+        holder: Option<AgentId>,
+    },
+    /// The hub has started anew and cannot know every claim of the run before.
+    #[error(
+        "the hub has started anew and grants no claims for {remaining_ms} ms more, until every lease of the run before has ended: ask again then"
+    )]
+    ClaimsPaused {
+        /// How much longer.
+        remaining_ms: u64,
+    },
+}
+
+/// What is not as it was expected to be: the first of it in full.
+fn conflicts(current: &[Current]) -> String {
+    let Some(first) = current.first() else {
+        return "what was expected does not hold".to_owned();
+    };
+    let state = |version: Version| match version.get() {
+        0 => "no value".to_owned(),
+        number => format!("version {number}"),
+    };
+    let (is, was) = (state(first.version), state(first.expected));
+    let more = match current.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more keys are not as expected)"),
+    };
+    format!("{:?} has {is}, {was} was expected{more}", first.key)
 }
 
 impl RequestError {
@@ -339,6 +405,10 @@ impl RequestError {
             Self::ConnectionLost { .. } => "connection-lost",
             Self::MemoryFull { .. } => "memory-full",
             Self::Shed { .. } => "shed",
+            Self::Conflict { .. } => "conflict",
+            Self::Claimed { .. } => "claimed",
+            Self::StaleToken { .. } => "stale-token",
+            Self::ClaimsPaused { .. } => "claims-paused",
         }
     }
 }

@@ -25,6 +25,7 @@
 //! assert_eq!(left.live_count(), 2);
 //! ```
 
+pub mod authority;
 pub mod codec;
 pub mod consensus;
 pub mod context;
@@ -51,6 +52,10 @@ pub mod transport;
 pub mod value;
 pub mod write;
 
+pub use authority::{
+    Assignment, Attempt, AuthorityAnswer, AuthorityAsk, Claim, CommitOutcome, Current, Expectation,
+    Lease, Token,
+};
 pub use consensus::{
     AlgorithmStatistics, Algorithms, Ballot, Cast, CommittedEffect, ConsensusAlgorithm, Decision,
     Effect, Poll, Proposal, Share, Tally, Verdict, Vote, VoteOutcome,

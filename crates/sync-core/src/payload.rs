@@ -8,6 +8,7 @@ use bincode::enc::Encoder;
 use bincode::error::{DecodeError as BincodeDecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 
+use crate::authority::Claim;
 use crate::error::{DecodeError, ValueError};
 use crate::value::Value;
 
@@ -29,6 +30,10 @@ pub enum PayloadKind {
     Unset,
     /// The absence of every field of a map that is older.
     Cleared,
+    /// A value for the whole key that the hub has decided on.
+    Decreed,
+    /// That an agent has the key for itself: see [`Claim`].
+    Claim,
 }
 
 impl PayloadKind {
@@ -50,6 +55,8 @@ mod tag {
     pub(super) const FIELD: u8 = 5;
     pub(super) const UNSET: u8 = 6;
     pub(super) const CLEARED: u8 = 7;
+    pub(super) const DECREED: u8 = 8;
+    pub(super) const CLAIM: u8 = 9;
 }
 
 /// The canonical bytes of what was written, shared and decoded only when read.
@@ -96,6 +103,16 @@ impl Payload {
         Self([tag::CLEARED].as_slice().into())
     }
 
+    /// A value that the hub has decided on.
+    pub fn decreed(value: &Value) -> Self {
+        Self::tagged(tag::DECREED, value)
+    }
+
+    /// A claim.
+    pub fn claim(claim: &Claim) -> Self {
+        Self::tagged(tag::CLAIM, &claim.value())
+    }
+
     fn tagged(tag: u8, value: &Value) -> Self {
         let mut bytes = vec![tag];
         bytes.extend(value.encode());
@@ -117,7 +134,12 @@ impl Payload {
                     offset: 0,
                 });
             }
-            Some((&tag::PUT, value)) => Value::validate(value)?,
+            Some((&(tag::PUT | tag::DECREED), value)) => Value::validate(value)?,
+            Some((&tag::CLAIM, value)) => {
+                if Claim::from_value(&Value::decode(value)?).is_none() {
+                    return Err(malformed("not a claim"));
+                }
+            }
             Some((&tag::ELEMENT, value)) => Value::validate_item(value)?,
             Some((&tag::FIELD, rest)) => {
                 let (_, value) = split_name(rest).ok_or_else(|| malformed("a bad field name"))?;
@@ -153,6 +175,8 @@ impl Payload {
             tag::FIELD => PayloadKind::Field,
             tag::UNSET => PayloadKind::Unset,
             tag::CLEARED => PayloadKind::Cleared,
+            tag::DECREED => PayloadKind::Decreed,
+            tag::CLAIM => PayloadKind::Claim,
             _ => PayloadKind::Element,
         }
     }
@@ -165,8 +189,19 @@ impl Payload {
             PayloadKind::Field => Value::decode(split_name(&self.0[1..])?.1).ok(),
             PayloadKind::Count => self.total().map(Value::Int),
             // The constructor has checked the bytes.
-            PayloadKind::Put | PayloadKind::Element => Value::decode(&self.0[1..]).ok(),
+            PayloadKind::Put | PayloadKind::Element | PayloadKind::Decreed | PayloadKind::Claim => {
+                Value::decode(&self.0[1..]).ok()
+            }
         }
+    }
+
+    /// The claim that it is.
+    pub fn as_claim(&self) -> Option<Claim> {
+        let is_claim = self.kind() == PayloadKind::Claim;
+        is_claim
+            .then(|| self.value())
+            .flatten()
+            .and_then(|value| Claim::from_value(&value))
     }
 
     /// The total of a contribution.
@@ -275,6 +310,11 @@ mod tests {
             ),
             (Payload::unset("f").unwrap(), PayloadKind::Unset, None),
             (Payload::cleared(), PayloadKind::Cleared, None),
+            (
+                Payload::decreed(&Value::Int(3)),
+                PayloadKind::Decreed,
+                Some(Value::Int(3)),
+            ),
         ];
         for (payload, kind, value) in cases {
             let copy = Payload::from_bytes(payload.as_bytes()).unwrap();
@@ -299,6 +339,8 @@ mod tests {
             &[tag::UNSET, 1, 0, b'f', 0],
             &[tag::UNSET, 1, 0],
             &[tag::CLEARED, 0],
+            &[tag::DECREED],
+            &[tag::CLAIM],
         ] {
             assert!(Payload::from_bytes(bytes).is_err(), "{bytes:?}");
         }

@@ -34,6 +34,8 @@ pub enum MergeRule {
     Map,
     /// A function of the user's makes one value out of concurrent ones, at the hub.
     Custom,
+    /// No replica writes: the hub decides every change, by compare-and-set or as a claim.
+    Authority,
 }
 
 impl MergeRule {
@@ -42,7 +44,9 @@ impl MergeRule {
         match self {
             Self::Causal => OnConcurrent::Keep,
             Self::Custom => OnConcurrent::Custom,
-            Self::Lww | Self::Counter | Self::Set | Self::Map => OnConcurrent::Lww,
+            Self::Lww | Self::Counter | Self::Set | Self::Map | Self::Authority => {
+                OnConcurrent::Lww
+            }
         }
     }
 }
@@ -71,6 +75,7 @@ impl fmt::Display for MergeRule {
             Self::Causal => "causal",
             Self::Map => "map",
             Self::Custom => "custom",
+            Self::Authority => "authority",
         })
     }
 }
@@ -155,6 +160,14 @@ pub enum OperationError {
         operation: &'static str,
         /// The rule of what was deleted.
         rule: MergeRule,
+    },
+    /// Only the hub changes the key, and never without knowing what it replaces.
+    #[error(
+        "`{operation}` does not fit a key under the rule authority, which only the hub changes: use compare-and-set, or another key"
+    )]
+    Authority {
+        /// What was asked.
+        operation: &'static str,
     },
     /// The key's policy leaves no room for it, whatever the key holds.
     #[error(

@@ -68,6 +68,9 @@ pub struct Limits {
     pub decisions_max: usize,
     /// Bytes of them, encoded; the last one is remembered whatever its size.
     pub decision_bytes_max: usize,
+    /// The longest lease of a claim: what a holder that has died keeps from others, and how long at most a
+    /// hub that has started anew grants none.
+    pub lease_max: Duration,
     /// Own votes that an agent remembers, so that it says the same again to a hub that asks again.
     pub own_votes_max: usize,
 }
@@ -99,6 +102,7 @@ impl Default for Limits {
             vote_deadline_max: Duration::from_hours(24),
             decisions_max: 1_024,
             decision_bytes_max: 16 * 1024 * 1024,
+            lease_max: Duration::from_hours(1),
             own_votes_max: 1_024,
         }
     }

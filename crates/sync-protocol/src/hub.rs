@@ -6,6 +6,7 @@ mod ahead;
 mod answer;
 mod ask;
 mod asker;
+mod authority;
 mod burial;
 mod commit;
 mod delta;
@@ -43,6 +44,8 @@ use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
 use self::asker::{Asker, ReplyTo};
+pub(crate) use self::authority::Answered;
+use self::authority::{Attempts, Claims};
 use self::expiry::Expiries;
 pub(crate) use self::expiry::Lifetime;
 pub(crate) use self::graves::Grave;
@@ -95,6 +98,8 @@ pub struct Hub {
     /// The state may have been decided by another table than the one in force.
     table_is_new: bool,
     expiries: Expiries,
+    claims: Claims,
+    attempts: Attempts,
     merges: Merges,
     watches: Watches,
     memory: Memory,
@@ -185,6 +190,7 @@ impl Hub {
         if self.failed.is_none() {
             self.apply_table(now);
             self.expire_values(now);
+            self.expire_claims(now);
             self.retry_merges(now);
             self.sweep_memory();
             self.tend_votes(now);
@@ -210,6 +216,7 @@ impl Hub {
             rounds,
             watches,
             self.expiries.wake(),
+            self.claims.wake(),
             self.merges.deadline(),
             self.memory.sweep_due(&self.gate),
             self.votes.deadline(),

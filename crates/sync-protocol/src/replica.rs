@@ -3,6 +3,7 @@
 mod ahead;
 mod apply;
 mod ask;
+mod decide;
 mod dispatch;
 mod fate;
 mod link;
@@ -22,9 +23,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Ballot, Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now,
-    Operation, Poll, ProposalId, Receipt, RequestError, Resolvers, Revision, RowOp, Seq, Value,
-    Verdict, WriteId, Writer,
+    Ack, Answer, Ask, AuthorityAsk, Ballot, Batch, Body, Context, Cursor, Digest, HybridClock, Key,
+    Message, Now, Operation, Poll, ProposalId, Receipt, RequestError, Resolvers, Revision, RowOp,
+    Seq, Value, Verdict, WriteId, Writer,
 };
 
 use crate::config::ReplicaConfig;
@@ -33,6 +34,7 @@ use crate::keyspace::Keyspace;
 use crate::rows::{self, Meta, Owner};
 
 use self::ask::Waiting;
+use self::decide::Decisions;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::repair::Repair;
@@ -76,6 +78,13 @@ pub enum Command {
         /// Give up after this.
         timeout: Duration,
     },
+    /// Have the hub decide; answered with what it says.
+    Decide {
+        /// What.
+        ask: AuthorityAsk,
+        /// Give up after this.
+        timeout: Duration,
+    },
     /// Vote on a proposal; answered once the hub has counted the vote, which is kept and sent whenever
     /// there is a hub to send it to.
     Vote {
@@ -98,7 +107,7 @@ pub enum Outcome {
     Written(Ack),
     /// To both flushes, to [`Command::Vote`] and to [`Command::TakeReceipts`].
     Done,
-    /// To [`Command::Ask`].
+    /// To [`Command::Ask`] and [`Command::Decide`].
     Answered(Answer),
 }
 
@@ -165,6 +174,7 @@ pub struct Replica {
     repairs: BTreeMap<Key, Context>,
     repair: Option<Repair>,
     waiting: Waiting,
+    decisions: Decisions,
     votes: OwnVotes,
     /// Rows that may go with the next batch: losing them costs a repeated message.
     lazy_rows: Vec<RowOp>,
@@ -221,6 +231,7 @@ impl Replica {
             }
             Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
             Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),
+            Command::Decide { ask, timeout } => self.ask_decision(now, request, ask, timeout),
             Command::Vote {
                 proposal,
                 ballot,
@@ -256,7 +267,12 @@ impl Replica {
                         ReplicaOutput::Answer { request, .. } => Some(request),
                         _ => None,
                     });
-                for request in held.chain(self.waiting.drain()) {
+                let waiting = self
+                    .waiting
+                    .drain()
+                    .into_iter()
+                    .chain(self.decisions.drain());
+                for request in held.chain(waiting) {
                     self.answer(request, Err(error.clone()));
                 }
                 self.gate.push(ReplicaOutput::Disconnect(reason.clone()));
@@ -268,6 +284,7 @@ impl Replica {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_waiting(now);
+        self.expire_decisions(now);
         if self.link.is_up() && self.failed.is_none() {
             self.retry(now);
         }
@@ -284,7 +301,8 @@ impl Replica {
     /// When [`Replica::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
         let link = self.link.is_up().then(|| self.next_retry()).flatten();
-        [link, self.waiting.deadline()].into_iter().flatten().min()
+        let waiting = [self.waiting.deadline(), self.decisions.deadline()];
+        [link].into_iter().chain(waiting).flatten().min()
     }
 
     /// Whether everything done so far is durable.

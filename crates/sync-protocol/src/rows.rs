@@ -4,6 +4,7 @@
 //! A row key is a kind byte followed by length-prefixed names and big-endian numbers, so that rows of
 //! a kind are contiguous and a key's header (`h`) is met before its writes (`w`).
 
+mod authority;
 mod keys;
 mod kind;
 mod owner;
@@ -19,6 +20,7 @@ use sync_core::{
     Revision, RowOp, Seq, Stamp, Version, Write, WriteId, Writer,
 };
 
+pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
 pub use self::owner::{Owner, RowError};
 pub(crate) use self::read::{Stored, Waiting, read};
 pub(crate) use self::votes::{

@@ -10,6 +10,7 @@
 //! | [`Set`] | add: the same incarnation's add of that element; remove: the adds shown | the elements | nothing; an add wins over a remove that did not see it |
 //! | [`Map`] | the one value of that field that was shown | greatest stamp per field | as under [`Lww`], per field |
 //! | [`Custom`] | as [`Causal::Custom`] | the same | the same |
+//! | [`Authority`] | nothing: only the hub changes the key | one value | there are none |
 //!
 //! A register is [`Lww`]: one value, replaced whole. There is no second rule for it.
 //!
@@ -30,6 +31,7 @@
 //! assert_eq!(rule.fold(&Entry::new()), None);
 //! ```
 
+mod authority;
 mod causal;
 pub mod consensus;
 pub mod crdt;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 
 use sync_core::{MergeRule, Resolver, Resolvers};
 
+pub use authority::Authority;
 pub use causal::Causal;
 pub use consensus::{Quorum, Weighted, WeightsError, algorithms};
 pub use crdt::{Counter, Set};
@@ -54,7 +57,7 @@ pub use map::Map;
     reason = "the default rule is among those given"
 )]
 pub fn standard() -> Resolvers {
-    let all: [Arc<dyn Resolver>; 8] = [
+    let all: [Arc<dyn Resolver>; 9] = [
         Arc::new(Lww),
         Arc::new(Counter),
         Arc::new(Set),
@@ -63,6 +66,7 @@ pub fn standard() -> Resolvers {
         Arc::new(Causal::Custom),
         Arc::new(Map),
         Arc::new(Custom),
+        Arc::new(Authority),
     ];
     Resolvers::new(MergeRule::Lww, all).expect("the default rule is among those given")
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sync_core::{
-    Answer, Ask, Delta, Key, Pattern, Reply, RequestError, Since, SyncReport, Version,
+    Answer, Ask, AuthorityAnswer, AuthorityAsk, CommitOutcome, Delta, Key, Pattern, Reply,
+    RequestError, Since, SyncReport, Value, Version,
 };
 use sync_protocol::{Command, Limits, Outcome};
 
 use super::{Agent, misanswered};
+use crate::authority::{Authority, Decider, Expected};
 use crate::hub::unexpected;
 use crate::memory::Memory;
 use crate::span::millis;
@@ -83,6 +85,30 @@ impl Agent {
         Watch::begin(Arc::new(AgentAsker(self.clone())), pattern, from)
     }
 
+    /// What the hub alone decides: compare-and-set and claims, under this agent's name. Every call needs
+    /// a connection.
+    pub fn authority(&self) -> Authority {
+        let limit = self.default_timeout * 2;
+        Authority::new(Arc::new(AgentDecider(self.clone())), limit)
+    }
+
+    /// Sets a key if it is at the version expected, 0 if it must not exist: see
+    /// [`Authority::compare_and_set`]. Needs a connection.
+    pub async fn compare_and_set<K>(
+        &self,
+        key: K,
+        expected: impl Into<Expected>,
+        value: impl Into<Value>,
+    ) -> Result<CommitOutcome, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        let authority = self.authority();
+        authority.compare_and_set(key, expected, value).await
+    }
+
     /// The swarm's memory: application data beside the synchronized state. It is the hub's, and no
     /// replica holds it: every call needs a connection.
     pub fn memory(&self) -> Memory {
@@ -106,5 +132,24 @@ pub(super) struct AgentAsker(pub(super) Agent);
 impl Asker for AgentAsker {
     async fn ask(&self, ask: Ask, limit: Duration) -> Reply {
         self.0.ask(ask, Some(limit)).await
+    }
+}
+
+/// Has the hub decide; the replica asks again over every new connection.
+struct AgentDecider(Agent);
+
+#[async_trait]
+impl Decider for AgentDecider {
+    async fn decide(
+        &self,
+        ask: AuthorityAsk,
+        limit: Duration,
+    ) -> Result<AuthorityAnswer, RequestError> {
+        let timeout = limit;
+        match self.0.run(Command::Decide { ask, timeout }).await? {
+            Outcome::Answered(Answer::Authority(answer)) => Ok(answer),
+            Outcome::Answered(other) => Err(unexpected(&other)),
+            other => Err(misanswered(&other)),
+        }
     }
 }

@@ -26,7 +26,7 @@ const FIELDS: [&str; 11] = [
     "history_age",
 ];
 
-const RULES: [(&str, MergeRule); 7] = [
+const RULES: [(&str, MergeRule); 8] = [
     ("lww", MergeRule::Lww),
     ("register", MergeRule::Lww),
     ("counter", MergeRule::Counter),
@@ -34,6 +34,7 @@ const RULES: [(&str, MergeRule); 7] = [
     ("map", MergeRule::Map),
     ("causal", MergeRule::Causal),
     ("custom", MergeRule::Custom),
+    ("authority", MergeRule::Authority),
 ];
 
 const ON_CONCURRENT: [(&str, OnConcurrent); 3] = [

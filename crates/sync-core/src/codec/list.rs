@@ -4,6 +4,7 @@ use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
+use serde::{Serialize, Serializer};
 
 /// Items preallocated, whatever the length claims: bincode's own `Vec` would reserve it all.
 const PREALLOCATED_MAX: usize = 64;
@@ -36,6 +37,12 @@ impl<T> std::ops::Deref for List<T> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T: Serialize> Serialize for List<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::authority::{Attempt, AuthorityAnswer, AuthorityAsk};
 use crate::codec::List;
 use crate::consensus::{Decision, Proposal};
 use crate::error::RequestError;
@@ -74,6 +75,13 @@ pub enum Ask {
     Propose(Box<Proposal>),
     /// Something of the memory provider.
     Memory(MemoryAsk),
+    /// What the hub alone decides. Asked again as the same attempt it gets the same answer.
+    Authority {
+        /// Which request of the asker's.
+        attempt: Attempt,
+        /// What to decide.
+        ask: AuthorityAsk,
+    },
 }
 
 /// The answer to an [`Ask`].
@@ -109,4 +117,6 @@ pub enum Answer {
     Decided(Box<Decision>),
     /// To [`Ask::Memory`].
     Memory(MemoryAnswer),
+    /// To [`Ask::Authority`].
+    Authority(AuthorityAnswer),
 }

@@ -1,5 +1,6 @@
 //! One of everything that crosses a link.
 
+mod authority;
 pub(crate) mod bodies;
 pub(crate) mod replies;
 

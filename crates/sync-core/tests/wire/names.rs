@@ -1,6 +1,9 @@
 //! What each case of a message is called.
 
-use sync_core::{Answer, Ask, Body, DeltaOutcome, MemoryAnswer, MemoryAsk, Reply, VoteOutcome};
+use sync_core::{
+    Answer, Ask, AuthorityAnswer, AuthorityAsk, Body, DeltaOutcome, MemoryAnswer, MemoryAsk, Reply,
+    VoteOutcome,
+};
 
 /// Names the case, so that a new one cannot be left out of the samples unnoticed: this does not compile
 /// without it, and the tests compare the names.
@@ -62,6 +65,12 @@ pub(crate) fn name(body: &Body) -> &'static str {
                 MemoryAsk::ClearNamespace(_) => "ask-memory-clear-namespace",
                 MemoryAsk::Stats { .. } => "ask-memory-stats",
             },
+            Ask::Authority { ask, .. } => match ask {
+                AuthorityAsk::Commit { .. } => "ask-authority-commit",
+                AuthorityAsk::Claim { .. } => "ask-authority-claim",
+                AuthorityAsk::Renew { .. } => "ask-authority-renew",
+                AuthorityAsk::Release { .. } => "ask-authority-release",
+            },
         },
         Body::Reply { .. } => "reply",
     }
@@ -89,9 +98,14 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
             MemoryAnswer::Cleared(_) => "memory-cleared",
             MemoryAnswer::Stats { .. } => "memory-stats",
         },
+        Ok(Answer::Authority(answer)) => match answer {
+            AuthorityAnswer::Committed(_) => "authority-committed",
+            AuthorityAnswer::Claimed(_) => "authority-claimed",
+            AuthorityAnswer::Released => "authority-released",
+        },
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (50, 36);
+pub(crate) const NAMES: (usize, usize) = (54, 43);

@@ -17,7 +17,8 @@ use super::{agent, id, key, namespace, value};
 /// Every answer and every error.
 pub(crate) fn replies() -> Vec<Reply> {
     let answers = answers().into_iter().map(Ok);
-    answers.chain(errors().into_iter().map(Err)).collect()
+    let errors = errors().into_iter().chain(super::authority::errors());
+    answers.chain(errors.map(Err)).collect()
 }
 
 /// Every reason.
@@ -182,6 +183,7 @@ fn answers() -> Vec<Answer> {
         Answer::Decided(Box::new(decision())),
     ];
     answers.extend(memory().map(Answer::Memory));
+    answers.extend(super::authority::answers().map(Answer::Authority));
     for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
         answers.push(Answer::Written(Ack {
             write_id: Some(id("a", 1, 1)),

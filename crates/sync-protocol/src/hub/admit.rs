@@ -1,6 +1,6 @@
 //! What may enter a commit: each delta is joined, or comes back to its writer with the reason.
 
-use sync_core::{Entry, Key, Now, Reason, Write, WriteId};
+use sync_core::{Context, Entry, Key, MergeRule, Now, PayloadKind, Reason, Write, WriteId};
 
 use super::Hub;
 use super::commit::{Commit, receipt};
@@ -83,6 +83,9 @@ impl Hub {
         let fresh = delta
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
+        if source == Source::Writer && is_the_hubs(held, &delta) {
+            return self.refuse_decreed(commit, key, &delta);
+        }
         let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
         let mut rule = self.resolvers.of_entry(key, held, stays);
         let before = self.resolvers.of_entry(key, held, |_| true);
@@ -117,6 +120,19 @@ impl Hub {
         delta
     }
 
+    /// Takes out what only the hub may do, all of it: a pushed delta is of one write at most.
+    fn refuse_decreed(&self, commit: &mut Commit, key: &Key, delta: &Entry) -> Entry {
+        commit.surprises(key);
+        let rule = MergeRule::Authority;
+        let mut spans = Context::new();
+        for (id, write) in delta.writes() {
+            spans.insert(write.span(id));
+            let reason = Reason::RuleMismatch { rule };
+            commit.with_receipt(receipt(id.clone(), key, write, reason));
+        }
+        Entry::covering(spans)
+    }
+
     fn refuse_write(&self, now: Now, key: &Key, write: &Write) -> Option<Reason> {
         let limits = &self.config.limits;
         let bytes = write.payload.as_bytes().len() as u64;
@@ -131,4 +147,17 @@ impl Hub {
         }
         None
     }
+}
+
+/// Whether a delta that a replica made does what the hub alone decides: writes as it does, or takes away
+/// what it has put there.
+fn is_the_hubs(held: &Entry, delta: &Entry) -> bool {
+    let decided = |kind: PayloadKind| matches!(kind, PayloadKind::Decreed | PayloadKind::Claim);
+    if delta.kinds().any(decided) {
+        return true;
+    }
+    held.kinds().any(decided)
+        && held
+            .writes()
+            .any(|(id, write)| decided(write.payload.kind()) && delta.context().contains(id))
 }

@@ -64,6 +64,7 @@ impl Hub {
             } => return self.watch(now, to, pattern, from, Duration::from_millis(wait_ms)),
             Ask::Propose(proposal) => return self.propose(now, to, *proposal),
             Ask::Memory(ask) => return self.ask_memory(to, ask),
+            Ask::Authority { attempt, ask } => return self.ask_authority(now, to, attempt, ask),
         };
         self.reply(to, answer);
     }

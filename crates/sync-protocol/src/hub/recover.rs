@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
 
+use super::authority::{Attempts, Claims};
 use super::expiry::Expiries;
 use super::graves::Graves;
 use super::memory::Memory;
@@ -46,6 +47,8 @@ impl HubRecovery {
             graves: Graves::default(),
             table_is_new: false,
             expiries: Expiries::default(),
+            claims: Claims::default(),
+            attempts: Attempts::default(),
             merges: Merges::default(),
             watches: Watches::default(),
             memory: Memory::default(),
@@ -110,6 +113,8 @@ impl HubRecovery {
                 }
             }
             Stored::Decision(remembered) => hub.votes.restore_decision(remembered),
+            Stored::Answered(answered) => hub.attempts.restore(answered),
+            Stored::LongestLease(lease_ms) => hub.claims.restore(lease_ms),
             Stored::Outbox(..)
             | Stored::Repair(_)
             | Stored::Fate(_)
@@ -137,7 +142,9 @@ impl HubRecovery {
         hub.periodic = Periodic::of(&hub.config.schedule, &hub.config.swarm, epoch);
         // The table may have changed while the hub was down.
         hub.table_is_new = !fresh;
+        hub.attempts.open();
         if !fresh {
+            hub.claims.open();
             hub.persist(Vec::new());
         }
         hub

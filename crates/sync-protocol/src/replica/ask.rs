@@ -102,7 +102,7 @@ impl Replica {
     }
 
     pub(super) fn handle_reply(&mut self, request: RequestId, reply: Reply) {
-        if self.waiting.asks.remove(&request).is_some() {
+        if self.waiting.asks.remove(&request).is_some() || self.take_decision(request) {
             self.answer(request, reply.map(Outcome::Answered));
         }
     }
@@ -211,5 +211,6 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Watch { .. } => "watching",
         Ask::Propose(_) => "proposing",
         Ask::Memory(_) => "using the swarm's memory",
+        Ask::Authority { .. } => "a decision of the hub",
     }
 }

@@ -116,6 +116,7 @@ impl Replica {
         self.repair = None;
         self.void_messages();
         self.fail_asks("it was cut");
+        self.unsend_decisions();
     }
 
     /// Asks the hub at once whether anything is new, instead of with the next beat.
@@ -199,6 +200,7 @@ impl Replica {
                 self.start_offer(now);
             }
         }
+        self.send_decisions();
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
+use super::decide::Decisions;
 use super::{Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
 use crate::gate::Gate;
@@ -39,6 +40,7 @@ impl ReplicaRecovery {
             repairs: BTreeMap::new(),
             repair: None,
             waiting: Waiting::default(),
+            decisions: Decisions::default(),
             votes: OwnVotes::default(),
             lazy_rows: Vec::new(),
             gate: Gate::default(),
@@ -96,7 +98,9 @@ impl ReplicaRecovery {
             | Stored::Cleared(..)
             | Stored::Poll(_)
             | Stored::Vote(..)
-            | Stored::Decision(_) => {
+            | Stored::Decision(_)
+            | Stored::Answered(_)
+            | Stored::LongestLease(_) => {
                 return refuse("only hubs keep such rows");
             }
         }

@@ -105,6 +105,18 @@ pub(super) fn outbox_numbers(row: &[u8]) -> Option<(Incarnation, Seq)> {
     Some((Incarnation::from_random(run), Seq::new(seq)))
 }
 
+pub(super) fn longest_lease() -> Vec<u8> {
+    vec![kind::LEASE]
+}
+
+pub(super) fn answered(asker: &AgentId, run: Incarnation, number: u64) -> Vec<u8> {
+    let mut row = vec![kind::ANSWERED];
+    push_name(&mut row, asker.as_str());
+    row.extend(run.bits().to_be_bytes());
+    row.extend(number.to_be_bytes());
+    row
+}
+
 pub(super) fn lifetime(key: &Key) -> Vec<u8> {
     of_text(kind::LIFETIME, key.as_str())
 }

@@ -20,6 +20,9 @@ pub(super) const REPAIR: u8 = b'p';
 /// Sorts before [`VOTE`]: who votes is known before what was voted.
 pub(super) const POLL: u8 = b'q';
 pub(super) const RECEIPT: u8 = b'r';
+/// The longest lease that may be under way.
+pub(super) const LEASE: u8 = b'l';
+pub(super) const ANSWERED: u8 = b'x';
 pub(super) const LIFETIME: u8 = b't';
 pub(super) const VOTE: u8 = b'v';
 pub(super) const WRITE: u8 = b'w';

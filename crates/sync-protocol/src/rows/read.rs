@@ -9,7 +9,7 @@ use sync_core::{
 
 use super::keys::outbox_numbers;
 use super::{Meta, RowError, kind};
-use crate::hub::{Grave, Lifetime, Opened, Remembered, Run};
+use crate::hub::{Answered, Grave, Lifetime, Opened, Remembered, Run};
 use crate::replica::OwnVote;
 
 /// A row, read.
@@ -38,6 +38,9 @@ pub(crate) enum Stored {
     Vote(ProposalId, AgentId, Ballot),
     Decision(Remembered),
     OwnVote(OwnVote),
+    Answered(Answered),
+    /// In milliseconds.
+    LongestLease(u64),
 }
 
 /// An outbox row's content.
@@ -112,6 +115,8 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
             Stored::Vote(proposal, agent, ballot)
         }
         kind::DECISION => Stored::Decision(codec::from_bytes("decision row", value)?),
+        kind::ANSWERED => Stored::Answered(codec::from_bytes("answer row", value)?),
+        kind::LEASE => Stored::LongestLease(codec::from_bytes("lease row", value)?),
         kind::OWN_VOTE => Stored::OwnVote(codec::from_bytes("own vote row", value)?),
         _ => return Ok(None),
     }))

@@ -1,0 +1,197 @@
+//! What this hub alone decides: commits with expectations, and claims. Asked again as the same attempt
+//! it gives the same answer, which is durable with what it says.
+
+mod attempts;
+mod check;
+mod claims;
+
+use sync_core::{
+    AgentId, Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, Entry,
+    Expectation, HUB_NAME, Key, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value,
+    Write, WriteId, Writer,
+};
+
+use super::admit::Source;
+use super::commit::Commit;
+use super::{Hub, ReplyTo};
+use crate::compose;
+use crate::keyspace::KeyState;
+use crate::rows;
+
+pub(crate) use self::attempts::Answered;
+pub(super) use self::attempts::Attempts;
+pub(super) use self::claims::Claims;
+
+impl Hub {
+    pub(super) fn ask_authority(
+        &mut self,
+        now: Now,
+        to: ReplyTo,
+        attempt: Attempt,
+        ask: AuthorityAsk,
+    ) {
+        if let Some(session) = self.unsettled(to) {
+            // What it has met of a lost future comes first, and with it how the keys really stand.
+            return self.disconnect(
+                session,
+                "it asked for a decision before its cursor was settled",
+            );
+        }
+        self.begin_claims(now);
+        let asker = self.asker(to);
+        if let Some(reply) = self.attempts.find(&asker, attempt) {
+            return self.reply(to, reply);
+        }
+        let mut commit = Commit::default();
+        // To begin a lease anew twice is to begin it once.
+        let repeats = !matches!(ask, AuthorityAsk::Renew { .. });
+        let reply = self.decide_ask(&mut commit, now, to, ask);
+        let reply = reply.map(Answer::Authority);
+        if repeats {
+            commit.with_rows(self.attempts.note(asker, attempt, &reply));
+        }
+        self.finish(commit, now);
+        self.reply(to, reply);
+    }
+
+    /// An agent that has not said yet how far it is.
+    fn unsettled(&self, to: ReplyTo) -> Option<SessionId> {
+        let ReplyTo::Remote(session, _) = to else {
+            return None;
+        };
+        let peer = self.sessions.get(&session)?;
+        (peer.role == Role::Member && !peer.settled).then_some(session)
+    }
+
+    /// Under whose name it is decided.
+    fn asker(&self, to: ReplyTo) -> AgentId {
+        let name = match to {
+            ReplyTo::Remote(session, _) => self.sessions.get(&session).map(|s| s.agent.clone()),
+            ReplyTo::Local(_) => None,
+        };
+        name.unwrap_or_else(|| self.writer.agent().clone())
+    }
+
+    /// An error leaves everything as it was.
+    fn decide_ask(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        to: ReplyTo,
+        ask: AuthorityAsk,
+    ) -> Result<AuthorityAnswer, RequestError> {
+        let writer = self.authority_for(to);
+        match ask {
+            AuthorityAsk::Commit {
+                expect,
+                assign,
+                metadata,
+            } => self.commit_if(commit, now, &writer, (&expect, &assign), metadata),
+            AuthorityAsk::Claim { key, lease_ms } => {
+                self.grant(commit, now, &writer, key, lease_ms)
+            }
+            AuthorityAsk::Renew {
+                key,
+                token,
+                lease_ms,
+            } => self.renew(commit, now, &writer, key, token, lease_ms),
+            AuthorityAsk::Release { key, token } => {
+                self.check_token(now, &key, token)?;
+                self.cover_all(commit, &key);
+                Ok(AuthorityAnswer::Released)
+            }
+        }
+    }
+
+    fn commit_if(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: &Writer,
+        (expect, assign): (&[Expectation], &[Assignment]),
+        metadata: Option<Value>,
+    ) -> Result<AuthorityAnswer, RequestError> {
+        let metadata = compose::metadata(metadata)?;
+        self.check_commit(now, expect, assign)?;
+        for Assignment { key, value } in assign {
+            match value {
+                Some(value) => {
+                    let note = Note {
+                        metadata: metadata.clone(),
+                        seen: Some(self.here()),
+                    };
+                    self.decree(commit, now, writer, key, Payload::decreed(value), note);
+                }
+                None => self.cover_all(commit, key),
+            }
+        }
+        Ok(AuthorityAnswer::Committed(
+            self.commit_outcome(commit, assign),
+        ))
+    }
+
+    /// What a commit that is complete but for its number will have come to.
+    fn commit_outcome(&self, commit: &Commit, assign: &[Assignment]) -> CommitOutcome {
+        let versions = assign.iter().map(|Assignment { key, value }| {
+            let before = self.space.get(key).map(KeyState::version);
+            let after = before.unwrap_or_default().next();
+            (key.clone(), value.as_ref().map(|_| after))
+        });
+        let changes = assign.iter().any(|a| commit.grows(&a.key));
+        CommitOutcome {
+            epoch: self.epoch(),
+            revision: if changes {
+                self.next_revision()
+            } else {
+                self.revision
+            },
+            versions: versions.collect(),
+        }
+    }
+
+    /// What the next commit builds on.
+    fn here(&self) -> Seen {
+        Seen {
+            epoch: self.epoch(),
+            revision: self.revision,
+        }
+    }
+
+    /// Puts a value in place of all that a key holds.
+    fn decree(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: &Writer,
+        key: &Key,
+        payload: Payload,
+        note: Note,
+    ) {
+        let empty = Entry::new();
+        let entry = self.space.get(key).map_or(&empty, |state| state.entry());
+        let floor = entry.writes().map(|(_, write)| write.stamp).max();
+        let seq = self.known.get(writer).copied().unwrap_or_default().next();
+        let id = WriteId::new(writer.clone(), seq);
+        let write = Write {
+            prev: entry.context().last_of(writer).unwrap_or_default(),
+            over: entry.context().clone(),
+            stamp: self.clock.tick(now, floor),
+            payload,
+            note: (note != Note::default()).then(|| Box::new(note)),
+        };
+        commit.with_row(rows::put_known(writer, seq));
+        self.known.insert(writer.clone(), seq);
+        self.admit(commit, now, key, Entry::of_write(id, write), Source::Here);
+    }
+
+    /// Its asker's name, in this run of the hub: should a hub's disk be lost with what it decided, what
+    /// comes back of it is told to whoever asked for it.
+    fn authority_for(&mut self, to: ReplyTo) -> Writer {
+        let asker = self.asker(to);
+        if asker.as_str() == HUB_NAME {
+            return self.writer.clone();
+        }
+        let writer = Writer::new(asker, self.writer.incarnation());
+        self.space.intern(&writer)
+    }
+}

@@ -1,0 +1,119 @@
+//! Answers that were given, so that whoever asks again gets the same one instead of a second decision.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bincode::{Decode, Encode};
+use sync_core::{AgentId, Attempt, Incarnation, Reply, RowOp, codec};
+
+use crate::rows;
+
+/// Answers that are kept for askers who have not said that they arrived: an hour of a busy one-shot
+/// writer, which never says so.
+const ANSWERS_MAX: usize = 65_536;
+
+/// Bytes of them, encoded: they are in memory.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Which attempt, of all.
+type Name = (AgentId, Incarnation, u64);
+
+/// An answer as it is stored.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Answered {
+    pub(crate) asker: AgentId,
+    pub(crate) run: Incarnation,
+    pub(crate) number: u64,
+    /// Counts the answers: the oldest go first.
+    ordinal: u64,
+    reply: Reply,
+}
+
+impl Answered {
+    fn name(&self) -> Name {
+        (self.asker.clone(), self.run, self.number)
+    }
+}
+
+/// Those that are kept.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Attempts {
+    /// With how many bytes each takes.
+    by_name: BTreeMap<Name, (Answered, usize)>,
+    /// In the order in which they were given; some are gone.
+    order: VecDeque<(u64, Name)>,
+    bytes: usize,
+    next_ordinal: u64,
+}
+
+impl Attempts {
+    /// Takes back what was stored, in any order; [`Attempts::open`] comes after the last.
+    pub(in crate::hub) fn restore(&mut self, answered: Answered) {
+        self.next_ordinal = self.next_ordinal.max(answered.ordinal + 1);
+        self.keep(answered);
+    }
+
+    pub(in crate::hub) fn open(&mut self) {
+        let ordered = self.order.make_contiguous();
+        ordered.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+    }
+
+    /// The answer to an attempt that was made before.
+    pub(super) fn find(&self, asker: &AgentId, attempt: Attempt) -> Option<Reply> {
+        let name = (asker.clone(), attempt.run, attempt.number);
+        self.by_name.get(&name).map(|(kept, _)| kept.reply.clone())
+    }
+
+    /// Keeps an answer, and forgets those that have arrived and the oldest that are too many. The rows go
+    /// with what was decided.
+    pub(super) fn note(&mut self, asker: AgentId, attempt: Attempt, reply: &Reply) -> Vec<RowOp> {
+        let of = |number: u64| (asker.clone(), attempt.run, number);
+        let upto = attempt.answered.min(attempt.number.saturating_sub(1));
+        let arrived = self.by_name.range(of(0)..=of(upto));
+        let arrived: Vec<Name> = arrived.map(|(name, _)| name.clone()).collect();
+        let mut ops: Vec<RowOp> = arrived.iter().map(|name| self.forget(name)).collect();
+        let answered = Answered {
+            asker,
+            run: attempt.run,
+            number: attempt.number,
+            ordinal: self.next_ordinal,
+            reply: reply.clone(),
+        };
+        self.next_ordinal += 1;
+        ops.push(rows::put_answered(&answered));
+        self.keep(answered);
+        while self.by_name.len() > ANSWERS_MAX || self.bytes > ANSWER_BYTES_MAX {
+            let Some((_, oldest)) = self.order.pop_front() else {
+                break;
+            };
+            if self.by_name.contains_key(&oldest) {
+                ops.push(self.forget(&oldest));
+            }
+        }
+        ops
+    }
+
+    fn keep(&mut self, answered: Answered) {
+        let bytes = size_of::<Answered>() + codec::to_bytes(&answered).len();
+        let name = answered.name();
+        self.bytes += bytes;
+        self.order.push_back((answered.ordinal, name.clone()));
+        self.by_name.insert(name, (answered, bytes));
+        // What has gone by name is still in line; in time all of it would be.
+        if self.order.len() > 2 * self.by_name.len() + 64 {
+            let by_name = &self.by_name;
+            let kept = |(ordinal, name): &(u64, Name)| {
+                by_name
+                    .get(name)
+                    .is_some_and(|(kept, _)| kept.ordinal == *ordinal)
+            };
+            self.order.retain(kept);
+        }
+    }
+
+    fn forget(&mut self, name: &Name) -> RowOp {
+        if let Some((_, bytes)) = self.by_name.remove(name) {
+            self.bytes -= bytes;
+        }
+        rows::delete_answered(name)
+    }
+}

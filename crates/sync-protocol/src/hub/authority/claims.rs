@@ -1,0 +1,296 @@
+//! Claims: a key that one holder has for itself until its lease ends.
+//!
+//! The claim is the key's value, so that everybody sees it and nothing can be lost of it alone. When it
+//! ends is not stored: after a start every lease begins anew, so that none ends before its time, whatever
+//! happened to the clocks. A hub that lost the newest of its disk does not know whom it has granted what;
+//! therefore it grants nothing until the longest lease of the run before has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sync_core::{
+    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token,
+    WriteId, Writer,
+};
+
+use super::super::commit::{Commit, KEYS_PER_COMMIT};
+use super::Hub;
+use crate::keyspace::KeyState;
+use crate::rows;
+
+/// A claim that has not ended.
+#[derive(Debug, Clone)]
+struct Held {
+    write: WriteId,
+    claim: Claim,
+    /// In the time of [`Now::mono`].
+    end: Duration,
+}
+
+/// Which keys are claimed, and until when.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Claims {
+    by_key: BTreeMap<Key, Held>,
+    order: BTreeSet<(Duration, Key)>,
+    /// The longest lease that may be under way, as stored.
+    longest_ms: u64,
+    /// Set while keys that were claimed before this run are still to be looked for.
+    unbegun: bool,
+    /// No claim is granted before, in the time of [`Now::mono`].
+    paused_until: Option<Duration>,
+}
+
+impl Claims {
+    /// Takes back what was stored.
+    pub(in crate::hub) fn restore(&mut self, longest_ms: u64) {
+        self.longest_ms = longest_ms;
+    }
+
+    /// A run begins on a disk that knows earlier ones.
+    pub(in crate::hub) fn open(&mut self) {
+        self.unbegun = true;
+    }
+
+    /// When something is due, in the time of [`Now::mono`].
+    pub(in crate::hub) fn wake(&self) -> Option<Duration> {
+        if self.unbegun {
+            return Some(Duration::ZERO);
+        }
+        let first = self.order.first().map(|(end, _)| *end);
+        [first, self.paused_until].into_iter().flatten().min()
+    }
+
+    fn set(&mut self, key: &Key, held: Option<Held>) {
+        let end = held.as_ref().map(|held| held.end);
+        let before = match held {
+            Some(held) => self.by_key.insert(key.clone(), held),
+            None => self.by_key.remove(key),
+        };
+        if let Some(before) = before {
+            self.order.remove(&(before.end, key.clone()));
+        }
+        if let Some(end) = end {
+            self.order.insert((end, key.clone()));
+        }
+    }
+
+    fn due(&self, now: Now) -> Vec<Key> {
+        let due = self.order.iter().take_while(|(end, _)| *end <= now.mono);
+        due.take(KEYS_PER_COMMIT)
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+}
+
+impl Hub {
+    /// The first time that this run knows: every claim that is there begins its lease anew.
+    pub(in crate::hub) fn begin_claims(&mut self, now: Now) {
+        if !std::mem::take(&mut self.claims.unbegun) {
+            return;
+        }
+        let keys = self.space.iter_after(None).map(|(key, _)| key.clone());
+        for key in keys.collect::<Vec<_>>() {
+            self.note_claim(now, &key);
+        }
+        self.pause_claims(now, Duration::from_millis(self.claims.longest_ms));
+    }
+
+    /// Somebody may hold what this hub does not know of.
+    pub(in crate::hub) fn pause_claims(&mut self, now: Now, lease: Duration) {
+        let until = now.mono + lease;
+        if !lease.is_zero() && self.claims.paused_until.is_none_or(|known| known < until) {
+            self.claims.paused_until = Some(until);
+        }
+    }
+
+    /// Takes note of what a commit has made of a key: a claim is what its value says. O(1) but for
+    /// claims.
+    pub(in crate::hub) fn note_claim(&mut self, now: Now, key: &Key) {
+        let shown = self.shown_claim(key);
+        let known = self.claims.by_key.get(key);
+        match (&shown, known) {
+            (None, None) => return,
+            (Some((write, _)), Some(held)) if *write == held.write => return,
+            _ => {}
+        }
+        let held = shown.map(|(write, claim)| Held {
+            end: now.mono + Duration::from_millis(claim.lease_ms),
+            write,
+            claim,
+        });
+        self.claims.set(key, held);
+    }
+
+    fn shown_claim(&self, key: &Key) -> Option<(WriteId, Claim)> {
+        let entry = self.space.get(key).map(KeyState::entry)?;
+        if !entry.kinds().any(|kind| kind == PayloadKind::Claim) {
+            return None;
+        }
+        let shown = self
+            .resolvers
+            .of_entry(key, entry, |_| true)?
+            .shown(entry)?;
+        let claim = entry.write(&shown)?.payload.as_claim()?;
+        Some((shown, claim))
+    }
+
+    /// Ends what is due, one commit of it, and the pause.
+    pub(in crate::hub) fn expire_claims(&mut self, now: Now) {
+        self.begin_claims(now);
+        if self
+            .claims
+            .paused_until
+            .is_some_and(|until| until <= now.mono)
+        {
+            self.claims.paused_until = None;
+            self.forget_longest();
+        }
+        let due = self.claims.due(now);
+        if due.is_empty() {
+            return;
+        }
+        let mut commit = Commit::default();
+        for key in &due {
+            self.cover_all(&mut commit, key);
+            commit.expire(key);
+        }
+        self.finish(commit, now);
+    }
+
+    /// No lease of an earlier run is under way any more: the next pause need be no longer than those of
+    /// this one.
+    fn forget_longest(&mut self) {
+        let held = self.claims.by_key.values();
+        let longest_ms = held.map(|held| held.claim.lease_ms).max().unwrap_or(0);
+        if longest_ms < self.claims.longest_ms {
+            self.claims.longest_ms = longest_ms;
+            self.persist(vec![rows::put_longest_lease(longest_ms)]);
+        }
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: &Writer,
+        key: Key,
+        lease_ms: u64,
+    ) -> Result<AuthorityAnswer, RequestError> {
+        self.check_lease(lease_ms)?;
+        self.check_rule(&key, "a claim")?;
+        self.check_unclaimed(now, &key)?;
+        if let Some(version) = self.version_of(&key) {
+            let reason = format!(
+                "{key:?} holds a value, {version}, which is no claim: claim another key, or delete this one first"
+            );
+            return Err(RequestError::Operation { reason });
+        }
+        if let Some(until) = self.claims.paused_until {
+            let remaining_ms = millis(until.saturating_sub(now.mono));
+            return Err(RequestError::ClaimsPaused { remaining_ms });
+        }
+        let token = Token::new(self.epoch(), self.next_revision());
+        Ok(self.lease(commit, now, writer, key, token, lease_ms))
+    }
+
+    /// A lease that is no longer than the one granted begins anew without a commit: only a start of the
+    /// hub forgets when it began, and begins it anew itself.
+    pub(super) fn renew(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: &Writer,
+        key: Key,
+        token: Token,
+        lease_ms: u64,
+    ) -> Result<AuthorityAnswer, RequestError> {
+        self.check_lease(lease_ms)?;
+        self.check_token(now, &key, token)?;
+        let held = self.claims.by_key.get(&key).cloned();
+        let Some(mut held) = held.filter(|held| lease_ms <= held.claim.lease_ms) else {
+            return Ok(self.lease(commit, now, writer, key, token, lease_ms));
+        };
+        held.end = now.mono + Duration::from_millis(lease_ms);
+        self.claims.set(&key, Some(held));
+        Ok(AuthorityAnswer::Claimed(Lease {
+            key,
+            token,
+            lease_ms,
+        }))
+    }
+
+    fn lease(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        writer: &Writer,
+        key: Key,
+        token: Token,
+        lease_ms: u64,
+    ) -> AuthorityAnswer {
+        let claim = Claim {
+            holder: writer.agent().clone(),
+            token,
+            lease_ms,
+        };
+        if lease_ms > self.claims.longest_ms {
+            self.claims.longest_ms = lease_ms;
+            commit.with_row(rows::put_longest_lease(lease_ms));
+        }
+        let note = Note {
+            metadata: None,
+            seen: Some(self.here()),
+        };
+        self.decree(commit, now, writer, &key, Payload::claim(&claim), note);
+        AuthorityAnswer::Claimed(Lease {
+            key,
+            token,
+            lease_ms,
+        })
+    }
+
+    fn check_lease(&self, lease_ms: u64) -> Result<(), RequestError> {
+        let limit = millis(self.config.limits.lease_max);
+        if (1..=limit).contains(&lease_ms) {
+            return Ok(());
+        }
+        let reason = format!(
+            "a lease of {lease_ms} ms is not between 1 ms and {limit} ms, the longest that this hub grants: ask for a shorter one and renew it"
+        );
+        Err(RequestError::Invalid { reason })
+    }
+
+    pub(super) fn check_unclaimed(&self, now: Now, key: &Key) -> Result<(), RequestError> {
+        match self.claims.by_key.get(key) {
+            None => Ok(()),
+            Some(held) => Err(RequestError::Claimed {
+                key: key.clone(),
+                holder: held.claim.holder.clone(),
+                remaining_ms: millis(held.end.saturating_sub(now.mono)),
+            }),
+        }
+    }
+
+    /// A claim whose time is over has ended, also before the commit that says so.
+    pub(super) fn check_token(
+        &self,
+        now: Now,
+        key: &Key,
+        token: Token,
+    ) -> Result<(), RequestError> {
+        let held = self.claims.by_key.get(key);
+        let held = held.filter(|held| held.end > now.mono);
+        match held {
+            Some(held) if held.claim.token == token => Ok(()),
+            held => Err(RequestError::StaleToken {
+                key: key.clone(),
+                token,
+                holder: held.map(|held| held.claim.holder.clone()),
+            }),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

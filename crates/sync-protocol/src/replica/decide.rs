@@ -1,0 +1,139 @@
+//! Requests that the hub alone decides: each is one attempt, asked again over every new connection until
+//! it is answered or its caller's time is over, so that it is decided once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sync_core::{Ask, Attempt, AuthorityAsk, Body, Incarnation, Now, RequestError, codec};
+
+use super::{Replica, RequestId};
+
+/// One request.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    ask: AuthorityAsk,
+    at: Duration,
+    limit: Duration,
+    /// Whether this connection has been told.
+    sent: bool,
+}
+
+/// Those that were not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    open: BTreeMap<RequestId, Open>,
+    /// The last number given.
+    last: u64,
+}
+
+impl Decisions {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.open.values().map(|open| open.at).min()
+    }
+
+    /// Everyone who waits; nobody afterwards.
+    pub(super) fn drain(&mut self) -> Vec<RequestId> {
+        std::mem::take(&mut self.open).into_keys().collect()
+    }
+
+    /// Every answer up to this number has arrived, or nobody waits for it any more.
+    fn answered(&self) -> u64 {
+        let first = self.open.values().map(|open| open.number).min();
+        first.map_or(self.last, |number| number - 1)
+    }
+
+    fn attempt(&self, run: Incarnation, number: u64) -> Attempt {
+        Attempt {
+            run,
+            number,
+            answered: self.answered(),
+        }
+    }
+}
+
+impl Replica {
+    /// Without a connection nothing is promised: nothing is kept for later either.
+    pub(super) fn ask_decision(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        ask: AuthorityAsk,
+        timeout: Duration,
+    ) {
+        if !self.link.is_up() {
+            let doing = doing(&ask).to_owned();
+            return self.answer(request, Err(RequestError::Unavailable { doing }));
+        }
+        let bytes = codec::to_bytes(&ask).len();
+        let limit = self.config.limits.request_bytes_max;
+        if bytes > limit {
+            let (bytes, limit) = (bytes as u64, limit as u64);
+            return self.answer(request, Err(RequestError::RequestTooLarge { bytes, limit }));
+        }
+        self.decisions.last += 1;
+        let open = Open {
+            number: self.decisions.last,
+            ask,
+            at: now.mono + timeout,
+            limit: timeout,
+            sent: false,
+        };
+        self.decisions.open.insert(request, open);
+        self.send_decisions();
+    }
+
+    /// Says what this connection was not told yet. The cursor comes first: what this replica knows of a
+    /// future that its hub has lost decides, too.
+    pub(super) fn send_decisions(&mut self) {
+        if !self.link.settled {
+            return;
+        }
+        let run = self.me.incarnation();
+        let unsent = self.decisions.open.iter().filter(|(_, open)| !open.sent);
+        let unsent: Vec<(RequestId, Ask)> = unsent
+            .map(|(request, open)| {
+                let (attempt, ask) = (self.decisions.attempt(run, open.number), open.ask.clone());
+                (*request, Ask::Authority { attempt, ask })
+            })
+            .collect();
+        for (request, ask) in unsent {
+            self.send(Body::Request { request, ask });
+        }
+        for open in self.decisions.open.values_mut() {
+            open.sent = true;
+        }
+    }
+
+    /// What was asked through one connection is asked again through the next.
+    pub(super) fn unsend_decisions(&mut self) {
+        for open in self.decisions.open.values_mut() {
+            open.sent = false;
+        }
+    }
+
+    /// Whether the reply was to one of these.
+    pub(super) fn take_decision(&mut self, request: RequestId) -> bool {
+        self.decisions.open.remove(&request).is_some()
+    }
+
+    pub(super) fn expire_decisions(&mut self, now: Now) {
+        let late = |_: &RequestId, open: &mut Open| open.at <= now.mono;
+        let late: Vec<(RequestId, Open)> = self.decisions.open.extract_if(.., late).collect();
+        for (request, open) in late {
+            let limit_ms = u64::try_from(open.limit.as_millis()).unwrap_or(u64::MAX);
+            let doing = doing(&open.ask).to_owned();
+            self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
+        }
+    }
+}
+
+/// In words, for people.
+fn doing(ask: &AuthorityAsk) -> &'static str {
+    match ask {
+        AuthorityAsk::Commit { .. } => "comparing and setting",
+        AuthorityAsk::Claim { .. } => "claiming",
+        AuthorityAsk::Renew { .. } => "renewing a claim",
+        AuthorityAsk::Release { .. } => "releasing a claim",
+    }
+}
