@@ -4,6 +4,10 @@
 //! - `stage`: a hub and agents without a driver
 //! - `hand`: one side at a time
 //! - `ahead`: urgent keys overtake what waits in line
+//! - `authority`: commits with expectations
+//! - `deciding`: requests that the hub alone decides, to drive tests with
+//! - `decided_once`: decisions whose answers are lost
+//! - `claims`: keys that one holder has for itself
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
 //! - `classes`: a round for each priority among the keys
@@ -30,10 +34,14 @@
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod ahead;
+mod authority;
 mod ballots;
+mod claims;
 mod classes;
 mod commits;
 mod cursors;
+mod decided_once;
+mod deciding;
 #[path = "../support/disk.rs"]
 mod disk;
 mod fates;

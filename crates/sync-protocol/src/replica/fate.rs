@@ -2,8 +2,8 @@
 //! here, the removal of an own write is a receipt by itself.
 
 use sync_core::{
-    Body, Entry, Incarnation, Joined, Key, Now, Reason, Receipt, Revision, RowOp, Seq, Standing,
-    Write, WriteId,
+    Body, Entry, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
+    Standing, Write, WriteId,
 };
 
 use super::outbox::{Item, Outbox};
@@ -22,6 +22,16 @@ fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
     }
 }
 
+/// Whether the hub has put something else in place of a write that it had decided on, as somebody asked
+/// for who knew the write, or has ended a claim.
+fn was_decided(id: &WriteId, write: &Write, by: &Entry) -> bool {
+    match write.payload.kind() {
+        PayloadKind::Claim => true,
+        PayloadKind::Decreed => by.writes().any(|(_, newer)| newer.over.contains(id)),
+        _ => false,
+    }
+}
+
 impl Replica {
     /// The own writes that a join removed.
     pub(super) fn own_ended(&self, key: &Key, joined: &Joined) -> Vec<Receipt> {
@@ -34,6 +44,7 @@ impl Replica {
                 .is_none_or(|(run, seq)| self.outbox.waits(run, seq) && !self.reentering);
             !told && !self.receipts.contains_key(id)
         });
+        let own = own.filter(|(id, write)| !was_decided(id, write, entry));
         own.map(|(id, write)| unknown(id, key, write)).collect()
     }
 
@@ -43,7 +54,7 @@ impl Replica {
             let waits =
                 Outbox::key_of(&self.me, id).is_none_or(|(run, seq)| self.outbox.waits(run, seq));
             let known = by.write(id).is_some() || self.receipts.contains_key(*id);
-            !waits && !known && !has_done_its_work(write, by)
+            !waits && !known && !has_done_its_work(write, by) && !was_decided(id, write, by)
         });
         own.map(|(id, write)| unknown(id, key, write)).collect()
     }
