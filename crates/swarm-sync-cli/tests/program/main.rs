@@ -6,6 +6,7 @@
 //! - `bad_input`: whatever is not a request, and what stays as it was
 //! - `sentences`: what a refusal says, and how much of what was given it repeats
 //! - `links`: hubs and agents that come, go and are killed
+//! - `cache`: a client without a replica beside them
 //! - `compression`: what it saves, and how it is turned off
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
@@ -30,6 +31,7 @@ mod agent_end;
 mod agent_json;
 mod agent_watch;
 mod bad_input;
+mod cache;
 mod completions;
 mod compression;
 mod concurrent;
