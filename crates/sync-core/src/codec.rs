@@ -5,6 +5,7 @@
 //! names it; another codec would replace this file.
 
 mod list;
+mod read_as;
 mod text;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -16,6 +17,7 @@ use crate::message::{Body, Message};
 use crate::transport::Frame;
 
 pub use self::list::List;
+pub(crate) use self::read_as::read_as;
 pub(crate) use self::text::Text;
 
 /// The format of everything this module writes.

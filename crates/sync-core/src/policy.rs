@@ -5,6 +5,7 @@ mod flaw;
 mod meeting;
 mod pattern;
 mod table;
+mod wire;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub use self::pattern::{Pattern, matches};
 pub use self::table::{POLICIES_MAX, Policies, TABLE_BYTES_MAX};
 
 /// What holds for the keys that match a pattern. What is not set is as if there were no policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode)]
 #[non_exhaustive]
 pub struct Policy {
     /// The keys.

@@ -1,6 +1,8 @@
 //! What a merge rule is: which writes an operation covers, and how live writes read as one value.
 //! The join is never its business.
 
+mod wire;
+
 use std::fmt;
 
 use bincode::{Decode, Encode};
@@ -81,7 +83,7 @@ impl fmt::Display for MergeRule {
 }
 
 /// What an agent asks to do to one key.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
 #[non_exhaustive]
 pub enum Operation {
     /// Replace the value.

@@ -1,11 +1,9 @@
 //! Reading what peers propose and vote: as it is written, but no text reserves more than there is.
 
-use bincode::de::{BorrowDecoder, Decoder};
-use bincode::error::DecodeError;
-use bincode::{BorrowDecode, Decode};
+use bincode::Decode;
 
 use super::{Ballot, Effect, Proposal, ProposalId, Share, Vote};
-use crate::codec::Text;
+use crate::codec::{Text, read_as};
 use crate::value::Value;
 
 #[derive(Decode)]
@@ -44,24 +42,6 @@ impl From<ReadProposal> for Proposal {
             timeout_ms: read.timeout_ms,
         }
     }
-}
-
-macro_rules! read_as {
-    ($of:ty, $as:ty) => {
-        impl<C> Decode<C> for $of {
-            fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-                <$as>::decode(decoder).map(Self::from)
-            }
-        }
-
-        impl<'de, C> BorrowDecode<'de, C> for $of {
-            fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
-                decoder: &mut D,
-            ) -> Result<Self, DecodeError> {
-                <$as>::borrow_decode(decoder).map(Self::from)
-            }
-        }
-    };
 }
 
 read_as!(Ballot, ReadBallot);
