@@ -280,6 +280,8 @@ impl Hub {
         waiting.extend(self.watches.drain());
         waiting.extend(self.memory.abandon());
         waiting.extend(self.votes.drain());
+        // A table that is read after this changes nothing.
+        waiting.append(&mut self.reloading);
         for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());

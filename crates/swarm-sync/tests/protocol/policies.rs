@@ -256,3 +256,39 @@ fn what_a_policy_refuses_is_said_to_be_the_policys() {
         "{neither}"
     );
 }
+
+/// Nobody reads the policies of a hub that has stopped, be they asked for before the write that fails or
+/// behind it.
+#[test]
+fn who_waits_for_the_policies_is_told_when_the_store_fails() {
+    for asked_first in [true, false] {
+        let (mut hub, mut a, _b) = trio();
+        let ask = |hub: &mut HubSide| {
+            hub.hub.handle_ask(hub.now(), 7, Ask::ReloadPolicies);
+            hub.drain();
+        };
+        if asked_first {
+            ask(&mut hub);
+        }
+        a.write("k", put(1));
+        for message in std::mem::take(&mut a.said) {
+            hub.hear(a.session.expect("connected"), message);
+        }
+        let token = hub.disk.complete().expect("a batch is under way");
+        if !asked_first {
+            ask(&mut hub);
+        }
+        assert_eq!(hub.take_answer(7), None);
+        hub.hub
+            .handle_persisted(hub.now(), token, Err("gone".to_owned()));
+        hub.drain();
+        let reason = "gone".to_owned();
+        let stopped = RequestError::Stopped { reason };
+        assert_eq!(hub.take_answer(7), Some(Err(stopped)));
+        // What is read all the same is nobody's any more.
+        let table = std::sync::Arc::clone(hub.hub.policies());
+        hub.hub.handle_policies(hub.now(), Ok(table));
+        hub.drain();
+        assert!(hub.answers.is_empty(), "{:?}", hub.answers);
+    }
+}
