@@ -54,7 +54,7 @@ pub(crate) fn compose(
 pub(crate) fn check_operation(operation: &Operation, limit: u64) -> Result<(), RequestError> {
     match operation {
         Operation::Put(value) | Operation::Insert(value) | Operation::Remove(value) => {
-            check_value(value, limit)
+            put_within(value, limit).map(|_| ())
         }
         Operation::PutField(name, value) => {
             value.check_depth()?;
@@ -64,10 +64,12 @@ pub(crate) fn check_operation(operation: &Operation, limit: u64) -> Result<(), R
     }
 }
 
-/// Refuses a value that is nested too deep or over the limit.
-pub(crate) fn check_value(value: &Value, limit: u64) -> Result<(), RequestError> {
+/// The payload of a value; refuses one that is nested too deep or over the limit.
+pub(crate) fn put_within(value: &Value, limit: u64) -> Result<Payload, RequestError> {
     value.check_depth()?;
-    check_size(&Payload::put(value), limit)
+    let payload = Payload::put(value);
+    check_size(&payload, limit)?;
+    Ok(payload)
 }
 
 /// Refuses a payload over the limit.

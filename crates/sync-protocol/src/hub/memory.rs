@@ -6,9 +6,7 @@ mod space;
 mod sweep;
 
 use sync_core::codec::List;
-use sync_core::{
-    Answer, Key, MemoryAnswer, MemoryAsk, Namespace, Pattern, Payload, RequestError, Value,
-};
+use sync_core::{Answer, Key, MemoryAnswer, MemoryAsk, Namespace, Pattern, RequestError, Value};
 
 use super::search::check_pattern;
 use super::{Hub, ReplyTo};
@@ -53,8 +51,7 @@ impl Hub {
         value: &Value,
         persistent: bool,
     ) -> Result<MemoryAnswer, RequestError> {
-        compose::check_value(value, self.config.limits.value_bytes_max as u64)?;
-        let payload = Payload::put(value);
+        let payload = compose::put_within(value, self.config.limits.value_bytes_max as u64)?;
         let held = Held {
             payload,
             persistent,

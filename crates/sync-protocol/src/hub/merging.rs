@@ -75,12 +75,10 @@ impl Hub {
         };
         let key = call.key.clone();
         let limit = compose::value_bytes_max(&key, &self.config.limits, self.policies());
-        let checked = result.and_then(|value| {
-            let fits = compose::check_value(&value, limit);
-            fits.map(|()| value).map_err(|e| e.to_string())
-        });
+        let checked =
+            result.and_then(|value| compose::put_within(&value, limit).map_err(|e| e.to_string()));
         match checked {
-            Ok(value) if self.is_due(&call) => return self.commit_merged(now, &call, &value),
+            Ok(merged) if self.is_due(&call) => return self.commit_merged(now, &call, merged),
             Ok(_) => {}
             Err(reason) => {
                 let pause = self.config.merge_retry;
@@ -97,7 +95,7 @@ impl Hub {
         named && call.writes.iter().all(|id| live.contains(id))
     }
 
-    fn commit_merged(&mut self, now: Now, call: &Call, value: &Value) {
+    fn commit_merged(&mut self, now: Now, call: &Call, payload: Payload) {
         let key = &call.key;
         let Some(entry) = self.space.get(key).map(KeyState::entry) else {
             return;
@@ -125,7 +123,7 @@ impl Hub {
         }
         let write = Write {
             stamp: self.clock.tick(now, floor),
-            payload: Payload::put(value),
+            payload,
             prev: entry.context().last_of(&writer).unwrap_or_default(),
             over,
             note: None,
