@@ -276,26 +276,59 @@ fn many_keys_are_walked_through() {
     assert_eq!(the_one(&mut hub).runs, 1);
 }
 
-/// A deadline that passes ends the run; what is left is not tried until the next.
-#[test]
-fn a_run_that_reaches_nobody_ends_at_its_first_round() {
+/// A hub that asks for ten keys at a time, all thirty every minute, and the agent that holds them.
+fn ten_of_thirty() -> (HubSide, AgentSide) {
     let mut hub = hub_with(&[every_minute(&["k*"])], |config| {
         config.limits.request_keys_max = 10;
     });
     let mut a = AgentSide::new("a");
     a.connect(&mut hub, 1);
     talk(&mut hub, &mut [&mut a]);
-    for n in 0..30 {
+    for n in 10..40 {
         a.write(&format!("k{n}"), put(n));
     }
     talk(&mut hub, &mut [&mut a]);
     hub.pass(MINUTE);
+    (hub, a)
+}
+
+/// A deadline that passes costs its own keys; the others are asked for all the same.
+#[test]
+fn what_nobody_answered_for_does_not_keep_a_run_from_the_rest() {
+    let (mut hub, mut a) = ten_of_thirty();
+    // The first question is lost, and with it what the agent has written there meanwhile.
     hub.said.clear();
+    for name in ["k10", "k20"] {
+        a.write(name, put(-1));
+    }
+    a.said.clear();
     hub.pass(Duration::from_secs(10));
-    hub.settle();
+    turn(&mut hub, &mut [&mut a]);
+    assert_eq!(hub.value("k10"), Some(Value::Int(10)));
+    assert_eq!(hub.value("k20"), Some(Value::Int(-1)));
     let line = the_one(&mut hub);
     assert_eq!((line.runs, line.failed, line.running), (1, 1, false));
-    assert!(line.last_failure.unwrap().contains("10000 ms"));
+    let reason = line.last_failure.unwrap();
+    assert!(
+        reason.starts_with("20 of 30 keys were synchronized: ") && reason.contains("10000 ms"),
+        "{reason}"
+    );
+    assert_eq!(hub.runs_of_plans[0].synchronized, 20);
+}
+
+/// Nothing is left to wait for: the next run tries anew.
+#[test]
+fn a_run_ends_once_nobody_is_connected() {
+    let (mut hub, mut a) = ten_of_thirty();
+    a.cut(&mut hub);
+    for _ in 0..3 {
+        hub.pass(Duration::ZERO);
+        hub.settle();
+    }
+    let line = the_one(&mut hub);
+    assert_eq!((line.runs, line.failed, line.running), (1, 1, false));
+    let reason = line.last_failure.unwrap();
+    assert!(reason.contains("no agent is connected"), "{reason}");
 }
 
 /// Every plan and swarm is late by something else, always the same in one run of the hub.

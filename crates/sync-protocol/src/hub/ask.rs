@@ -185,13 +185,7 @@ impl Hub {
     /// connections under a name, because every writer costs each key that it touches a few bytes for
     /// good.
     fn writer_for(&mut self, to: ReplyTo) -> Writer {
-        let client = match to {
-            ReplyTo::Remote(session, _) => self
-                .sessions
-                .get(&session)
-                .filter(|s| s.role == Role::Client),
-            ReplyTo::Local(_) => None,
-        };
+        let client = self.peer(to).filter(|peer| peer.role == Role::Client);
         let Some(client) = client else {
             return self.writer.clone();
         };

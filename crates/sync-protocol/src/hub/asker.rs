@@ -2,11 +2,24 @@
 
 use sync_core::SessionId;
 
+use super::Hub;
+use super::session::Session;
+
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplyTo {
     Local(u64),
     Remote(SessionId, u64),
+}
+
+impl ReplyTo {
+    /// The connection that it has asked through; none for the program that runs the hub.
+    pub(super) fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Remote(session, _) => Some(session),
+            Self::Local(_) => None,
+        }
+    }
 }
 
 /// Who has asked for a synchronization.
@@ -27,14 +40,18 @@ impl Asker {
 
     /// The connection that it has asked through.
     pub(super) fn session(self) -> Option<SessionId> {
-        match self {
-            Self::Caller(ReplyTo::Remote(session, _)) => Some(session),
-            _ => None,
-        }
+        self.caller()?.session()
     }
 
     /// Whether the program that runs the hub waits for it.
     pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Caller(ReplyTo::Local(_)))
+    }
+}
+
+impl Hub {
+    /// The peer that has asked, while it is connected.
+    pub(super) fn peer(&self, to: ReplyTo) -> Option<&Session> {
+        self.sessions.get(&to.session()?)
     }
 }

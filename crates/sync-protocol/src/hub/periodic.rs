@@ -42,8 +42,8 @@ struct Planned {
 #[derive(Debug)]
 struct Run {
     walk: Walk,
-    /// A synchronization is under way; else it looks for keys.
-    waits: bool,
+    /// How many keys the synchronization under way is about; else it looks for keys.
+    asked: Option<usize>,
     found: Found,
 }
 
@@ -97,7 +97,7 @@ impl Planned {
     fn wake(&self) -> Option<Duration> {
         match (&self.run, self.next) {
             // It ends with its round, which wakes the hub itself.
-            (Some(Run { waits: true, .. }), _) => None,
+            (Some(Run { asked: Some(_), .. }), _) => None,
             (None, Some(tick)) => Some(self.grid.due(tick)),
             (Some(_), _) | (None, None) => Some(Duration::ZERO),
         }
@@ -159,29 +159,22 @@ impl Hub {
                 let keys_max = self.config.limits.request_keys_max;
                 held.run = Some(Run {
                     walk: Walk::new(&held.plan.covers, self.resolvers.policies(), keys_max),
-                    waits: false,
+                    asked: None,
                     found: Found::default(),
                 });
-                self.check_reach(now, at);
+                // One that would reach nobody ends before it looks for keys.
+                if let Err(nobody) = self.check_reach() {
+                    self.end_run(now, at, Some(nobody.to_string()));
+                }
             }
             self.go_on(now, at);
-        }
-    }
-
-    /// A run that would reach nobody ends before it looks for keys.
-    fn check_reach(&mut self, now: Now, at: usize) {
-        let mut members = self.roster.values();
-        if members.all(|member| member.session.is_none()) {
-            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-            let nobody = RequestError::NobodyConnected { roster };
-            self.end_run(now, at, Some(nobody.to_string()));
         }
     }
 
     /// One turn of a run that looks for keys.
     fn go_on(&mut self, now: Now, at: usize) {
         let held = &mut self.periodic.plans[at];
-        let Some(run) = held.run.as_mut().filter(|run| !run.waits) else {
+        let Some(run) = held.run.as_mut().filter(|run| run.asked.is_none()) else {
             return;
         };
         let policies = self.resolvers.policies();
@@ -189,14 +182,16 @@ impl Hub {
             Turn::More => {}
             Turn::Over => self.end_run(now, at, None),
             Turn::Chunk(keys) => {
-                run.waits = true;
+                run.asked = Some(keys.len());
                 let (asker, timeout) = (Asker::Plan(held.number), held.plan.timeout);
                 self.start_batch(now, asker, keys, timeout);
             }
         }
     }
 
-    /// A part of a run has ended. One that reached nobody ends the run: it is tried anew at its time.
+    /// A part of a run has ended. What nobody answered for in time is noted, and the rest asked for all the
+    /// same: who was slow with some keys may be quick with others. Once nobody is connected, or there is no
+    /// room for it, the run ends.
     pub(super) fn plan_was_told(&mut self, now: Now, number: u64, outcome: Outcome) {
         let mut plans = self.periodic.plans.iter_mut();
         let Some(at) = plans.position(|held| held.number == number) else {
@@ -205,12 +200,13 @@ impl Hub {
         let Some(run) = &mut self.periodic.plans[at].run else {
             return;
         };
+        let asked = run.asked.take().unwrap_or_default();
         match outcome {
-            Ok(report) => {
-                run.waits = false;
-                run.found.add(&report);
+            Ok(report) => run.found.add(&report),
+            Err(error @ (RequestError::NobodyConnected { .. } | RequestError::Shed { .. })) => {
+                self.end_run(now, at, Some(error.to_string()));
             }
-            Err(error) => self.end_run(now, at, Some(error.to_string())),
+            Err(error) => run.found.miss(asked, &error),
         }
     }
 

@@ -44,7 +44,7 @@ impl Hub {
         let deadlines = self.config.deadlines;
         let wait = |priority: Priority| timeout.unwrap_or_else(|| deadlines.of(priority));
         let longest = classes.keys().map(|priority| wait(*priority)).max();
-        let checked = self.check_batch(keys.len(), members.len(), longest.unwrap_or_default());
+        let checked = self.check_batch(keys.len(), longest.unwrap_or_default());
         if let Err(error) = checked {
             return self.tell(now, asker, Err(error));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{PeriodicStatus, SyncReport};
+use sync_core::{PeriodicStatus, RequestError, SyncReport};
 
 use crate::schedule::PeriodicPlan;
 
@@ -24,6 +24,12 @@ impl Found {
         self.changed |= report.keys.iter().any(|line| line.changed);
         let first = report.failed().find_map(|line| line.failed.clone());
         self.failure = self.failure.take().or(first);
+    }
+
+    /// Takes in a part of the run, of so many keys, that came to nothing.
+    pub(super) fn miss(&mut self, keys: usize, reason: &RequestError) {
+        self.keys += keys;
+        self.failure.get_or_insert_with(|| reason.to_string());
     }
 
     /// Why the run failed, if it did. `ended` is what brought it to an early end.

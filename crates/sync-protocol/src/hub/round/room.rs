@@ -7,7 +7,7 @@ use std::time::Duration;
 use sync_core::{Now, Priority, RequestError};
 
 use super::books::Rounds;
-use crate::hub::{Asker, Hub, ReplyTo};
+use crate::hub::{Asker, Hub};
 
 /// Synchronizations that one connection may have under way: more than any caller waits for at once, and
 /// far from all there may be, so that nobody keeps the others from asking.
@@ -15,12 +15,7 @@ const BATCHES_PER_PEER: usize = 16;
 
 impl Hub {
     /// Everything that can be refused whatever else is under way is refused before anybody is asked.
-    pub(super) fn check_batch(
-        &self,
-        keys: usize,
-        members: usize,
-        longest: Duration,
-    ) -> Result<(), RequestError> {
+    pub(super) fn check_batch(&self, keys: usize, longest: Duration) -> Result<(), RequestError> {
         let limits = &self.config.limits;
         if keys > limits.request_keys_max {
             return Err(RequestError::TooManyKeys {
@@ -35,11 +30,17 @@ impl Hub {
             );
             return Err(RequestError::Invalid { reason });
         }
-        if members == 0 {
-            let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-            return Err(RequestError::NobodyConnected { roster });
+        self.check_reach()
+    }
+
+    /// Refuses what would reach nobody.
+    pub(in crate::hub) fn check_reach(&self) -> Result<(), RequestError> {
+        let mut members = self.roster.values();
+        if members.any(|member| member.session.is_some()) {
+            return Ok(());
         }
-        Ok(())
+        let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
+        Err(RequestError::NobodyConnected { roster })
     }
 
     /// Room for a round of `bytes`, and with `is_first` for the synchronization it belongs to. Where
@@ -52,7 +53,7 @@ impl Hub {
         bytes: usize,
         is_first: bool,
     ) -> Result<(), RequestError> {
-        let Asker::Caller(ReplyTo::Remote(session, _)) = asker else {
+        let Some(session) = asker.session() else {
             // The program that runs the hub bounds itself, and no peer may keep it from asking.
             return Ok(());
         };
