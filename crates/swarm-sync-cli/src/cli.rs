@@ -25,7 +25,7 @@ pub(crate) use self::memory::{
     MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,
     MemoryStoreArgs,
 };
-use self::parse::{address, amount, revision};
+use self::parse::{address, amount, revision, seconds};
 pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 pub(crate) use self::propose::ProposeArgs;
 use self::replay::REPLAY_HELP;
@@ -211,7 +211,8 @@ pub(crate) struct HubArgs {
     #[arg(
         long,
         value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..=3_600)
+        allow_hyphen_values = true,
+        value_parser = seconds
     )]
     pub(crate) timeout: Option<u64>,
     /// Print JSON.
@@ -309,7 +310,13 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct DeltaArgs {
     /// Revision of the swarm after which to begin.
-    #[arg(long, value_name = "REVISION", default_value = "0", value_parser = revision)]
+    #[arg(
+        long,
+        value_name = "REVISION",
+        default_value = "0",
+        allow_hyphen_values = true,
+        value_parser = revision
+    )]
     pub(crate) since: Revision,
     #[command(flatten)]
     pub(crate) hub: HubArgs,

@@ -14,7 +14,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    AgentId, Client, LinkOptions, Operation, Revision, Since, StateVersion, TcpLink, Value, Version,
+    AgentId, Client, LinkOptions, Operation, Revision, Since, StartError, StateVersion, TcpLink,
+    TransportError, Value, Version,
 };
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs};
@@ -139,7 +140,24 @@ async fn connect(args: &HubArgs) -> Result<Client, Failure> {
 
 async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
     let link = TcpLink::new(&args.at.hub, LinkOptions::default());
-    Ok(Client::connect(&link, args.at.swarm.clone(), name()?, timeout).await?)
+    let connected = Client::connect(&link, args.at.swarm.clone(), name()?, timeout).await;
+    connected.map_err(|error| no_answer(&args.at.hub, error))
+}
+
+/// Something listens there, and says nothing that a hub would.
+fn no_answer(address: &str, error: StartError) -> Failure {
+    use TransportError::{Closed, Deadline, Protocol, Silent};
+
+    let StartError::Transport(
+        error @ (Closed { .. } | Deadline { .. } | Protocol { .. } | Silent { .. }),
+    ) = error
+    else {
+        return error.into();
+    };
+    let sentence = format!(
+        "no hub answers at {address}: {error}; check --hub, as another program may listen there, or the hub may hang"
+    );
+    Failure::new(Code::NoHub, "transport", sentence)
 }
 
 fn name() -> Result<AgentId, Failure> {

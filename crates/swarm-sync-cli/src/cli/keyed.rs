@@ -1,10 +1,12 @@
 //! The arguments of commands that write, list and watch keys at the hub.
 
+use std::num::NonZeroU64;
+
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
-use super::parse::{field, pattern};
+use super::parse::{count, field, pattern};
 use super::{HubArgs, with_codes};
 use crate::json::value_or_text;
 use crate::position;
@@ -188,11 +190,11 @@ pub(crate) struct WatchArgs {
     pub(crate) pattern: Pattern,
     /// Begin after this position: a cursor as an earlier watch printed it, a revision, or `start`.
     /// Without it only what is committed from now on is printed.
-    #[arg(long, value_name = "POSITION", value_parser = position::parse)]
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true, value_parser = position::parse)]
     pub(crate) from: Option<Since>,
     /// End after this many changes, and those of the same commit.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true, value_parser = count::<NonZeroU64>)]
+    pub(crate) count: Option<NonZeroU64>,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
 }

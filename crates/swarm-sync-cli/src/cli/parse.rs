@@ -1,6 +1,7 @@
 //! Arguments as values. Whatever is refused is refused with what was expected.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use swarm_sync::{
@@ -94,6 +95,20 @@ pub(super) fn vote_time(text: &str) -> Result<Duration, String> {
     let time = span(text)?;
     let fits = (time <= most).then_some(time);
     fits.ok_or_else(|| "a vote may take up to a day".to_owned())
+}
+
+/// How long a command waits, up to an hour.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|n| (1..=3_600).contains(n));
+    number.ok_or_else(|| {
+        "expected a whole number of seconds, from 1 to 3600, without a unit".to_owned()
+    })
+}
+
+/// How many, at least one.
+pub(super) fn count<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number from 1, for instance 5".to_owned())
 }
 
 /// A whole number and a unit, which is not nothing.

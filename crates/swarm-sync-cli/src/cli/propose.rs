@@ -50,7 +50,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = share)]
     pub(crate) threshold: Option<Share>,
     /// How long the vote may take, as in 500ms, 30s or 5m; a day at most. Default: the hub's own.
-    #[arg(long, value_name = "TIME", value_parser = vote_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = vote_time)]
     pub(crate) timeout: Option<Duration>,
     /// Propose under this id, 16 hexadecimal digits. Default: one that is drawn.
     #[arg(long, value_name = "ID")]

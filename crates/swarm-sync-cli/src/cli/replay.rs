@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::parse::count;
+
 pub(super) const REPLAY_HELP: &str = "\
 Replays the first-parent history of HEAD: each author is an agent, each path a key, each
 commit's changes are writes and deletes of what git tracks (blob, mode, size). Nothing is
@@ -35,10 +37,10 @@ pub(crate) struct ReplayArgs {
     /// A git repository: its working tree or its bare directory.
     pub(crate) path: PathBuf,
     /// So many agents take turns, commit by commit, instead of one per author.
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count::<NonZeroUsize>)]
     pub(crate) agents: Option<NonZeroUsize>,
     /// Agents write cut off and sync after every M of their own commits.
-    #[arg(long, value_name = "M", value_parser = count)]
+    #[arg(long, value_name = "M", allow_hyphen_values = true, value_parser = count::<NonZeroUsize>)]
     pub(crate) offline_every: Option<NonZeroUsize>,
     /// Connect over sockets of the loopback interface instead of within the process.
     #[arg(long)]
@@ -46,9 +48,4 @@ pub(crate) struct ReplayArgs {
     /// Print one JSON object with all the facts.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse()
-        .map_err(|_| "expected a whole number from 1, for instance 5".to_owned())
 }

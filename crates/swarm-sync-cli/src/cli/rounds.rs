@@ -18,14 +18,14 @@ pub(crate) struct Every {
 pub(crate) struct RoundArgs {
     /// Synchronize by itself this often: with a priority the keys that policies give it, else those of
     /// --sync-keys. Can be given more than once.
-    #[arg(long, value_name = "[PRIORITY=]TIME", value_parser = every)]
+    #[arg(long, value_name = "[PRIORITY=]TIME", allow_hyphen_values = true, value_parser = every)]
     pub(crate) sync_every: Vec<Every>,
     /// What a --sync-every without a priority synchronizes, every key if not given; can be given more
     /// than once.
     #[arg(long, value_name = "PATTERN", requires = "sync_every", value_parser = pattern)]
     pub(crate) sync_keys: Vec<Pattern>,
     /// Let each such run come later by up to this much, so that hubs do not all ask at once.
-    #[arg(long, value_name = "TIME", requires = "sync_every", value_parser = span)]
+    #[arg(long, value_name = "TIME", requires = "sync_every", allow_hyphen_values = true, value_parser = span)]
     pub(crate) sync_jitter: Option<Duration>,
     /// How long a synchronization of keys of a priority waits for agents if its caller names no time.
     /// Can be given more than once. If not, critical=30s, high=10s, medium=10s, low=5s, background=5s.

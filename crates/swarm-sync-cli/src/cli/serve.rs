@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     #[arg(long = "weight", value_name = "AGENT=WEIGHT", value_parser = weight)]
     pub(crate) weights: Vec<(AgentId, f64)>,
     /// How long a vote may take whose proposer does not say, as in 500ms, 30s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = vote_time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", allow_hyphen_values = true, value_parser = vote_time)]
     pub(crate) vote_timeout: Duration,
     #[command(flatten)]
     pub(crate) rounds: RoundArgs,

@@ -13,7 +13,7 @@ use crate::exit::{Code, Failure};
 use crate::output;
 use crate::votes;
 
-use super::name;
+use super::{name, no_answer};
 
 /// How long an answer may take on its way, beside the time of the vote.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -23,7 +23,8 @@ pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     let link = Arc::new(TcpLink::new(&args.at.hub, LinkOptions::default()));
     let swarm = args.at.swarm.clone();
     // A hub that is not there at the start is said at once; later it is waited for.
-    let client = Client::connect(&*link, swarm, name()?, ANSWER_WAIT).await?;
+    let client = Client::connect(&*link, swarm, name()?, ANSWER_WAIT).await;
+    let client = client.map_err(|error| no_answer(&args.at.hub, error))?;
     let consensus = client.consensus(link);
     let (decision, agreement) = if args.sync {
         let agreement = consensus.propose_and_sync(draft).await?;

@@ -1,5 +1,6 @@
 //! Watching: a line per event until Ctrl-C, and the position to go on from.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -33,7 +34,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let link = Arc::new(TcpLink::new(&args.hub.at.hub, LinkOptions::default()));
     let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
     let mut watch = Client::watch(link, swarm, name()?, pattern, Some(from));
-    let (json, count) = (args.hub.json, args.count);
+    let (json, count) = (args.hub.json, args.count.map(NonZeroU64::get));
     let ended = tokio::select! {
         ended = follow(&mut watch, json, count) => ended.map(|()| "count"),
         () = signals.end() => Ok("interrupted"),

@@ -7,6 +7,7 @@
 //! - `sentences`: what a refusal says, and how much of what was given it repeats
 //! - `links`: hubs and agents that come, go and are killed
 //! - `cache`: a client without a replica beside them
+//! - `command_line`: arguments that cannot be, and addresses where no hub is
 //! - `compression`: what it saves, and how it is turned off
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
@@ -32,6 +33,7 @@ mod agent_json;
 mod agent_watch;
 mod bad_input;
 mod cache;
+mod command_line;
 mod completions;
 mod compression;
 mod concurrent;
