@@ -85,6 +85,11 @@ impl Segment {
             entry,
         })
     }
+
+    /// Reads all that a message carries, or none of it.
+    pub fn decode_all(segments: &[Bytes]) -> Result<Vec<Self>, DecodeError> {
+        segments.iter().map(|bytes| Self::decode(bytes)).collect()
+    }
 }
 
 /// Encodes a segment from borrowed parts.

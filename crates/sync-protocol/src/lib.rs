@@ -14,6 +14,7 @@ mod deadlines;
 mod gate;
 pub mod hub;
 pub mod keyspace;
+mod millis;
 pub mod replica;
 mod rows;
 pub mod schedule;

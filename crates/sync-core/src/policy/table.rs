@@ -19,6 +19,8 @@ pub struct Policies {
     /// The most specific first.
     ordered: Vec<Policy>,
     fingerprint: u64,
+    /// Asked at each commit.
+    any_goes_ahead: bool,
 }
 
 impl Policies {
@@ -46,9 +48,11 @@ impl Policies {
         } else {
             fingerprint(&bytes)
         };
+        let any_goes_ahead = ordered.iter().any(|policy| policy.priority.goes_ahead());
         Ok(Self {
             ordered,
             fingerprint,
+            any_goes_ahead,
         })
     }
 
@@ -72,9 +76,22 @@ impl Policies {
 
     /// Whether any key may go ahead.
     pub fn any_goes_ahead(&self) -> bool {
-        self.ordered
-            .iter()
-            .any(|policy| policy.priority.goes_ahead())
+        self.any_goes_ahead
+    }
+
+    /// Those of `keys` that go ahead, the most urgent first, else as they come. Looks at no key where
+    /// none may.
+    pub fn urgent_first<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k Key>,
+    ) -> Vec<(Priority, &'k Key)> {
+        if !self.any_goes_ahead {
+            return Vec::new();
+        }
+        let ranked = keys.into_iter().map(|key| (self.priority_of(key), key));
+        let mut ranked: Vec<_> = ranked.filter(|(p, _)| p.goes_ahead()).collect();
+        ranked.sort_by_key(|(priority, _)| *priority);
+        ranked
     }
 
     /// All of them, the most specific first.
@@ -176,6 +193,34 @@ mod tests {
         let order: Vec<String> = order.map(|p| p.pattern.to_string()).collect();
         assert_eq!(order, ["task_7", "task_?", "task_*", "*"]);
         assert_eq!(counts(&Policies::default(), "x"), None);
+    }
+
+    #[test]
+    fn what_is_urgent_is_sorted_out_by_class() {
+        let ranked = |pattern, priority| Policy {
+            priority,
+            ..policy(pattern)
+        };
+        let table = Policies::new(vec![
+            ranked("c*", Priority::Critical),
+            ranked("h*", Priority::High),
+            ranked("m*", Priority::Medium),
+        ]);
+        let table = table.unwrap();
+        let keys = ["h2", "c2", "m1", "x", "c1", "h1"].map(|key| Key::new(key).unwrap());
+        let urgent = table.urgent_first(&keys).into_iter();
+        let urgent: Vec<_> = urgent.map(|(p, key)| (p.as_str(), key.as_str())).collect();
+        let (critical, high) = ("critical", "high");
+        let expected = [
+            (critical, "c2"),
+            (critical, "c1"),
+            (high, "h2"),
+            (high, "h1"),
+        ];
+        assert_eq!(urgent, expected);
+        assert!(table.any_goes_ahead());
+        let usual = Policies::new(vec![ranked("*", Priority::Medium)]).unwrap();
+        assert!(!usual.any_goes_ahead() && usual.urgent_first(&keys).is_empty());
     }
 
     #[test]

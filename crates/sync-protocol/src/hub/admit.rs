@@ -6,6 +6,7 @@ use super::Hub;
 use super::commit::{Commit, receipt};
 use crate::compose;
 use crate::keyspace::{KeyState, ended};
+use crate::millis::millis;
 
 /// Where a delta comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +143,7 @@ impl Hub {
         }
         if !self.clock.believes(write.stamp, now) {
             let ahead_ms = write.stamp.millis().saturating_sub(now.wall_ms);
-            let limit_ms = u64::try_from(limits.drift_max.as_millis()).unwrap_or(u64::MAX);
+            let limit_ms = millis(limits.drift_max);
             return Some(Reason::FutureStamp { ahead_ms, limit_ms });
         }
         None

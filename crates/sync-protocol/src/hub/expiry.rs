@@ -10,6 +10,7 @@ use sync_core::{Key, Now, RowOp, Ttl};
 
 use super::Hub;
 use super::commit::{Commit, KEYS_PER_COMMIT};
+use crate::millis::millis;
 use crate::rows;
 
 /// How long a sleep may be: the wall clock may have jumped meanwhile.
@@ -51,8 +52,7 @@ impl Start {
     }
 
     fn end(self, ttl: Ttl) -> u64 {
-        let after = u64::try_from(ttl.after.as_millis()).unwrap_or(u64::MAX);
-        self.since_ms.saturating_add(after)
+        self.since_ms.saturating_add(millis(ttl.after))
     }
 
     /// The same under another table. What it counts from must be what that table counts from: else it

@@ -34,9 +34,9 @@ impl Hub {
             return Ok(());
         }
         if index == expected {
-            let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
+            let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
             let mut commit = Commit::from(session);
-            for segment in decoded.map_err(|e| e.to_string())? {
+            for segment in decoded {
                 commit.with_floor(&segment.key, segment.version);
                 self.admit(&mut commit, now, &segment.key, segment.entry, Source::Held);
             }

@@ -25,10 +25,10 @@ impl Replica {
         segments: &[Bytes],
         cursor: Option<Cursor>,
     ) -> Result<(), String> {
-        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
+        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
         let mut changes = Changes::default();
         let mut gone = Vec::new();
-        for mut segment in decoded.map_err(|e| e.to_string())? {
+        for mut segment in decoded {
             self.space.intern_entry(&mut segment.entry);
             for (_, write) in segment.entry.writes() {
                 self.clock.observe(write.stamp, now);

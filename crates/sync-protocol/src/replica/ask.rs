@@ -6,6 +6,7 @@ use std::time::Duration;
 use sync_core::{Ack, Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec};
 
 use super::{Outcome, Replica, RequestId};
+use crate::millis::millis;
 
 /// What a vote waits for that nobody has confirmed.
 const VOTING: &str = "the hub's word on the vote, which is kept and will be sent,";
@@ -189,7 +190,7 @@ impl Replica {
             self.waiting.votes.remove(&request);
             self.waiting.asks.remove(&request);
             self.waiting.flushes.remove(&request);
-            let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            let limit_ms = millis(limit);
             let error = RequestError::Deadline {
                 doing: doing.to_owned(),
                 limit_ms,

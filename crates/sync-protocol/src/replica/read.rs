@@ -7,6 +7,7 @@ use sync_core::{Cursor, Digest, Entry, Key, Now, Pattern, Resolver, StateVersion
 
 use super::Replica;
 use crate::keyspace::KeyState;
+use crate::millis::millis;
 use crate::view;
 
 /// Where a replica stands.
@@ -101,8 +102,4 @@ impl Replica {
 /// Whether the hub has to end some of the writes held, or to make one of them.
 fn is_undecided(rule: Option<&dyn Resolver>, entry: &Entry) -> bool {
     rule.is_some_and(|r| !r.losses(entry).is_empty() || !r.unmerged(entry).is_empty())
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

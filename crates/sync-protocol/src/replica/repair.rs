@@ -101,8 +101,7 @@ impl Replica {
         frame: RepairFrame,
         segments: &[Bytes],
     ) -> Result<(), String> {
-        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
-        let decoded = decoded.map_err(|e| e.to_string())?;
+        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
         let Some(repair) = self.repair.as_mut().filter(|r| r.key == frame.key) else {
             return Ok(());
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sync_core::{PeriodicStatus, RequestError, SyncReport};
 
+use crate::millis::millis;
 use crate::schedule::PeriodicPlan;
 
 /// What a run has found so far.
@@ -109,8 +110,4 @@ impl Tally {
             last_failure: self.last_failure.clone(),
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,6 +10,7 @@ use super::books::Round;
 use super::confirm::has_confirmed;
 use crate::hub::commit::Committed;
 use crate::hub::{Asker, Hub};
+use crate::millis::millis;
 
 /// What a synchronization came to.
 pub(in crate::hub) type Outcome = Result<SyncReport, RequestError>;
@@ -120,7 +121,7 @@ impl Hub {
             responded: responded.iter().cloned().collect(),
             conflicts: sum.brought.conflicts.values().sum(),
             bytes: sum.bytes,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: millis(elapsed),
             keys: keys
                 .into_iter()
                 .map(|(key, priority)| self.key_report(key, priority, &sum))
