@@ -234,8 +234,10 @@ impl Outbox {
                     state.bytes += frame.len();
                     state.frames.push_back(frame);
                 }
-                Turn::AheadOfCopy if !waits => {}
-                Turn::Ahead | Turn::AheadOfCopy => state.ahead.push(frame),
+                Turn::AheadOfCopy(_) if !waits => {}
+                Turn::Ahead(priority) | Turn::AheadOfCopy(priority) => {
+                    state.ahead.push(priority, frame);
+                }
             }
         }
         drop(state);
@@ -247,6 +249,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use sync_core::Priority;
 
     use super::*;
 
@@ -312,15 +315,17 @@ mod tests {
     #[tokio::test]
     async fn what_may_go_ahead_overtakes_what_waits() {
         let outbox = Outbox::new(2, 10);
-        let copy = |byte| frame(byte, 1).at(Turn::AheadOfCopy);
+        let copy = |byte| frame(byte, 1).at(Turn::AheadOfCopy(Priority::High));
         outbox
             .try_push(vec![copy(1), frame(1, 1), copy(2), frame(2, 1)])
             .unwrap();
-        outbox.try_push(vec![frame(3, 1).at(Turn::Ahead)]).unwrap();
+        let ahead = |byte| frame(byte, 1).at(Turn::Ahead(Priority::High));
+        let critical = frame(4, 1).at(Turn::Ahead(Priority::Critical));
+        outbox.try_push(vec![ahead(3), critical]).unwrap();
         let taken = outbox.take().await.frames;
         let order: Vec<u8> = taken.iter().map(|f| f.pieces[0][0]).collect();
-        assert_eq!(order, [2, 3, 1, 2], "the first had nothing to overtake");
-        outbox.try_push(vec![frame(4, 1).at(Turn::Ahead)]).unwrap();
+        assert_eq!(order, [4, 2, 3, 1, 2], "the first had nothing to overtake");
+        outbox.try_push(vec![ahead(5)]).unwrap();
         assert_eq!(outbox.take().await.frames.len(), 1, "nor is it lost then");
     }
 

@@ -1,10 +1,13 @@
 //! Urgent keys overtake what waits in line, and nothing depends on it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use sync_core::{Body, Message, Policy, Priority, Turn};
+use sync_core::{Body, Message, Operation, Policy, Priority, Segment, SessionId, Turn, Value};
+use sync_protocol::HubOutput;
 
 use crate::hand::{deliver, say};
-use crate::stage::{AgentSide, HubSide, assert_equal, policy, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, assert_equal, hub_config, policy, put, talk, trio};
 
 fn urgent() -> Vec<Policy> {
     vec![policy("alarm*", |p| p.priority = Priority::Critical)]
@@ -30,6 +33,16 @@ fn ahead(messages: &[Message]) -> Vec<&Message> {
     messages.iter().filter(is_ahead).collect()
 }
 
+/// Lets the hub hear what the agent sends ahead, and returns the rest.
+fn hear_ahead(hub: &mut HubSide, a: &mut AgentSide) -> Vec<Message> {
+    let is_ahead = |m: &Message| matches!(m.body, Body::Ahead { .. });
+    let said = std::mem::take(&mut a.said).into_iter();
+    let (first, in_line): (_, Vec<_>) = said.partition(is_ahead);
+    a.said = first;
+    say(hub, a);
+    in_line
+}
+
 /// One page and the question for the next, which is enough for what is urgent.
 #[track_caller]
 fn begins_to_catch_up(hub: &mut HubSide, b: &mut AgentSide) {
@@ -50,7 +63,10 @@ fn an_urgent_write_overtakes_a_push_that_is_out_and_all_behind_it() {
     let (first, rest) = (a.said.remove(0), std::mem::take(&mut a.said));
     assert!(matches!(first.body, Body::Push { .. }));
     let sent = ahead(&rest);
-    assert_eq!((sent.len(), sent[0].turn), (1, Turn::Ahead));
+    assert_eq!(
+        (sent.len(), sent[0].turn),
+        (1, Turn::Ahead(Priority::Critical))
+    );
     // The push itself has not even arrived.
     let session = a.session.unwrap();
     for message in rest {
@@ -141,7 +157,7 @@ fn an_update_of_an_urgent_key_is_sent_so_that_it_may_overtake_its_copy() {
         matches!(
             said[..],
             [
-                (Turn::AheadOfCopy, Body::Ahead { .. }),
+                (Turn::AheadOfCopy(Priority::Critical), Body::Ahead { .. }),
                 (Turn::InLine, Body::StateUpdate { .. })
             ]
         ),
@@ -193,6 +209,122 @@ fn only_what_is_urgent_and_small_goes_ahead() {
     a.write("alarm", put("x".repeat(20_000)));
     a.settle();
     assert!(ahead(&a.said).is_empty());
+}
+
+/// The hub has everything of a key that comes later in its turn; until then it has its beginning.
+#[test]
+fn of_much_that_waits_for_one_urgent_key_the_first_goes_ahead() {
+    let (mut hub, mut a, mut b) = governed();
+    a.cut(&mut hub);
+    write_much(&mut a);
+    for n in 0..100 {
+        a.write("alarm", Operation::Insert(format!("{n:0400}").into()));
+    }
+    a.connect(&mut hub, 3);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |_| true);
+    a.settle();
+    let bytes: usize = ahead(&a.said).iter().map(|m| m.segment_bytes()).sum();
+    assert!((15_000..=16 * 1024).contains(&bytes), "{bytes}");
+    let in_line = hear_ahead(&mut hub, &mut a);
+    let Some(Value::List(first)) = hub.value("alarm") else {
+        panic!("nothing went ahead")
+    };
+    assert!((25..100).contains(&first.len()), "{}", first.len());
+    // With each further write they are not sent again.
+    a.write("alarm", Operation::Insert(1.into()));
+    a.settle();
+    assert!(ahead(&a.said).is_empty());
+    a.said.extend(in_line);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+/// What the hub says after its disk has finished, as it says it.
+fn as_said(hub: &mut HubSide) -> Vec<(SessionId, Message)> {
+    while let Some(token) = hub.disk.complete() {
+        hub.hub.handle_persisted(hub.now(), token, Ok(()));
+    }
+    let outputs = std::iter::from_fn(|| hub.hub.poll_output());
+    let sent = outputs.filter_map(|output| match output {
+        HubOutput::Send { session, message } => Some((session, message)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn what_goes_ahead_is_encoded_and_held_once_for_all() {
+    let (mut hub, mut a, b) = governed();
+    let mut others: Vec<_> = (0..20).map(|n| AgentSide::new(&format!("c{n}"))).collect();
+    for (session, other) in (10..).zip(&mut others) {
+        other.connect(&mut hub, session);
+        talk(&mut hub, &mut [other]);
+    }
+    a.write("alarm", put("x".repeat(10_000)));
+    say(&mut hub, &mut a);
+    assert!(hub.hub.held_bytes() < 20_000, "{}", hub.hub.held_bytes());
+    let said = as_said(&mut hub);
+    let segments = said.iter().filter(|(_, m)| !m.segments.is_empty());
+    let places: BTreeSet<_> = segments
+        .filter(|(to, _)| Some(*to) != a.session)
+        .map(|(_, message)| message.segments[0].as_ptr())
+        .collect();
+    assert_eq!(places.len(), 1);
+    let to_b = said.iter().filter(|(to, _)| Some(*to) == b.session);
+    assert_eq!(to_b.count(), 2);
+}
+
+/// Its hub takes it in several commits, and tells it the numbers of each.
+#[test]
+fn what_an_agent_sent_ahead_does_not_come_back_to_it() {
+    let mut config = hub_config();
+    config.limits.page_bytes = 1_000;
+    let mut hub = HubSide::with(config);
+    hub.govern(urgent());
+    let mut a = AgentSide::new("a");
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    write_much(&mut a);
+    for n in 0..4 {
+        a.write(&format!("alarm{n}"), put("x".repeat(1_000)));
+    }
+    a.connect(&mut hub, 3);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |_| true);
+    a.settle();
+    let in_line = hear_ahead(&mut hub, &mut a);
+    hub.settle();
+    assert_eq!(hub.value("alarm3"), a.value("alarm3"));
+    let updates: Vec<_> = hub.said.iter().map(|(_, m)| m).collect();
+    let segments = updates.iter().flat_map(|m| &m.segments);
+    let echoed = segments.filter(|s| Segment::decode(s).unwrap().entry.is_live());
+    assert_eq!((updates.len(), echoed.count()), (4, 0));
+    a.said.extend(in_line);
+    talk(&mut hub, &mut [&mut a]);
+    assert_equal(&hub, &[&a]);
+}
+
+#[test]
+fn classes_go_ahead_each_by_itself() {
+    let (mut hub, mut a, mut b) = trio();
+    let high = policy("high*", |p| p.priority = Priority::High);
+    hub.govern([urgent(), vec![high]].concat());
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    write_much(&mut a);
+    a.write("high", put("water"));
+    a.write("alarm", put("fire"));
+    a.connect(&mut hub, 3);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |_| true);
+    a.settle();
+    let turns: Vec<_> = ahead(&a.said).iter().map(|m| m.turn).collect();
+    let classes = [Priority::Critical, Priority::High];
+    assert_eq!(turns, classes.map(Turn::Ahead));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::policy::Priority;
+
 /// One encoded message in pieces that share their bytes with other frames: a small header, then
 /// segments that were encoded once for all receivers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,11 +21,12 @@ pub enum Turn {
     /// After those before it.
     #[default]
     InLine,
-    /// Before those that wait. It may be dropped instead: what it says is said again in line.
-    Ahead,
+    /// Before those that wait in line, and those ahead of it that are less urgent. It may be dropped
+    /// instead: what it says is said again in line.
+    Ahead(Priority),
     /// As [`Turn::Ahead`], and the frame in line follows at once: it is worth sending only if others
     /// wait.
-    AheadOfCopy,
+    AheadOfCopy(Priority),
 }
 
 impl Frame {

@@ -2,15 +2,16 @@
 //! on the way to the others. What goes ahead is state like any other and comes again in its turn, so
 //! nothing depends on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
-use sync_core::{Body, Entry, Epoch, Key, Message, Now, Revision, Role, Segment, SessionId, Turn};
+use sync_core::{
+    Body, Entry, Epoch, Key, Message, Now, Priority, Revision, Role, Segment, SessionId, Turn,
+};
 
 use super::Hub;
-use super::commit::Commit;
-use crate::keyspace::KeyState;
+use super::fanout::Encoded;
 
 /// Bytes of urgent keys that are sent ahead of the rest to an agent that catches up. What is more
 /// comes in its turn.
@@ -26,37 +27,46 @@ impl Hub {
         epoch: Epoch,
         segments: &[Bytes],
     ) -> Result<(), String> {
-        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
-        let decoded = decoded.map_err(|e| e.to_string())?;
+        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
         if epoch == self.epoch() && self.has_settled(session) {
             self.take_held(now, session, decoded);
         }
         Ok(())
     }
 
-    /// Sends the urgent keys of a commit ahead of what waits for each peer. Those that are in step get
-    /// the commit itself next.
-    pub(super) fn send_ahead(&mut self, from: Revision, changed: &BTreeSet<Key>, commit: &Commit) {
+    /// Sends the urgent keys of a commit ahead of what waits for each peer, each class by itself. Those
+    /// that are in step get the commit itself next.
+    pub(super) fn send_ahead<'a>(
+        &mut self,
+        from: Revision,
+        changed: &'a BTreeSet<Key>,
+        encoded: &mut Encoded<'a>,
+    ) {
         if !self.policies().any_goes_ahead() {
             return;
         }
         let members = self.sessions.iter();
-        let others =
-            members.filter(|(id, s)| s.role == Role::Member && s.settled && !commit.is_from(**id));
-        let turn = |sent: Option<Revision>| match sent {
-            Some(sent) if sent == from => Turn::AheadOfCopy,
-            _ => Turn::Ahead,
-        };
-        let others: Vec<_> = others.map(|(id, s)| (*id, turn(s.sent))).collect();
+        let others = members.filter(|(id, s)| {
+            s.role == Role::Member && s.settled && !encoded.commit().is_from(**id)
+        });
+        let in_step = |sent: Option<Revision>| sent == Some(from);
+        let others: Vec<_> = others.map(|(id, s)| (*id, in_step(s.sent))).collect();
         if others.is_empty() {
             return;
         }
-        let urgent = self.urgent(changed.iter(), |key| Self::commit_delta(commit, key));
-        if urgent.is_empty() {
-            return;
-        }
-        for (session, turn) in others {
-            self.send_at(session, turn, urgent.clone());
+        let urgent = self.urgent(changed, |key| {
+            let delta = Self::commit_delta(encoded.commit(), key);
+            let is_small = delta.is_some_and(|delta| self.is_small(delta));
+            is_small.then(|| encoded.of(&self.space, key).to_vec())
+        });
+        for (priority, segments) in urgent {
+            let (copied, alone) = (Turn::AheadOfCopy(priority), Turn::Ahead(priority));
+            for (session, in_step) in &others {
+                let message = self.ahead(segments.clone());
+                let message = message.at(if *in_step { copied } else { alone });
+                // Its segments are those of all receivers and of the update.
+                self.send_weighing(*session, 0, message);
+            }
         }
     }
 
@@ -69,47 +79,50 @@ impl Hub {
             return;
         }
         let rest = self.changed_after(from, None).map(|(_, key)| key);
-        let urgent = self.urgent(rest, |key| self.space.get(key).map(KeyState::entry));
-        if !urgent.is_empty() {
-            self.send_at(session, Turn::Ahead, urgent);
+        let urgent = self.urgent(rest, |key| {
+            let state = self.space.get(key).filter(|s| self.is_small(s.entry()))?;
+            let (version, revision) = (state.version(), state.revision());
+            Some(vec![encode_parts(key, version, revision, state.entry())])
+        });
+        for (priority, segments) in urgent {
+            let message = self.ahead(segments).at(Turn::Ahead(priority));
+            self.send(session, message);
         }
     }
 
-    fn send_at(&mut self, session: SessionId, turn: Turn, segments: Vec<Bytes>) {
+    fn ahead(&self, segments: Vec<Bytes>) -> Message {
         let body = Body::Ahead {
             epoch: self.epoch(),
             revision: self.revision,
         };
-        self.send(session, Message::with(body, segments).at(turn));
+        Message::with(body, segments)
     }
 
-    /// The segments of those keys that go ahead: small ones, the most urgent first, up to a bound in all.
-    fn urgent<'a, 'k>(
+    /// Whether it is a signal: what is larger would make those in line wait.
+    fn is_small(&self, delta: &Entry) -> bool {
+        let bytes: usize = delta.writes().map(|(_, write)| write.weight()).sum();
+        bytes <= self.config.limits.ahead_bytes_max
+    }
+
+    /// The segments of those keys that go ahead, by class, up to a bound in all that the most urgent
+    /// have first.
+    fn urgent<'k>(
         &self,
-        keys: impl Iterator<Item = &'k Key>,
-        delta: impl Fn(&Key) -> Option<&'a Entry>,
-    ) -> Vec<Bytes> {
-        let limit = self.config.limits.ahead_bytes_max;
+        keys: impl IntoIterator<Item = &'k Key>,
+        mut segments: impl FnMut(&'k Key) -> Option<Vec<Bytes>>,
+    ) -> BTreeMap<Priority, Vec<Bytes>> {
         let mut room = CATCH_UP_BYTES;
-        let mut segments = Vec::new();
-        let ranked = keys.map(|key| (self.policies().priority_of(key), key));
-        let mut ranked: Vec<_> = ranked.filter(|(p, _)| p.goes_ahead()).collect();
-        ranked.sort_by_key(|(priority, _)| *priority);
-        for (_, key) in ranked {
-            let Some((state, delta)) = self.space.get(key).zip(delta(key)) else {
+        let mut urgent: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
+        for (priority, key) in self.policies().urgent_first(keys) {
+            let Some(of_key) = segments(key) else {
                 continue;
             };
-            let bytes: usize = delta.writes().map(|(_, write)| write.weight()).sum();
-            if bytes > limit {
-                continue;
-            }
-            let segment = encode_parts(key, state.version(), state.revision(), delta);
-            let Some(left) = room.checked_sub(segment.len()) else {
+            let Some(left) = room.checked_sub(of_key.iter().map(Bytes::len).sum()) else {
                 break;
             };
             room = left;
-            segments.push(segment);
+            urgent.entry(priority).or_default().extend(of_key);
         }
-        segments
+        urgent
     }
 }

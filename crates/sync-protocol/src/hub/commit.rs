@@ -8,6 +8,7 @@ use sync_core::{
 };
 
 use super::Hub;
+use super::fanout::Encoded;
 use super::voting::Deciding;
 use crate::keyspace::Changes;
 use crate::rows;
@@ -255,8 +256,9 @@ impl Hub {
         self.record_decision(&mut commit, &mut ops);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
-        self.send_ahead(from, &changed, &commit);
-        self.fan_out(from, &changed, &commit);
+        let mut encoded = Encoded::new(&commit, self.config.limits.page_bytes);
+        self.send_ahead(from, &changed, &mut encoded);
+        self.fan_out(from, &changed, &mut encoded);
         self.request_merges(&changed);
         self.tell_watchers(now, &changed);
         for session in addressees {

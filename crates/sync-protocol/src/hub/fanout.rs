@@ -1,6 +1,6 @@
 //! A commit on its way to the agents: each segment encoded once, each agent sent what it lacks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
@@ -8,11 +8,66 @@ use sync_core::{Body, Entry, Key, Message, Revision, Role, SessionId};
 
 use super::Hub;
 use super::commit::Commit;
+use crate::keyspace::{KeyState, Keyspace};
+
+/// The segments of a commit, each encoded once, when it is first asked for.
+#[derive(Debug)]
+pub(super) struct Encoded<'a> {
+    commit: &'a Commit,
+    page: usize,
+    segments: BTreeMap<&'a Key, Vec<Bytes>>,
+}
+
+impl<'a> Encoded<'a> {
+    /// Nothing is encoded yet.
+    pub(super) fn new(commit: &'a Commit, page: usize) -> Self {
+        Self {
+            commit,
+            page,
+            segments: BTreeMap::new(),
+        }
+    }
+
+    /// What the segments are of.
+    pub(super) fn commit(&self) -> &'a Commit {
+        self.commit
+    }
+
+    /// What the commit adds to a key, in parts of a page each. A key without a delta goes with its
+    /// numbers only.
+    pub(super) fn of(&mut self, space: &Keyspace, key: &'a Key) -> &[Bytes] {
+        let (commit, page) = (self.commit, self.page);
+        self.segments.entry(key).or_insert_with(|| {
+            let Some(state) = space.get(key) else {
+                return Vec::new();
+            };
+            let Some(delta) = Hub::commit_delta(commit, key) else {
+                return vec![numbers(key, state)];
+            };
+            let parts = delta.parts(None, page).into_iter();
+            let (version, revision) = (state.version(), state.revision());
+            parts
+                .map(|part| encode_parts(key, version, revision, &part.entry))
+                .collect()
+        })
+    }
+}
+
+/// A key's version and revision, with nothing new.
+fn numbers(key: &Key, state: &KeyState) -> Bytes {
+    encode_parts(key, state.version(), state.revision(), &Entry::new())
+}
 
 impl Hub {
     /// Sends the commit `from < revision <= self.revision` to every peer that is up to `from`. The
     /// others page and will find it there.
-    pub(super) fn fan_out(&mut self, from: Revision, changed: &BTreeSet<Key>, commit: &Commit) {
+    pub(super) fn fan_out<'a>(
+        &mut self,
+        from: Revision,
+        changed: &'a BTreeSet<Key>,
+        encoded: &mut Encoded<'a>,
+    ) {
+        let commit = encoded.commit();
         let mut full: Option<Vec<Vec<Bytes>>> = None;
         let members = self.sessions.iter().filter(|(_, s)| s.role == Role::Member);
         let in_step: Vec<SessionId> = members
@@ -20,17 +75,11 @@ impl Hub {
             .map(|(id, _)| *id)
             .collect();
         for session in in_step {
-            let echo = changed
-                .iter()
-                .any(|key| Self::is_echo(commit, key, session));
-            let frames = if echo {
-                self.frames(changed, |key| {
-                    (!Self::is_echo(commit, key, session))
-                        .then(|| Self::commit_delta(commit, key))
-                        .flatten()
-                })
+            let is_echo = |key: &Key| Self::is_echo(commit, key, session);
+            let frames = if changed.iter().any(is_echo) {
+                self.frames(changed, encoded, is_echo)
             } else {
-                full.get_or_insert_with(|| self.frames(changed, |k| Self::commit_delta(commit, k)))
+                full.get_or_insert_with(|| self.frames(changed, encoded, |_| false))
                     .clone()
             };
             self.send_update(session, from, frames);
@@ -55,27 +104,20 @@ impl Hub {
         }
     }
 
-    /// The segments of `keys` in frames of a page each. A key without a delta goes with its numbers
-    /// only.
+    /// The segments of `keys` in frames of a page each, without what the receiver has brought itself.
     fn frames<'a>(
         &self,
-        keys: &BTreeSet<Key>,
-        delta: impl Fn(&Key) -> Option<&'a Entry>,
+        keys: &'a BTreeSet<Key>,
+        encoded: &mut Encoded<'a>,
+        is_echo: impl Fn(&Key) -> bool,
     ) -> Vec<Vec<Bytes>> {
-        let page = self.config.limits.page_bytes;
-        let mut packer = Packer::new(page);
+        let mut packer = Packer::new(self.config.limits.page_bytes);
         for key in keys {
-            let Some(state) = self.space.get(key) else {
-                continue;
-            };
-            let (version, revision) = (state.version(), state.revision());
-            match delta(key) {
-                None => packer.push(encode_parts(key, version, revision, &Entry::new())),
-                Some(delta) => {
-                    for part in delta.parts(None, page) {
-                        packer.push(encode_parts(key, version, revision, &part.entry));
-                    }
-                }
+            if !is_echo(key) {
+                let segments = encoded.of(&self.space, key).iter().cloned();
+                segments.for_each(|segment| packer.push(segment));
+            } else if let Some(state) = self.space.get(key) {
+                packer.push(numbers(key, state));
             }
         }
         packer.finish()

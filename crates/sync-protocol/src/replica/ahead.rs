@@ -1,8 +1,10 @@
 //! Urgent keys overtake what waits in line: own writes on the way to the hub, and larger updates on the
 //! way here.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use sync_core::{Body, Cursor, Epoch, Key, Message, Now, Revision, Turn};
+use sync_core::{Body, Cursor, Epoch, Key, Message, Now, Priority, Revision, Turn};
 
 use super::Replica;
 use super::link::Backlog;
@@ -17,9 +19,13 @@ impl Replica {
     pub(super) fn send_ahead(&mut self, key: &Key) {
         let limits = &self.config.limits;
         let in_line = self.outbox.bytes() > limits.ahead_of_bytes;
-        if in_line && self.link.settled && self.policies().priority_of(key).goes_ahead() {
-            let segments = self.waiting_of(key, limits.ahead_bytes_max);
-            self.send_segments_ahead(segments);
+        let priority = self.policies().priority_of(key);
+        if in_line && self.link.settled && priority.goes_ahead() {
+            let (segments, are_all) = self.waiting_of(key, limits.ahead_bytes_max);
+            // Else each further write would send the same first ones again.
+            if are_all {
+                self.send_segments_ahead(priority, segments);
+            }
         }
     }
 
@@ -31,36 +37,34 @@ impl Replica {
         if before == Backlog::WasAhead || !in_line || !self.policies().any_goes_ahead() {
             return;
         }
-        let mut segments = Vec::new();
+        let mut urgent: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
         let mut room = BACKLOG_BYTES;
-        let keys = self.outbox.keys();
-        let ranked = keys.map(|key| (self.policies().priority_of(key), key));
-        let mut ranked: Vec<_> = ranked.filter(|(p, _)| p.goes_ahead()).collect();
-        ranked.sort_by_key(|(priority, _)| *priority);
-        for (_, key) in ranked {
-            let of_key = self.waiting_of(key, limits.ahead_bytes_max.min(room));
+        for (priority, key) in self.policies().urgent_first(self.outbox.keys()) {
+            let (of_key, _) = self.waiting_of(key, limits.ahead_bytes_max.min(room));
             room -= bytes_of(&of_key);
-            segments.extend(of_key);
+            urgent.entry(priority).or_default().extend(of_key);
         }
-        self.send_segments_ahead(segments);
+        for (priority, segments) in urgent {
+            self.send_segments_ahead(priority, segments);
+        }
     }
 
-    /// All writes to a key that wait, in order, or none if they take more than `limit` bytes: a part of
-    /// them may not fit the rule that an earlier one brings.
-    fn waiting_of(&self, key: &Key, limit: usize) -> Vec<Bytes> {
+    /// The first of the writes to a key that wait, as many as fit into `limit` bytes, and whether these
+    /// are all. Only the first: a later one may not fit the rule that an earlier one brings.
+    fn waiting_of(&self, key: &Key, limit: usize) -> (Vec<Bytes>, bool) {
         let mut room = limit;
         let mut segments = Vec::new();
         for item in self.outbox.of_key(key) {
             let Some(left) = room.checked_sub(item.segment.len()) else {
-                return Vec::new();
+                return (segments, false);
             };
             room = left;
             segments.push(item.segment.clone());
         }
-        segments
+        (segments, true)
     }
 
-    fn send_segments_ahead(&mut self, segments: Vec<Bytes>) {
+    fn send_segments_ahead(&mut self, priority: Priority, segments: Vec<Bytes>) {
         let Some(cursor) = self.cursor.filter(|_| !segments.is_empty()) else {
             return;
         };
@@ -68,7 +72,7 @@ impl Replica {
             epoch: cursor.epoch,
             revision: cursor.revision,
         };
-        self.send(Message::with(body, segments).at(Turn::Ahead));
+        self.send(Message::with(body, segments).at(Turn::Ahead(priority)));
     }
 
     /// What the hub sends ahead is joined at once. The position stays; its head says that content may be

@@ -8,6 +8,7 @@ use super::heard::Frame;
 use crate::hub::Hub;
 use crate::hub::admit::Source;
 use crate::hub::commit::{Commit, Committed};
+use crate::millis::millis;
 
 /// One segment of an answer.
 #[derive(Debug)]
@@ -58,8 +59,7 @@ impl Hub {
         frame: ResponseFrame,
         segments: &[Bytes],
     ) -> Result<(), String> {
-        let decoded: Result<Vec<_>, _> = segments.iter().map(|s| Segment::decode(s)).collect();
-        let decoded = decoded.map_err(|e| e.to_string())?;
+        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
         if !self.has_settled(session) || frame.round.epoch != self.epoch() {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Hub {
         let round = self.rounds.get_mut(number);
         let round = round.filter(|r| r.committed.is_none() && r.asks(&agent, session));
         let Some(round) = round else {
-            self.commit_gathered(now, gather(decoded, &agent));
+            self.commit_gathered(now, Some(session), gather(decoded, &agent));
             return Ok(());
         };
         if !round.hear(&agent, frame)? {
@@ -106,7 +106,7 @@ impl Hub {
         };
         let gathered = std::mem::take(&mut round.gathered);
         round.gathered_bytes = 0;
-        let page = self.commit_gathered(now, gathered);
+        let page = self.commit_gathered(now, None, gathered);
         if let Some(round) = self.rounds.get_mut(number) {
             round.brought.add(page);
         }
@@ -130,7 +130,7 @@ impl Hub {
         }
         let asked = u32::try_from(round.asked.len()).unwrap_or(u32::MAX);
         let waited = round.deadline.saturating_sub(round.started);
-        let deadline_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = millis(waited);
         let error = RequestError::NobodyAnswered { asked, deadline_ms };
         self.end_class(now, number, Err(error));
     }
@@ -139,20 +139,27 @@ impl Hub {
     pub(in crate::hub) fn take_held(&mut self, now: Now, session: SessionId, held: Vec<Segment>) {
         let agent = self.sessions.get(&session).map(|peer| peer.agent.clone());
         if let Some(agent) = agent {
-            self.commit_gathered(now, gather(held, &agent));
+            self.commit_gathered(now, Some(session), gather(held, &agent));
         }
     }
 
-    /// Commits gathered state, in as many commits as keep each within a page.
-    fn commit_gathered(&mut self, now: Now, gathered: Vec<Gathered>) -> Committed {
+    /// Commits gathered state, in as many commits as keep each within a page. What one connection has
+    /// brought, `origin`, does not go back through it.
+    fn commit_gathered(
+        &mut self,
+        now: Now,
+        origin: Option<SessionId>,
+        gathered: Vec<Gathered>,
+    ) -> Committed {
+        let new = || origin.map_or_else(Commit::default, Commit::from);
         let mut brought = Committed::default();
         let page = self.config.limits.page_bytes;
-        let (mut commit, mut weight) = (Commit::default(), 0);
+        let (mut commit, mut weight) = (new(), 0);
         for Gathered { key, delta, source } in gathered {
             weight += delta.writes().map(|(_, w)| w.weight()).sum::<usize>();
             self.admit(&mut commit, now, &key, delta, source);
             if weight >= page {
-                brought.add(self.finish(std::mem::take(&mut commit), now));
+                brought.add(self.finish(std::mem::replace(&mut commit, new()), now));
                 weight = 0;
             }
         }
