@@ -4,6 +4,7 @@ mod builder;
 mod driver;
 mod merging;
 mod reloading;
+mod turns;
 mod voting;
 
 use std::sync::{Arc, OnceLock};

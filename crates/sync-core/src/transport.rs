@@ -247,6 +247,17 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// means that the coordinator was shut down. Cancel-safe: a dropped call loses no event.
     async fn recv(&self, limit: usize) -> Vec<CoordinatorEvent>;
 
+    /// As [`Coordinator::recv`], for an owner that handles what it took in an order of its own: each
+    /// event counts as waiting until it was [`Coordinator::handled`], so that no peer has more in line
+    /// than it may, wherever the line is. A coordinator that bounds nothing per peer need not tell
+    /// the two apart.
+    async fn take(&self, limit: usize) -> Vec<CoordinatorEvent> {
+        self.recv(limit).await
+    }
+
+    /// An event that was taken waits no longer. Once for each.
+    fn handled(&self, _event: &CoordinatorEvent) {}
+
     /// Stops admitting, closes every connection after its queued frames were written or a short
     /// deadline passed, and ends `recv`.
     async fn shutdown(&self);

@@ -73,7 +73,7 @@ pub(crate) fn put_within(value: &Value, limit: u64) -> Result<Payload, RequestEr
 }
 
 /// Refuses a payload over the limit.
-fn check_size(payload: &Payload, limit: u64) -> Result<(), RequestError> {
+pub(crate) fn check_size(payload: &Payload, limit: u64) -> Result<(), RequestError> {
     let bytes = payload.as_bytes().len() as u64;
     if bytes > limit {
         return Err(RequestError::TooLarge { bytes, limit });

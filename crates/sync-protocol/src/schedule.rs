@@ -14,8 +14,9 @@ pub const PLANS_MAX: usize = 32;
 /// Patterns of one plan: every key is held against each.
 pub const PLAN_PATTERNS_MAX: usize = 64;
 
-/// Bytes of such a pattern, as for listing and watching.
-pub const PLAN_PATTERN_BYTES_MAX: usize = 256;
+/// Bytes of a pattern that the keys of a hub are held against: of a plan, of a listing, of a watch, whose
+/// question keeps it while it waits.
+pub const PATTERN_BYTES_MAX: usize = 256;
 
 /// Bytes of a plan's name.
 pub const PLAN_NAME_BYTES_MAX: usize = 128;
@@ -117,19 +118,11 @@ fn check_patterns(patterns: &[Pattern]) -> Result<(), Flaw> {
     }
     let long = patterns
         .iter()
-        .any(|p| p.as_str().len() > PLAN_PATTERN_BYTES_MAX);
+        .any(|p| p.as_str().len() > PATTERN_BYTES_MAX);
     if long { Err(Flaw::LongPattern) } else { Ok(()) }
 }
 
 impl Covers {
-    /// Whether a key is among them.
-    pub(crate) fn contains(&self, key: &Key, policies: &Policies) -> bool {
-        match self {
-            Self::Patterns(patterns) => patterns.iter().any(|p| p.matches(key.as_str())),
-            Self::Priority(priority) => policies.priority_of(key) == *priority,
-        }
-    }
-
     /// The keys that are spelled out, whether or not the hub holds them.
     pub(crate) fn named(&self, policies: &Policies) -> Vec<Key> {
         match self {
@@ -250,7 +243,7 @@ pub enum Flaw {
     ManyPatterns,
     /// A pattern that is too long to be held against every key.
     #[error(
-        "has a pattern of more than {PLAN_PATTERN_BYTES_MAX} bytes: put a `*` in place of a part of it"
+        "has a pattern of more than {PATTERN_BYTES_MAX} bytes: put a `*` in place of a part of it"
     )]
     LongPattern,
 }

@@ -300,19 +300,24 @@ impl Hub {
     }
 
     pub(crate) async fn recv(&self, limit: usize) -> Vec<CoordinatorEvent> {
+        let events = self.take(limit).await;
+        self.handled(&events);
+        events
+    }
+
+    /// What is taken keeps its room until it was handled.
+    pub(crate) async fn take(&self, limit: usize) -> Vec<CoordinatorEvent> {
         loop {
-            if let Some(events) = self.recv_now(limit.max(1)) {
+            if let Some(events) = self.take_now(limit.max(1)) {
                 return events;
             }
             self.events.wait().await;
         }
     }
 
-    fn recv_now(&self, limit: usize) -> Option<Vec<CoordinatorEvent>> {
-        let mut state = lock(&self.state);
-        let events = state.queue.drain(limit);
-        let more = !state.queue.is_empty();
-        for event in &events {
+    pub(crate) fn handled(&self, events: &[CoordinatorEvent]) {
+        let state = lock(&self.state);
+        for event in events {
             if let CoordinatorEvent::Received { session, frame } = event
                 && let Some(peer) = state.registry.peer(*session)
             {
@@ -320,11 +325,18 @@ impl Hub {
             }
         }
         drop(state);
+        self.events.release(events);
+    }
+
+    fn take_now(&self, limit: usize) -> Option<Vec<CoordinatorEvent>> {
+        let mut state = lock(&self.state);
+        let events = state.queue.drain(limit);
+        let more = !state.queue.is_empty();
+        drop(state);
         // Whoever else waits must be told in turn: one wake-up wakes one.
         if more || self.shut.is_set() {
             self.events.wake();
         }
-        self.events.release(&events);
         (!events.is_empty() || self.shut.is_set()).then_some(events)
     }
 }

@@ -4,8 +4,9 @@
 mod commands;
 mod outputs;
 mod periodic;
+mod turn;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,23 +19,13 @@ use sync_protocol::{Hub, HubConfig, HubRecovery, Schedule};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::commands::HubCommand;
+use self::turn::EVENTS_PER_TAKE;
 use super::SynchronizerBuilder;
 use super::merging::{Merged, Merging};
 use super::reloading::Reloading;
+use super::turns::Turns;
 use crate::error::StartError;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
-
-/// Events taken from the coordinator at a time: one pass of the machines, one flush, many messages.
-const EVENTS_PER_TURN: usize = 256;
-
-/// Bytes of answers and commits that wait for the store before messages wait, too. What a peer asks
-/// for is a thousand times what it sends, so the room for what was sent does not bound it; far more
-/// than agents that read their answers let gather within one flush.
-const HELD_BYTES_MAX: usize = 16 << 20;
-
-/// Bytes of answers that are handed to the coordinator before more messages are handled: it may find
-/// that their receiver reads nothing, and the rest of what that one asked need not be worked out.
-const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 /// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
 const SWARMS_MAX: usize = 1_024;
@@ -56,7 +47,9 @@ pub(super) struct Driver {
     merging: Merging,
     reloading: Reloading,
     /// Events that were taken and not handled yet.
-    events: VecDeque<CoordinatorEvent>,
+    turns: Turns,
+    /// Where looking after what is due has stopped, with more to do.
+    tended: Option<SwarmId>,
     commands: mpsc::Receiver<HubCommand>,
     hubs: BTreeMap<SwarmId, Hub>,
     sessions: BTreeMap<SessionId, SwarmId>,
@@ -84,7 +77,8 @@ impl Driver {
             settings,
             schedule,
             epoch: Epoch::from_random(rand::random()),
-            events: VecDeque::new(),
+            turns: Turns::default(),
+            tended: None,
             commands,
             hubs: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -102,87 +96,44 @@ impl Driver {
 
     pub(super) async fn run(mut self) {
         let done = loop {
-            self.handle_events().await;
+            self.take_turn().await;
             if self.failure.get().is_some() {
                 break None;
             }
             let deadline = self.deadline();
-            let room = self.held_bytes() < HELD_BYTES_MAX;
-            // In any order: a flood of messages must starve neither callers nor deadlines.
+            let may_take = self.may_take();
+            let waits = !self.turns.is_empty() && self.has_room();
+            let busy = waits || deadline == Some(Duration::ZERO);
+            if busy {
+                // Connections are read and written by this thread, too.
+                tokio::task::yield_now().await;
+            }
+            // In any order: a flood of one kind must not starve another.
             tokio::select! {
                 completed = self.queue.completed() => {
                     self.handle_completed(completed);
                 }
                 merged = self.merging.next() => self.handle_merged(merged),
                 read = self.reloading.next() => self.handle_reloaded(read),
-                events = self.coordinator.recv(EVENTS_PER_TURN), if room => {
+                events = self.coordinator.take(EVENTS_PER_TAKE), if may_take => {
                     if events.is_empty() {
                         break None;
                     }
-                    self.events.extend(events);
+                    self.line_up(events);
                 }
                 command = self.commands.recv() => match command {
                     None => break None,
                     Some(HubCommand::Shutdown { done }) => break Some(done),
                     Some(command) => self.handle_command(command).await,
                 },
-                () = until(deadline) => {
-                    let now = self.now();
-                    for hub in self.hubs.values_mut() {
-                        hub.handle_timeout(now);
-                    }
-                }
+                // What is due is done in the next turn.
+                () = until(deadline) => {}
+                () = std::future::ready(()), if busy => {}
             }
         };
         self.finish().await;
         if let Some(done) = done {
             let _ = done.send(());
-        }
-    }
-
-    /// Handles what was taken, and carries out what follows from it, until nothing is left or the
-    /// store has to catch up first.
-    async fn handle_events(&mut self) {
-        let traffic = self.coordinator.traffic();
-        for hub in self.hubs.values_mut() {
-            hub.note_traffic(traffic);
-        }
-        self.pump().await;
-        let mut pumped = self.held_bytes();
-        let mut held = pumped;
-        while pumped < HELD_BYTES_MAX
-            && let Some(event) = self.events.pop_front()
-        {
-            // No other hub's can change: a thousand of them are not asked at each event.
-            let swarm = self.swarm_of(&event);
-            let before = self.held_bytes_of(swarm.as_ref());
-            self.handle_event(event).await;
-            held = held + self.held_bytes_of(swarm.as_ref()) - before;
-            if held < pumped + ANSWERS_BYTES_MAX {
-                continue;
-            }
-            self.pump().await;
-            pumped = self.held_bytes();
-            held = pumped;
-        }
-        self.pump().await;
-    }
-
-    /// What waits at all hubs. O(swarms).
-    fn held_bytes(&self) -> usize {
-        self.hubs.values().map(Hub::held_bytes).sum()
-    }
-
-    fn held_bytes_of(&self, swarm: Option<&SwarmId>) -> usize {
-        let hub = swarm.and_then(|swarm| self.hubs.get(swarm));
-        hub.map_or(0, Hub::held_bytes)
-    }
-
-    fn swarm_of(&self, event: &CoordinatorEvent) -> Option<SwarmId> {
-        match event {
-            CoordinatorEvent::Connected { hello, .. } => Some(hello.swarm.clone()),
-            CoordinatorEvent::Received { session, .. }
-            | CoordinatorEvent::Disconnected { session, .. } => self.sessions.get(session).cloned(),
         }
     }
 
@@ -273,42 +224,42 @@ impl Driver {
         self.hubs.get_mut(swarm).ok_or_else(missing)
     }
 
-    async fn handle_event(&mut self, event: CoordinatorEvent) {
+    async fn handle_event(&mut self, event: &CoordinatorEvent) {
         let now = self.now();
         match event {
             CoordinatorEvent::Connected { session, hello } => {
                 tracing::info!(agent = %hello.agent, swarm = %hello.swarm, role = ?hello.role, "connected");
                 match self.hub(&hello.swarm).await {
                     Ok(hub) => {
-                        hub.handle_connected(now, session, &hello);
-                        self.sessions.insert(session, hello.swarm);
+                        hub.handle_connected(now, *session, hello);
+                        self.sessions.insert(*session, hello.swarm.clone());
                     }
                     Err(error) => {
                         self.coordinator
-                            .disconnect(session, &error.to_string())
+                            .disconnect(*session, &error.to_string())
                             .await;
                     }
                 }
             }
             CoordinatorEvent::Received { session, frame } => {
-                let swarm = self.sessions.get(&session);
+                let swarm = self.sessions.get(session);
                 let Some(hub) = swarm.and_then(|s| self.hubs.get_mut(s)) else {
                     return;
                 };
-                match codec::decode(&frame) {
-                    Ok(message) => hub.handle_message(now, session, message),
+                match codec::decode(frame) {
+                    Ok(message) => hub.handle_message(now, *session, message),
                     Err(error) => {
                         tracing::warn!(%error, "a peer was disconnected");
-                        self.forget(session);
+                        self.forget(*session);
                         self.coordinator
-                            .disconnect(session, &error.to_string())
+                            .disconnect(*session, &error.to_string())
                             .await;
                     }
                 }
             }
             CoordinatorEvent::Disconnected { session, reason } => {
                 tracing::info!(?session, reason, "disconnected");
-                self.forget(session);
+                self.forget(*session);
             }
         }
     }

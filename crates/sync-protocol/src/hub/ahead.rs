@@ -12,6 +12,7 @@ use sync_core::{
 
 use super::Hub;
 use super::fanout::Encoded;
+use super::search::{Effort, steps_of};
 
 /// Bytes of urgent keys that are sent ahead of the rest to an agent that catches up. What is more
 /// comes in its turn.
@@ -71,14 +72,19 @@ impl Hub {
     }
 
     /// Sends an agent that has more than one page to catch up on the urgent keys among the rest, once.
-    /// O(changes).
+    /// Only so many are looked at: those after them come in their turn.
     pub(super) fn catch_up_ahead(&mut self, session: SessionId, from: Revision) {
         let first = |s: &mut super::session::Session| !std::mem::replace(&mut s.was_ahead, true);
         if !self.sessions.get_mut(&session).is_some_and(first) || !self.policies().any_goes_ahead()
         {
             return;
         }
+        let (steps, mut effort) = (steps_of(self.policies()), Effort::default());
         let rest = self.changed_after(from, None).map(|(_, key)| key);
+        let rest = rest.take_while(|_| {
+            effort.spend(steps);
+            !effort.is_spent()
+        });
         let urgent = self.urgent(rest, |key| {
             let state = self.space.get(key).filter(|s| self.is_small(s.entry()))?;
             let (version, revision) = (state.version(), state.revision());

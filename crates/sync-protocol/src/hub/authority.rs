@@ -112,15 +112,15 @@ impl Hub {
         metadata: Option<Value>,
     ) -> Result<AuthorityAnswer, RequestError> {
         let metadata = compose::metadata(metadata)?;
-        self.check_commit(now, expect, assign)?;
-        for Assignment { key, value } in assign {
-            match value {
-                Some(value) => {
+        let payloads = self.check_commit(now, expect, assign)?;
+        for (Assignment { key, .. }, payload) in assign.iter().zip(payloads) {
+            match payload {
+                Some(payload) => {
                     let note = Note {
                         metadata: metadata.clone(),
                         seen: Some(self.here()),
                     };
-                    self.decree(commit, now, writer, key, Payload::decreed(value), note);
+                    self.decree(commit, now, writer, key, payload, note);
                 }
                 None => self.cover_all(commit, key),
             }

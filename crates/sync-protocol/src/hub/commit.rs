@@ -260,7 +260,7 @@ impl Hub {
         self.send_ahead(from, &changed, &mut encoded);
         self.fan_out(from, &changed, &mut encoded);
         self.request_merges(&changed);
-        self.tell_watchers(now, &changed);
+        self.tell_watchers(now, from, &changed);
         for session in addressees {
             self.send_receipts(session);
         }

@@ -1,10 +1,9 @@
 //! How much looking for keys one answer may cost. What remains is for the next question, so that others
 //! are answered in between.
 
-use sync_core::{Key, Pattern, RequestError};
+use sync_core::{Key, Pattern, Policies, RequestError};
 
-/// Bytes of a pattern that a peer asks about: it is kept while its question waits.
-const PATTERN_BYTES_MAX: usize = 256;
+use crate::schedule::PATTERN_BYTES_MAX;
 
 /// Steps that one answer may take in looking for keys: about a millisecond, however many keys there are
 /// and whatever they are held against. Others are answered in between, so the less the better for them;
@@ -16,6 +15,9 @@ const STEPS_PER_KEY: usize = 64;
 
 /// Steps to begin looking for a part of a pattern, between two stars.
 const STEPS_PER_PART: usize = 32;
+
+/// Steps to rule a policy out for a key: most are at the key's ends.
+const STEPS_PER_POLICY: usize = 16;
 
 /// A pattern that is not too long to be kept.
 pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
@@ -53,28 +55,51 @@ impl Effort {
     }
 }
 
+/// What finding out about a key's policy takes.
+pub(super) fn steps_of(policies: &Policies) -> usize {
+    policies.iter().count() * STEPS_PER_POLICY
+}
+
+/// What holding a pattern against keys takes at worst.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    per_byte: usize,
+    per_key: usize,
+}
+
+impl Cost {
+    /// O(pattern): for one that is held against keys again and again it is kept.
+    pub(super) fn of(pattern: &Pattern) -> Self {
+        let stars = pattern.as_str().bytes().filter(|byte| *byte == b'*');
+        Self {
+            per_byte: pattern.steps_per_byte(),
+            per_key: stars.count() * STEPS_PER_PART,
+        }
+    }
+}
+
 /// A pattern that is looked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Search<'a> {
     pattern: &'a Pattern,
-    steps_per_byte: usize,
-    steps_per_key: usize,
+    cost: Cost,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(pattern: &'a Pattern) -> Self {
-        let stars = pattern.as_str().bytes().filter(|byte| *byte == b'*');
-        Self {
-            pattern,
-            steps_per_byte: pattern.steps_per_byte(),
-            steps_per_key: stars.count() * STEPS_PER_PART,
-        }
+        Self::with(pattern, Cost::of(pattern))
+    }
+
+    /// The same where the cost is known.
+    pub(super) fn with(pattern: &'a Pattern, cost: Cost) -> Self {
+        Self { pattern, cost }
     }
 
     /// Whether a key matches.
     pub(super) fn finds(&self, key: &Key, effort: &mut Effort) -> bool {
         let key = key.as_str();
-        effort.spend(self.steps_per_key + key.len().saturating_mul(self.steps_per_byte));
+        let bytes = key.len().saturating_mul(self.cost.per_byte);
+        effort.spend(self.cost.per_key + bytes);
         self.pattern.matches(key)
     }
 }

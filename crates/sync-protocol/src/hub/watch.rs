@@ -3,8 +3,9 @@
 //! delivered; where that was not enough the answer says that it holds only the last change of each key.
 
 mod kept;
+mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync_core::{
@@ -13,19 +14,12 @@ use sync_core::{
 };
 
 use self::kept::Keeper;
+use self::waiting::{Questions, Waiting};
 use super::delta::{Page, item_bytes, weight_of};
 use super::search::{Effort, Search, check_pattern};
 use super::{Hub, ReplyTo};
 use crate::keyspace::KeyState;
 use crate::view::omit_value;
-
-/// Questions of one connection that may wait. One more ends the oldest, which may go on where it was:
-/// nobody takes a question back, so many that wait are of watches that have long ended.
-const WAITING_PER_PEER: usize = 64;
-
-/// Questions that may wait in a swarm. Each is held against every change; one more ends the oldest of
-/// the connection that has the most.
-const WAITING_MAX: usize = 1_024;
 
 /// Writes and bytes of a value that is kept for those who watch it. A larger one is read for those who
 /// wait for it, and not at each of its changes for somebody who may have gone.
@@ -35,69 +29,33 @@ const KEPT_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// The longest a question waits.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// A question that waits for a change.
-#[derive(Debug)]
-struct Waiting {
-    to: ReplyTo,
-    pattern: Pattern,
-    /// Where the watcher is. Nothing that matches has changed since, or it would not wait.
-    from: Revision,
-    until: Duration,
-}
-
-impl Waiting {
-    /// Whose it is, unless it was asked in this process.
-    fn session(&self) -> Option<SessionId> {
-        match self.to {
-            ReplyTo::Remote(session, _) => Some(session),
-            ReplyTo::Local(_) => None,
-        }
-    }
-}
-
 /// Everything about watching.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     keeper: Keeper,
-    waiting: Vec<Waiting>,
+    questions: Questions,
 }
 
 impl Watches {
-    /// When a question has waited long enough, or nobody asks for a pattern any more.
+    /// When a question has waited long enough, or nobody asks for a pattern any more, at the latest.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let waiting = self.waiting.iter().map(|w| w.until);
-        waiting.chain(self.keeper.deadline()).min()
+        let wakes = [self.questions.deadline(), self.keeper.deadline()];
+        wakes.into_iter().flatten().min()
     }
 
     /// Whether no question waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.questions.is_empty()
     }
 
     /// Nobody waits for what a lost connection has asked.
     pub(super) fn forget_session(&mut self, session: SessionId) {
-        self.waiting.retain(|w| w.session() != Some(session));
-    }
-
-    /// The question that ends because there is one more: the oldest of the asker if it has as many as
-    /// may wait, or of whoever has the most if there are too many in all.
-    fn one_too_many(&mut self, asker: SessionId) -> Option<Waiting> {
-        let mut counts: BTreeMap<SessionId, usize> = BTreeMap::new();
-        for session in self.waiting.iter().filter_map(Waiting::session) {
-            *counts.entry(session).or_default() += 1;
-        }
-        let own = counts.get(&asker).copied().unwrap_or_default();
-        let most = counts.iter().max_by_key(|(_, count)| **count);
-        let most = most.filter(|_| self.waiting.len() >= WAITING_MAX);
-        let full = (own >= WAITING_PER_PEER).then_some(asker);
-        let ends = full.or_else(|| most.map(|(session, _)| *session))?;
-        let oldest = self.waiting.iter().position(|w| w.session() == Some(ends));
-        Some(self.waiting.remove(oldest?))
+        self.questions.forget_session(session);
     }
 
     /// The callers in this process that wait; nobody afterwards.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = ReplyTo> {
-        std::mem::take(&mut self.waiting).into_iter().map(|w| w.to)
+        std::mem::take(&mut self.questions).drain()
     }
 }
 
@@ -124,17 +82,13 @@ impl Hub {
             return self.reply(to, Ok(Answer::Watched(watched)));
         }
         if let ReplyTo::Remote(session, _) = to
-            && let Some(oldest) = self.watches.one_too_many(session)
+            && let Some(oldest) = self.watches.questions.one_too_many(session)
         {
-            self.end_wait(&oldest);
+            self.end_wait(oldest.to);
         }
         let until = now.mono + wait.min(WAIT_MAX);
-        self.watches.waiting.push(Waiting {
-            to,
-            pattern,
-            from,
-            until,
-        });
+        let question = Waiting::new(to, pattern, until);
+        self.watches.questions.push(question);
     }
 
     /// A question shows that its pattern is watched.
@@ -148,8 +102,9 @@ impl Hub {
         keeper.renew(pattern, by, self.revision, now.mono);
     }
 
-    /// Keeps what a commit has changed for those who watch it, and answers those who wait for it.
-    pub(super) fn tell_watchers(&mut self, now: Now, changed: &BTreeSet<Key>) {
+    /// Keeps what a commit has changed since `before` for those who watch it, and answers those who wait
+    /// for it.
+    pub(super) fn tell_watchers(&mut self, now: Now, before: Revision, changed: &BTreeSet<Key>) {
         self.watches.keeper.forget_ended(now.mono);
         let mut effort = Effort::default();
         for key in changed {
@@ -158,15 +113,16 @@ impl Hub {
             }
         }
         // What is woken for nothing, once the effort is spent, asks again.
-        let concerns = |w: &mut Waiting| {
-            let search = Search::new(&w.pattern);
+        let concerns = |w: &Waiting| {
+            let search = w.search();
             let mut keys = changed.iter();
             keys.any(|key| effort.is_spent() || search.finds(key, &mut effort))
         };
-        let due: Vec<Waiting> = self.watches.waiting.extract_if(.., concerns).collect();
+        let due = self.watches.questions.take(concerns);
         let mut effort = Effort::default();
         for waiting in due {
-            let watched = self.news(&waiting, changed, &mut effort);
+            let news = self.news(waiting.search(), changed, &mut effort);
+            let watched = news.unwrap_or_else(|| self.nothing_at(before));
             self.reply(waiting.to, Ok(Answer::Watched(watched)));
         }
     }
@@ -180,13 +136,18 @@ impl Hub {
         }
     }
 
-    /// What the last commit has changed, for one who has waited for it: before that nothing has.
-    fn news(&self, waiting: &Waiting, changed: &BTreeSet<Key>, effort: &mut Effort) -> Watched {
-        let search = Search::new(&waiting.pattern);
+    /// What the last commit has changed, for one who has waited for it; none if looking for it would
+    /// take too much.
+    fn news(
+        &self,
+        search: Search<'_>,
+        changed: &BTreeSet<Key>,
+        effort: &mut Effort,
+    ) -> Option<Watched> {
         let mut page = Page::default();
         for key in changed {
             if effort.is_spent() {
-                return self.nothing_at(waiting.from);
+                return None;
             }
             if search.finds(key, effort)
                 && let Some((change, weight)) = self.change(key)
@@ -195,11 +156,11 @@ impl Hub {
                 page.push_change(change, self.revision, weight);
             }
         }
-        Watched {
+        Some(Watched {
             changes: page.items,
             compacted: false,
             to: self.cursor_at(self.revision),
-        }
+        })
     }
 
     fn nothing_at(&self, revision: Revision) -> Watched {
@@ -213,19 +174,17 @@ impl Hub {
     /// Questions that have waited long enough learn how far they may go on from, and what nobody asks
     /// for any more is no longer watched.
     pub(super) fn expire_watches(&mut self, now: Now) {
-        let late = |w: &mut Waiting| w.until <= now.mono;
-        let late: Vec<Waiting> = self.watches.waiting.extract_if(.., late).collect();
-        for waiting in late {
+        for waiting in self.watches.questions.late(now.mono) {
             self.renew_interest(&waiting.pattern, waiting.to, now);
-            self.end_wait(&waiting);
+            self.end_wait(waiting.to);
         }
         self.watches.keeper.forget_ended(now.mono);
     }
 
-    fn end_wait(&mut self, waiting: &Waiting) {
-        let watched = self.changes_after(&waiting.pattern, waiting.from);
-        let watched = watched.unwrap_or_else(|| self.nothing_at(self.revision));
-        self.reply(waiting.to, Ok(Answer::Watched(watched)));
+    /// A question that still waits has seen all there is, so nothing is looked for.
+    fn end_wait(&mut self, to: ReplyTo) {
+        let watched = self.nothing_at(self.revision);
+        self.reply(to, Ok(Answer::Watched(watched)));
     }
 
     /// What a watcher at `from` has missed; none if nothing. It may have to ask further before it knows.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sync_core::{Ask, Attempt, AuthorityAsk, Body, Incarnation, Now, RequestError, codec};
 
 use super::{Replica, RequestId};
+use crate::millis::millis;
 
 /// One request.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Replica {
         let late = |_: &RequestId, open: &mut Open| open.at <= now.mono;
         let late: Vec<(RequestId, Open)> = self.decisions.open.extract_if(.., late).collect();
         for (request, open) in late {
-            let limit_ms = u64::try_from(open.limit.as_millis()).unwrap_or(u64::MAX);
+            let limit_ms = millis(open.limit);
             let doing = doing(&open.ask).to_owned();
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
         }

@@ -65,6 +65,14 @@ macro_rules! coordinator_by_hub {
                 self.hub.recv(limit).await
             }
 
+            async fn take(&self, limit: usize) -> Vec<sync_core::transport::CoordinatorEvent> {
+                self.hub.take(limit).await
+            }
+
+            fn handled(&self, event: &sync_core::transport::CoordinatorEvent) {
+                self.hub.handled(std::slice::from_ref(event));
+            }
+
             async fn shutdown(&self) {
                 self.hub.shut_down();
                 let $this = self;

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::options::INBOX_UNITS_MAX;
 
-/// Room for messages that the owner has not taken yet, in units. Enough for a full round of the
+/// Room for messages that the owner has not handled yet, in units. Enough for a full round of the
 /// largest swarm, and a bound on what an owner that is behind makes the process hold.
 const UNITS_MAX: usize = 65_536;
 
@@ -82,7 +82,7 @@ impl Inbox {
         }
     }
 
-    /// Gives back the room of a frame that the owner took.
+    /// Gives back the room of a frame that the owner has handled.
     pub(crate) fn release(&self, frame: &Bytes) {
         self.room.add_permits(self.share(units(frame)) as usize);
     }
@@ -130,7 +130,7 @@ impl Events {
         Ok(Room { shared, own })
     }
 
-    /// Gives back the room of events that the owner took.
+    /// Gives back the room of events that the owner has handled.
     pub(crate) fn release(&self, events: &[CoordinatorEvent]) {
         let units = |event: &CoordinatorEvent| match event {
             CoordinatorEvent::Received { frame, .. } => units(frame) as usize,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sync_core::codec::List;
 use sync_core::{
-    Assignment, Current, Cursor, Expectation, Key, MergeRule, Now, PayloadKind, RequestError, Seen,
-    Version,
+    Assignment, Current, Cursor, Expectation, Key, MergeRule, Now, Payload, PayloadKind,
+    RequestError, Seen, Value, Version,
 };
 
 use super::super::commit::KEYS_PER_COMMIT;
@@ -17,28 +17,27 @@ use crate::keyspace::KeyState;
 const TOLD_BYTES_MAX: usize = 16 * 1024;
 
 impl Hub {
-    /// Nothing that would fail may be left for later: an error changes nothing.
+    /// What the keys are to hold, encoded; none for those that are to be deleted. Nothing that would fail
+    /// may be left for later: an error changes nothing.
     pub(super) fn check_commit(
         &self,
         now: Now,
         expect: &[Expectation],
         assign: &[Assignment],
-    ) -> Result<(), RequestError> {
+    ) -> Result<Vec<Option<Payload>>, RequestError> {
         let keys = expect.len() + assign.len();
         if keys > KEYS_PER_COMMIT {
             let (keys, limit) = (keys as u64, KEYS_PER_COMMIT as u64);
             return Err(RequestError::TooManyKeys { keys, limit });
         }
         let mut named = BTreeSet::new();
+        let mut payloads = Vec::with_capacity(assign.len());
         for Assignment { key, value } in assign {
             if !named.insert(key) {
                 let reason = format!("{key:?} is to be changed twice in one commit: name it once");
                 return Err(RequestError::Invalid { reason });
             }
-            let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
-            if let Some(value) = value {
-                compose::check_value(value, limit)?;
-            }
+            payloads.push(self.check_assigned(key, value.as_ref())?);
         }
         self.check_expected(now, expect)?;
         let held = |key: &Key| {
@@ -52,7 +51,22 @@ impl Hub {
             }
             self.check_rule(key, "compare-and-set")?;
         }
-        Ok(())
+        Ok(payloads)
+    }
+
+    fn check_assigned(
+        &self,
+        key: &Key,
+        value: Option<&Value>,
+    ) -> Result<Option<Payload>, RequestError> {
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        value.check_depth()?;
+        let payload = Payload::decreed(value);
+        let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
+        compose::check_size(&payload, limit)?;
+        Ok(Some(payload))
     }
 
     fn check_expected(&self, now: Now, expect: &[Expectation]) -> Result<(), RequestError> {

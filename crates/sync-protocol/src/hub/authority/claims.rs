@@ -16,6 +16,7 @@ use sync_core::{
 use super::super::commit::{Commit, KEYS_PER_COMMIT};
 use super::Hub;
 use crate::keyspace::KeyState;
+use crate::millis::millis;
 use crate::rows;
 
 /// A claim that has not ended.
@@ -289,8 +290,4 @@ impl Hub {
             }),
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Key, Policies};
+use sync_core::{Key, Policies, Priority};
 
+use crate::hub::search::{Effort, Search, steps_of};
 use crate::keyspace::Keyspace;
 use crate::schedule::Covers;
-
-/// Keys that are looked at in one turn of the hub. Each is held against every pattern of the plan or of
-/// the policies: some milliseconds at worst.
-const KEYS_PER_TURN: usize = 1_024;
 
 /// Keys in one synchronization of a run: the next ones are asked for when these are through.
 const KEYS_PER_CHUNK: usize = 4_096;
@@ -66,18 +63,63 @@ impl Walk {
         }
     }
 
+    /// As far as one effort reaches.
     fn look(&mut self, covers: &Covers, policies: &Policies, space: &Keyspace) {
-        let mut looked = 0;
+        let (search, mut effort) = (Sought::new(covers, policies), Effort::default());
         let mut last = None;
-        for (key, state) in space.iter_after(self.after.as_ref()).take(KEYS_PER_TURN) {
-            looked += 1;
+        self.is_over = true;
+        for (key, state) in space.iter_after(self.after.as_ref()) {
+            if effort.is_spent() {
+                self.is_over = false;
+                break;
+            }
+            effort.spend(0);
             last = Some(key);
             let is_new = state.entry().is_live() && !self.named.contains(key);
-            if is_new && covers.contains(key, policies) {
+            if is_new && search.finds(key, &mut effort) {
                 self.found.push(key.clone());
             }
         }
         self.after = last.cloned();
-        self.is_over = looked < KEYS_PER_TURN;
+    }
+}
+
+/// What a plan covers, as it is looked for.
+enum Sought<'a> {
+    Patterns(Vec<Search<'a>>),
+    Priority {
+        priority: Priority,
+        policies: &'a Policies,
+        steps: usize,
+    },
+}
+
+impl<'a> Sought<'a> {
+    fn new(covers: &'a Covers, policies: &'a Policies) -> Self {
+        match covers {
+            Covers::Patterns(patterns) => {
+                Self::Patterns(patterns.iter().map(Search::new).collect())
+            }
+            Covers::Priority(priority) => Self::Priority {
+                priority: *priority,
+                policies,
+                steps: steps_of(policies),
+            },
+        }
+    }
+
+    /// Whether a key is among them.
+    fn finds(&self, key: &Key, effort: &mut Effort) -> bool {
+        match self {
+            Self::Patterns(patterns) => patterns.iter().any(|p| p.finds(key, effort)),
+            Self::Priority {
+                priority,
+                policies,
+                steps,
+            } => {
+                effort.spend(*steps);
+                policies.priority_of(key) == *priority
+            }
+        }
     }
 }

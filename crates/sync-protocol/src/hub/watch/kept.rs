@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sync_core::{AgentId, Change, Key, Pattern, Revision, codec};
 
 use crate::hub::delta::{Page, VALUE_BYTES_PER_PAGE};
-use crate::hub::search::{Effort, Search};
+use crate::hub::search::{Cost, Effort, Search};
 
 /// Changes that are kept for watchers, and their bytes: seconds of a busy swarm.
 const KEPT_MAX: usize = 16_384;
@@ -31,6 +31,7 @@ struct Interest {
     /// Changes up to here were not kept for it.
     since: Revision,
     until: Duration,
+    cost: Cost,
 }
 
 /// A change as a watcher gets it. Encoded, because then it takes as much as it weighs: a list of nothing
@@ -64,8 +65,10 @@ impl Keeper {
 
     /// Whether somebody watches a key; at times although nobody does, once the effort is spent.
     pub(super) fn is_watched(&self, key: &Key, effort: &mut Effort) -> bool {
-        let mut interests = self.interests.keys();
-        interests.any(|p| effort.is_spent() || Search::new(p).finds(key, effort))
+        let mut interests = self.interests.iter();
+        interests.any(|(pattern, interest)| {
+            effort.is_spent() || Search::with(pattern, interest.cost).finds(key, effort)
+        })
     }
 
     /// Notes that `by` watches a pattern, from `head` on if that is news.
@@ -93,6 +96,7 @@ impl Keeper {
             by: by.cloned(),
             since: head,
             until,
+            cost: Cost::of(pattern),
         };
         self.interests.insert(pattern.clone(), interest);
     }
@@ -138,7 +142,7 @@ impl Keeper {
     /// A change of that key is not kept: those who watch it and do not wait for it learn its last one.
     pub(super) fn skip(&mut self, key: &Key, revision: Revision, effort: &mut Effort) {
         for (pattern, interest) in &mut self.interests {
-            if effort.is_spent() || Search::new(pattern).finds(key, effort) {
+            if effort.is_spent() || Search::with(pattern, interest.cost).finds(key, effort) {
                 interest.since = revision;
             }
         }
