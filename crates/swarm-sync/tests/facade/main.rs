@@ -14,6 +14,7 @@
 //! - `algorithms`: who decides them
 //! - `voting_restarts`: the same while hubs and agents are restarted
 //! - `rounds`: synchronization by priority and by schedule
+//! - `turns`: what one swarm asks for does not hold up another
 //! - `durable`: sled on both sides, across restarts
 //! - `cache`: a client without a replica that keeps what it has read
 
@@ -30,6 +31,7 @@ mod positions;
 mod rounds;
 mod support;
 mod sync;
+mod turns;
 mod voting;
 mod voting_restarts;
 mod watching;

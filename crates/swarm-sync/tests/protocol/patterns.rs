@@ -286,3 +286,31 @@ fn who_has_the_most_questions_makes_room_for_others() {
     a.write("k", put(1));
     talk(&mut hub, &mut [&mut a]);
 }
+
+/// Those who are woken for nothing ask again, in their turn, and what they have waited through is behind
+/// them.
+#[test]
+fn a_commit_looks_for_so_long_and_wakes_the_rest() {
+    let (mut hub, mut a, _) = trio();
+    a.write("k", put(0));
+    talk(&mut hub, &mut [&mut a]);
+    for request in 0..1_024 {
+        let ask = Ask::Watch {
+            pattern: pattern(format!("{}{request}", "*".repeat(240))),
+            from: None,
+            wait_ms: 60_000,
+        };
+        hub.hub.handle_ask(hub.now(), request, ask);
+    }
+    let before = hub.hub.revision();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a]);
+    assert!(hub.hub.revision() > before);
+    assert!(!hub.answers.is_empty(), "all of them were looked at");
+    for (_, answer) in hub.answers {
+        let Ok(Answer::Watched(watched)) = answer else {
+            panic!("{answer:?}")
+        };
+        assert!(watched.changes.is_empty() && watched.to.revision >= before);
+    }
+}
