@@ -71,7 +71,7 @@ impl ConsensusManager {
         let wanted = Wanted::of(&proposal, self.patience);
         let ask = Ask::Propose(Box::new(proposal));
         match self.ask_again(ask, wanted).await? {
-            Answer::Decided(decision) => Ok(*decision),
+            Answer::Decided(decision) => Ok(Arc::unwrap_or_clone(decision)),
             other => Err(unexpected(&other)),
         }
     }

@@ -2,6 +2,7 @@
 //! those who decide.
 
 mod share;
+mod weights;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::id::{AgentId, Key, Revision, Version};
 use crate::resolver::Operation;
 use crate::value::Value;
 
 pub use self::share::Share;
+pub use self::weights::{WEIGHT_MAX, Weights, WeightsError};
 pub use crate::id::ProposalId;
 
 /// Longest reason of a vote, in bytes: a paragraph.
@@ -58,6 +61,9 @@ pub struct Effect {
 pub struct Poll {
     /// The proposal, with the algorithm and the time that hold for it.
     pub proposal: Proposal,
+    /// The hub's fingerprint of the proposal. A vote names it, so that it counts for this one and for
+    /// nothing else that is ever proposed under the id.
+    pub about: Digest,
     /// Who proposed it.
     pub proposer: AgentId,
     /// How many may vote.
@@ -129,7 +135,7 @@ impl fmt::Display for Verdict {
 pub enum VoteOutcome {
     /// It counts, and is durable at the hub. So it is if the same vote was sent before.
     Counted,
-    /// The agent has voted otherwise before, which stands.
+    /// The agent has voted otherwise before, or with another reason, which stands.
     AlreadyVoted(Vote),
     /// The agent was not on the roster when the proposal was made.
     NotParticipant,
@@ -137,6 +143,8 @@ pub enum VoteOutcome {
     Over(Verdict),
     /// The hub knows no such proposal.
     Unknown,
+    /// Another proposal than the one that the vote is about has this id at the hub.
+    Another,
 }
 
 /// One agent's vote in a decision.
@@ -256,6 +264,8 @@ pub struct Tally<'a> {
     pub votes: &'a BTreeMap<AgentId, Ballot>,
     /// How much approval the proposer asks for.
     pub threshold: Option<Share>,
+    /// What the participants weighed when the proposal was made.
+    pub weights: &'a Weights,
 }
 
 /// Decides proposals. `sync-resolve` has those that ship.
@@ -276,6 +286,12 @@ pub trait ConsensusAlgorithm: Send + Sync + fmt::Debug {
     /// How much approval it takes if the proposer does not say, for the record; none for more than half,
     /// and for an algorithm that has no such measure.
     fn default_threshold(&self) -> Option<Share>;
+
+    /// What these participants weigh, asked when the proposal is made: it is stored with the proposal, and
+    /// comes back in every tally. Whoever weighs 1, as all do by default, need not be named.
+    fn weights(&self, _participants: &[AgentId]) -> Weights {
+        Weights::default()
+    }
 
     /// Refuses a roster or a threshold that it cannot decide with, before anybody is asked.
     fn check(&self, participants: &[AgentId], threshold: Option<Share>) -> Result<(), String>;

@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::authority::{Current, Token};
 use crate::codec::List;
-use crate::id::{AgentId, Epoch, Key, Revision, Version};
+use crate::consensus::Vote;
+use crate::id::{AgentId, Epoch, Key, ProposalId, Revision, Version};
 use crate::policy::Priority;
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
@@ -46,7 +47,7 @@ pub enum IdError {
         name: AgentId,
     },
     /// Not a hexadecimal number of 64 bits.
-    #[error("{text:?} is no {what}: expected up to 16 hexadecimal digits")]
+    #[error("{text:?} is no {what}: expected 16 hexadecimal digits")]
     Hex {
         /// Which kind of number.
         what: &'static str,
@@ -322,6 +323,24 @@ pub enum RequestError {
         /// That of the keys they made room for.
         by: Priority,
     },
+    /// The agent was not told of what it is to vote on: its vote could be on anything.
+    #[error(
+        "this agent was told of no proposal {proposal} since it started: wait until it is, then vote; one that joined the roster later has no vote on it"
+    )]
+    UnknownProposal {
+        /// The id that the vote names.
+        proposal: ProposalId,
+    },
+    /// The agent has voted otherwise, or with another reason.
+    #[error(
+        "this agent has voted {vote} on the proposal {proposal} before: a vote stands, with the reason that it was given"
+    )]
+    AlreadyVoted {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// The vote that stands.
+        vote: Vote,
+    },
     /// Keys are not at the versions that were expected.
     #[error(
         "{}; nothing was changed: decide anew on what is there",
@@ -405,6 +424,8 @@ impl RequestError {
             Self::ConnectionLost { .. } => "connection-lost",
             Self::MemoryFull { .. } => "memory-full",
             Self::Shed { .. } => "shed",
+            Self::UnknownProposal { .. } => "unknown-proposal",
+            Self::AlreadyVoted { .. } => "already-voted",
             Self::Conflict { .. } => "conflict",
             Self::Claimed { .. } => "claimed",
             Self::StaleToken { .. } => "stale-token",

@@ -58,7 +58,7 @@ pub use authority::{
 };
 pub use consensus::{
     AlgorithmStatistics, Algorithms, Ballot, Cast, CommittedEffect, ConsensusAlgorithm, Decision,
-    Effect, Poll, Proposal, Share, Tally, Verdict, Vote, VoteOutcome,
+    Effect, Poll, Proposal, Share, Tally, Verdict, Vote, VoteOutcome, Weights,
 };
 pub use context::{Context, Span};
 pub use cursor::{Cursor, Resume, Seen};

@@ -227,6 +227,8 @@ pub enum Body {
     Vote {
         /// On which proposal.
         proposal: ProposalId,
+        /// The fingerprint that came with it.
+        about: Digest,
         /// The vote.
         ballot: Ballot,
     },
@@ -234,6 +236,9 @@ pub enum Body {
     VoteReply {
         /// On which proposal.
         proposal: ProposalId,
+        /// What the vote was about, as it said: what is meant for an earlier one under the id is not taken
+        /// for this one's.
+        about: Digest,
         /// What became of it.
         outcome: VoteOutcome,
     },

@@ -258,7 +258,7 @@ pub struct HubStatus {
     pub id_alarms: u64,
     /// What is synchronized every so often.
     pub periodic: Vec<PeriodicStatus>,
-    /// One line per algorithm that proposals were put to in this run.
+    /// One line per algorithm that the hub knows, or that votes of an earlier run were put to.
     pub consensus: Vec<AlgorithmStatistics>,
     /// What the hub's process has moved in this run, for all its swarms, and what compression did to it.
     pub traffic: Traffic,

@@ -54,8 +54,8 @@ pub struct Limits {
     pub lineage_max: usize,
     /// Votes that peers may have under way at once. More than agents can make up their minds about.
     pub polls_max: usize,
-    /// Bytes of all their proposals: an agent that connects is told all of them, and this is a quarter of
-    /// what may be on its way to it.
+    /// Bytes of all their proposals. An agent is told of them by the page, when it connects and with each
+    /// of its pings: of so many it has heard after sixteen.
     pub poll_bytes_max: usize,
     /// Largest encoded proposal, in bytes: everybody is sent it. What is larger belongs under a key.
     pub proposal_bytes_max: usize,

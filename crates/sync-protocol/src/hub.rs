@@ -58,7 +58,7 @@ use self::periodic::Periodic;
 use self::round::Rounds;
 use self::session::Session;
 use self::voting::Votes;
-pub(crate) use self::voting::{Opened, Remembered};
+pub(crate) use self::voting::{Opened, Remembered, StoredVote};
 use self::watch::Watches;
 
 pub(crate) use self::fanout::Packer;

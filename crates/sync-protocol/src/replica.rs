@@ -85,8 +85,9 @@ pub enum Command {
         /// Give up after this.
         timeout: Duration,
     },
-    /// Vote on a proposal; answered once the hub has counted the vote, which is kept and sent whenever
-    /// there is a hub to send it to.
+    /// Vote on a proposal that this run was told of; answered once the hub has counted the vote, which is
+    /// kept and sent whenever there is a hub to send it to. A vote that an earlier run has given is sent
+    /// again if it is the same. Any other id is refused, and nothing is written.
     Vote {
         /// On which proposal.
         proposal: ProposalId,
@@ -135,6 +136,8 @@ pub enum ReplicaOutput {
     Receipt(Receipt),
     /// This agent is to vote. Once per run and proposal.
     Proposal(Box<Poll>),
+    /// The hub has a vote of this agent: there is nothing left to vote on.
+    Voted(ProposalId),
     /// A vote is over.
     Decided {
         /// On which proposal.

@@ -13,14 +13,15 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use sync_core::{AgentId, Ballot, ConsensusAlgorithm, Tally, Vote};
+//! use sync_core::{AgentId, Ballot, ConsensusAlgorithm, Tally, Vote, Weights};
 //! use sync_resolve::Quorum;
 //!
 //! let agents = ["a", "b", "c"].map(|name| AgentId::new(name).unwrap());
 //! let ballot = || Ballot { vote: Vote::For, reason: None };
 //! let mut votes = BTreeMap::from([(agents[0].clone(), ballot())]);
 //! let judge = |votes: &_| {
-//!     let tally = Tally { participants: &agents, votes, threshold: None };
+//!     let weights = &Weights::default();
+//!     let tally = Tally { participants: &agents, votes, threshold: None, weights };
 //!     Quorum::majority().judge(&tally)
 //! };
 //! assert_eq!(judge(&votes), None);
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use sync_core::{Algorithms, Tally, Vote};
 
 pub use self::quorum::Quorum;
-pub use self::weighted::{WEIGHT_MAX, Weighted, WeightsError};
+pub use self::weighted::Weighted;
 
 /// The name of [`Quorum::majority`], the default.
 pub const QUORUM: &str = "quorum";

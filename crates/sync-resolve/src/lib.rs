@@ -45,7 +45,7 @@ use sync_core::{MergeRule, Resolver, Resolvers};
 
 pub use authority::Authority;
 pub use causal::Causal;
-pub use consensus::{Quorum, Weighted, WeightsError, algorithms};
+pub use consensus::{Quorum, Weighted, algorithms};
 pub use crdt::{Counter, Set};
 pub use custom::Custom;
 pub use lww::Lww;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use swarm_sync::{
-    Agreement, Client, Decision, LinkOptions, Operation, ProposalDraft, TcpLink, Value, Verdict,
+    AgentId, Agreement, Client, Decision, LinkOptions, Operation, ProposalDraft, TcpLink, Value,
+    Verdict,
 };
 
 use crate::cli::ProposeArgs;
@@ -13,7 +14,7 @@ use crate::exit::{Code, Failure};
 use crate::output;
 use crate::votes;
 
-use super::{name, no_answer};
+use super::{NAME, no_answer};
 
 /// How long an answer may take on its way, beside the time of the vote.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     let link = Arc::new(TcpLink::new(&args.at.hub, LinkOptions::default()));
     let swarm = args.at.swarm.clone();
     // A hub that is not there at the start is said at once; later it is waited for.
-    let client = Client::connect(&*link, swarm, name()?, ANSWER_WAIT).await;
+    let client = Client::connect(&*link, swarm, proposer()?, ANSWER_WAIT).await;
     let client = client.map_err(|error| no_answer(&args.at.hub, error))?;
     let consensus = client.consensus(link);
     let (decision, agreement) = if args.sync {
@@ -43,6 +44,13 @@ pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
         Verdict::Timeout => Code::Undecided,
     };
     Failure::unless(votes::takes_place(&decision), code, printed)
+}
+
+/// A name of its own, as a hub lets few proposals of one name be open at once, and what is approved is
+/// written in the hub's name: that of the proposer costs no key anything.
+fn proposer() -> Result<AgentId, Failure> {
+    let name = format!("{NAME}-{:08x}", rand::random::<u32>());
+    AgentId::new(name).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))
 }
 
 fn draft(args: &ProposeArgs) -> ProposalDraft {

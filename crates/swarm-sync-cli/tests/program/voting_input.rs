@@ -70,11 +70,11 @@ const WRONG: [(&str, &str); 21] = [
         "`vote` needs \"proposal_id\"",
     ),
     (
-        r#"{"op":"vote","proposal_id":"1"}"#,
+        r#"{"op":"vote","proposal_id":"0000000000000001"}"#,
         "\"for\", \"against\" or \"abstain\"",
     ),
     (
-        r#"{"op":"vote","proposal_id":"1","vote":"maybe"}"#,
+        r#"{"op":"vote","proposal_id":"0000000000000001","vote":"maybe"}"#,
         "\"for\", \"against\"",
     ),
     (
@@ -111,7 +111,7 @@ fn a_proposal_that_is_wrong_is_refused_before_anybody_is_asked() {
 fn a_command_line_that_is_wrong_says_what_is_expected() {
     let place = Place::new();
     let hub = place.hub();
-    let cases: [(&[&str], i32, &str); 11] = [
+    let cases: [(&[&str], i32, &str); 12] = [
         (&[], 2, "<PROPOSAL>"),
         (&["1", "--threshold", "1.5"], 2, "above 0 and at most 1"),
         (&["1", "--threshold", "-0.1"], 2, "above 0 and at most 1"),
@@ -122,6 +122,7 @@ fn a_command_line_that_is_wrong_says_what_is_expected() {
         (&["1", "--key", "k"], 2, "--value"),
         (&["1", "--value", "2"], 2, "--key"),
         (&["1", "--id", "xyz"], 2, "16 hexadecimal digits"),
+        (&["1", "--id", "1"], 2, "16 hexadecimal digits"),
         // There is no roster.
         (&["1"], 1, "start an agent"),
     ];

@@ -8,9 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::codec;
-use sync_core::{
-    AgentId, Clock, Hello, LinkSender, Message, Now, ProposalId, RequestError, Role, SwarmId,
-};
+use sync_core::{AgentId, Clock, Hello, LinkSender, Message, Now, RequestError, Role, SwarmId};
 use sync_protocol::{Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 use tokio::sync::{mpsc, oneshot};
 
@@ -242,11 +240,10 @@ impl Driver {
                 ReplicaOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
                 ReplicaOutput::Send(message) => frames.push(message),
                 ReplicaOutput::Answer { request, result } => {
-                    let voted = self.voting.answered(request, result.is_ok());
                     if let Some(done) = self.answers.remove(&request) {
                         let _ = done.send(result);
-                    } else if let Some((proposal, error)) = voted.zip(result.err()) {
-                        say_of_vote(proposal, &error);
+                    } else if let Err(error) = result {
+                        say_of_vote(&error);
                     }
                 }
                 ReplicaOutput::Receipt(receipt) => {
@@ -257,6 +254,7 @@ impl Driver {
                     }
                 }
                 ReplicaOutput::Proposal(poll) => self.voting.proposed(*poll),
+                ReplicaOutput::Voted(proposal) => self.voting.voted(proposal),
                 ReplicaOutput::Decided { proposal, verdict } => {
                     self.voting.decided(proposal, verdict);
                 }
@@ -296,11 +294,13 @@ impl Driver {
     }
 }
 
-/// The voter's vote was not confirmed: nobody waits for that.
-fn say_of_vote(proposal: ProposalId, error: &RequestError) {
+/// The voter's vote was not confirmed. It is the only one whose outcome nobody waits for.
+fn say_of_vote(error: &RequestError) {
     let counts = match error {
-        RequestError::Invalid { .. } => "the voter's vote does not count",
+        RequestError::Invalid { .. }
+        | RequestError::AlreadyVoted { .. }
+        | RequestError::UnknownProposal { .. } => "the voter's vote does not count",
         _ => "it is not known whether the voter's vote counts",
     };
-    tracing::warn!(%proposal, %error, "{counts}");
+    tracing::warn!(%error, "{counts}");
 }

@@ -97,8 +97,6 @@ pub(super) struct Voting {
     /// A task each, so that a panic is not this agent's end. They end with this set.
     running: JoinSet<Option<Ballot>>,
     proposals: HashMap<Id, ProposalId>,
-    /// Votes that the replica was handed, by the number of the command.
-    handed: BTreeMap<u64, ProposalId>,
 }
 
 impl std::fmt::Debug for Voting {
@@ -118,7 +116,6 @@ impl Voting {
             places: Arc::new(Semaphore::new(VOTERS_MAX)),
             running: JoinSet::new(),
             proposals: HashMap::new(),
-            handed: BTreeMap::new(),
         }
     }
 
@@ -145,19 +142,10 @@ impl Voting {
         self.tell(ProposalEvent::Decided { proposal, verdict });
     }
 
-    /// The replica was handed a vote.
-    pub(super) fn handed(&mut self, request: u64, proposal: ProposalId) {
-        self.handed.insert(request, proposal);
-    }
-
-    /// A command was answered. The poll need not be shown any more if it was a vote that stands. Returns
-    /// on which proposal it was a vote.
-    pub(super) fn answered(&mut self, request: u64, is_ok: bool) -> Option<ProposalId> {
-        let voted = self.handed.remove(&request)?;
-        if is_ok {
-            self.close(voted);
-        }
-        Some(voted)
+    /// The hub has this agent's vote, whether or not somebody still waits to hear that: there is nothing
+    /// left to show or to think about.
+    pub(super) fn voted(&mut self, proposal: ProposalId) {
+        self.close(proposal);
     }
 
     pub(super) fn subscribe(&mut self) -> Proposals {

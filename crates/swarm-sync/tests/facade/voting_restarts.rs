@@ -62,7 +62,7 @@ impl Place {
 }
 
 /// Waits until an agent is asked to vote on this.
-async fn asked(agent: &Agent, id: ProposalId) {
+pub(crate) async fn asked(agent: &Agent, id: ProposalId) {
     let mut proposals = agent.proposals().await.expect("it runs");
     let asked = async {
         loop {
@@ -98,7 +98,9 @@ async fn a_hub_restarted_in_the_middle_keeps_the_votes_and_the_answer() {
 
     let address = place.stop().await;
     let place = Place::start(&path("hub"), &address).await;
+    asked(&third, id).await;
     third.vote(id, ballot(Vote::For)).await.unwrap();
+    asked(&first, id).await;
     first.vote(id, ballot(Vote::For)).await.unwrap();
     let agreed = deciding.await.unwrap().unwrap();
     assert_eq!(agreed.decision.verdict, Verdict::Approved);
@@ -138,7 +140,8 @@ async fn an_agent_restarted_after_its_vote_has_voted() {
 
     let second = place.agent("second", open(&path("second"))).await;
     let otherwise = second.vote(id, ballot(Vote::Against)).await;
-    assert!(otherwise.is_err(), "it has voted: {otherwise:?}");
+    assert_eq!(otherwise.unwrap_err().kind(), "already-voted");
+    asked(&first, id).await;
     first.vote(id, ballot(Vote::For)).await.unwrap();
     let decision = deciding.await.unwrap().unwrap();
     assert_eq!(decision.verdict, Verdict::Approved);

@@ -1,5 +1,6 @@
 //! Proposals and votes to drive tests with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
@@ -71,7 +72,7 @@ pub(crate) fn refusal(hub: &mut HubSide, proposal: Proposal) -> String {
 #[track_caller]
 pub(crate) fn decision(hub: &mut HubSide) -> Decision {
     match hub.take_answer(ASKED) {
-        Some(Ok(Answer::Decided(decision))) => *decision,
+        Some(Ok(Answer::Decided(decision))) => Arc::unwrap_or_clone(decision),
         other => panic!("{other:?}"),
     }
 }
@@ -87,10 +88,15 @@ pub(crate) fn vote(agent: &mut AgentSide, vote: Vote) -> u64 {
 }
 
 pub(crate) fn vote_on(agent: &mut AgentSide, proposal: ProposalId, vote: Vote) -> u64 {
+    give(agent, proposal, ballot(vote))
+}
+
+pub(crate) fn give(agent: &mut AgentSide, proposal: ProposalId, ballot: Ballot) -> u64 {
+    let timeout = Duration::from_secs(2);
     agent.command(Command::Vote {
         proposal,
-        ballot: ballot(vote),
-        timeout: Duration::from_secs(2),
+        ballot,
+        timeout,
     })
 }
 
@@ -104,12 +110,26 @@ pub(crate) fn counted(agent: &mut AgentSide, request: u64) -> Result<(), String>
     }
 }
 
-/// A vote as a peer says it, and what the hub replies.
+/// A vote as a peer says it, on what the hub has told of under the id.
+pub(crate) fn said_on(hub: &HubSide, proposal: ProposalId, ballot: Ballot) -> Body {
+    let about = hub.told.get(&proposal).copied().unwrap_or_default();
+    Body::Vote {
+        proposal,
+        about,
+        ballot,
+    }
+}
+
+/// The same on the proposal that most tests vote on, and what the hub replies.
 pub(crate) fn cast(hub: &mut HubSide, session: SessionId, vote: Vote) -> Option<VoteOutcome> {
+    let said = said_on(hub, ID, ballot(vote));
+    reply_to(hub, session, said)
+}
+
+/// What the hub replies to a vote.
+pub(crate) fn reply_to(hub: &mut HubSide, session: SessionId, said: Body) -> Option<VoteOutcome> {
     hub.said.clear();
-    let ballot = ballot(vote);
-    let proposal = ID;
-    hub.hear(session, Body::Vote { proposal, ballot });
+    hub.hear(session, said);
     hub.settle();
     hub.said
         .iter()

@@ -1,5 +1,6 @@
 //! Votes that outlive the hub, their proposer and those who vote.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
@@ -7,8 +8,8 @@ use sync_core::{
 };
 
 use crate::ballots::{
-    ASKED, ID, begin, cast, counted, decision, is_poll, is_vote, proposal, propose, that_writes,
-    vote,
+    ASKED, ID, ballot, begin, cast, counted, decision, is_poll, is_vote, proposal, propose,
+    said_on, that_writes, vote,
 };
 use crate::hand::{deliver, say};
 use crate::stage::{AgentSide, HubSide, key, put, talk, trio};
@@ -69,7 +70,7 @@ fn a_hub_that_dies_at_any_point_of_a_vote_decides_once() {
         assert_eq!(decided.verdict, Verdict::Approved, "{batches} batches");
         assert_eq!(decided.votes.len(), 2, "{batches} batches");
         if let Some(before) = before {
-            assert_eq!(before, Ok(Answer::Decided(Box::new(decided.clone()))));
+            assert_eq!(before, Ok(Answer::Decided(Arc::new(decided.clone()))));
         }
         let version = decided.committed.expect("approved").version;
         assert_eq!(
@@ -117,20 +118,52 @@ fn a_vote_that_was_under_way_goes_on_with_its_votes_and_its_deadline() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_gives_no_time_back_from_before_the_last_vote() {
+    let (mut hub, a, _) = trio();
+    propose(&mut hub, proposal(|_| {}));
+    hub.mono += Duration::from_secs(3);
+    cast(&mut hub, a.session.unwrap(), Vote::For);
+    // A day before it was proposed.
+    hub.mono += Duration::from_secs(1);
+    hub.day_before = true;
+    hub.restart();
+    let due = hub.mono + Duration::from_secs(2);
+    assert_eq!(hub.hub.poll_timeout(), Some(due));
+}
+
+#[test]
+fn a_hub_restarted_with_other_weights_judges_by_those_of_the_proposal() {
+    let weigh = |hub: &mut HubSide, weight| {
+        let heavy = sync_core::AgentId::new("a").unwrap();
+        let weighted = sync_resolve::Weighted::new([(heavy, weight)]).unwrap();
+        hub.config.algorithms = sync_resolve::algorithms().with("weighted", Arc::new(weighted));
+    };
+    let (mut hub, mut a, mut b) = trio();
+    weigh(&mut hub, 5.0);
+    hub.restart();
+    meet_again(&mut hub, &mut a, &mut b);
+    let weighed = || proposal(|p| p.algorithm = Some("weighted".to_owned()));
+    propose(&mut hub, weighed());
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    weigh(&mut hub, 0.1);
+    hub.restart();
+    propose(&mut hub, weighed());
+    meet_again(&mut hub, &mut a, &mut b);
+    vote(&mut a, Vote::For);
+    vote(&mut b, Vote::Against);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
+}
+
+#[test]
 fn what_its_votes_suffice_for_is_decided_after_a_restart_however_late_it_is() {
     for (votes, expected) in [(2, Verdict::Approved), (1, Verdict::Timeout)] {
         let (mut hub, a, b) = trio();
         propose(&mut hub, that_writes("plan", put(1)));
         let sessions = [a.session.unwrap(), b.session.unwrap()];
         for session in &sessions[..votes] {
-            let ballot = crate::ballots::ballot(Vote::For);
-            hub.hear(
-                *session,
-                Body::Vote {
-                    proposal: ID,
-                    ballot,
-                },
-            );
+            let said = said_on(&hub, ID, ballot(Vote::For));
+            hub.hear(*session, said);
             // The vote is durable; what it decides is not.
             if let Some(token) = hub.disk.complete() {
                 hub.hub.handle_persisted(hub.now(), token, Ok(()));
@@ -167,10 +200,9 @@ fn a_store_that_fails_stops_the_hub_with_its_votes_undecided() {
     let (mut hub, a, b) = trio();
     begin(&mut hub, ASKED, proposal(|_| {}));
     hub.settle();
-    let ballot = crate::ballots::ballot(Vote::For);
     for session in [a.session, b.session] {
-        let (proposal, ballot) = (ID, ballot.clone());
-        hub.hear(session.unwrap(), Body::Vote { proposal, ballot });
+        let said = said_on(&hub, ID, ballot(Vote::For));
+        hub.hear(session.unwrap(), said);
     }
     hub.said.clear();
     let token = hub.disk.complete().expect("a vote");

@@ -10,7 +10,10 @@ use sync_core::{
 use sync_protocol::HubConfig;
 use sync_resolve::Weighted;
 
-use crate::ballots::{ASKED, ID, cast, decision, is_poll, proposal, propose, refusal, that_writes};
+use crate::ballots::{
+    ASKED, ID, ballot, cast, decision, is_poll, proposal, propose, refusal, reply_to, said_on,
+    that_writes,
+};
 use crate::stage::{HubSide, hub_config, policy, put, read_reply, trio};
 
 /// A hub with one member, under a configuration.
@@ -182,7 +185,7 @@ fn one_id_stands_for_one_proposal_and_one_decision() {
     cast(&mut hub, a, Vote::For);
     let first = decision(&mut hub);
     let later = hub.take_answer(71);
-    assert_eq!(later, Some(Ok(Answer::Decided(Box::new(first.clone())))));
+    assert_eq!(later, Some(Ok(Answer::Decided(Arc::new(first.clone())))));
     let at = hub.hub.revision();
     propose(&mut hub, proposal(|_| {}));
     assert_eq!(decision(&mut hub), first);
@@ -201,17 +204,8 @@ fn decisions_are_forgotten_the_oldest_first() {
     for bits in 1..=3 {
         let id = ProposalId::from_random(bits);
         propose(&mut hub, proposal(other_id(bits)));
-        let ballot = Ballot {
-            vote: Vote::For,
-            reason: None,
-        };
-        hub.hear(
-            a,
-            Body::Vote {
-                proposal: id,
-                ballot,
-            },
-        );
+        let said = said_on(&hub, id, ballot(Vote::For));
+        hub.hear(a, said);
         hub.settle();
         assert_eq!(decision(&mut hub).proposal, id);
     }
@@ -244,12 +238,8 @@ fn an_approved_write_that_does_not_fit_any_more_is_not_committed_and_the_decisio
             ..that_writes("nothing", Operation::Delete)
         },
     );
-    let ballot = Ballot {
-        vote: Vote::For,
-        reason: None,
-    };
-    let proposal = ProposalId::from_random(9);
-    hub.hear(a, Body::Vote { proposal, ballot });
+    let said = said_on(&hub, ProposalId::from_random(9), ballot(Vote::For));
+    hub.hear(a, said);
     hub.settle();
     let why = decision(&mut hub).not_committed.expect("a reason");
     assert!(why.contains("nothing left to do"), "{why}");
@@ -318,22 +308,21 @@ fn proposals_of_peers_are_bounded_in_bytes_too() {
 fn only_members_vote_and_with_reasons_of_a_paragraph() {
     let (mut hub, _) = with(|_| {});
     propose(&mut hub, proposal(|_| {}));
-    let vote = |reason: Option<String>| {
+    let with_reason = |hub: &HubSide, reason: Option<String>| {
         let vote = Vote::For;
-        Body::Vote {
-            proposal: ID,
-            ballot: Ballot { vote, reason },
-        }
+        said_on(hub, ID, Ballot { vote, reason })
     };
     let client = hub.connect(5, "client", Role::Client);
-    hub.hear(client, vote(None));
+    let said = with_reason(&hub, None);
+    hub.hear(client, said);
     assert!(
         hub.closed
             .iter()
             .any(|(who, why)| *who == client && why.contains("only ask"))
     );
     let b = hub.connect(6, "b", Role::Member);
-    hub.hear(b, vote(Some("x".repeat(1_025))));
+    let said = with_reason(&hub, Some("x".repeat(1_025)));
+    hub.hear(b, said);
     hub.settle();
     assert!(
         hub.closed
@@ -352,4 +341,45 @@ fn a_vote_on_what_nobody_proposed_is_told_so() {
         Some(VoteOutcome::Unknown)
     );
     assert!(hub.disk.waiting().next().is_none());
+}
+
+#[test]
+fn a_vote_about_something_else_under_the_id_is_none_on_this() {
+    let (mut hub, a) = with(|_| {});
+    let (mut elsewhere, _) = with(|_| {});
+    propose(&mut elsewhere, proposal(|p| p.subject = Value::Null));
+    propose(&mut hub, proposal(|_| {}));
+    let about = elsewhere.told[&ID];
+    let other = || Body::Vote {
+        proposal: ID,
+        about,
+        ballot: ballot(Vote::For),
+    };
+    let reply = reply_to(&mut hub, a, other());
+    assert_eq!(reply, Some(VoteOutcome::Another));
+    assert!(hub.take_answer(ASKED).is_none(), "it does not count");
+    assert_eq!(cast(&mut hub, a, Vote::Against), Some(VoteOutcome::Counted));
+    assert_eq!(decision(&mut hub).verdict, Verdict::Rejected);
+    // Nor once it is decided.
+    let reply = reply_to(&mut hub, a, other());
+    assert_eq!(reply, Some(VoteOutcome::Another));
+}
+
+#[test]
+fn a_vote_stands_with_its_reason() {
+    let (mut hub, a, _) = trio();
+    let a = a.session.unwrap();
+    propose(&mut hub, proposal(|_| {}));
+    let because = |reason: &str| Ballot {
+        vote: Vote::For,
+        reason: Some(reason.to_owned()),
+    };
+    for (reason, expected) in [
+        ("cheap", VoteOutcome::Counted),
+        ("cheap", VoteOutcome::Counted),
+        ("good", VoteOutcome::AlreadyVoted(Vote::For)),
+    ] {
+        let said = said_on(&hub, ID, because(reason));
+        assert_eq!(reply_to(&mut hub, a, said), Some(expected), "{reason}");
+    }
 }

@@ -47,6 +47,7 @@ fn what_most_are_for_is_committed_with_who_was() {
     assert_eq!(committed.revision, hub.hub.revision());
     let told = [(ID, Verdict::Approved)];
     assert_eq!((&a.decided[..], &b.decided[..]), (&told[..], &told[..]));
+    assert_eq!((&a.voted[..], &b.voted[..]), (&[ID][..], &[ID][..]));
     assert_eq!(a.value("plan"), Some(Value::from("ship it")));
     let Value::Map(map) = metadata(&mut hub, "plan") else {
         panic!("a map");
@@ -145,6 +146,7 @@ fn an_agent_that_comes_later_is_asked_if_it_was_on_the_roster() {
     let (mut hub, mut a, mut b) = trio();
     b.cut(&mut hub);
     propose(&mut hub, proposal(|_| {}));
+    talk(&mut hub, &mut [&mut a]);
     vote(&mut a, Vote::For);
     talk(&mut hub, &mut [&mut a]);
     hub.mono += Duration::from_secs(1);
@@ -158,7 +160,7 @@ fn an_agent_that_comes_later_is_asked_if_it_was_on_the_roster() {
     let asked = vote(&mut c, Vote::Against);
     talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
     let refused = counted(&mut c, asked).unwrap_err();
-    assert!(refused.contains("was not on the roster"), "{refused}");
+    assert!(refused.contains("joined the roster later"), "{refused}");
     vote(&mut b, Vote::For);
     talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
     let decision = decision(&mut hub);

@@ -109,6 +109,7 @@ const MUST_HAPPEN: &[&str] = &[
     "vote confirmed",
     "vote refused",
     "vote by another run",
+    "vote on nothing",
     "vote goes on after a restart",
     "decided again",
     "write in memory",

@@ -282,8 +282,13 @@ impl World {
                     if let Body::Offer { index: 0, .. } = &message.body {
                         self.check_offer(n);
                     }
-                    if let Body::Vote { proposal, ballot } = &message.body {
-                        self.vote_leaves(n, *proposal, ballot);
+                    if let Body::Vote {
+                        proposal,
+                        about,
+                        ballot,
+                    } = &message.body
+                    {
+                        self.vote_leaves(n, (*proposal, *about), ballot);
                     }
                     if let Some(session) = self.replicas[n].session {
                         self.transmit(Direction::ToHub, session, &message);
@@ -294,6 +299,7 @@ impl World {
                 }
                 ReplicaOutput::Receipt(receipt) => self.received(n, receipt),
                 ReplicaOutput::Proposal(poll) => self.asked_to_vote(n, &poll),
+                ReplicaOutput::Voted(proposal) => self.has_voted(n, proposal),
                 ReplicaOutput::Decided { proposal, verdict } => self.heard(n, proposal, verdict),
                 ReplicaOutput::Disconnect(reason) => {
                     self.require(false, || format!("replica {n} closed: {reason}"));

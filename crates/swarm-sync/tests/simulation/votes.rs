@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Ballot, Decision, Effect, Entry, Key, Operation, Poll, Proposal, ProposalId,
-    RequestError, Revision, Share, Value, Verdict, Vote, WriteId,
+    AgentId, Ask, Ballot, Decision, Digest, Effect, Entry, Key, Operation, Poll, Proposal,
+    ProposalId, RequestError, Revision, Share, Value, Verdict, Vote, WriteId,
 };
 use sync_protocol::Command;
 
@@ -35,6 +35,8 @@ pub(crate) struct Votes {
     rosters: BTreeMap<ProposalId, Vec<Vec<AgentId>>>,
     /// What an agent has said first.
     given: BTreeMap<(AgentId, ProposalId), Ballot>,
+    /// What replicas were told of under an id.
+    told: BTreeSet<(usize, ProposalId, Digest)>,
     /// Votes that the hub was said to have counted.
     confirmed: BTreeSet<(AgentId, ProposalId)>,
     /// In which run a replica has passed a proposal on.
@@ -72,6 +74,11 @@ impl World {
             let proposal = self.draw_proposal();
             self.votes.proposals.insert(proposal.id, proposal.clone());
             self.stats.hit("proposal");
+            // A guess: somebody names the id before there is anything under it.
+            let n = self.random.below(self.replicas.len() as u64);
+            if self.random.chance(200) {
+                self.vote(usize::try_from(n).expect("few"), proposal.id);
+            }
             return self.propose(proposal);
         }
         let id = *self.random.pick(&known);
@@ -151,6 +158,7 @@ impl World {
         let id = poll.proposal.id;
         let again = !self.votes.passed_on.insert((n, self.replicas[n].run, id));
         self.require(!again, || format!("replica {n} asks twice for {id}"));
+        self.votes.told.insert((n, id, poll.about));
         let proposed = self.votes.proposals.get(&id);
         let is_same = proposed.is_some_and(|proposed| {
             proposed.subject == poll.proposal.subject && proposed.effect == poll.proposal.effect
@@ -203,7 +211,10 @@ impl World {
         vote: Vote,
         error: Option<RequestError>,
     ) {
-        if error.is_some() {
+        if let Some(error) = error {
+            if let RequestError::UnknownProposal { .. } = error {
+                self.stats.hit("vote on nothing");
+            }
             return self.stats.hit("vote refused");
         }
         self.stats.hit("vote confirmed");
@@ -216,15 +227,29 @@ impl World {
     }
 
     /// A vote is on its way: the same as ever.
-    pub(crate) fn vote_leaves(&mut self, n: usize, id: ProposalId, ballot: &Ballot) {
+    pub(crate) fn vote_leaves(
+        &mut self,
+        n: usize,
+        (id, about): (ProposalId, Digest),
+        ballot: &Ballot,
+    ) {
         let agent = self.replicas[n].agent.clone();
         let text = format!("{agent} says {ballot:?} to {id}");
+        let was_told = self.votes.told.contains(&(n, id, about));
+        self.require(was_told, || format!("{text}, and was not told of it"));
         if !self.votes.given.contains_key(&(agent.clone(), id)) {
             self.check_vote_is_durable(n, id, ballot);
         }
         let given = self.votes.given.entry((agent, id));
         let given = given.or_insert_with(|| ballot.clone()).clone();
         self.require(given == *ballot, || format!("{text}, and said {given:?}"));
+    }
+
+    /// A replica says that there is nothing left to vote on: its agent has voted.
+    pub(crate) fn has_voted(&mut self, n: usize, id: ProposalId) {
+        let agent = self.replicas[n].agent.clone();
+        let given = self.votes.given.contains_key(&(agent, id));
+        self.require(given, || format!("replica {n} has not voted on {id}"));
     }
 
     /// An agent hears what came of a vote.

@@ -42,10 +42,13 @@ macro_rules! random_id {
         impl std::str::FromStr for $name {
             type Err = IdError;
 
+            /// As it is shown: an id that was cut short on its way is not taken for another one.
             fn from_str(text: &str) -> Result<Self, IdError> {
-                u64::from_str_radix(text, 16)
+                let is_whole = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+                let number = is_whole.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+                number
                     .map(Self)
-                    .map_err(|_| IdError::Hex { what: $what, text: start_of(text) })
+                    .ok_or_else(|| IdError::Hex { what: $what, text: start_of(text) })
             }
         }
 
@@ -76,3 +79,25 @@ random_id!(
     /// Names one proposal, drawn by its proposer.
     ProposalId, "proposal id"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_shown_and_not_otherwise() {
+        let id = ProposalId::from_random(0xa7);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!("00000000000000A7".parse(), Ok(id));
+        for bad in [
+            "",
+            "a7",
+            "+0000000000000a7",
+            "000000000000000a7",
+            "00000000000000g7",
+        ] {
+            let told = bad.parse::<ProposalId>().unwrap_err().to_string();
+            assert!(told.contains("expected 16 hexadecimal digits"), "{told}");
+        }
+    }
+}

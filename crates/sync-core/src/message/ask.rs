@@ -1,5 +1,7 @@
 //! What a hub can be asked, and what it answers.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 
 use crate::authority::{Attempt, AuthorityAnswer, AuthorityAsk};
@@ -114,7 +116,7 @@ pub enum Answer {
     /// To [`Ask::Watch`].
     Watched(Watched),
     /// To [`Ask::Propose`].
-    Decided(Box<Decision>),
+    Decided(Arc<Decision>),
     /// To [`Ask::Memory`].
     Memory(MemoryAnswer),
     /// To [`Ask::Authority`].

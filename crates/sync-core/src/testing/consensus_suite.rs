@@ -33,7 +33,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::numbers::Numbers;
-use crate::consensus::{Ballot, ConsensusAlgorithm, Share, Tally, Vote};
+use crate::consensus::{Ballot, ConsensusAlgorithm, Share, Tally, Vote, Weights};
 use crate::id::AgentId;
 
 /// Votes in one run, each until everybody has voted.
@@ -130,6 +130,7 @@ pub fn run(
             algorithm,
             participants: &participants,
             threshold,
+            weights: algorithm.weights(&participants),
             numbers: &mut numbers,
         };
         let verdict = poll_of.run().map_err(|fault| broken(fault, poll))?;
@@ -169,6 +170,7 @@ struct Poll<'a> {
     algorithm: &'a dyn ConsensusAlgorithm,
     participants: &'a [AgentId],
     threshold: Option<Share>,
+    weights: Weights,
     numbers: &'a mut Numbers,
 }
 
@@ -224,6 +226,7 @@ impl Poll<'_> {
                 participants: self.participants,
                 votes,
                 threshold: self.threshold,
+                weights: &self.weights,
             })
         };
         let verdict = ask(votes);

@@ -194,12 +194,14 @@ pub(super) fn proposal() -> Proposal {
 fn votes() -> Vec<Body> {
     let poll = Poll {
         proposal: proposal(),
+        about: digest(),
         proposer: agent("agent-1"),
         participants: 300,
         remaining_ms: 29_000,
     };
     let ballot = |vote, reason: Option<&str>| Body::Vote {
         proposal: PROPOSAL,
+        about: digest(),
         ballot: Ballot {
             vote,
             reason: reason.map(str::to_owned),
@@ -211,9 +213,11 @@ fn votes() -> Vec<Body> {
         VoteOutcome::NotParticipant,
         VoteOutcome::Over(Verdict::Timeout),
         VoteOutcome::Unknown,
+        VoteOutcome::Another,
     ];
     let replies = outcomes.map(|outcome| Body::VoteReply {
         proposal: PROPOSAL,
+        about: digest(),
         outcome,
     });
     let mut bodies = vec![

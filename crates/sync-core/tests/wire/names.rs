@@ -40,6 +40,7 @@ pub(crate) fn name(body: &Body) -> &'static str {
             VoteOutcome::NotParticipant => "vote-not-participant",
             VoteOutcome::Over(_) => "vote-over",
             VoteOutcome::Unknown => "vote-unknown",
+            VoteOutcome::Another => "vote-another",
         },
         Body::Decided { .. } => "decided",
         Body::Ping { .. } => "ping",
@@ -108,4 +109,4 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (54, 43);
+pub(crate) const NAMES: (usize, usize) = (55, 45);

@@ -180,7 +180,7 @@ fn answers() -> Vec<Answer> {
         Answer::Status(status()),
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
-        Answer::Decided(Box::new(decision())),
+        Answer::Decided(std::sync::Arc::new(decision())),
     ];
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));
@@ -309,6 +309,11 @@ fn errors() -> Vec<RequestError> {
         RequestError::Deadline {
             doing: reason(),
             limit_ms: 1,
+        },
+        RequestError::UnknownProposal { proposal: PROPOSAL },
+        RequestError::AlreadyVoted {
+            proposal: PROPOSAL,
+            vote: Vote::Abstain,
         },
         RequestError::Stopped { reason: reason() },
         RequestError::ConnectionLost { reason: reason() },

@@ -15,6 +15,25 @@ impl Hub {
 
     /// An answer that is too large for the asker is an answer, too: it stays connected.
     pub(super) fn send_reply(&mut self, session: SessionId, request: u64, reply: &Reply) {
+        let cut = self.cut_reply(reply);
+        self.send_cut_reply(session, request, cut);
+    }
+
+    /// The same answer to several: encoded once, however many have asked from afar.
+    pub(super) fn reply_all(&mut self, waiting: Vec<ReplyTo>, answer: &Reply) {
+        let mut cut: Option<Vec<Bytes>> = None;
+        for to in waiting {
+            match to {
+                ReplyTo::Local(_) => self.reply(to, answer.clone()),
+                ReplyTo::Remote(session, request) => {
+                    let cut = cut.get_or_insert_with(|| self.cut_reply(answer)).clone();
+                    self.send_cut_reply(session, request, cut);
+                }
+            }
+        }
+    }
+
+    fn cut_reply(&self, reply: &Reply) -> Vec<Bytes> {
         let page = self.config.limits.page_bytes;
         let too_large = |bytes: usize| {
             let (bytes, limit) = (bytes as u64, pieces::WHOLE_BYTES_MAX as u64);
@@ -24,16 +43,16 @@ impl Hub {
             )
         };
         let cut = pieces::cut(reply, page).or_else(too_large);
-        self.send_pieces(
-            session,
-            cut.unwrap_or_default(),
-            |delivery, index, frames| Body::Reply {
-                request,
-                delivery,
-                index,
-                frames,
-            },
-        );
+        cut.unwrap_or_default()
+    }
+
+    fn send_cut_reply(&mut self, session: SessionId, request: u64, cut: Vec<Bytes>) {
+        self.send_pieces(session, cut, |delivery, index, frames| Body::Reply {
+            request,
+            delivery,
+            index,
+            frames,
+        });
     }
 
     /// Sends what was cut, each piece in a message of its own.

@@ -106,8 +106,8 @@ impl HubRecovery {
                 hub.memory.restore(namespace, key, number, payload);
             }
             Stored::Poll(opened) => hub.votes.restore(opened),
-            Stored::Vote(proposal, agent, ballot) => {
-                if !hub.votes.restore_vote(proposal, agent, ballot) {
+            Stored::Vote(vote) => {
+                if !hub.votes.restore_vote(vote) {
                     let reason = "it is a vote on what is not voted on";
                     return Err(RowError::unreadable(row, reason));
                 }

@@ -150,7 +150,11 @@ impl Hub {
                 self.handle_offer(now, session, frame, &segments)
             }
             Body::Ahead { epoch, .. } => self.handle_ahead(now, session, epoch, &segments),
-            Body::Vote { proposal, ballot } => self.handle_vote(now, session, proposal, ballot),
+            Body::Vote {
+                proposal,
+                about,
+                ballot,
+            } => self.handle_vote(now, session, (proposal, about), ballot),
             other => self.handle_member_note(now, session, other),
         }
     }

@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use sync_core::consensus::REASON_BYTES_MAX;
 use sync_core::{
-    AgentId, Answer, Ballot, Body, Now, Proposal, ProposalId, RequestError, Role, SessionId, Tally,
-    Verdict, VoteOutcome,
+    AgentId, Answer, Ballot, Body, Digest, Now, Proposal, ProposalId, RequestError, Role,
+    SessionId, Tally, Verdict, VoteOutcome,
 };
 
 use super::{Hub, ReplyTo};
 use crate::rows;
 
 use self::books::Open;
-pub(crate) use self::books::Opened;
 pub(super) use self::books::Votes;
+pub(crate) use self::books::{Opened, StoredVote};
 pub(super) use self::decide::Deciding;
 pub(crate) use self::decided::Remembered;
 
@@ -41,7 +41,7 @@ impl Hub {
         if let Some(held) = self.votes.fingerprint(id) {
             check::is_same(id, held, fingerprint)?;
             if let Some(held) = self.votes.decided.get(id) {
-                let answer = Answer::Decided(Box::new(held.decision.clone()));
+                let answer = Answer::Decided(Arc::clone(&held.decision));
                 self.reply(to, Ok(answer));
                 return Ok(());
             }
@@ -49,12 +49,13 @@ impl Hub {
             self.votes.wait(id, to);
             return Ok(());
         }
-        let proposal = self.check_proposal(to, proposal, bytes)?;
+        let (proposal, weights) = self.check_proposal(to, proposal, bytes)?;
         let opened = Opened {
             proposal,
             fingerprint,
             proposer: self.proposer(to),
             participants: self.roster.keys().cloned().collect(),
+            weights,
             began_ms: now.wall_ms,
         };
         self.persist(vec![rows::put_poll(&opened)]);
@@ -114,7 +115,7 @@ impl Hub {
         &mut self,
         now: Now,
         session: SessionId,
-        proposal: ProposalId,
+        (proposal, about): (ProposalId, Digest),
         ballot: Ballot,
     ) -> Result<(), String> {
         let reason = ballot.reason.as_deref().unwrap_or_default();
@@ -128,23 +129,46 @@ impl Hub {
             return Ok(());
         };
         self.tend_votes(now);
-        let outcome = self.take_vote(&agent, proposal, ballot);
-        self.send(session, Body::VoteReply { proposal, outcome });
+        let outcome = self.take_vote(now, &agent, (proposal, about), ballot);
+        let reply = Body::VoteReply {
+            proposal,
+            about,
+            outcome,
+        };
+        self.send(session, reply);
         self.judge_vote(now, proposal);
         Ok(())
     }
 
-    /// What becomes of a vote. One that is new is stored before anything else is said.
-    fn take_vote(&mut self, agent: &AgentId, id: ProposalId, ballot: Ballot) -> VoteOutcome {
+    /// What becomes of a vote. One that is new is stored before anything else is said. One that is about
+    /// another proposal than the one that has the id here is none on this one.
+    fn take_vote(
+        &mut self,
+        now: Now,
+        agent: &AgentId,
+        (id, about): (ProposalId, Digest),
+        ballot: Ballot,
+    ) -> VoteOutcome {
+        match self.votes.fingerprint(id) {
+            None => return VoteOutcome::Unknown,
+            Some(held) if held != about => return VoteOutcome::Another,
+            Some(_) => {}
+        }
         let Some(open) = self.votes.get(id) else {
-            return self.votes.decided.outcome_of(id, agent, ballot.vote);
+            return self.votes.decided.outcome_of(id, agent, &ballot);
         };
-        let known = open.outcome_of(agent, ballot.vote);
-        known.unwrap_or_else(|| {
-            self.persist(vec![rows::put_vote(id, agent, &ballot)]);
-            self.votes.count(id, agent, ballot);
-            VoteOutcome::Counted
-        })
+        if let Some(known) = open.outcome_of(agent, &ballot) {
+            return known;
+        }
+        let vote = StoredVote {
+            proposal: id,
+            agent: agent.clone(),
+            ballot: ballot.clone(),
+            left_ms: open.left_ms(now),
+        };
+        self.persist(vec![rows::put_vote(&vote)]);
+        self.votes.count(id, agent, ballot);
+        VoteOutcome::Counted
     }
 
     /// Decides if the votes so far suffice. No majority of the participants, no decision: whatever an
@@ -173,6 +197,7 @@ impl Hub {
             participants,
             votes: &open.votes,
             threshold: proposal.threshold,
+            weights: &open.opened.weights,
         })
     }
 

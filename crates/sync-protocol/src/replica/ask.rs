@@ -8,9 +8,6 @@ use sync_core::{Ack, Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec
 use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
 
-/// What a vote waits for that nobody has confirmed.
-const VOTING: &str = "the hub's word on the vote, which is kept and will be sent,";
-
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -179,22 +176,25 @@ impl Replica {
             .filter(|(_, flush)| flush.deadline.at <= now.mono);
         let late_votes = self.waiting.votes.iter();
         let late_votes = late_votes.filter(|(_, (_, d))| d.at <= now.mono);
-        let late: Vec<(RequestId, &str, Duration)> = late_asks
-            .map(|(request, d)| (*request, "the hub's answer", d.limit))
-            .chain(
-                late_flushes.map(|(request, f)| (*request, "reaching the hub", f.deadline.limit)),
+        let voting = |proposal: &ProposalId| {
+            format!(
+                "the hub's word on the vote on the proposal {proposal}, which is kept and will be sent,"
             )
-            .chain(late_votes.map(|(request, (_, d))| (*request, VOTING, d.limit)))
-            .collect();
+        };
+        let late: Vec<(RequestId, String, Duration)> =
+            late_asks
+                .map(|(request, d)| (*request, "the hub's answer".to_owned(), d.limit))
+                .chain(late_flushes.map(|(request, f)| {
+                    (*request, "reaching the hub".to_owned(), f.deadline.limit)
+                }))
+                .chain(late_votes.map(|(request, (id, d))| (*request, voting(id), d.limit)))
+                .collect();
         for (request, doing, limit) in late {
             self.waiting.votes.remove(&request);
             self.waiting.asks.remove(&request);
             self.waiting.flushes.remove(&request);
             let limit_ms = millis(limit);
-            let error = RequestError::Deadline {
-                doing: doing.to_owned(),
-                limit_ms,
-            };
+            let error = RequestError::Deadline { doing, limit_ms };
             self.answer(request, Err(error));
         }
     }

@@ -124,7 +124,11 @@ impl Replica {
             Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
             Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
             Body::Proposal { poll } => self.handle_proposal(now, Arc::unwrap_or_clone(poll)),
-            Body::VoteReply { proposal, outcome } => self.handle_vote_reply(proposal, outcome),
+            Body::VoteReply {
+                proposal,
+                about,
+                outcome,
+            } => self.handle_vote_reply((proposal, about), outcome),
             Body::Decided { proposal, verdict } => self.handle_decided(proposal, verdict),
             Body::Policies { policies } => return self.handle_policies(policies.0),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),

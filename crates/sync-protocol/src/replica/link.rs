@@ -333,9 +333,7 @@ impl Replica {
             self.repair = None;
             self.request_repair(now);
         }
-        if self.votes.asked_at().is_some_and(|at| late(at, retry)) {
-            self.send_votes(now);
-        }
+        self.repeat_votes(now);
         if self.link.next_ping <= now.mono {
             let nonce = self.link.next_number();
             self.link.ping = Some((nonce, now.mono));

@@ -2,13 +2,12 @@
 //! remembered after that, so that an agent never says two things.
 
 mod own;
+mod pending;
 
 use std::time::Duration;
 
 use sync_core::consensus::REASON_BYTES_MAX;
-use sync_core::{
-    Ballot, Body, DigestKey, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome, codec,
-};
+use sync_core::{Ballot, Body, Digest, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome};
 
 use super::{Outcome, Replica, ReplicaOutput, RequestId};
 use crate::rows;
@@ -17,7 +16,8 @@ pub(crate) use self::own::OwnVote;
 pub(super) use self::own::OwnVotes;
 
 impl Replica {
-    /// Votes on a proposal, also on one that this run was not told of.
+    /// Votes on a proposal that this run was told of, or says again what an earlier one has said. An id
+    /// alone is nothing to vote on: anything may be proposed under it later.
     pub(super) fn vote(
         &mut self,
         now: Now,
@@ -26,11 +26,12 @@ impl Replica {
         ballot: Ballot,
         timeout: Duration,
     ) {
-        if let Err(reason) = self.check_vote(proposal, &ballot) {
-            return self.answer(request, Err(RequestError::Invalid { reason }));
-        }
+        let about = match self.check_vote(proposal, &ballot) {
+            Ok(about) => about,
+            Err(error) => return self.answer(request, Err(error)),
+        };
         match self.votes.get(proposal) {
-            None => self.keep_vote(now, proposal, ballot),
+            None => self.keep_vote(now, (proposal, about), ballot),
             Some(held) if held.outcome == Some(VoteOutcome::Counted) => {
                 return self.answer(request, Ok(Outcome::Done));
             }
@@ -39,60 +40,71 @@ impl Replica {
         self.waiting.vote(now, request, proposal, timeout);
     }
 
-    fn check_vote(&self, proposal: ProposalId, ballot: &Ballot) -> Result<(), String> {
+    /// What a vote is about, if it may be given.
+    fn check_vote(&self, proposal: ProposalId, ballot: &Ballot) -> Result<Digest, RequestError> {
+        let invalid = |reason| Err(RequestError::Invalid { reason });
         let bytes = ballot.reason.as_ref().map_or(0, String::len);
         if bytes > REASON_BYTES_MAX {
-            return Err(format!(
+            return invalid(format!(
                 "the reason has {bytes} bytes; the limit is {REASON_BYTES_MAX}: write a longer one to a key, and name the key"
             ));
         }
-        let Some(held) = self.votes.get(proposal) else {
-            let limit = self.config.limits.own_votes_max;
-            if self.votes.has_room(limit) {
-                return Ok(());
-            }
-            return Err(format!(
-                "{limit} votes of this agent wait for the hub, the limit: let it reach its hub"
-            ));
-        };
-        let vote = held.ballot.vote;
-        if vote == ballot.vote {
-            return Ok(());
+        if let Some(held) = self.votes.get(proposal) {
+            let vote = held.ballot.vote;
+            let is_same = held.ballot == *ballot;
+            let stands = RequestError::AlreadyVoted { proposal, vote };
+            return is_same.then_some(held.about).ok_or(stands);
         }
-        Err(format!(
-            "this agent has voted {vote} on the proposal {proposal} before, and a vote stands"
+        let limit = self.config.limits.own_votes_max;
+        let Some(about) = self.votes.told_under(proposal) else {
+            return Err(RequestError::UnknownProposal { proposal });
+        };
+        if self.votes.has_room(limit) {
+            return Ok(about);
+        }
+        invalid(format!(
+            "{limit} votes of this agent wait for the hub, the limit: let it reach its hub"
         ))
     }
 
     /// Stores a vote, then sends it.
-    fn keep_vote(&mut self, now: Now, proposal: ProposalId, ballot: Ballot) {
+    fn keep_vote(&mut self, now: Now, of: (ProposalId, Digest), ballot: Ballot) {
         let limit = self.config.limits.own_votes_max;
-        let (vote, forgotten) = self.votes.keep(proposal, ballot, limit);
+        let (vote, forgotten) = self.votes.keep(of, ballot, limit);
         let mut ops: Vec<_> = forgotten.map(rows::delete_own_vote).into_iter().collect();
         ops.push(rows::put_own_vote(&vote));
         self.persist(ops);
-        self.send_vote(now, &vote);
+        self.send_vote(now, vote);
     }
 
-    fn send_vote(&mut self, now: Now, vote: &OwnVote) {
-        self.votes.sent_at = Some(now.mono);
+    fn send_vote(&mut self, now: Now, vote: OwnVote) {
+        self.votes.pending.note_sent(vote.number, now.mono);
         self.send(Body::Vote {
             proposal: vote.proposal,
-            ballot: vote.ballot.clone(),
+            about: vote.about,
+            ballot: vote.ballot,
         });
     }
 
     /// Asks the hub once more what became of a vote.
     fn send_again(&mut self, now: Now, proposal: ProposalId) {
         if let Some(vote) = self.votes.reopen(proposal) {
-            self.send_vote(now, &vote);
+            self.send_vote(now, vote);
         }
     }
 
     /// Sends every vote of which the hub has not said what became of it.
     pub(super) fn send_votes(&mut self, now: Now) {
-        for vote in self.votes.pending() {
-            self.send_vote(now, &vote);
+        for vote in self.votes.waiting() {
+            self.send_vote(now, vote);
+        }
+    }
+
+    /// Sends those again whose replies have not come in time.
+    pub(super) fn repeat_votes(&mut self, now: Now) {
+        let sent = now.mono.checked_sub(self.config.retry);
+        for vote in sent.map_or_else(Vec::new, |at| self.votes.sent_by(at)) {
+            self.send_vote(now, vote);
         }
     }
 
@@ -100,13 +112,9 @@ impl Replica {
     /// earlier one, it says again. What it has said to another one under the same id, which a hub has
     /// forgotten, is no answer to this one.
     pub(super) fn handle_proposal(&mut self, now: Now, poll: Poll) {
-        let id = poll.proposal.id;
-        let about = DigestKey::of(&self.config.swarm).proposal(&codec::to_bytes(&poll.proposal));
+        let (id, about) = (poll.proposal.id, poll.about);
         let is_new = self.votes.is_new(id, about);
-        if self.votes.is_about(id, about) {
-            // One that was given by the id alone is on this from now on.
-            let bound = self.votes.get(id).map(rows::put_own_vote);
-            self.lazy_rows.extend(bound);
+        if self.votes.get(id).is_some_and(|vote| vote.about == about) {
             return self.send_again(now, id);
         }
         self.forget_vote(id);
@@ -116,23 +124,34 @@ impl Replica {
         }
     }
 
+    /// There is nothing any more that a vote is about; who waits for it to count is told so.
     fn forget_vote(&mut self, proposal: ProposalId) {
-        if self.votes.drop(proposal) {
-            self.persist(vec![rows::delete_own_vote(proposal)]);
+        if !self.votes.drop(proposal) {
+            return;
         }
+        self.persist(vec![rows::delete_own_vote(proposal)]);
+        self.answer_votes(proposal, VoteOutcome::Another);
     }
 
-    pub(super) fn handle_vote_reply(&mut self, proposal: ProposalId, outcome: VoteOutcome) {
-        let Some(vote) = self.votes.settle(proposal, outcome) else {
+    pub(super) fn handle_vote_reply(
+        &mut self,
+        (proposal, about): (ProposalId, Digest),
+        outcome: VoteOutcome,
+    ) {
+        let Some(vote) = self.votes.settle((proposal, about), outcome) else {
             return;
         };
         // Should it be lost, the hub says it again.
         self.lazy_rows.push(rows::put_own_vote(&vote));
+        if let VoteOutcome::Counted | VoteOutcome::AlreadyVoted(_) = outcome {
+            self.gate.push(ReplicaOutput::Voted(proposal));
+        }
+        self.answer_votes(proposal, outcome);
+    }
+
+    fn answer_votes(&mut self, proposal: ProposalId, outcome: VoteOutcome) {
         for request in self.waiting.take_votes(proposal) {
-            let result = match sentence(proposal, outcome) {
-                None => Ok(Outcome::Done),
-                Some(reason) => Err(RequestError::Invalid { reason }),
-            };
+            let result = refusal(proposal, outcome).map_or(Ok(Outcome::Done), Err);
             self.answer(request, result);
         }
     }
@@ -147,12 +166,12 @@ impl Replica {
 }
 
 /// Why a vote does not count.
-fn sentence(proposal: ProposalId, outcome: VoteOutcome) -> Option<String> {
-    Some(match outcome {
+fn refusal(proposal: ProposalId, outcome: VoteOutcome) -> Option<RequestError> {
+    let reason = match outcome {
         VoteOutcome::Counted => return None,
-        VoteOutcome::AlreadyVoted(vote) => format!(
-            "this agent has voted {vote} on the proposal {proposal} before, and a vote stands"
-        ),
+        VoteOutcome::AlreadyVoted(vote) => {
+            return Some(RequestError::AlreadyVoted { proposal, vote });
+        }
         VoteOutcome::NotParticipant => format!(
             "this agent was not on the roster when the proposal {proposal} was made, so it has no vote on it"
         ),
@@ -162,7 +181,11 @@ fn sentence(proposal: ProposalId, outcome: VoteOutcome) -> Option<String> {
             )
         }
         VoteOutcome::Unknown => format!(
-            "the hub knows no proposal {proposal}: it was decided long ago, or the id is not right"
+            "the hub knows no proposal {proposal} any more: it was decided long ago, or lost with the hub's disk"
         ),
-    })
+        VoteOutcome::Another => format!(
+            "the id {proposal} stands for another proposal by now, and this vote is not on that one: read what it says, then vote anew"
+        ),
+    };
+    Some(RequestError::Invalid { reason })
 }

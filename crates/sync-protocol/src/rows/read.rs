@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use sync_core::codec::{self, List};
 use sync_core::{
-    AgentId, Ballot, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies,
-    Policy, ProposalId, Receipt, Row, Segment, Seq, Write, WriteId, Writer,
+    AgentId, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies, Policy,
+    Receipt, Row, Segment, Seq, Write, WriteId, Writer,
 };
 
 use super::keys::outbox_numbers;
 use super::{Meta, RowError, kind};
-use crate::hub::{Answered, Grave, Lifetime, Opened, Remembered, Run};
+use crate::hub::{Answered, Grave, Lifetime, Opened, Remembered, Run, StoredVote};
 use crate::replica::OwnVote;
 
 /// A row, read.
@@ -35,7 +35,7 @@ pub(crate) enum Stored {
     /// With the number of the last value that is gone.
     Cleared(Namespace, u64),
     Poll(Opened),
-    Vote(ProposalId, AgentId, Ballot),
+    Vote(StoredVote),
     Decision(Remembered),
     OwnVote(OwnVote),
     Answered(Answered),
@@ -110,10 +110,7 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         kind::POLICIES => Stored::Policies(read_policies(value)?),
         kind::REPAIR => Stored::Repair(Segment::decode(value)?),
         kind::POLL => Stored::Poll(codec::from_bytes("poll row", value)?),
-        kind::VOTE => {
-            let (proposal, agent, ballot) = codec::from_bytes("vote row", value)?;
-            Stored::Vote(proposal, agent, ballot)
-        }
+        kind::VOTE => Stored::Vote(codec::from_bytes("vote row", value)?),
         kind::DECISION => Stored::Decision(codec::from_bytes("decision row", value)?),
         kind::ANSWERED => Stored::Answered(codec::from_bytes("answer row", value)?),
         kind::LEASE => Stored::LongestLease(codec::from_bytes("lease row", value)?),

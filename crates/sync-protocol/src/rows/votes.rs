@@ -1,9 +1,9 @@
 //! Rows of votes: at the hub what is open, what was voted and what was decided; at an agent its own votes.
 
-use sync_core::{AgentId, Ballot, ProposalId, RowOp, codec};
+use sync_core::{AgentId, ProposalId, RowOp, codec};
 
 use super::{delete, keys, put};
-use crate::hub::{Opened, Remembered};
+use crate::hub::{Opened, Remembered, StoredVote};
 use crate::replica::OwnVote;
 
 pub(crate) fn put_poll(opened: &Opened) -> RowOp {
@@ -14,21 +14,21 @@ pub(crate) fn delete_poll(proposal: ProposalId) -> RowOp {
     delete(keys::poll(proposal))
 }
 
-pub(crate) fn put_vote(proposal: ProposalId, agent: &AgentId, ballot: &Ballot) -> RowOp {
-    let row = keys::vote(proposal, agent);
-    put(
-        row,
-        codec::to_bytes(&(proposal, agent.clone(), ballot.clone())),
-    )
+pub(crate) fn put_vote(vote: &StoredVote) -> RowOp {
+    let row = keys::vote(vote.proposal, &vote.agent);
+    put(row, codec::to_bytes(vote))
 }
 
 pub(crate) fn delete_vote(proposal: ProposalId, agent: &AgentId) -> RowOp {
     delete(keys::vote(proposal, agent))
 }
 
-pub(crate) fn put_decision(remembered: &Remembered) -> RowOp {
+/// And how many bytes it takes.
+pub(crate) fn put_decision(remembered: &Remembered) -> (RowOp, usize) {
     let row = keys::decision(remembered.decision.proposal);
-    put(row, codec::to_bytes(remembered))
+    let value = codec::to_bytes(remembered);
+    let bytes = value.len();
+    (put(row, value), bytes)
 }
 
 pub(crate) fn delete_decision(proposal: ProposalId) -> RowOp {

@@ -71,7 +71,7 @@ impl ConsensusAlgorithm for Quorum {
 mod tests {
     use std::collections::BTreeMap;
 
-    use sync_core::{Ballot, Vote};
+    use sync_core::{Ballot, Vote, Weights};
 
     use super::*;
 
@@ -96,6 +96,7 @@ mod tests {
             participants: &participants,
             votes: &votes,
             threshold: threshold.map(|t| Share::new(t).unwrap()),
+            weights: &Weights::default(),
         })
     }
 

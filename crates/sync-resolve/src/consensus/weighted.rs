@@ -1,64 +1,33 @@
 //! Participants weigh what was declared for them.
 
-use std::collections::BTreeMap;
-
+use sync_core::consensus::{Weights, WeightsError};
 use sync_core::{AgentId, ConsensusAlgorithm, Share, Tally};
 
 use super::{exceeds_half, has_majority, is_enough, verdict, worth};
 
-/// The greatest weight of one agent: no sum of a roster's weights comes near what a number can hold.
-pub const WEIGHT_MAX: f64 = 1e12;
-
 /// Weighs the participants in favour. Who was given no weight weighs 1. It takes a majority by weight
-/// and by count to decide.
+/// and by count to decide. What counts is what they weighed when the proposal was made.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Weighted {
-    weights: BTreeMap<AgentId, f64>,
+    weights: Weights,
 }
-
-/// A weight that is none. Nothing was changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeightsError {
-    agent: AgentId,
-    weight: f64,
-}
-
-impl std::fmt::Display for WeightsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { agent, weight } = self;
-        write!(
-            f,
-            "the weight of the agent {agent} is {weight}: give it a number from 0 to {WEIGHT_MAX}, such as 2 or 0.5"
-        )
-    }
-}
-
-impl std::error::Error for WeightsError {}
 
 impl Weighted {
-    /// With these weights; the last one counts of an agent that is named twice. Refuses a weight that is
-    /// negative, infinite, above [`WEIGHT_MAX`] or no number.
+    /// With these weights, as [`Weights::new`] takes them.
     pub fn new(weights: impl IntoIterator<Item = (AgentId, f64)>) -> Result<Self, WeightsError> {
-        let weights: BTreeMap<AgentId, f64> = weights.into_iter().collect();
-        let is_weight = |weight: f64| (0.0..=WEIGHT_MAX).contains(&weight);
-        match weights.iter().find(|(_, weight)| !is_weight(**weight)) {
-            None => Ok(Self { weights }),
-            Some((agent, weight)) => Err(WeightsError {
-                agent: agent.clone(),
-                weight: *weight,
-            }),
-        }
+        let weights = Weights::new(weights)?;
+        Ok(Self { weights })
     }
 
     /// What an agent weighs.
     pub fn of(&self, agent: &AgentId) -> f64 {
-        self.weights.get(agent).copied().unwrap_or(1.0)
+        self.weights.of(agent)
     }
 }
 
 impl ConsensusAlgorithm for Weighted {
     fn judge(&self, tally: &Tally<'_>) -> Option<bool> {
-        let worth = worth(tally, |agent| self.of(agent));
+        let worth = worth(tally, |agent| tally.weights.of(agent));
         if !has_majority(tally) || !exceeds_half(worth.voted, worth.total) {
             return None;
         }
@@ -68,6 +37,10 @@ impl ConsensusAlgorithm for Weighted {
 
     fn default_threshold(&self) -> Option<Share> {
         None
+    }
+
+    fn weights(&self, participants: &[AgentId]) -> Weights {
+        self.weights.among(participants)
     }
 
     fn check(&self, participants: &[AgentId], _threshold: Option<Share>) -> Result<(), String> {
@@ -112,10 +85,12 @@ mod tests {
             let (vote, reason) = (*vote, None);
             (agent(name), Ballot { vote, reason })
         });
-        weighted(weights).judge(&Tally {
+        let weighted = weighted(weights);
+        weighted.judge(&Tally {
             participants: &participants,
             votes: &votes.collect(),
             threshold: threshold.map(|t| Share::new(t).unwrap()),
+            weights: &weighted.weights(&participants),
         })
     }
 
@@ -152,19 +127,6 @@ mod tests {
         let votes = [("a", Vote::For), ("b", Vote::Against)];
         assert_eq!(judge(&weights, &votes[..1], &["a", "b"], None), None);
         assert_eq!(judge(&weights, &votes, &["a", "b"], None), Some(true));
-    }
-
-    #[test]
-    fn what_is_no_weight_is_refused_with_the_name_of_its_agent() {
-        for bad in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e13] {
-            let refused = Weighted::new([(agent("a"), 1.0), (agent("scout"), bad)]).unwrap_err();
-            let told = refused.to_string();
-            assert!(
-                told.contains("the agent scout") && told.contains(&bad.to_string()),
-                "{told}"
-            );
-        }
-        assert!(Weighted::new([(agent("a"), 0.0), (agent("b"), WEIGHT_MAX)]).is_ok());
     }
 
     #[test]

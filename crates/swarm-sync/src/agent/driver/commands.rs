@@ -111,9 +111,6 @@ impl Driver {
     fn run_command(&mut self, now: Now, command: Command) -> u64 {
         self.next_request += 1;
         let request = self.next_request;
-        if let Command::Vote { proposal, .. } = &command {
-            self.voting.handed(request, *proposal);
-        }
         self.replica.handle_command(now, request, command);
         request
     }

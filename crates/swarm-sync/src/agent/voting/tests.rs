@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sync_core::{AgentId, Proposal, Value, Vote};
+use sync_core::{AgentId, Digest, Proposal, Value, Vote};
 
 use super::*;
 
@@ -16,6 +16,7 @@ fn poll(id: u64) -> Poll {
             threshold: None,
             timeout_ms: Some(60_000),
         },
+        about: Digest::default(),
         proposer: AgentId::new("somebody").unwrap(),
         participants: 3,
         remaining_ms: 60_000,
@@ -101,10 +102,7 @@ async fn what_was_voted_on_or_is_over_is_not_shown_to_who_comes_later() {
     }
     let id = ProposalId::from_random;
     voting.decided(id(1), Verdict::Timeout);
-    voting.handed(7, id(2));
-    voting.answered(7, true);
-    voting.handed(8, id(3));
-    voting.answered(8, false);
+    voting.voted(id(2));
     let open = voting.subscribe().open;
     let shown: Vec<_> = open.iter().map(|poll| poll.proposal.id).collect();
     assert_eq!(shown, [id(3), id(4)]);

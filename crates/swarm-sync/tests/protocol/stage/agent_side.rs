@@ -21,6 +21,8 @@ pub(crate) struct AgentSide {
     /// What it was asked to vote on, and what it heard that came to.
     pub(crate) polls: Vec<Poll>,
     pub(crate) decided: Vec<(ProposalId, Verdict)>,
+    /// What it heard that the hub has its vote on.
+    pub(crate) voted: Vec<ProposalId>,
     pub(crate) closed: Vec<String>,
     pub(crate) session: Option<SessionId>,
     pub(crate) mono: Duration,
@@ -50,6 +52,7 @@ impl AgentSide {
             receipts: Vec::new(),
             polls: Vec::new(),
             decided: Vec::new(),
+            voted: Vec::new(),
             closed: Vec::new(),
             session: None,
             mono: Duration::ZERO,
@@ -97,6 +100,7 @@ impl AgentSide {
                 ReplicaOutput::Answer { request, result } => self.answers.push((request, result)),
                 ReplicaOutput::Receipt(receipt) => self.receipts.push(receipt),
                 ReplicaOutput::Proposal(poll) => self.polls.push(*poll),
+                ReplicaOutput::Voted(proposal) => self.voted.push(proposal),
                 ReplicaOutput::Decided { proposal, verdict } => {
                     self.decided.push((proposal, verdict));
                 }

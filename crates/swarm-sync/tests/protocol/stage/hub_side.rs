@@ -1,11 +1,12 @@
 //! A hub that the test drives.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Answer, Ask, Epoch, Hello, Incarnation, Message, Now, Policies, Policy, Reply,
-    RequestError, Role, SessionId, Sibling, SyncReport, Value,
+    AgentId, Answer, Ask, Body, Digest, Epoch, Hello, Incarnation, Message, Now, Policies, Policy,
+    ProposalId, Reply, RequestError, Role, SessionId, Sibling, SyncReport, Value,
 };
 use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun};
 
@@ -17,6 +18,8 @@ pub(crate) struct HubSide {
     pub(crate) hub: Hub,
     pub(crate) disk: Disk,
     pub(crate) said: Vec<(SessionId, Message)>,
+    /// The fingerprints of what it has asked agents to vote on.
+    pub(crate) told: BTreeMap<ProposalId, Digest>,
     pub(crate) answers: Vec<(u64, Reply)>,
     pub(crate) closed: Vec<(SessionId, String)>,
     /// How often the policies were to be read anew.
@@ -26,6 +29,8 @@ pub(crate) struct HubSide {
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     pub(crate) mono: Duration,
+    /// Whether its wall clock was set back by a day.
+    pub(crate) day_before: bool,
     pub(crate) config: HubConfig,
     pub(crate) policies: Arc<Policies>,
     runs: u64,
@@ -42,12 +47,14 @@ impl HubSide {
             hub: hub.open(Epoch::from_random(1)),
             disk: Disk::default(),
             said: Vec::new(),
+            told: BTreeMap::new(),
             answers: Vec::new(),
             closed: Vec::new(),
             merges: Vec::new(),
             runs_of_plans: Vec::new(),
             reloads: 0,
             mono: Duration::ZERO,
+            day_before: false,
             config,
             policies: Arc::default(),
             runs: 1,
@@ -80,7 +87,12 @@ impl HubSide {
     }
 
     pub(crate) fn now(&self) -> Now {
-        at(self.mono)
+        let now = at(self.mono);
+        let back_ms = if self.day_before { 86_400_000 } else { 0 };
+        Now {
+            wall_ms: now.wall_ms - back_ms,
+            ..now
+        }
     }
 
     /// Takes what the machine has to say; its batches stay undone.
@@ -89,6 +101,9 @@ impl HubSide {
             match output {
                 HubOutput::Persist { token, batch } => self.disk.submit(token, batch),
                 HubOutput::Send { session, message } => {
+                    if let Body::Proposal { poll } = &message.body {
+                        self.told.insert(poll.proposal.id, poll.about);
+                    }
                     self.said.push((session, through_the_codec(&message)));
                 }
                 HubOutput::Answer { request, answer } => self.answers.push((request, answer)),

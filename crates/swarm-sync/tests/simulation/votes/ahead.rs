@@ -92,7 +92,7 @@ fn refuses(replica: &mut Replica, now: Now, proposal: ProposalId, vote: Vote) ->
             output,
             ReplicaOutput::Answer {
                 request: 1,
-                result: Err(RequestError::Invalid { .. })
+                result: Err(RequestError::AlreadyVoted { .. })
             }
         )
     })

@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 use sync_core::codec;
 use sync_core::{
     AgentId, Ballot, Cast, Decision, Digest, HUB_NAME, Now, Poll, Proposal, ProposalId, SessionId,
-    Verdict, Vote, VoteOutcome,
+    Verdict, VoteOutcome, Weights,
 };
 
 use super::decided::{Decided, Remembered, again};
@@ -24,8 +24,20 @@ pub(crate) struct Opened {
     pub(crate) proposer: AgentId,
     /// The roster then, ascending.
     pub(crate) participants: Vec<AgentId>,
+    /// What they weighed then: a hub that is started with other weights judges by these.
+    pub(crate) weights: Weights,
     /// In milliseconds since 1970.
     pub(crate) began_ms: u64,
+}
+
+/// A vote as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct StoredVote {
+    pub(crate) proposal: ProposalId,
+    pub(crate) agent: AgentId,
+    pub(crate) ballot: Ballot,
+    /// How long further votes were taken then, in milliseconds.
+    pub(crate) left_ms: u64,
 }
 
 impl Opened {
@@ -33,7 +45,9 @@ impl Opened {
         Duration::from_millis(self.proposal.timeout_ms.unwrap_or_default())
     }
 
-    /// How long it still takes after a restart. A clock that was set back lengthens nothing.
+    /// How long it still takes after a restart. It is told by the wall clock, as nothing else goes on
+    /// while a hub is down: if that was set back meanwhile, the vote is given that much again, up to what
+    /// [`Open::left_max`] says.
     fn left(&self, now: Now) -> Duration {
         let passed = now.wall_ms.saturating_sub(self.began_ms);
         self.timeout().saturating_sub(Duration::from_millis(passed))
@@ -47,6 +61,8 @@ pub(crate) struct Open {
     pub(super) votes: BTreeMap<AgentId, Ballot>,
     /// By the clock that never jumps, while this run lasts.
     deadline: Duration,
+    /// What was left when the last vote was stored: no wall clock makes it more again.
+    left_max: Duration,
     /// Who wants to know what it comes to.
     pub(super) waiting: Vec<ReplyTo>,
     /// Connections through which it was asked for.
@@ -58,13 +74,19 @@ pub(crate) struct Open {
 impl Open {
     /// What those who vote are told.
     pub(super) fn poll(&self, now: Now) -> Poll {
-        let remaining = self.deadline.saturating_sub(now.mono);
         Poll {
             proposal: self.opened.proposal.clone(),
+            about: self.opened.fingerprint,
             proposer: self.opened.proposer.clone(),
             participants: u32::try_from(self.opened.participants.len()).unwrap_or(u32::MAX),
-            remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+            remaining_ms: self.left_ms(now),
         }
+    }
+
+    /// How long votes are still taken, in milliseconds.
+    pub(super) fn left_ms(&self, now: Now) -> u64 {
+        let left = self.deadline.saturating_sub(now.mono);
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn is_asked(&self, agent: &AgentId) -> bool {
@@ -72,12 +94,12 @@ impl Open {
     }
 
     /// What becomes of a vote, unless it is a new one.
-    pub(super) fn outcome_of(&self, agent: &AgentId, vote: Vote) -> Option<VoteOutcome> {
+    pub(super) fn outcome_of(&self, agent: &AgentId, ballot: &Ballot) -> Option<VoteOutcome> {
         if !self.is_asked(agent) {
             return Some(VoteOutcome::NotParticipant);
         }
-        let held = self.votes.get(agent)?.vote;
-        Some(again(held, vote))
+        let held = self.votes.get(agent)?;
+        Some(again(held, ballot))
     }
 
     /// What it has come to.
@@ -120,6 +142,7 @@ impl Votes {
         let open = Open {
             votes: BTreeMap::new(),
             deadline: Duration::ZERO,
+            left_max: Duration::MAX,
             waiting: Vec::new(),
             told: BTreeSet::new(),
             bytes: codec::to_bytes(&opened.proposal).len(),
@@ -128,15 +151,22 @@ impl Votes {
         self.open.insert(open.opened.proposal.id, open);
     }
 
-    /// Takes back a vote; false if it is on nothing that is under way.
-    pub(crate) fn restore_vote(&mut self, id: ProposalId, agent: AgentId, ballot: Ballot) -> bool {
-        let open = self.open.get_mut(&id);
-        open.map(|open| open.votes.insert(agent, ballot)).is_some()
+    /// Takes back a vote, with what was left of the time when it was stored; false if it is on nothing
+    /// that is under way.
+    pub(crate) fn restore_vote(&mut self, vote: StoredVote) -> bool {
+        let Some(open) = self.open.get_mut(&vote.proposal) else {
+            return false;
+        };
+        let left = Duration::from_millis(vote.left_ms);
+        open.left_max = open.left_max.min(left);
+        open.votes.insert(vote.agent, vote.ballot);
+        true
     }
 
     /// Takes back what was decided.
     pub(crate) fn restore_decision(&mut self, remembered: Remembered) {
-        self.decided.insert(remembered);
+        let bytes = codec::to_bytes(&remembered).len();
+        self.decided.insert(remembered, bytes);
     }
 
     /// Tells the deadlines of an earlier run in this one's time; returns whose, once.
@@ -145,7 +175,7 @@ impl Votes {
             return Vec::new();
         }
         for open in self.open.values_mut() {
-            open.deadline = now.mono + open.opened.left(now);
+            open.deadline = now.mono + open.opened.left(now).min(open.left_max);
         }
         self.open.keys().copied().collect()
     }
@@ -154,6 +184,7 @@ impl Votes {
         let open = Open {
             votes: BTreeMap::new(),
             deadline: now.mono + opened.timeout(),
+            left_max: opened.timeout(),
             waiting: vec![to],
             told: BTreeSet::new(),
             bytes,
@@ -284,6 +315,6 @@ impl Votes {
 
     /// What was decided, the oldest first.
     pub(crate) fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
-        self.decided.iter().map(|remembered| &remembered.decision)
+        self.decided.iter().map(|remembered| &*remembered.decision)
     }
 }

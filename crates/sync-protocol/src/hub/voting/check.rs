@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Digest, DigestKey, Effect, Entry, Proposal, ProposalId, RequestError, codec,
+    AgentId, Digest, DigestKey, Effect, Entry, Proposal, ProposalId, RequestError, Weights, codec,
 };
 
 use crate::compose;
@@ -51,13 +51,14 @@ impl Hub {
         Ok((proposal.id, len, fingerprint))
     }
 
-    /// A proposal that may be voted on, with the algorithm, the threshold and the time that hold for it.
+    /// A proposal that may be voted on, with the algorithm, the threshold and the time that hold for it;
+    /// and what those who vote on it weigh.
     pub(super) fn check_proposal(
         &self,
         to: ReplyTo,
         mut proposal: Proposal,
         bytes: usize,
-    ) -> Result<Proposal, RequestError> {
+    ) -> Result<(Proposal, Weights), RequestError> {
         let participants: Vec<AgentId> = self.roster.keys().cloned().collect();
         self.check_roster(participants.len())?;
         let asked = proposal.algorithm.as_deref();
@@ -66,6 +67,7 @@ impl Hub {
         let (name, algorithm) = found.ok_or_else(|| self.unknown_algorithm(asked))?;
         let checked = algorithm.check(&participants, proposal.threshold);
         checked.map_err(invalid)?;
+        let weights = algorithm.weights(&participants);
         proposal.threshold = proposal.threshold.or_else(|| algorithm.default_threshold());
         proposal.timeout_ms = Some(self.check_time(proposal.timeout_ms)?);
         proposal.algorithm = Some(name.to_owned());
@@ -74,7 +76,7 @@ impl Hub {
         }
         self.check_askers(to)?;
         self.check_room(to, bytes)?;
-        Ok(proposal)
+        Ok((proposal, weights))
     }
 
     fn check_roster(&self, participants: usize) -> Result<(), RequestError> {

@@ -2,6 +2,7 @@
 //! that there is never the value without the decision, nor a second decision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sync_core::write::METADATA_BYTES_MAX;
 use sync_core::{
@@ -51,11 +52,8 @@ impl Hub {
         let Some(held) = self.votes.decided.get(id) else {
             return;
         };
-        let decision = held.decision.clone();
-        for to in open.waiting {
-            let decision = Box::new(decision.clone());
-            self.reply(to, Ok(Answer::Decided(decision)));
-        }
+        let decision = Arc::clone(&held.decision);
+        self.reply_all(open.waiting, &Ok(Answer::Decided(Arc::clone(&decision))));
         let proposal = id;
         for session in self.connected(&decision.participants) {
             self.send(session, Body::Decided { proposal, verdict });
@@ -105,10 +103,11 @@ impl Hub {
         let remembered = Remembered {
             number: decided.next_number(),
             fingerprint,
-            decision,
+            decision: Arc::new(decision),
         };
-        ops.push(rows::put_decision(&remembered));
-        decided.insert(remembered);
+        let (row, bytes) = rows::put_decision(&remembered);
+        ops.push(row);
+        decided.insert(remembered, bytes);
         ops.extend(decided.forget_oldest(&self.config.limits));
     }
 

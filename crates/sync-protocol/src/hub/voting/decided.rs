@@ -1,10 +1,10 @@
 //! Decisions that are remembered, the last ones, for proposers who ask again and votes that come late.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use sync_core::codec;
-use sync_core::{AgentId, Decision, Digest, ProposalId, RowOp, Vote, VoteOutcome};
+use sync_core::{AgentId, Ballot, Decision, Digest, ProposalId, RowOp, VoteOutcome};
 
 use crate::config::Limits;
 use crate::rows;
@@ -16,7 +16,7 @@ pub(crate) struct Remembered {
     pub(crate) number: u64,
     /// Of the proposal as it was made.
     pub(crate) fingerprint: Digest,
-    pub(crate) decision: Decision,
+    pub(crate) decision: Arc<Decision>,
 }
 
 /// The decisions, each with its size.
@@ -43,8 +43,8 @@ impl Decided {
         self.order.last_key_value().map_or(1, |(last, _)| last + 1)
     }
 
-    pub(super) fn insert(&mut self, remembered: Remembered) {
-        let bytes = codec::to_bytes(&remembered).len();
+    /// One more, which takes so many bytes where it is stored.
+    pub(super) fn insert(&mut self, remembered: Remembered, bytes: usize) {
         let id = remembered.decision.proposal;
         self.bytes += bytes;
         self.order.insert(remembered.number, id);
@@ -68,7 +68,12 @@ impl Decided {
     }
 
     /// What becomes of a vote that comes when nothing is open under its id.
-    pub(super) fn outcome_of(&self, id: ProposalId, agent: &AgentId, vote: Vote) -> VoteOutcome {
+    pub(super) fn outcome_of(
+        &self,
+        id: ProposalId,
+        agent: &AgentId,
+        ballot: &Ballot,
+    ) -> VoteOutcome {
         let Some(Remembered { decision, .. }) = self.get(id) else {
             return VoteOutcome::Unknown;
         };
@@ -77,15 +82,16 @@ impl Decided {
         }
         let held = decision.votes.iter().find(|cast| cast.agent == *agent);
         let over = VoteOutcome::Over(decision.verdict);
-        held.map_or(over, |cast| again(cast.ballot.vote, vote))
+        held.map_or(over, |cast| again(&cast.ballot, ballot))
     }
 }
 
-/// What becomes of the second vote of an agent: the first one stands.
-pub(super) fn again(held: Vote, vote: Vote) -> VoteOutcome {
-    if held == vote {
+/// What becomes of the second vote of an agent: the first one stands, and so does its reason, which
+/// would be lost without a word if another one passed for the same vote.
+pub(super) fn again(held: &Ballot, ballot: &Ballot) -> VoteOutcome {
+    if held == ballot {
         VoteOutcome::Counted
     } else {
-        VoteOutcome::AlreadyVoted(held)
+        VoteOutcome::AlreadyVoted(held.vote)
     }
 }

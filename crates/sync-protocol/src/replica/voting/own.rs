@@ -6,6 +6,8 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 use sync_core::{Ballot, Digest, ProposalId, VoteOutcome};
 
+use super::pending::Pending;
+
 /// Proposals that this run remembers to have passed on: more than a hub has open at once, so that none
 /// that is still voted on is passed on twice.
 const TOLD_MAX: usize = 1_024;
@@ -17,9 +19,8 @@ pub(crate) struct OwnVote {
     /// Counts votes: the oldest is forgotten first.
     pub(crate) number: u64,
     pub(crate) ballot: Ballot,
-    /// What it is about: the fingerprint of the proposal that this run was told of under the id. None if
-    /// it was not told of any yet.
-    pub(crate) about: Option<Digest>,
+    /// What it is about: the fingerprint that the hub gave to the proposal it told of under the id.
+    pub(crate) about: Digest,
     /// What the hub has said of it; none as long as it is to be sent.
     pub(crate) outcome: Option<VoteOutcome>,
     /// Whether there is nothing to vote on any more.
@@ -31,13 +32,16 @@ pub(crate) struct OwnVote {
 pub(crate) struct OwnVotes {
     by_id: BTreeMap<ProposalId, OwnVote>,
     told: VecDeque<(ProposalId, Digest)>,
-    /// When the last one was sent.
-    pub(super) sent_at: Option<Duration>,
+    /// Those of which the hub has not said what became of them.
+    pub(super) pending: Pending,
 }
 
 impl OwnVotes {
     /// Takes a vote back.
     pub(crate) fn restore(&mut self, vote: OwnVote) {
+        if vote.outcome.is_none() {
+            self.pending.add(vote.number, vote.proposal);
+        }
         self.by_id.insert(vote.proposal, vote);
     }
 
@@ -61,7 +65,7 @@ impl OwnVotes {
     /// Keeps a vote; returns it, and which one is forgotten for it.
     pub(super) fn keep(
         &mut self,
-        proposal: ProposalId,
+        (proposal, about): (ProposalId, Digest),
         ballot: Ballot,
         limit: usize,
     ) -> (OwnVote, Option<ProposalId>) {
@@ -75,10 +79,11 @@ impl OwnVotes {
             proposal,
             number: number.unwrap_or_default() + 1,
             ballot,
-            about: self.told_under(proposal),
+            about,
             outcome: None,
             is_over: false,
         };
+        self.pending.add(vote.number, proposal);
         self.by_id.insert(proposal, vote.clone());
         (vote, forgotten)
     }
@@ -88,16 +93,22 @@ impl OwnVotes {
         let vote = self.by_id.get_mut(&proposal)?;
         vote.outcome = None;
         vote.is_over = false;
+        self.pending.add(vote.number, proposal);
         Some(vote.clone())
     }
 
-    /// Notes what became of a vote; none if that is no news.
-    pub(super) fn settle(&mut self, proposal: ProposalId, outcome: VoteOutcome) -> Option<OwnVote> {
+    /// Notes what became of a vote; none if that is no news, or was said of one about something else.
+    pub(super) fn settle(
+        &mut self,
+        (proposal, about): (ProposalId, Digest),
+        outcome: VoteOutcome,
+    ) -> Option<OwnVote> {
         let vote = self.by_id.get_mut(&proposal)?;
-        if vote.outcome == Some(outcome) {
+        if vote.about != about || vote.outcome == Some(outcome) {
             return None;
         }
         vote.outcome = Some(outcome);
+        self.pending.remove(vote.number);
         // Nothing else will be heard of those.
         vote.is_over |= !matches!(outcome, VoteOutcome::Counted);
         Some(vote.clone())
@@ -111,17 +122,23 @@ impl OwnVotes {
     }
 
     /// Those of which the hub has not said what became of them, in the order they were given.
-    pub(super) fn pending(&self) -> Vec<OwnVote> {
-        let pending = self.by_id.values().filter(|vote| vote.outcome.is_none());
-        let mut pending: Vec<OwnVote> = pending.cloned().collect();
-        pending.sort_by_key(|vote| vote.number);
-        pending
+    pub(super) fn waiting(&self) -> Vec<OwnVote> {
+        self.votes_on(self.pending.in_order())
     }
 
-    /// When those that are out were sent; none if there are none.
+    /// Of those the ones that were last sent at `at` or before.
+    pub(super) fn sent_by(&self, at: Duration) -> Vec<OwnVote> {
+        self.votes_on(self.pending.sent_by(at))
+    }
+
+    fn votes_on(&self, proposals: impl Iterator<Item = ProposalId>) -> Vec<OwnVote> {
+        let votes = proposals.filter_map(|proposal| self.by_id.get(&proposal));
+        votes.cloned().collect()
+    }
+
+    /// When the one was sent that is out the longest; none if there is none.
     pub(crate) fn asked_at(&self) -> Option<Duration> {
-        let waits = self.by_id.values().any(|vote| vote.outcome.is_none());
-        self.sent_at.filter(|_| waits)
+        self.pending.oldest()
     }
 
     /// Whether a proposal was not passed on before in this run; from now on it was.
@@ -138,21 +155,19 @@ impl OwnVotes {
         true
     }
 
-    fn told_under(&self, proposal: ProposalId) -> Option<Digest> {
+    /// What this run was told of under an id.
+    pub(super) fn told_under(&self, proposal: ProposalId) -> Option<Digest> {
         let told = self.told.iter().rev().find(|(told, _)| *told == proposal);
         told.map(|(_, about)| *about)
     }
 
-    /// Whether the vote under an id is on this proposal. One that was given by the id alone is on what the
-    /// hub tells of first.
-    pub(super) fn is_about(&mut self, proposal: ProposalId, about: Digest) -> bool {
-        let vote = self.by_id.get_mut(&proposal);
-        vote.is_some_and(|vote| *vote.about.get_or_insert(about) == about)
-    }
-
     /// Takes a vote out that is on nothing that there is; false if there is none.
     pub(super) fn drop(&mut self, proposal: ProposalId) -> bool {
-        self.by_id.remove(&proposal).is_some()
+        let gone = self.by_id.remove(&proposal);
+        if let Some(vote) = &gone {
+            self.pending.remove(vote.number);
+        }
+        gone.is_some()
     }
 }
 
@@ -170,7 +185,7 @@ mod tests {
     fn votes(count: u64) -> OwnVotes {
         let mut votes = OwnVotes::default();
         for bits in (0..count).rev() {
-            votes.keep(id(bits), ballot(), usize::MAX);
+            votes.keep((id(bits), about()), ballot(), usize::MAX);
         }
         votes
     }
@@ -190,9 +205,9 @@ mod tests {
         let mut votes = votes(3);
         assert!(votes.has_room(4));
         assert!(!votes.has_room(3));
-        votes.settle(id(1), VoteOutcome::Counted);
+        votes.settle((id(1), about()), VoteOutcome::Counted);
         assert!(votes.has_room(3));
-        let (_, forgotten) = votes.keep(id(9), ballot(), 3);
+        let (_, forgotten) = votes.keep((id(9), about()), ballot(), 3);
         assert_eq!(forgotten, Some(id(1)));
         assert!(!votes.has_room(3));
     }
@@ -201,13 +216,13 @@ mod tests {
     fn what_is_over_is_forgotten_first_and_of_that_the_oldest() {
         let mut votes = votes(4);
         for bits in 0..4 {
-            votes.settle(id(bits), VoteOutcome::Counted);
+            votes.settle((id(bits), about()), VoteOutcome::Counted);
         }
         votes.end(id(0));
-        votes.settle(id(2), VoteOutcome::Over(Verdict::Timeout));
+        votes.settle((id(2), about()), VoteOutcome::Over(Verdict::Timeout));
         let order = [2, 0, 3, 1];
         for (next, gone) in (10..).zip(order) {
-            let (_, forgotten) = votes.keep(id(next), ballot(), 4);
+            let (_, forgotten) = votes.keep((id(next), about()), ballot(), 4);
             assert_eq!(forgotten, Some(id(gone)));
         }
     }
