@@ -44,6 +44,18 @@ pub fn addition(writer: &Writer, seq: u64, prev: u64) -> Entry {
     Entry::of_write(WriteId::new(writer.clone(), Seq::new(seq)), write)
 }
 
+/// Bytes that no compression makes fewer, and that are others for another seed.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
 /// A set of `count` elements by one writer.
 pub fn set_of(count: u64) -> Entry {
     let writer = writer("filler");

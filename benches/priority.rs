@@ -9,6 +9,7 @@ use swarm_sync::{
     Agent, CoordinatorOptions, Key, LinkOptions, MemoryStore, Pattern, Policies, Policy, Priority,
     SledStore, StateSynchronizer, Store, TcpCoordinator, TcpLink, Value,
 };
+use sync_benches::noise;
 use tokio::runtime::{Builder, Runtime};
 
 /// The large writes before the small one.
@@ -26,18 +27,6 @@ fn runtime() -> Runtime {
         .enable_all()
         .build()
         .expect("a runtime")
-}
-
-/// What no compression makes smaller.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..LARGE_BYTES).map(|_| next()).collect()
 }
 
 fn table(priority: Priority) -> Policies {
@@ -80,7 +69,7 @@ impl Scene {
     /// From the small write to the moment it is seen; everything has arrived when this returns.
     async fn once(&self, round: i64) -> Duration {
         for n in 0..LARGE {
-            let value = Value::Bytes(noise(round.unsigned_abs() * 1_000 + n as u64));
+            let value = Value::Bytes(noise(round.unsigned_abs() * 1_000 + n as u64, LARGE_BYTES));
             let key = Key::new(format!("bulk{n}")).expect("a key");
             self.writer.set(key, value).await.expect("it fits");
         }
