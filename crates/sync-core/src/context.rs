@@ -1,5 +1,6 @@
 //! Which writes a state has ever absorbed: per writer, ranges of sequence numbers.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -35,7 +36,7 @@ impl fmt::Debug for Span {
     }
 }
 
-/// Ranges that a union inserts one by one; with more it walks both sets.
+/// New ranges that a union inserts one by one; with more it walks both sets.
 const INSERTED_ONE_BY_ONE_MAX: usize = 8;
 
 /// A set of write ids as ranges, ascending, disjoint and never adjacent: one set has one form.
@@ -51,6 +52,13 @@ impl Context {
     /// The empty set.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The empty set, with room for so many ranges.
+    pub(crate) fn with_capacity(ranges: usize) -> Self {
+        Self {
+            spans: SmallVec::with_capacity(ranges),
+        }
     }
 
     /// The ranges, ascending.
@@ -97,6 +105,26 @@ impl Context {
         grew
     }
 
+    /// Adds a range that follows on what is there; false, and nothing changes, if it does not. O(1).
+    pub(crate) fn push(&mut self, span: Span) -> bool {
+        let Some(last) = self.spans.last_mut() else {
+            self.spans.push(span);
+            return true;
+        };
+        match last.writer.cmp(&span.writer) {
+            Ordering::Less => self.spans.push(span),
+            Ordering::Equal if (last.first, last.last) < (span.first, span.last) => {
+                if span.first > last.last.next() {
+                    self.spans.push(span);
+                } else {
+                    last.last = span.last.max(last.last);
+                }
+            }
+            Ordering::Equal | Ordering::Greater => return false,
+        }
+        true
+    }
+
     /// Adds one id; true if it is new.
     pub fn insert_id(&mut self, id: &WriteId) -> bool {
         self.insert(Span::new(id.writer.clone(), id.seq, id.seq))
@@ -104,23 +132,26 @@ impl Context {
 
     /// Adds all of `other`; true if any of it is new.
     pub fn union(&mut self, other: &Self) -> bool {
-        if self.includes(other) {
-            return false;
-        }
-        if other.spans.len() <= INSERTED_ONE_BY_ONE_MAX {
-            for span in &other.spans {
-                self.insert(span.clone());
-            }
-        } else {
+        let news = self.news(other).take(INSERTED_ONE_BY_ONE_MAX + 1).cloned();
+        let news: SmallVec<[Span; INSERTED_ONE_BY_ONE_MAX + 1]> = news.collect();
+        if news.len() > INSERTED_ONE_BY_ONE_MAX {
             self.merge(other);
+            return true;
         }
-        true
+        let grows = !news.is_empty();
+        for span in news {
+            self.insert(span);
+        }
+        grows
     }
 
     /// The union in one walk over both: inserting n ranges among n others would move n² of them.
     fn merge(&mut self, other: &Self) {
         let mut theirs = other.spans.iter().cloned().peekable();
-        let mut ours = std::mem::take(&mut self.spans).into_iter().peekable();
+        let room = SmallVec::with_capacity(self.spans.len().max(other.spans.len()));
+        let mut ours = std::mem::replace(&mut self.spans, room)
+            .into_iter()
+            .peekable();
         loop {
             let next = match (ours.peek(), theirs.peek()) {
                 (Some(a), Some(b)) if b < a => theirs.next(),
@@ -139,9 +170,16 @@ impl Context {
 
     /// Whether every id of `other` is in it.
     pub fn includes(&self, other: &Self) -> bool {
-        other.spans.iter().all(|span| {
-            let at = self.first_reaching(&span.writer, span.first);
-            self.spans.get(at).is_some_and(|s| {
+        self.news(other).next().is_none()
+    }
+
+    /// The ranges of `other` that are not in it entirely. O(ranges of `other`) if they are of the same
+    /// writers, else times log n.
+    fn news<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Span> {
+        let mut from = 0;
+        other.spans.iter().filter(move |span| {
+            from = self.first_reaching_from(from, &span.writer, span.first);
+            !self.spans.get(from).is_some_and(|s| {
                 s.writer == span.writer && s.first <= span.first && s.last >= span.last
             })
         })
@@ -192,10 +230,24 @@ impl Context {
 
     /// The index of the first span of `writer` that ends at or after `seq`, or where it would be.
     fn first_reaching(&self, writer: &Writer, seq: Seq) -> usize {
-        self.spans.partition_point(|s| match s.writer.cmp(writer) {
-            std::cmp::Ordering::Equal => s.last < seq,
-            order => order.is_lt(),
-        })
+        self.spans.partition_point(|s| is_before(s, writer, seq))
+    }
+
+    /// The same of one that is not before `from`. Whoever asks for one after the other mostly has the
+    /// same writers, so that it is there or next to it.
+    fn first_reaching_from(&self, from: usize, writer: &Writer, seq: Seq) -> usize {
+        let rest = &self.spans[from..];
+        let mut near = rest.iter().take(2);
+        let near = near.position(|s| !is_before(s, writer, seq));
+        from + near.unwrap_or_else(|| rest.partition_point(|s| is_before(s, writer, seq)))
+    }
+}
+
+/// Whether a span lies before `seq` of `writer`.
+fn is_before(span: &Span, writer: &Writer, seq: Seq) -> bool {
+    match span.writer.cmp(writer) {
+        Ordering::Equal => span.last < seq,
+        order => order.is_lt(),
     }
 }
 
@@ -277,6 +329,20 @@ mod tests {
                 expected.remove(&id);
                 prop_assert_eq!(ids(less.spans()), expected);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_on_is_added_at_the_end(given in spans(), next in (0_u8..3, 1_u64..20, 0_u64..5)) {
+            let mut pushed: Context = given.into_iter().collect();
+            let mut inserted = pushed.clone();
+            let follows = pushed.spans.last().is_none_or(|last| *last < span(next));
+            prop_assert_eq!(pushed.push(span(next)), follows);
+            if follows {
+                inserted.insert(span(next));
+            }
+            prop_assert_eq!(pushed, inserted);
         }
     }
 

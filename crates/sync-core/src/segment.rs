@@ -114,12 +114,12 @@ pub fn encode_parts(key: &Key, version: Version, revision: Revision, entry: &Ent
 /// Encodes one live write of a key as a segment of its own. Not a delta: it covers nothing else.
 pub fn encode_write(key: &Key, id: &WriteId, write: &Write) -> Bytes {
     let mut table = Table::default();
+    let writes = List(vec![table.write(id, write)]);
     let context = List(vec![WireSpan {
         writer: table.index(&id.writer),
         first: id.seq.get(),
         more: 0,
     }]);
-    let writes = List(vec![table.write(id, write)]);
     let names = table.names();
     let (version, revision) = (Version::default(), Revision::default());
     codec::to_bytes(&Wire {
@@ -139,26 +139,44 @@ struct Table<'a> {
     /// How many of them, from the first, ascend: those of the context, which are searched by halves
     /// (a counter keeps one writer for every run of every agent).
     ascending: usize,
+    /// Behind the one that was named last: what a write replaces is mostly of the writers of the
+    /// context, in the same order.
+    next: usize,
 }
 
 impl<'a> Table<'a> {
     fn index(&mut self, writer: &'a Writer) -> u32 {
-        let (ascending, rest) = self.writers.split_at(self.ascending);
-        let known = ascending.binary_search(&writer).ok().or_else(|| {
-            let at = rest.iter().rposition(|held| *held == writer)?;
-            Some(ascending.len() + at)
-        });
+        let ascends = self.ascending == self.writers.len()
+            && self.writers.last().is_none_or(|last| *last < writer);
+        let known = if ascends { None } else { self.find(writer) };
         let at = known.unwrap_or_else(|| {
-            let last = self.writers.last().copied();
-            let ascends = self.ascending == self.writers.len() && last < Some(writer);
             self.ascending += usize::from(ascends);
             self.writers.push(writer);
             self.writers.len() - 1
         });
+        self.next = at + 1;
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
+    fn find(&self, writer: &Writer) -> Option<usize> {
+        if self
+            .writers
+            .get(self.next)
+            .is_some_and(|held| *held == writer)
+        {
+            return Some(self.next);
+        }
+        let (ascending, rest) = self.writers.split_at(self.ascending);
+        ascending.binary_search(&writer).ok().or_else(|| {
+            let at = rest.iter().rposition(|held| *held == writer)?;
+            Some(ascending.len() + at)
+        })
+    }
+
     fn context(&mut self, context: &'a Context) -> List<WireSpan> {
+        if self.writers.is_empty() {
+            self.writers.reserve(context.spans().len());
+        }
         let spans = context.spans().iter().map(|span| WireSpan {
             writer: self.index(&span.writer),
             first: span.first.get(),
@@ -168,13 +186,15 @@ impl<'a> Table<'a> {
     }
 
     fn write(&mut self, id: &'a WriteId, write: &'a Write) -> WireWrite {
+        // First: these ascend, and finding one among others that do not costs as many comparisons.
+        let over = self.context(&write.over);
         WireWrite {
             writer: self.index(&id.writer),
             seq: id.seq,
             prev: write.prev,
             stamp: write.stamp,
             payload: write.payload.clone(),
-            over: self.context(&write.over),
+            over,
             metadata: write.metadata().cloned(),
             seen: write.seen(),
         }
@@ -189,17 +209,17 @@ impl<'a> Table<'a> {
 }
 
 fn read_context(writers: &[Writer], spans: &[WireSpan]) -> Result<Context, DecodeError> {
-    let mut context = Context::new();
+    // They are read already: their number is no claim.
+    let mut context = Context::with_capacity(spans.len());
     for span in spans {
         let last = span.first.checked_add(span.more).filter(|_| span.first > 0);
         let last = last.ok_or_else(|| malformed("a range leaves the numbers there are"))?;
         let writer = named(writers, span.writer)?.clone();
         let span = Span::new(writer, Seq::new(span.first), Seq::new(last));
         // As every encoder writes them. Any order would cost n² to sort in.
-        if context.spans().last().is_some_and(|held| *held >= span) {
+        if !context.push(span) {
             return Err(malformed("ranges do not ascend"));
         }
-        context.insert(span);
     }
     Ok(context)
 }

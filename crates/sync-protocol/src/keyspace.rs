@@ -8,6 +8,7 @@ use sync_core::{
 };
 
 use crate::rows;
+use crate::writers::Writers;
 
 /// What a node holds of one key.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +107,7 @@ pub struct Keyspace {
     keys: BTreeMap<Key, Box<KeyState>>,
     digest: Digest,
     live_keys: u64,
-    writers: BTreeSet<Writer>,
+    writers: Writers,
 }
 
 impl Keyspace {
@@ -116,7 +117,7 @@ impl Keyspace {
             keys: BTreeMap::new(),
             digest: Digest::default(),
             live_keys: 0,
-            writers: BTreeSet::new(),
+            writers: Writers::default(),
         }
     }
 
@@ -153,16 +154,12 @@ impl Keyspace {
 
     /// The one allocation that stands for `writer` here.
     pub(crate) fn intern(&mut self, writer: &Writer) -> Writer {
-        if let Some(held) = self.writers.get(writer) {
-            return held.clone();
-        }
-        self.writers.insert(writer.clone());
-        writer.clone()
+        self.writers.intern(writer)
     }
 
     /// Lets equal writers of a decoded entry share their allocation with the rest.
     pub(crate) fn intern_entry(&mut self, entry: &mut Entry) {
-        entry.intern(&mut |writer| self.intern(writer));
+        self.writers.intern_entry(entry);
     }
 
     /// Joins `delta` into a key.

@@ -19,6 +19,7 @@ pub mod replica;
 mod rows;
 pub mod schedule;
 mod view;
+mod writers;
 
 pub use config::{HubConfig, Limits, ReplicaConfig};
 pub use deadlines::Deadlines;

@@ -40,11 +40,16 @@ impl Writer {
     pub fn incarnation(&self) -> Incarnation {
         self.0.incarnation
     }
+
+    /// Whether both are held in one allocation.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl PartialEq for Writer {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        self.is_same(other) || self.0 == other.0
     }
 }
 
@@ -62,7 +67,7 @@ impl PartialOrd for Writer {
 
 impl Ord for Writer {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        if Arc::ptr_eq(&self.0, &other.0) {
+        if self.is_same(other) {
             return std::cmp::Ordering::Equal;
         }
         self.0.cmp(&other.0)
