@@ -17,6 +17,9 @@ const SWARM: &str = "bench";
 /// Small values written in each measurement. The first ones teach the dictionary, and count.
 const SMALL_VALUES: usize = 4_000;
 
+/// The same to many agents.
+const SMALL_VALUES_TO_MANY: usize = 600;
+
 /// Runs of which the best counts.
 const RUNS: usize = 5;
 
@@ -27,18 +30,22 @@ const LIMIT: Duration = Duration::from_mins(1);
 async fn main() {
     let documents = documents::all();
     println!("Large states: one document as one key, written by one agent and read by another\n");
-    println!("| document | bytes as JSON | on the wire, off | on | saved | CPU, both ends |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| document | bytes as JSON | on the wire, off | on | saved | CPU, both ends | to read it |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (name, document) in &documents {
         let values = vec![document.clone()];
         let off = measure(&values, 1, false).await.reader.received;
         let on = best(&values, 1).await;
         let read = on.reader.received;
         println!(
-            "| {name} | {} | {off} | {read} | {:.1} % | {:.1} ms per MiB |",
+            "| {name} | {} | {off} | {read} | {:.1} % | {:.1} ms per MiB | {:.2} ms |",
             document.to_string().len(),
             saved(read, off),
-            on.millis_per_mib()
+            on.millis_per_mib(),
+            // All that it compresses are confirmations, which are too small to try.
+            millis(on.reader.compression.cpu_us)
         );
     }
     println!("\nSmall values: parts of the same documents, each a key and a commit\n");
@@ -77,6 +84,19 @@ async fn main() {
             all.took.as_secs_f64() * 1e3
         );
     }
+    println!("\nSmall values to 100 agents: parts of the same, each a commit\n");
+    println!("| values | sent by the hub | CPU of the hub | for each message to an agent |");
+    println!("|---|---|---|---|");
+    let parts = documents::parts(&documents[0].1, SMALL_VALUES_TO_MANY);
+    let all = best(&parts, 100).await;
+    let cpu = all.hub.compression.cpu_us;
+    println!(
+        "| {} | {} kB | {:.1} ms | {:.2} µs |",
+        parts.len(),
+        all.hub.sent / 1_000,
+        millis(cpu),
+        ratio(cpu, parts.len() as u64 * 100)
+    );
 }
 
 /// What a run moved.

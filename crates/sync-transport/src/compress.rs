@@ -17,6 +17,7 @@ mod packer;
 #[cfg(feature = "zstd")]
 mod pool;
 mod recent;
+mod small;
 mod trainer;
 
 use std::sync::{Arc, OnceLock};

@@ -123,7 +123,10 @@ impl<'a> Packer<'a> {
         if !self.small.tries() {
             return None;
         }
-        let packed = timed(meter, || codec::pack_with(&frame.to_bytes(), dictionary));
+        let packed = timed(meter, || match &self.shared {
+            Some(shared) => shared.trainer.pack(frame, dictionary),
+            None => codec::pack_with(&frame.to_bytes(), dictionary),
+        });
         let packed = packed.filter(|packed| pays(frame.len(), packed.len()));
         self.small.learn(packed.is_some());
         packed.map(|packed| (Kind::PackedWith, packed))

@@ -9,6 +9,7 @@ use sync_core::transport::Frame;
 use tokio::sync::Semaphore;
 
 use super::Dictionary;
+use super::small::Small;
 use crate::lock;
 
 /// Distinct messages that a dictionary is made from. Five times as many save another twentieth, and a
@@ -45,6 +46,8 @@ pub(crate) struct Trainer {
     /// `None` once there are enough.
     samples: Mutex<Option<BTreeSet<Bytes>>>,
     trained: OnceLock<Arc<Dictionary>>,
+    /// What was made with it last.
+    small: Small,
 }
 
 impl Default for Trainer {
@@ -52,6 +55,7 @@ impl Default for Trainer {
         Self {
             samples: Mutex::new(Some(BTreeSet::new())),
             trained: OnceLock::new(),
+            small: Small::default(),
         }
     }
 }
@@ -60,6 +64,11 @@ impl Trainer {
     /// The dictionary, once there is one.
     pub(super) fn trained(&self) -> Option<&Arc<Dictionary>> {
         self.trained.get()
+    }
+
+    /// `frame` by the dictionary, whether or not that pays.
+    pub(super) fn pack(&self, frame: &Frame, dictionary: &Dictionary) -> Option<Bytes> {
+        self.small.pack(frame, dictionary)
     }
 
     /// Learns from a message. Whoever brings the last one starts the training; if no dictionary
