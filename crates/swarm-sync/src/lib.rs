@@ -77,7 +77,8 @@ pub use sync_core::{
     PeriodicStatus, Policies, Policy, PolicyError, Poll, Priority, Proposal, ProposalId, Reason,
     Receipt, RequestError, Resolver, Resolvers, Revision, Seen, Share, Sibling, Since, Stamp,
     StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Tally, Token, Topology,
-    TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, WriteId,
+    TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, Weights,
+    WriteId,
 };
 pub use sync_protocol::{Covers, Limits, PeriodicPlan, ReplicaStatus, ScheduleError};
 pub use sync_store::MemoryStore;

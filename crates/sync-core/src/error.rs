@@ -332,9 +332,7 @@ pub enum RequestError {
         proposal: ProposalId,
     },
     /// The agent has voted otherwise, or with another reason.
-    #[error(
-        "this agent has voted {vote} on the proposal {proposal} before: a vote stands, with the reason that it was given"
-    )]
+    #[error("this agent has voted {vote} on the proposal {proposal} before: that stands as it is")]
     AlreadyVoted {
         /// On which proposal.
         proposal: ProposalId,

@@ -34,7 +34,8 @@ reads as an object; concurrent values that a policy keeps are the "siblings" of 
 propose has the roster vote and is answered with the decision. It also takes
 "algorithm", "timeout_ms", for what approval writes to "key" instead of "value": "add",
 "insert", "remove", "field" with "value", "unset", "delete":true; "sync":true to wait
-until the connected agents hold it, and "proposal_id" to hear of one again.
+until the connected agents hold it, and "proposal_id" to hear of one again. vote is on
+what a proposal line of this run has told of, and stands with its reason.
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
 follows), reload (everything follows anew) and watch-end, each with the "cursor" that
