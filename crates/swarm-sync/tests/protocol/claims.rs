@@ -10,7 +10,7 @@ use sync_protocol::{Command, Outcome};
 
 use crate::stage::{AgentSide, HubSide, assert_equal, key, put, talk, trio};
 
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
 const LEASE: u64 = 10_000;
 
 fn ask(

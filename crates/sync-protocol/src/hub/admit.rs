@@ -85,7 +85,7 @@ impl Hub {
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
         if source == Source::Writer && is_the_hubs(held, &delta) {
-            return self.refuse_decreed(commit, key, &delta);
+            return refuse_decreed(commit, key, &delta);
         }
         let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
         let mut rule = self.resolvers.of_entry(key, held, stays);
@@ -121,19 +121,6 @@ impl Hub {
         delta
     }
 
-    /// Takes out what only the hub may do, all of it: a pushed delta is of one write at most.
-    fn refuse_decreed(&self, commit: &mut Commit, key: &Key, delta: &Entry) -> Entry {
-        commit.surprises(key);
-        let rule = MergeRule::Authority;
-        let mut spans = Context::new();
-        for (id, write) in delta.writes() {
-            spans.insert(write.span(id));
-            let reason = Reason::RuleMismatch { rule };
-            commit.with_receipt(receipt(id.clone(), key, write, reason));
-        }
-        Entry::covering(spans)
-    }
-
     fn refuse_write(&self, now: Now, key: &Key, write: &Write) -> Option<Reason> {
         let limits = &self.config.limits;
         let bytes = write.payload.as_bytes().len() as u64;
@@ -161,4 +148,17 @@ fn is_the_hubs(held: &Entry, delta: &Entry) -> bool {
         && held
             .writes()
             .any(|(id, write)| decided(write.payload.kind()) && delta.context().contains(id))
+}
+
+/// Takes out what only the hub may do, all of it: a pushed delta is of one write at most.
+fn refuse_decreed(commit: &mut Commit, key: &Key, delta: &Entry) -> Entry {
+    commit.surprises(key);
+    let rule = MergeRule::Authority;
+    let mut spans = Context::new();
+    for (id, write) in delta.writes() {
+        spans.insert(write.span(id));
+        let reason = Reason::RuleMismatch { rule };
+        commit.with_receipt(receipt(id.clone(), key, write, reason));
+    }
+    Entry::covering(spans)
 }

@@ -1,3 +1,5 @@
+//! Whose turn it is, in every order.
+
 use bytes::Bytes;
 use sync_core::{Hello, Incarnation};
 

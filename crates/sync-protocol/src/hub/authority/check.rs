@@ -145,7 +145,7 @@ impl Hub {
             return Ok(());
         }
         let rule = self.resolvers.of_entry(key, entry, |_| true);
-        let rule = rule.map_or(MergeRule::Lww, |rule| rule.rule());
+        let rule = rule.map_or(MergeRule::Lww, sync_core::Resolver::rule);
         refuse(format!(
             "{doing} does not fit {key:?}, which is under the rule {rule}: use another key, or delete this one first"
         ))
