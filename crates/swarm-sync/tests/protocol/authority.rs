@@ -154,7 +154,7 @@ fn a_plain_value_becomes_the_hubs_and_other_rules_do_not() {
 fn a_policy_refuses_plain_writes_from_the_start() {
     let (mut hub, mut a, mut b) = trio();
     hub.govern(vec![policy("cas.*", |p| {
-        p.rule = Some(MergeRule::Authority)
+        p.rule = Some(MergeRule::Authority);
     })]);
     talk(&mut hub, &mut [&mut a, &mut b]);
     let request = a.begin("cas.x", put(1));
