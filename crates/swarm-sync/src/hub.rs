@@ -2,6 +2,7 @@
 
 mod builder;
 mod driver;
+mod loading;
 mod merging;
 mod reloading;
 mod turns;
@@ -254,7 +255,7 @@ impl StateSynchronizer {
         })
     }
 
-    async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Reply {
+    pub(crate) async fn ask(&self, swarm: &SwarmId, ask: Ask) -> Reply {
         let (done, answer) = oneshot::channel();
         self.command(
             HubCommand::Ask {

@@ -44,6 +44,7 @@ mod error;
 mod hub;
 mod memory;
 mod merge;
+mod past;
 #[cfg(feature = "policy-file")]
 pub mod policy_file;
 pub mod span;
@@ -71,14 +72,16 @@ pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
     Ack, AgentId, AgentStatus, AlgorithmStatistics, Answer, Ask, Ballot, Cast, Change, ChangeKind,
     Claim, Clock, CommitOutcome, CommittedEffect, Compression, ConsensusAlgorithm, Coordinator,
-    Current, Cursor, Decision, Delta, Digest, Durability, Effect, Epoch, FIELD_BYTES_MAX, History,
-    HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key, KeyReport, Lease, Link, MemberStatus,
-    MemoryStats, MergeRule, Namespace, NamespaceStats, Now, OnConcurrent, Operation, Pattern,
-    PeriodicStatus, Policies, Policy, PolicyError, Poll, Priority, Proposal, ProposalId, Reason,
-    Receipt, RequestError, Resolver, Resolvers, Revision, Seen, Share, Sibling, Since, Stamp,
-    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Tally, Token, Topology,
-    TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, Weights,
-    WriteId,
+    Current, Cursor, Decision, Delta, Did, DiffNext, DiffPage, Digest, Dropped, DroppedBy,
+    Durability, Effect, Epoch, FIELD_BYTES_MAX, History, HistoryPage, HubStatus, IdError,
+    Incarnation, KEY_BYTES_MAX, Key, KeyDiff, KeyExplanation, KeyReport, Knew, Lease, Link,
+    LossReason, MemberStatus, MemoryStats, MergeRule, Namespace, NamespaceStats, Now, Omitted,
+    OnConcurrent, Operation, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss, PastState,
+    PastValue, PastWrite, Pattern, PeriodicStatus, Policies, Policy, PolicyError, Poll, Priority,
+    Proposal, ProposalId, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Seen,
+    Share, Sibling, Since, StaleKey, Stamp, StateMetadata, StateVersion, Store, StoreError,
+    SwarmId, SyncReport, Tally, Token, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value,
+    ValueError, Verdict, Version, Vote, Weights, WriteId,
 };
 pub use sync_protocol::{Covers, Limits, PeriodicPlan, ReplicaStatus, ScheduleError};
 pub use sync_store::MemoryStore;

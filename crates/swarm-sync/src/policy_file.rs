@@ -12,7 +12,7 @@
 //!     ttl_refresh = true       # counted from the last write
 //!     priority = "high"        # critical, high, medium, low, background
 //!     max_value_bytes = 65536
-//!     history_commits = 100    # kept per key, and for how long, by a hub that records history
+//!     history_commits = 100    # kept per key for those who ask how it came about, and for how long
 //!     history_age = "30d"
 //!     "#,
 //! )?;

@@ -2,6 +2,7 @@
 //! durable batch per machine out.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::{Batch, Row, Store, StoreError, SwarmId};
@@ -144,17 +145,19 @@ fn units(batch: &Batch) -> u32 {
     u32::try_from(units).unwrap_or(u32::MAX)
 }
 
-/// Reads every row of a swarm, page by page.
+/// Reads the rows of a swarm, page by page, as long as there is anything to go on for.
 pub(crate) async fn for_each_row<E: From<StoreError>>(
     store: &dyn Store,
     swarm: &SwarmId,
-    mut each: impl FnMut(&Row) -> Result<(), E>,
+    mut each: impl FnMut(&Row) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let mut after = None;
     loop {
         let rows = store.scan(swarm, after.as_deref(), ROWS_PER_SCAN).await?;
         for row in &rows {
-            each(row)?;
+            if each(row)?.is_break() {
+                return Ok(());
+            }
         }
         if rows.len() < ROWS_PER_SCAN {
             return Ok(());

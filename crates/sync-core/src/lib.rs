@@ -36,6 +36,7 @@ pub mod error;
 pub mod id;
 pub mod memory;
 pub mod message;
+pub mod past;
 pub mod payload;
 pub mod pieces;
 pub mod policy;
@@ -71,6 +72,11 @@ pub use id::{
 };
 pub use memory::{MemoryAnswer, MemoryAsk, MemoryStats, NamespaceStats};
 pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
+pub use past::{
+    Did, DiffNext, DiffPage, Dropped, DroppedBy, HistoryPage, KeyDiff, KeyExplanation, Knew,
+    LossReason, Omitted, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss, PastState, PastValue,
+    PastWrite, StaleKey,
+};
 pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};
 pub use pieces::{Piece, Pieces};
 pub use policy::{Flaw, History, Pattern, Policies, Policy, PolicyError, Priority, Ttl};

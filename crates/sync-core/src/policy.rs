@@ -90,6 +90,13 @@ impl Policy {
         if self.history.age.is_some_and(|age| age.is_zero()) {
             return Err(Flaw::HistoryAge);
         }
+        if self
+            .history
+            .commits
+            .is_some_and(|count| count > HISTORY_COMMITS_MAX)
+        {
+            return Err(Flaw::HistoryCommits);
+        }
         Ok(())
     }
 }
@@ -104,12 +111,15 @@ pub struct Ttl {
     pub refresh: bool,
 }
 
-/// How much of a key's past the hub keeps, whichever bound is reached first. Nothing is recorded yet:
-/// the bounds travel with the table and wait for a hub that records.
+/// The most commits that a policy may have a hub keep of each key: a write is found among them by
+/// looking at them one after the other.
+pub const HISTORY_COMMITS_MAX: u32 = 4_096;
+
+/// How much of a key's past the hub keeps, whichever bound is reached first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Encode, Decode)]
 #[expect(clippy::exhaustive_structs, reason = "the two bounds there are")]
 pub struct History {
-    /// Commits to the key, the newest; 0 keeps none.
+    /// Commits to the key, the newest; 0 keeps none. At most [`HISTORY_COMMITS_MAX`].
     pub commits: Option<u32>,
     /// How old a commit may be, by the hub's clock.
     pub age: Option<Duration>,

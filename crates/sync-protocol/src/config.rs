@@ -73,6 +73,12 @@ pub struct Limits {
     pub lease_max: Duration,
     /// Own votes that an agent remembers, so that it says the same again to a hub that asks again.
     pub own_votes_max: usize,
+    /// Commits of each key that a hub keeps for those who ask how its value came about, unless a policy
+    /// says otherwise: what led to it, and not all there was. 0 keeps none.
+    pub history_commits: u32,
+    /// Commits of a swarm of which a hub keeps the keys that changed, so that it can tell what changed
+    /// between two of them: a few hours of a busy swarm, in 10 MB. 0 keeps none.
+    pub journal_max: u64,
 }
 
 impl Default for Limits {
@@ -104,6 +110,8 @@ impl Default for Limits {
             decision_bytes_max: 16 * 1024 * 1024,
             lease_max: Duration::from_hours(1),
             own_votes_max: 1_024,
+            history_commits: 16,
+            journal_max: 100_000,
         }
     }
 }

@@ -17,6 +17,7 @@ mod lineage;
 mod memory;
 mod merging;
 mod output;
+mod past;
 mod periodic;
 mod policy;
 mod push;
@@ -54,6 +55,7 @@ use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
 use self::memory::Memory;
 use self::merging::Merges;
+use self::past::Past;
 use self::periodic::Periodic;
 use self::round::Rounds;
 use self::session::Session;
@@ -104,6 +106,7 @@ pub struct Hub {
     watches: Watches,
     memory: Memory,
     votes: Votes,
+    past: Past,
     /// Who waits for the policies to be read anew.
     reloading: Vec<ReplyTo>,
     /// Rows that go with the next batch.
@@ -232,7 +235,7 @@ impl Hub {
     pub fn is_blank(&self) -> bool {
         let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
         let idle = nobody && self.votes.is_idle() && self.memory.is_empty();
-        idle && !self.unsaved.is_empty()
+        idle && self.past.line.is_idle() && !self.unsaved.is_empty()
     }
 
     /// Whether every commit is durable.
@@ -282,6 +285,7 @@ impl Hub {
         waiting.extend(self.votes.drain());
         // A table that is read after this changes nothing.
         waiting.append(&mut self.reloading);
+        waiting.extend(self.past.line.drain());
         for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());

@@ -29,5 +29,5 @@ pub use keyspace::{KeyState, Keyspace};
 pub use replica::{
     Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
-pub use rows::{Owner, RowError};
+pub use rows::{Owner, RowError, RowRange};
 pub use schedule::{Covers, PeriodicPlan, Schedule, ScheduleError};

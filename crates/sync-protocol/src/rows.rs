@@ -8,6 +8,7 @@ mod authority;
 mod keys;
 mod kind;
 mod owner;
+mod past;
 mod read;
 mod votes;
 
@@ -22,6 +23,11 @@ use sync_core::{
 
 pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
 pub use self::owner::{Owner, RowError};
+pub use self::past::RowRange;
+pub(crate) use self::past::{
+    JournalRow, Touched, delete_history, delete_journal, history_after, is_history, journal_after,
+    journal_follows, put_history, put_journal, read_history, read_journal,
+};
 pub(crate) use self::read::{Stored, Waiting, read};
 pub(crate) use self::votes::{
     delete_decision, delete_own_vote, delete_poll, delete_vote, put_decision, put_own_vote,

@@ -116,7 +116,7 @@ impl Agent {
         Memory::new(asker, "this agent's swarm", self.default_timeout)
     }
 
-    async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
+    pub(crate) async fn ask(&self, ask: Ask, wait: Option<Duration>) -> Reply {
         let timeout = wait.unwrap_or(self.default_timeout * 2);
         match self.run(Command::Ask { ask, timeout }).await? {
             Outcome::Answered(answer) => Ok(answer),

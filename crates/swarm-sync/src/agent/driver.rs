@@ -4,6 +4,7 @@
 mod commands;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -70,7 +71,11 @@ impl Driver {
         config.limits = settings.limits;
         config.ack_timeout = settings.default_timeout;
         let mut recovery = ReplicaRecovery::new(config, settings.resolvers, incarnation);
-        for_each_row::<StartError>(&*store, &swarm, |row| Ok(recovery.row(row)?)).await?;
+        for_each_row::<StartError>(&*store, &swarm, |row| {
+            recovery.row(row)?;
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
         let hub = settings.link.describe();
         let hello = Hello::new(swarm, agent, incarnation, Role::Member);
         Ok(Self {

@@ -7,6 +7,7 @@ mod periodic;
 mod turn;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) use self::commands::HubCommand;
 use self::turn::EVENTS_PER_TAKE;
 use super::SynchronizerBuilder;
+use super::loading::{Loaded, Loading};
 use super::merging::{Merged, Merging};
 use super::reloading::Reloading;
 use super::turns::Turns;
@@ -46,6 +48,7 @@ pub(super) struct Driver {
     queue: StoreQueue,
     merging: Merging,
     reloading: Reloading,
+    loading: Loading,
     /// Events that were taken and not handled yet.
     turns: Turns,
     /// Where looking after what is due has stopped, with more to do.
@@ -73,6 +76,7 @@ impl Driver {
             coordinator: Arc::clone(&settings.coordinator),
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             reloading: Reloading::new(settings.policy_source.clone()),
+            loading: Loading::new(Arc::clone(&store)),
             clock: Arc::clone(&settings.clock),
             settings,
             schedule,
@@ -114,6 +118,7 @@ impl Driver {
                     self.handle_completed(completed);
                 }
                 merged = self.merging.next() => self.handle_merged(merged),
+                loaded = self.loading.next() => self.handle_loaded(loaded),
                 read = self.reloading.next() => self.handle_reloaded(read),
                 events = self.coordinator.take(EVENTS_PER_TAKE), if may_take => {
                     if events.is_empty() {
@@ -147,6 +152,7 @@ impl Driver {
             self.pump().await;
         }
         self.merging.shutdown().await;
+        self.loading.shutdown().await;
         self.coordinator.shutdown().await;
         self.queue.close().await;
     }
@@ -179,6 +185,22 @@ impl Driver {
         }
     }
 
+    fn handle_loaded(&mut self, loaded: Loaded) {
+        let now = self.now();
+        let Loaded {
+            swarm,
+            ticket,
+            result,
+        } = loaded;
+        if let Err(reason) = &result {
+            tracing::error!(%swarm, reason, "the store failed; the hub stops");
+            self.failure.get_or_init(|| reason.clone());
+        }
+        if let Some(hub) = self.hubs.get_mut(&swarm) {
+            hub.handle_loaded(now, ticket, result);
+        }
+    }
+
     fn now(&self) -> Now {
         self.clock.now()
     }
@@ -197,7 +219,14 @@ impl Driver {
         config.algorithms = self.settings.voting.algorithms.clone();
         config.vote_deadline = self.settings.voting.timeout;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
-        for_each_row::<StartError>(&*self.store, swarm, |row| Ok(recovery.row(row)?)).await?;
+        for_each_row::<StartError>(&*self.store, swarm, |row| {
+            if HubRecovery::is_past(row) {
+                return Ok(ControlFlow::Break(()));
+            }
+            recovery.row(row)?;
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
         let hub = recovery.open(self.epoch);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;

@@ -104,6 +104,7 @@ impl Read {
             Flaw::Ttl => "ttl",
             Flaw::ValueBytes => "max_value_bytes",
             Flaw::HistoryAge => "history_age",
+            Flaw::HistoryCommits => "history_commits",
             _ => "pattern",
         };
         let other = match flaw {

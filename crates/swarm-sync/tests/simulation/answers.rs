@@ -113,6 +113,7 @@ impl World {
                 self.check_report(&keys, &report);
                 self.last_report = Some(report);
             }
+            (Asked::Past(ask), Answer::Past(answer)) => self.told_past(&ask, &answer),
             (Asked::Delta, Answer::Delta(delta)) => {
                 for change in delta.changes {
                     self.check_expired(&change);

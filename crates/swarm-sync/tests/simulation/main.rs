@@ -13,6 +13,7 @@ mod merges;
 mod network;
 mod nodes;
 mod oracle;
+mod past;
 mod periodic;
 mod plan;
 mod random;
@@ -115,6 +116,14 @@ const MUST_HAPPEN: &[&str] = &[
     "write in memory",
     "write at the hub",
     "refused by a policy",
+    "history",
+    "history up to now",
+    "history dropped",
+    "explained",
+    "state of the past",
+    "diff",
+    "diff dropped",
+    "knew",
     "write",
 ];
 

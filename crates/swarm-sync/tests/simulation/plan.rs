@@ -89,6 +89,8 @@ impl Plan {
         limits.ahead_of_bytes = *random.pick(&[0, 0, 200, 64 * 1024]);
         limits.ahead_bytes_max = *random.pick(&[60, 16 * 1024]);
         limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
+        limits.history_commits = *random.pick(&[0, 2, 16, 40]);
+        limits.journal_max = *random.pick(&[0, 5, 100, 100_000]);
         let rounds_max = *random.pick(&[1, 2, 256]);
         let schedule = if random.chance(600) {
             periodic::draw(random)

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    AgentId, Ask, Cursor, Key, Pattern, ProposalId, Revision, Since, Value, Vote, WriteId,
+    AgentId, Ask, Cursor, Key, PastAsk, Pattern, ProposalId, Revision, Since, Value, Vote, WriteId,
 };
 use sync_protocol::Command;
 
 use crate::world::{Event, World};
 
-/// Per thousand actions: steps of a reader of deltas, takings of receipts, questions. What is left
+/// Per thousand actions: steps of a reader of deltas, takings of receipts, questions, those about the past. What is left
 /// are writes.
 const DELTA_SHARE: u64 = 40;
 const TAKE_SHARE: u64 = 40;
 const ASK_SHARE: u64 = 30;
+const PAST_SHARE: u64 = 40;
 
 /// A caller that waits.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(crate) enum Asked {
     Impostor,
     /// By which agent, on what, how.
     Vote(AgentId, ProposalId, Vote),
+    Past(PastAsk),
     Other,
 }
 
@@ -63,6 +65,7 @@ impl World {
             DELTA_SHARE,
             TAKE_SHARE,
             ASK_SHARE,
+            PAST_SHARE,
         ];
         let mut roll = self.random.below(1_000);
         let falls_into = shares.iter().position(|share| {
@@ -78,6 +81,7 @@ impl World {
             Some(4) => self.read_delta(),
             Some(5) => self.take_receipts(),
             Some(6) => self.ask_through_replica(),
+            Some(7) => self.ask_past(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);

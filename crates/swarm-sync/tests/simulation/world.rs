@@ -16,6 +16,7 @@ use crate::ghost::Ghost;
 use crate::lives::Life;
 use crate::merges::Call;
 use crate::network::Network;
+use crate::past::Read;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
 use crate::stats::Stats;
@@ -40,6 +41,8 @@ pub(crate) enum Event {
     Called(Call),
     /// That run of the hub has its policies read anew.
     Loaded(u64),
+    /// Rows of the past that the hub wants are read.
+    Read(Read),
     ReplicaTimer(usize, u64),
     /// The hub learns that a connection is gone.
     HubClosed(SessionId),
@@ -225,6 +228,7 @@ impl World {
             Event::HubTimer(run) => self.time_hub(run),
             Event::Called(call) => self.called(&call),
             Event::Loaded(run) => self.loaded(run),
+            Event::Read(read) => self.rows_read(&read),
             Event::ReplicaTimer(n, run) => self.time_replica(n, run),
             Event::HubClosed(session) => self.close_at_hub(session),
             Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
@@ -247,6 +251,7 @@ impl World {
             Event::HubTimer(run) => (5, *run, 0, &[]),
             Event::Called(call) => (14, call.run, call.ticket, &[]),
             Event::Loaded(run) => (15, *run, 0, &[]),
+            Event::Read(read) => (17, read.run, read.ticket, &[]),
             Event::ReplicaTimer(n, run) => (6, *n as u64, *run, &[]),
             Event::HubClosed(session) => (7, session.0, 0, &[]),
             Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),

@@ -1,10 +1,11 @@
 //! A disk whose completions the test decides: what was not completed is gone after a crash.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use sync_core::{Batch, Row, RowOp};
-use sync_protocol::Token;
+use sync_protocol::{RowRange, Token};
 
 /// The rows that survive a crash.
 pub(crate) type Image = BTreeMap<Bytes, Bytes>;
@@ -58,6 +59,20 @@ impl Disk {
             key: key.clone(),
             value: value.clone(),
         })
+    }
+
+    /// What is durable of what a machine wants to read.
+    pub(crate) fn read(&self, ranges: &[RowRange]) -> Vec<Row> {
+        let read = |range: &RowRange| {
+            let after = (Bound::Excluded(range.after.clone()), Bound::Unbounded);
+            let rows = self.durable.range(after).take(range.limit);
+            let rows = rows.map(|(key, value)| Row {
+                key: key.clone(),
+                value: value.clone(),
+            });
+            rows.collect::<Vec<_>>()
+        };
+        ranges.iter().flat_map(read).collect()
     }
 
     pub(crate) fn image(&self) -> Image {

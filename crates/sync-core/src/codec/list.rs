@@ -4,13 +4,14 @@ use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Items preallocated, whatever the length claims: bincode's own `Vec` would reserve it all.
 const PREALLOCATED_MAX: usize = 64;
 
 /// A `Vec` that decodes without trusting its length.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
 #[expect(clippy::exhaustive_structs, reason = "nothing but a vector")]
 pub struct List<T>(pub Vec<T>);
 
@@ -37,12 +38,6 @@ impl<T> std::ops::Deref for List<T> {
 
     fn deref(&self) -> &[T] {
         &self.0
-    }
-}
-
-impl<T: Serialize> Serialize for List<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::consensus::{Decision, Proposal};
 use crate::error::RequestError;
 use crate::id::{Key, Version};
 use crate::memory::{MemoryAnswer, MemoryAsk};
+use crate::past::{PastAnswer, PastAsk};
 use crate::policy::{Pattern, Policy};
 use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport, Watched};
 use crate::resolver::Operation;
@@ -84,6 +85,8 @@ pub enum Ask {
         /// What to decide.
         ask: AuthorityAsk,
     },
+    /// Something about the past.
+    Past(PastAsk),
 }
 
 /// The answer to an [`Ask`].
@@ -121,4 +124,6 @@ pub enum Answer {
     Memory(MemoryAnswer),
     /// To [`Ask::Authority`].
     Authority(AuthorityAnswer),
+    /// To [`Ask::Past`].
+    Past(PastAnswer),
 }

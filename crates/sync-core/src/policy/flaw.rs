@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{POLICIES_MAX, TABLE_BYTES_MAX};
+use super::{HISTORY_COMMITS_MAX, POLICIES_MAX, TABLE_BYTES_MAX};
 use crate::id::start_of;
 
 /// What is wrong with one policy, or with two together.
@@ -31,6 +31,11 @@ pub enum Flaw {
         "`history_age` of 0 would keep nothing; set `history_commits = 0` for no history at all"
     )]
     HistoryAge,
+    /// More than a hub looks through.
+    #[error(
+        "`history_commits` is over {HISTORY_COMMITS_MAX}, the most that is kept of each key; set a smaller number"
+    )]
+    HistoryCommits,
     /// The same keys twice.
     #[error(
         "the pattern {} is there twice; keep one of the two",

@@ -265,6 +265,11 @@ mod tests {
         forgetful.history.age = age;
         let error = Policies::new(vec![forgetful]).unwrap_err();
         assert_eq!(error.flaw, Flaw::HistoryAge);
+        let commits = Some(super::super::HISTORY_COMMITS_MAX + 1);
+        let mut hoarder = policy("*");
+        hoarder.history.commits = commits;
+        let error = Policies::new(vec![hoarder]).unwrap_err();
+        assert_eq!(error.flaw, Flaw::HistoryCommits);
         let ttl = Ttl {
             after: Duration::ZERO,
             refresh: false,

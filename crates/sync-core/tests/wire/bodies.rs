@@ -331,6 +331,7 @@ fn asks() -> Vec<Ask> {
     asks.extend(operations.map(write));
     asks.extend(memory().map(Ask::Memory));
     asks.extend(super::authority::asks());
+    asks.extend(super::past::asks());
     asks
 }
 

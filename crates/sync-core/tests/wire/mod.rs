@@ -2,6 +2,7 @@
 
 mod authority;
 pub(crate) mod bodies;
+pub(crate) mod past;
 pub(crate) mod replies;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What each case of a message is called.
 
 use sync_core::{
-    Answer, Ask, AuthorityAnswer, AuthorityAsk, Body, DeltaOutcome, MemoryAnswer, MemoryAsk, Reply,
-    VoteOutcome,
+    Answer, Ask, AuthorityAnswer, AuthorityAsk, Body, DeltaOutcome, MemoryAnswer, MemoryAsk,
+    PastAnswer, PastAsk, Reply, VoteOutcome,
 };
 
 /// Names the case, so that a new one cannot be left out of the samples unnoticed: this does not compile
@@ -72,6 +72,13 @@ pub(crate) fn name(body: &Body) -> &'static str {
                 AuthorityAsk::Renew { .. } => "ask-authority-renew",
                 AuthorityAsk::Release { .. } => "ask-authority-release",
             },
+            Ask::Past(ask) => match ask {
+                PastAsk::History { .. } => "ask-history",
+                PastAsk::Explain(_) => "ask-explain",
+                PastAsk::StateAt { .. } => "ask-state-at",
+                PastAsk::Diff { .. } => "ask-diff",
+                PastAsk::Knew { .. } => "ask-knew",
+            },
         },
         Body::Reply { .. } => "reply",
     }
@@ -104,9 +111,16 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
             AuthorityAnswer::Claimed(_) => "authority-claimed",
             AuthorityAnswer::Released => "authority-released",
         },
+        Ok(Answer::Past(answer)) => match answer {
+            PastAnswer::History(_) => "history",
+            PastAnswer::Explained(_) => "explained",
+            PastAnswer::State(_) => "past-state",
+            PastAnswer::Diff(_) => "diff",
+            PastAnswer::Knew(_) => "knew",
+        },
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (55, 45);
+pub(crate) const NAMES: (usize, usize) = (60, 50);

@@ -184,6 +184,7 @@ fn answers() -> Vec<Answer> {
     ];
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));
+    answers.extend(super::past::answers(version(Some(value()))));
     for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
         answers.push(Answer::Written(Ack {
             write_id: Some(id("a", 1, 1)),

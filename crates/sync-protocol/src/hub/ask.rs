@@ -65,6 +65,7 @@ impl Hub {
             Ask::Propose(proposal) => return self.propose(now, to, *proposal),
             Ask::Memory(ask) => return self.ask_memory(to, ask),
             Ask::Authority { attempt, ask } => return self.ask_authority(now, to, attempt, ask),
+            Ask::Past(ask) => return self.ask_past(now, to, ask),
         };
         self.reply(to, answer);
     }
@@ -212,7 +213,7 @@ impl Hub {
             }
         };
         for chunk in keys.chunks(KEYS_PER_COMMIT) {
-            let mut commit = Commit::default();
+            let mut commit = Commit::clearing();
             for key in chunk {
                 self.cover_all(&mut commit, key);
             }

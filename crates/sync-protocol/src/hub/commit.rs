@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, SessionId,
-    Version, Write, WriteId,
+    Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, Seen,
+    SessionId, Version, Write, WriteId,
 };
 
 use super::Hub;
@@ -34,6 +34,10 @@ pub(super) struct Commit {
     pub(super) extra: Vec<RowOp>,
     /// Keys that have reached the end of their lifetime.
     expired: BTreeSet<Key>,
+    /// Whether somebody asked for everything that its keys hold to be removed.
+    clears: bool,
+    /// What the authors of writes that have lost had seen.
+    seen: BTreeMap<WriteId, Seen>,
     /// Writes found to have lost, per key.
     pub(super) conflicts: BTreeMap<Key, u32>,
     /// Writes to fields that have been deleted, nobody remembers when.
@@ -49,6 +53,29 @@ impl Commit {
             origin: Some(origin),
             ..Self::default()
         }
+    }
+
+    /// A commit that removes everything that its keys hold.
+    pub(super) fn clearing() -> Self {
+        Self {
+            clears: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it removes everything that its keys hold.
+    pub(super) fn clears(&self) -> bool {
+        self.clears
+    }
+
+    /// The connection that brought it, if just one.
+    pub(super) fn origin(&self) -> Option<SessionId> {
+        self.origin
+    }
+
+    /// What the author of a write that has lost with it had seen.
+    pub(super) fn seen_by(&self, loser: &WriteId) -> Option<Seen> {
+        self.seen.get(loser).copied()
     }
 
     /// Whether it is what one connection has brought, and that one.
@@ -196,6 +223,9 @@ impl Hub {
                     }
                     continue;
                 };
+                commit
+                    .seen
+                    .extend(lost.seen().map(|seen| (loss.loser.clone(), seen)));
                 let reason = Reason::Superseded {
                     winner,
                     winner_stamp: won.stamp,
@@ -244,8 +274,9 @@ impl Hub {
         }
         let from = self.revision;
         self.revision = self.next_revision();
+        let mut before = Vec::with_capacity(changed.len());
         for key in &changed {
-            self.number(key, &commit);
+            before.push((key.clone(), self.number(key, &commit)));
         }
         let mut ops = self.space.rows(&commit.changes);
         for key in &changed {
@@ -254,6 +285,7 @@ impl Hub {
         }
         ops.append(&mut commit.extra);
         self.record_decision(&mut commit, &mut ops);
+        self.remember(&commit, &before, from, now, &mut ops);
         let addressees = self.keep_receipts(&mut commit, &mut ops);
         self.persist(ops);
         let mut encoded = Encoded::new(&commit, self.config.limits.page_bytes);
@@ -270,11 +302,12 @@ impl Hub {
         }
     }
 
-    /// Gives a changed key its next version and the commit's revision.
-    fn number(&mut self, key: &Key, commit: &Commit) {
+    /// Gives a changed key its next version and the commit's revision; returns the version it had.
+    fn number(&mut self, key: &Key, commit: &Commit) -> Version {
         let Some(state) = self.space.get(key) else {
-            return;
+            return Version::default();
         };
+        let before = state.version();
         self.index.remove(&(state.revision(), Some(key.clone())));
         let floor = commit.floors.get(key).copied().unwrap_or_default();
         let reached = state.version().max(floor);
@@ -285,6 +318,7 @@ impl Hub {
         };
         self.space.raise(key, version, self.revision);
         self.index.insert((self.revision, Some(key.clone())));
+        before
     }
 
     /// Receipts become rows of the commit's batch; returns the connections they are for.

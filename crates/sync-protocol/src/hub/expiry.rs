@@ -118,6 +118,11 @@ impl Expiries {
         held.is_some_and(|held| held.lifetime == Lifetime::Over)
     }
 
+    /// When a key ends, in milliseconds since 1970.
+    pub(super) fn end(&self, key: &Key) -> Option<u64> {
+        self.by_key.get(key)?.end
+    }
+
     /// Returns the row for what is news.
     fn set(&mut self, key: &Key, next: Option<Held>) -> Option<RowOp> {
         let before = match next {

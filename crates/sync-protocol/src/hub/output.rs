@@ -6,6 +6,7 @@ use sync_core::{Batch, Key, Message, Reply, SessionId, Sibling};
 use super::Hub;
 use super::PeriodicRun;
 use crate::gate::Token;
+use crate::rows::RowRange;
 
 /// What a hub asks of its driver, in order.
 #[derive(Debug)]
@@ -53,5 +54,12 @@ pub enum HubOutput {
         session: SessionId,
         /// What it did.
         reason: String,
+    },
+    /// Read these rows and report to [`Hub::handle_loaded`], whatever comes of it.
+    Load {
+        /// Names the request in the report.
+        ticket: u64,
+        /// The rows.
+        ranges: Vec<RowRange>,
     },
 }

@@ -9,6 +9,7 @@ use super::expiry::Expiries;
 use super::graves::Graves;
 use super::memory::Memory;
 use super::merging::Merges;
+use super::past::Past;
 use super::periodic::Periodic;
 use super::round::Rounds;
 use super::voting::Votes;
@@ -53,6 +54,7 @@ impl HubRecovery {
             watches: Watches::default(),
             memory: Memory::default(),
             votes: Votes::default(),
+            past: Past::default(),
             reloading: Vec::new(),
             unsaved: Vec::new(),
             gate: Gate::default(),
@@ -115,6 +117,11 @@ impl HubRecovery {
             Stored::Decision(remembered) => hub.votes.restore_decision(remembered),
             Stored::Answered(answered) => hub.attempts.restore(answered),
             Stored::LongestLease(lease_ms) => hub.claims.restore(lease_ms),
+            Stored::Journal(revision) => {
+                let follows = || rows::journal_follows(row);
+                hub.past.journal.restore(revision, follows)?;
+            }
+            Stored::History => {}
             Stored::Outbox(..)
             | Stored::Repair(_)
             | Stored::Fate(_)
@@ -124,6 +131,12 @@ impl HubRecovery {
             }
         }
         Ok(())
+    }
+
+    /// Whether a row, and so all after it, is one that a hub reads only when it is asked for: the driver
+    /// need not go on. Taking such a row changes nothing.
+    pub fn is_past(row: &Row) -> bool {
+        rows::is_history(row)
     }
 
     /// Opens a fresh run. `epoch` must be drawn at random.

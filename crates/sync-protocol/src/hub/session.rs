@@ -179,6 +179,7 @@ impl Hub {
     pub(super) fn forget_session(&mut self, session: SessionId) {
         self.watches.forget_session(session);
         self.votes.forget_session(session);
+        self.past.line.forget_session(session);
         if let Some(gone) = self.sessions.remove(&session)
             && let Some(member) = self.roster.get_mut(&gone.agent)
             && member.session == Some(session)

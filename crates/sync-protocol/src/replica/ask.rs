@@ -213,5 +213,6 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Propose(_) => "proposing",
         Ask::Memory(_) => "using the swarm's memory",
         Ask::Authority { .. } => "a decision of the hub",
+        Ask::Past(_) => "asking about the past",
     }
 }

@@ -100,7 +100,9 @@ impl ReplicaRecovery {
             | Stored::Vote(..)
             | Stored::Decision(_)
             | Stored::Answered(_)
-            | Stored::LongestLease(_) => {
+            | Stored::LongestLease(_)
+            | Stored::Journal(_)
+            | Stored::History => {
                 return refuse("only hubs keep such rows");
             }
         }

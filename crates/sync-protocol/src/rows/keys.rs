@@ -1,6 +1,8 @@
 //! Keys of rows: where each kind of row stands.
 
-use sync_core::{AgentId, Incarnation, Key, Namespace, ProposalId, Seq, WriteId, Writer};
+use sync_core::{
+    AgentId, Incarnation, Key, Namespace, ProposalId, Revision, Seq, Version, WriteId, Writer,
+};
 
 use super::kind;
 use crate::hub::Run;
@@ -158,4 +160,29 @@ pub(super) fn decision(proposal: ProposalId) -> Vec<u8> {
 
 pub(super) fn own_vote(proposal: ProposalId) -> Vec<u8> {
     of_proposal(kind::OWN_VOTE, proposal)
+}
+
+/// What the history of a key begins with.
+pub(super) fn history_of(key: &Key) -> Vec<u8> {
+    let mut row = vec![kind::HISTORY];
+    push_name(&mut row, key.as_str());
+    row
+}
+
+pub(super) fn history(key: &Key, version: Version) -> Vec<u8> {
+    let mut row = history_of(key);
+    row.extend(version.get().to_be_bytes());
+    row
+}
+
+pub(super) fn journal(revision: Revision) -> Vec<u8> {
+    let mut row = vec![kind::JOURNAL];
+    row.extend(revision.get().to_be_bytes());
+    row
+}
+
+/// The revision that a row of the journal is of.
+pub(super) fn journal_number(row: &[u8]) -> Option<Revision> {
+    let (_, number) = row.split_first()?;
+    Some(Revision::new(u64::from_be_bytes(number.try_into().ok()?)))
 }

@@ -10,6 +10,10 @@ pub(super) const DECISION: u8 = b'z';
 pub(super) const ADOPTED: u8 = b'd';
 pub(super) const GRAVE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
+/// Sorts after all others: a hub does not read the past when it opens, and what sorts after a row of it
+/// is of the past, too.
+pub(super) const HISTORY: u8 = b'~';
+pub(super) const JOURNAL: u8 = b'j';
 pub(super) const KNOWN: u8 = b'k';
 pub(super) const MEMORY: u8 = b'm';
 /// Sorts before all others: it says whose rows follow.

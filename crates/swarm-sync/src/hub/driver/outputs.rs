@@ -43,6 +43,9 @@ impl Driver {
                         self.merging.start(swarm, ticket, key, function, siblings);
                     }
                     HubOutput::LoadPolicies => self.reloading.start(),
+                    HubOutput::Load { ticket, ranges } => {
+                        self.loading.start(swarm.clone(), ticket, ranges);
+                    }
                     HubOutput::Ran(run) => super::periodic::log(swarm, &run),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }

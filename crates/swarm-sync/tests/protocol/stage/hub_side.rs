@@ -8,7 +8,7 @@ use sync_core::{
     AgentId, Answer, Ask, Body, Digest, Epoch, Hello, Incarnation, Message, Now, Policies, Policy,
     ProposalId, Reply, RequestError, Role, SessionId, Sibling, SyncReport, Value,
 };
-use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun};
+use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun, RowRange};
 
 use super::{at, hub_config, key, through_the_codec};
 use crate::disk::Disk;
@@ -28,6 +28,8 @@ pub(crate) struct HubSide {
     pub(crate) runs_of_plans: Vec<PeriodicRun>,
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
+    /// Rows asked for and not read.
+    pub(crate) loads: Vec<(u64, Vec<RowRange>)>,
     pub(crate) mono: Duration,
     /// Whether its wall clock was set back by a day.
     pub(crate) day_before: bool,
@@ -51,6 +53,7 @@ impl HubSide {
             answers: Vec::new(),
             closed: Vec::new(),
             merges: Vec::new(),
+            loads: Vec::new(),
             runs_of_plans: Vec::new(),
             reloads: 0,
             mono: Duration::ZERO,
@@ -83,6 +86,7 @@ impl HubSide {
         self.hub = recovery.open(Epoch::from_random(self.runs));
         self.hub.handle_timeout(self.now());
         self.said.clear();
+        self.loads.clear();
         self.settle();
     }
 
@@ -111,6 +115,7 @@ impl HubSide {
                     ticket, siblings, ..
                 } => self.merges.push((ticket, siblings)),
                 HubOutput::LoadPolicies => self.reloads += 1,
+                HubOutput::Load { ticket, ranges } => self.loads.push((ticket, ranges)),
                 HubOutput::Ran(run) => self.runs_of_plans.push(run),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }
@@ -120,8 +125,17 @@ impl HubSide {
     /// Lets the disk finish everything.
     pub(crate) fn settle(&mut self) {
         self.drain();
-        while let Some(token) = self.disk.complete() {
-            self.hub.handle_persisted(self.now(), token, Ok(()));
+        loop {
+            while let Some(token) = self.disk.complete() {
+                self.hub.handle_persisted(self.now(), token, Ok(()));
+                self.drain();
+            }
+            if self.loads.is_empty() {
+                return;
+            }
+            let (ticket, ranges) = self.loads.remove(0);
+            let rows = self.disk.read(&ranges);
+            self.hub.handle_loaded(self.now(), ticket, Ok(rows));
             self.drain();
         }
     }

@@ -1,0 +1,191 @@
+//! What the author of a write had seen: its cursor, and what others had changed by then beyond it.
+
+use std::collections::BTreeSet;
+
+use sync_core::codec::List;
+use sync_core::{
+    Key, Knew, Now, PastAnswer, PastCommit, RequestError, Revision, Row, Seen, StaleKey, WriteId,
+};
+
+use super::diff::COMMITS_PER_READ;
+use super::invalid;
+use super::question::Step;
+use super::walk::Walk;
+use crate::hub::Hub;
+use crate::keyspace::KeyState;
+use crate::rows::{self, JournalRow, RowError};
+
+/// Commits of the key that are looked through at a time, and keys in one answer: at 1 KiB each they fit
+/// a frame.
+const LOOKED_THROUGH: u64 = 16;
+const KEYS_PER_PAGE: usize = 512;
+
+/// Commits that one answer looks through.
+const COMMITS_PER_PAGE: usize = 4_096;
+
+#[derive(Debug)]
+pub(super) struct KnewQuestion {
+    write: WriteId,
+    after: Option<Revision>,
+    walk: Walk,
+    found: Option<Found>,
+}
+
+/// The write was found.
+#[derive(Debug)]
+struct Found {
+    seen: Option<Seen>,
+    comparable: bool,
+    committed: Revision,
+    at_ms: u64,
+    kept_after: Option<Revision>,
+    /// The last commit read.
+    at: Revision,
+    commits: usize,
+    names: BTreeSet<Key>,
+    stale: Vec<StaleKey>,
+}
+
+impl KnewQuestion {
+    pub(super) fn new(hub: &Hub, key: Key, write: WriteId, after: Option<Revision>) -> Self {
+        let newest = hub.space.get(&key).map(KeyState::version);
+        Self {
+            write,
+            after,
+            walk: Walk::new(key, newest.unwrap_or_default()),
+            found: None,
+        }
+    }
+
+    pub(super) fn step(&mut self) -> Step {
+        let Some(found) = &mut self.found else {
+            return match self.walk.read(LOOKED_THROUGH) {
+                Some(range) => Step::Read(vec![range]),
+                None => Step::Refuse(self.not_found()),
+            };
+        };
+        if !found.is_full() {
+            return Step::Read(vec![rows::journal_after(found.at, COMMITS_PER_READ)]);
+        }
+        Step::Answer(PastAnswer::Knew(Box::new(Knew {
+            key: self.walk.key.clone(),
+            write: self.write.clone(),
+            seen: found.seen,
+            comparable: found.comparable,
+            committed: found.committed,
+            at_ms: found.at_ms,
+            stale: List(std::mem::take(&mut found.stale)),
+            next: (!found.is_over()).then_some(found.at),
+            kept_after: found.kept_after,
+        })))
+    }
+
+    fn not_found(&self) -> RequestError {
+        let (key, write) = (&self.walk.key, &self.write);
+        let dropped = self.walk.dropped().map(|dropped| format!("; {dropped}"));
+        invalid(format!(
+            "no commit of {key:?} that is kept has brought the write {write}{}: look at the key's history",
+            dropped.unwrap_or_default()
+        ))
+    }
+
+    pub(super) fn take(&mut self, hub: &Hub, now: Now, rows: &[Row]) -> Result<(), RowError> {
+        if let Some(found) = &mut self.found {
+            let kept = hub.past.journal.kept_after(hub.revision);
+            if kept > found.at {
+                // Commits that came since the rows were asked for have driven out some of them.
+                found.kept_after = Some(kept);
+            }
+            return found.take(&self.write, rows);
+        }
+        for commit in self.walk.take(hub, now, rows)? {
+            if let Some(seen) = seen_in(&commit, &self.write) {
+                self.found = Some(Found::of(hub, &commit, seen, self.after));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the author of a write that a commit names had seen; none if it does not name it.
+fn seen_in(commit: &PastCommit, id: &WriteId) -> Option<Option<Seen>> {
+    let came = commit.writes.iter().find(|write| write.write == *id);
+    let lost = || commit.lost.iter().find(|loss| loss.write == *id);
+    came.map(|write| write.seen)
+        .or_else(|| lost().map(|loss| loss.seen))
+}
+
+impl Found {
+    fn of(hub: &Hub, commit: &PastCommit, seen: Option<Seen>, after: Option<Revision>) -> Self {
+        let comparable = seen.is_some_and(|seen| {
+            hub.lineage
+                .has_seen(Some(seen), seen.revision, hub.revision)
+        });
+        let known = seen.filter(|_| comparable).map(|seen| seen.revision);
+        let known = known.unwrap_or_default();
+        let kept = hub.past.journal.kept_after(hub.revision);
+        let from = known.max(after.unwrap_or_default()).max(kept);
+        Self {
+            seen,
+            comparable,
+            committed: commit.revision,
+            at_ms: commit.at_ms,
+            kept_after: (known < kept).then_some(kept),
+            at: from,
+            commits: 0,
+            names: BTreeSet::new(),
+            stale: Vec::new(),
+        }
+    }
+
+    /// Whether all there was before the write was committed has been read.
+    fn is_over(&self) -> bool {
+        self.at.next() >= self.committed
+    }
+
+    fn is_full(&self) -> bool {
+        let enough = self.stale.len() >= KEYS_PER_PAGE || self.commits >= COMMITS_PER_PAGE;
+        self.is_over() || enough
+    }
+
+    fn take(&mut self, write: &WriteId, rows: &[Row]) -> Result<(), RowError> {
+        let mut last = None;
+        for row in rows {
+            let row = rows::read_journal(row)?;
+            let row = row.filter(|row| row.revision < self.committed);
+            let Some(row) = row else {
+                // Nothing further came before the write.
+                self.at = self.committed;
+                return Ok(());
+            };
+            if self.is_full() {
+                return Ok(());
+            }
+            self.commits += 1;
+            self.at = row.revision;
+            last = Some(row.revision);
+            // What its author had brought itself it knew.
+            if row.by.as_ref() != Some(write.writer.agent()) {
+                self.note(row);
+            }
+        }
+        if last.is_none() {
+            self.at = self.committed;
+        }
+        Ok(())
+    }
+
+    /// The key that was written is told of, too: what came to it was concurrent.
+    fn note(&mut self, row: JournalRow) {
+        for touched in row.keys.0 {
+            if self.names.insert(touched.key.clone()) {
+                self.stale.push(StaleKey {
+                    key: touched.key,
+                    revision: row.revision,
+                    version: touched.version,
+                });
+            }
+        }
+    }
+}
