@@ -4,6 +4,7 @@ mod answer;
 mod dispatch;
 mod lines;
 mod memory;
+mod past;
 mod perform;
 mod proposals;
 mod request;

@@ -4,6 +4,7 @@ mod agent;
 mod keyed;
 mod memory;
 mod parse;
+mod past;
 mod policy;
 mod propose;
 mod replay;
@@ -14,10 +15,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use swarm_sync::{Key, Revision, SwarmId, Value};
+use swarm_sync::{Key, Revision, Since, SwarmId, Value};
 
 use crate::exit::{self, Audience};
 use crate::json::value_or_text;
+use crate::position;
 
 pub(crate) use self::agent::AgentArgs;
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
@@ -26,6 +28,7 @@ pub(crate) use self::memory::{
     MemoryStoreArgs,
 };
 use self::parse::{address, amount, revision, seconds};
+pub(crate) use self::past::{DiffArgs, ExplainKeyArgs, HistoryArgs};
 pub(crate) use self::policy::{ExplainArgs, PolicyArgs, PolicyCommand};
 pub(crate) use self::propose::ProposeArgs;
 use self::replay::REPLAY_HELP;
@@ -84,7 +87,7 @@ pub(crate) enum Command {
     Agent(AgentArgs),
     /// Read a key at the hub.
     #[command(after_help = with_codes(GET_HELP))]
-    Get(GetArgs),
+    Get(ReadArgs),
     /// Write a key at the hub.
     #[command(after_help = with_codes(SET_HELP))]
     Set(SetArgs),
@@ -125,7 +128,8 @@ impl Command {
             Self::Replay(args) => (args.json, false),
             Self::Serve(args) => (args.json, true),
             Self::Agent(args) => (args.json, true),
-            Self::Get(args) | Self::Version(args) => (args.hub.json, false),
+            Self::Get(args) => (args.get.hub.json, false),
+            Self::Version(args) => (args.hub.json, false),
             Self::Set(args) => (args.hub.json, false),
             Self::Add(args) => (args.hub.json, false),
             Self::Sync(args) => (args.hub.json, false),
@@ -234,6 +238,7 @@ const GET_HELP: &str = "\
 Examples:
   swarm-sync get config
   swarm-sync get config --json | jq .value
+  swarm-sync get config --at 17         what it was at revision 17
 
 Exits with 1 if the key holds no value.";
 
@@ -243,6 +248,15 @@ pub(crate) struct GetArgs {
     pub(crate) key: Key,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) get: GetArgs,
+    /// As it was at this revision, as far as the hub keeps the key's history.
+    #[arg(long, value_name = "REVISION", value_parser = position::parse)]
+    pub(crate) at: Option<Since>,
 }
 
 const SET_HELP: &str = "\

@@ -2,6 +2,7 @@
 
 mod keys;
 mod memory;
+mod past;
 mod policy;
 mod propose;
 mod status;
@@ -18,7 +19,7 @@ use swarm_sync::{
     TransportError, Value, Version,
 };
 
-use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, SetArgs};
+use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, ReadArgs, SetArgs};
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
@@ -33,7 +34,11 @@ use self::write::write;
 /// Who writes: one name for all of them, because each writer costs a key a few bytes for good.
 const NAME: &str = "cli";
 
-pub(crate) async fn get(args: GetArgs) -> Result<(), Failure> {
+pub(crate) async fn get(args: ReadArgs) -> Result<(), Failure> {
+    let ReadArgs { get: args, at } = args;
+    if let Some(at) = at {
+        return past::get_at(&args, at).await;
+    }
     let mut client = connect(&args.hub).await?;
     let state = client.get(args.key.clone()).await?;
     client.close().await;
@@ -130,6 +135,9 @@ pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
         Keyed::Clear(args) => write::clear(args).await,
         Keyed::Keys(args) => keys::keys(args).await,
         Keyed::Watch(args) => watch::watch(args).await,
+        Keyed::History(args) => past::history(args).await,
+        Keyed::Explain(args) => past::explain(args).await,
+        Keyed::Diff(args) => past::diff(args).await,
         Keyed::Completions(args) => completions::print(&args),
     }
 }

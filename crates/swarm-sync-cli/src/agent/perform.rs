@@ -13,6 +13,7 @@ use crate::votes;
 
 use super::answer::{self, Fields, fields, object};
 use super::memory::memory;
+use super::past::{explained, past};
 use super::request::{Forget, Refused, Request};
 
 /// Pages in one answer to `delta`, each of about 256 KiB; past it `more` is set and the program asks
@@ -62,6 +63,7 @@ pub(super) async fn perform(
             Ok(object(json!({ "policies": policies })))
         }
         Request::Explain(key) => explain(agent, &key).await,
+        Request::Past(request) => past(agent, request).await,
         Request::Memory(request) => memory(agent, request).await,
         Request::Propose { draft, sync } => propose(agent, *draft, sync).await,
         Request::Vote { proposal, ballot } => {
@@ -137,9 +139,10 @@ async fn explain(agent: &Agent, key: &Key) -> Result<Fields, Refused> {
     })?;
     let held = agent.get(key.clone()).await?;
     let held_under = held.and_then(|state| state.metadata.rule);
-    Ok(object(
-        Explanation::of(key, &policies, held_under).to_json(),
-    ))
+    let mut told = explained(agent, key).await?;
+    let holds = object(Explanation::of(key, &policies, held_under).to_json());
+    told.extend(holds);
+    Ok(told)
 }
 
 async fn propose(agent: &Agent, draft: ProposalDraft, sync: bool) -> Result<Fields, Refused> {

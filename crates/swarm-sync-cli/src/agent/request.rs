@@ -5,6 +5,8 @@
 mod fields;
 #[path = "request/memory.rs"]
 mod memory;
+#[path = "request/past.rs"]
+mod past;
 #[path = "request/voting.rs"]
 mod voting;
 
@@ -22,13 +24,14 @@ use crate::position;
 
 use self::fields::{Fields, key_of, value_of};
 pub(super) use self::memory::MemoryRequest;
+pub(super) use self::past::PastRequest;
 use super::lines::{LINE_BYTES_MAX, Line};
 
 /// Longest wait a request may ask for.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
-    clear, watch, unwatch, policies, explain, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
+    clear, watch, unwatch, policies, explain, history, diff, knew, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
     quit";
 
 /// What a program asks of its agent.
@@ -70,6 +73,7 @@ pub(super) enum Request {
     Unwatch(u64),
     Policies,
     Explain(Key),
+    Past(PastRequest),
     Memory(MemoryRequest),
     Propose {
         draft: Box<ProposalDraft>,
@@ -172,7 +176,7 @@ impl Fields {
                 let operation = self.operation()?;
                 self.write(operation)?
             }
-            "get" => Request::Get(self.key()?),
+            "get" => self.get()?,
             "version" => Request::Version(self.key()?),
             "keys" => Request::Keys(self.pattern_or_any()?),
             "cursor" => Request::Cursor,
@@ -184,6 +188,9 @@ impl Fields {
             "unwatch" => Request::Unwatch(self.number("watch")?),
             "policies" => Request::Policies,
             "explain" => Request::Explain(self.key()?),
+            "history" => Request::Past(self.history()?),
+            "diff" => Request::Past(self.diff()?),
+            "knew" => Request::Past(self.knew()?),
             "memory" => Request::Memory(self.memory()?),
             "propose" => self.propose()?,
             "vote" => self.vote()?,
@@ -229,6 +236,14 @@ impl Fields {
                 }
                 Operation::Delete
             }
+        })
+    }
+
+    fn get(&mut self) -> Result<Request, Refused> {
+        let key = self.key()?;
+        Ok(match self.since("at")? {
+            None => Request::Get(key),
+            Some(at) => Request::Past(PastRequest::StateAt(key, at)),
         })
     }
 

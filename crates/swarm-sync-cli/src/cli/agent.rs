@@ -17,7 +17,9 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":9,"op":"delta","since":{"epoch":"…","revision":7}} or a bare revision
   {"id":10,"op":"watch","pattern":"task_*"}                also "from", as "since", or "start"
   {"id":11,"op":"unwatch","watch":1}                       the number that watch was answered
-  {"id":12,"op":"explain","key":"k"}                       what holds for it; also policies
+  {"id":12,"op":"explain","key":"k"}                       why it is what it is, and what holds
+      for it; also policies, history (with "limit"), get with "at":REVISION,
+      {"op":"diff","from":7,"to":9} and {"op":"knew","key":"k","write":"…"}
   {"id":13,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
       values kept at the hub beside the state, gone with it if "persistent":false; also
       get (with "default"), delete, list (with "pattern"), clear and stats

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
 use super::parse::{count, field, pattern};
+use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
 use super::{HubArgs, with_codes};
 use crate::json::value_or_text;
 use crate::position;
@@ -38,6 +39,15 @@ pub(crate) enum Keyed {
     /// Print changes as the hub commits them.
     #[command(after_help = with_codes(WATCH_HELP))]
     Watch(WatchArgs),
+    /// Show the commits of a key: who wrote, when, and what lost against it.
+    #[command(after_help = with_codes(HISTORY_HELP))]
+    History(HistoryArgs),
+    /// Say why the value of a key is what it is.
+    #[command(after_help = with_codes(EXPLAIN_HELP))]
+    Explain(ExplainKeyArgs),
+    /// Show what changed between two revisions.
+    #[command(after_help = with_codes(DIFF_HELP))]
+    Diff(DiffArgs),
     /// Print a script that completes commands in a shell.
     #[command(after_help = with_codes(COMPLETIONS_HELP))]
     Completions(CompletionsArgs),
@@ -54,6 +64,9 @@ impl Keyed {
             Self::Clear(args) => (args.hub.json, false),
             Self::Keys(args) => (args.hub.json, false),
             Self::Watch(args) => (args.hub.json, true),
+            Self::History(args) => (args.hub.json, false),
+            Self::Explain(args) => (args.hub.json, false),
+            Self::Diff(args) => (args.hub.json, false),
             Self::Completions(_) => (false, false),
         }
     }

@@ -20,8 +20,8 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
                               # keys a sync asks for first, how long it waits for
                               # them, and what gives way first where room runs out
   max_value_bytes = 65536
-  history_commits = 100       # kept per key, and how long, once the hub
-  history_age = "30d"         # records history: today it records none
+  history_commits = 100       # kept per key for `history` and `explain`,
+  history_age = "30d"         # and how long they are told of
 Only the pattern is needed; what is left out is as without policies. For each key the most
 specific pattern that matches counts, alone: more characters spelled out, then fewer
 stars, then more question marks. Two that are equally specific and match the same key

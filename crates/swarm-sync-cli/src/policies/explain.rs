@@ -86,7 +86,6 @@ impl<'a> Explanation<'a> {
         let bytes = policy.and_then(|p| p.max_value_bytes);
         let bytes = bytes.map(|bytes| format!("{bytes} bytes"));
         let history = policy.and_then(|p| history(p.history));
-        let history = history.map(|bounds| format!("{bounds}, once the hub records any"));
         lines.extend(self.held().map(|rule| format!("held under     {rule}")));
         let priority = policy.map_or_else(Priority::default, |policy| policy.priority);
         lines.extend([
@@ -104,7 +103,7 @@ impl<'a> Explanation<'a> {
             format!("largest value  {}", or(bytes, "the hub's limit")),
             format!(
                 "history        {}",
-                or(history, "the hub's bounds, once it records any")
+                or(history, "the hub's bounds: 16 commits")
             ),
         ]);
         lines.join("\n")

@@ -1,0 +1,213 @@
+//! How a key came to be what it is, what it was, and what changed between two revisions.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde_json::json;
+use swarm_sync::{
+    Client, Dropped, Key, KeyDiff, PastCommit, PastState, PastValue, Revision, Since,
+};
+
+use super::{connect, print, text_of_value};
+use crate::cli::{DiffArgs, ExplainKeyArgs, GetArgs, HistoryArgs};
+use crate::exit::{Code, Failure};
+use crate::output::{self, brief, brief_text, visible};
+
+/// Commits asked for at a time: as many as the hub answers with.
+const PAGE: u32 = 64;
+
+pub(crate) async fn history(args: HistoryArgs) -> Result<(), Failure> {
+    let mut client = connect(&args.hub).await?;
+    let limit = args.limit.unwrap_or(u64::MAX);
+    let mut commits: Vec<PastCommit> = Vec::new();
+    let mut upto = None;
+    let last = loop {
+        let left = limit - commits.len() as u64;
+        let wanted = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
+        let mut page = client.history(&args.key, upto, wanted).await?;
+        commits.append(&mut page.commits.0);
+        upto = page.next;
+        if upto.is_none() || commits.len() as u64 >= limit {
+            break page;
+        }
+    };
+    client.close().await;
+    if args.hub.json {
+        return print(&json!({
+            "key": args.key, "version": last.version, "commits": commits,
+            "next": last.next, "dropped": last.dropped,
+        }));
+    }
+    if commits.is_empty() && last.dropped.is_none() {
+        let key = brief_text(args.key.as_str());
+        return Ok(output::line(&format!(
+            "no commit has ever touched {key:?}"
+        ))?);
+    }
+    print_commits(&commits)?;
+    print_dropped(last.dropped)
+}
+
+fn print_commits(commits: &[PastCommit]) -> Result<(), Failure> {
+    if commits.is_empty() {
+        return Ok(());
+    }
+    let headings = ["version", "revision", "what", "value", "by", "lost"];
+    let mut table = output::table(&headings);
+    for commit in commits {
+        let authors: Vec<&str> = commit
+            .writes
+            .iter()
+            .map(|write| write.write.writer.agent().as_str())
+            .collect();
+        table.add_row([
+            commit.version.get().to_string(),
+            commit.revision.get().to_string(),
+            commit.kind.to_string(),
+            value_text(&commit.value),
+            brief_text(&authors.join(" ")),
+            commit.lost.len().to_string(),
+        ]);
+    }
+    output::line(&table.to_string())?;
+    for loss in commits.iter().flat_map(|commit| commit.lost.iter()) {
+        output::line(&visible(&loss.to_string()))?;
+    }
+    Ok(())
+}
+
+fn print_dropped(dropped: Option<Dropped>) -> Result<(), Failure> {
+    match dropped {
+        Some(dropped) => Ok(output::line(&dropped.to_string())?),
+        None => Ok(()),
+    }
+}
+
+fn value_text(value: &PastValue) -> String {
+    match (&value.value, value.omitted) {
+        (Some(value), _) => brief(&value.to_json()),
+        (None, Some(_)) => format!("({value})"),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+pub(crate) async fn explain(args: ExplainKeyArgs) -> Result<(), Failure> {
+    let mut client = connect(&args.hub).await?;
+    let told = client.explain(&args.key).await?;
+    client.close().await;
+    if args.hub.json {
+        return print(&told);
+    }
+    for sentence in told.sentences.iter() {
+        output::line(&visible(sentence))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn diff(args: DiffArgs) -> Result<(), Failure> {
+    let mut client = connect(&args.hub).await?;
+    let (changes, kept_after, to) = all_changes(&mut client, args.from, args.to).await?;
+    client.close().await;
+    if args.hub.json {
+        return print(&json!({"changes": changes, "to": to, "kept_after": kept_after}));
+    }
+    if !changes.is_empty() {
+        let mut table = output::table(&["key", "was", "became", "version", "revision", "commits"]);
+        let told = |value: &Option<PastValue>| {
+            let unknown = || "(not kept)".to_owned();
+            value.as_ref().map_or_else(unknown, value_text)
+        };
+        for change in &changes {
+            table.add_row([
+                brief_text(change.key.as_str()),
+                told(&change.was),
+                told(&change.became),
+                change.version.get().to_string(),
+                change.revision.get().to_string(),
+                change.commits.to_string(),
+            ]);
+        }
+        output::line(&table.to_string())?;
+    }
+    let keys = if changes.len() == 1 { "key" } else { "keys" };
+    output::line(&format!(
+        "{} {keys} changed up to revision {to}",
+        changes.len()
+    ))?;
+    if let Some(kept) = kept_after {
+        output::line(&format!("what changed up to revision {kept} is not kept"))?;
+    }
+    Ok(())
+}
+
+/// All pages, put together: a key that changed in several of them is one line.
+async fn all_changes(
+    client: &mut Client,
+    mut from: Since,
+    mut to: Option<Since>,
+) -> Result<(Vec<KeyDiff>, Option<Revision>, Revision), Failure> {
+    let mut changes = BTreeMap::new();
+    let mut after = None;
+    let mut kept_after = None;
+    loop {
+        let page = client.diff(from, to, after).await?;
+        kept_after = kept_after.or(page.kept_after);
+        for change in page.changes.0 {
+            join(&mut changes, change);
+        }
+        let Some(next) = page.next else {
+            return Ok((changes.into_values().collect(), kept_after, page.to));
+        };
+        from = Since::Revision(next.from);
+        to = Some(Since::Revision(next.to));
+        after = next.after;
+    }
+}
+
+fn join(changes: &mut BTreeMap<Key, KeyDiff>, later: KeyDiff) {
+    match changes.entry(later.key.clone()) {
+        Entry::Vacant(free) => {
+            free.insert(later);
+        }
+        Entry::Occupied(mut held) => {
+            let earlier = held.get_mut();
+            *earlier = KeyDiff {
+                before: earlier.before,
+                was: earlier.was.take(),
+                commits: earlier.commits + later.commits,
+                ..later
+            };
+        }
+    }
+}
+
+/// `get --at`.
+pub(super) async fn get_at(args: &GetArgs, at: Since) -> Result<(), Failure> {
+    let mut client = connect(&args.hub).await?;
+    let state = client.get_state_at(&args.key, at).await?;
+    client.close().await;
+    let known = state.version.is_some() && state.value.value.is_some();
+    if args.hub.json {
+        let printed = output::line(&json!(state).to_string());
+        return Failure::unless(known, Code::Failed, printed);
+    }
+    if known {
+        let value = state.value.value.as_ref();
+        return Ok(output::line(&value.map(text_of_value).unwrap_or_default())?);
+    }
+    output::complain(&why_nothing(&state));
+    Failure::unless(false, Code::Failed, Ok(()))
+}
+
+fn why_nothing(state: &PastState) -> String {
+    let (key, at) = (brief_text(state.key.as_str()), state.at);
+    match (state.dropped, state.version, state.value.omitted) {
+        (Some(dropped), ..) => format!("what {key:?} was at revision {at} is not known: {dropped}"),
+        (None, None, _) => format!("no commit had touched {key:?} by revision {at}"),
+        (None, Some(version), Some(_)) => format!(
+            "{key:?} held {} at revision {at} (version {version}), which is not kept",
+            state.value
+        ),
+        (None, Some(_), None) => format!("{key:?} held no value at revision {at}"),
+    }
+}
