@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::checks::Checks;
 use crate::exit::{Code, Failure};
-use crate::output;
+use crate::output::{self, visible};
 
 /// Facts, of which the checks say what was expected.
 #[derive(Debug, Default, Serialize)]
@@ -40,6 +40,9 @@ pub(super) struct Facts {
     pub(super) lww_losers: usize,
     /// Receipts that their writers hold.
     pub(super) receipts: usize,
+    /// One of them as a sentence, and why the register reads as it does, as the hub tells it.
+    pub(super) receipt: Option<String>,
+    pub(super) explanation: Vec<String>,
     pub(super) lww_value: Option<Json>,
     pub(super) counter_value: Option<Json>,
     pub(super) set_value: Option<Json>,
@@ -118,7 +121,24 @@ impl Facts {
             }
             output::line(&format!("\n{agents}"))?;
         }
+        self.print_receipt()?;
         self.print_verdict()
+    }
+
+    /// What a writer that lost holds in its hands, and what the hub says of it.
+    fn print_receipt(&self) -> io::Result<()> {
+        let Some(receipt) = &self.receipt else {
+            return Ok(());
+        };
+        output::line(&format!(
+            "\nA receipt, as its writer got it:\n  {}",
+            visible(receipt)
+        ))?;
+        output::line("and what `swarm-sync explain` says of the key:")?;
+        for sentence in &self.explanation {
+            output::line(&format!("  {}", visible(sentence)))?;
+        }
+        Ok(())
     }
 
     fn print_verdict(&self) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value as Json, json};
+use swarm_sync::Key;
 
 use super::facts::{Facts, RoundFacts};
 use super::process::{Peer, each};
@@ -209,6 +210,29 @@ async fn check_receipts(scene: &Scene, facts: &mut Facts) -> Result<()> {
         accounted == written,
         format!("{} receipts for {} writers", receipts.len(), COUNTS.len()),
     );
+    explain(scene, facts, &receipts).await
+}
+
+/// The hub tells later, too, by what they have lost.
+async fn explain(scene: &Scene, facts: &mut Facts, receipts: &[Json]) -> Result<()> {
+    let mut client = scene.client().await?;
+    let told = client.explain(&Key::new(REGISTER)?).await?;
+    client.close().await;
+    let losses = told.commits.iter().flat_map(|commit| commit.lost.iter());
+    let lost: Vec<String> = losses.map(|loss| loss.write.to_string()).collect();
+    let written = |receipt: &Json| receipt["write"].as_str().map(str::to_owned);
+    let known = receipts.iter().filter_map(written);
+    let known = known.filter(|write| lost.contains(write)).count();
+    facts.check(
+        "the hub explains by what each has lost",
+        known == receipts.len() && known == lost.len(),
+        format!("{} commits of {REGISTER}", told.commits.len()),
+    );
+    let message = receipts
+        .first()
+        .and_then(|receipt| receipt["message"].as_str());
+    facts.receipt = message.map(str::to_owned);
+    facts.explanation = told.sentences.0;
     Ok(())
 }
 

@@ -62,6 +62,11 @@ fn every_fact_holds() {
         agents.iter().all(|a| a["digest"] == facts["digest"]),
         "{facts}"
     );
+    assert!(
+        facts["receipt"].is_string()
+            && facts["explanation"].as_array().is_some_and(|s| s.len() > 2),
+        "{facts}"
+    );
     let checks = facts["checks"].as_array().expect("a list");
     assert!(
         checks.len() > 8 && checks.iter().all(|c| c["ok"] == true),
@@ -87,7 +92,7 @@ fn people_get_tables_and_can_keep_the_directories() {
         .expect("the program starts");
     let text = stdout(&output);
     assert!(output.status.success(), "{text} {}", stderr(&output));
-    assert!(text.contains("12 of 12 checks hold"), "{text}");
+    assert!(text.contains("13 of 13 checks hold"), "{text}");
     assert!(
         !text.contains('\u{1b}') && stderr(&output).is_empty(),
         "{text}"

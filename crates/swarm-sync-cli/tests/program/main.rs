@@ -11,6 +11,7 @@
 //! - `compression`: what it saves, and how it is turned off
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
+//! - `past`: how a key came to be what it is
 //! - `keyed`: writing, listing and clearing keys at the hub
 //! - `memory`: values at the hub beside the state
 //! - `concurrent`: what is said of values that remain side by side
@@ -44,6 +45,7 @@ mod keyed;
 mod links;
 mod memory;
 mod oneshot;
+mod past;
 mod policies;
 mod replay;
 mod replay_input;

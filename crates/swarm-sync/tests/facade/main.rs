@@ -5,6 +5,7 @@
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `large`: what does not fit a frame
+//! - `past`: how a value came about
 //! - `policies`: functions that merge, what agents learn, typed keys
 //! - `merging`: functions that block, and what the end of a hub does to them
 //! - `watching`: changes as they are committed
@@ -26,6 +27,7 @@ mod large;
 mod links;
 mod memory;
 mod merging;
+mod past;
 mod policies;
 mod positions;
 mod rounds;

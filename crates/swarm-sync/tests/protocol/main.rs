@@ -31,6 +31,7 @@
 //! - `vote_refusals`: what is not voted on, and whose vote does not count
 //! - `vote_crashes`: votes that outlive those who take part
 //! - `own_votes`: what an agent does with its votes
+//! - `past`: what a hub remembers of its commits
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod ahead;
@@ -55,6 +56,7 @@ mod merge_calls;
 mod merges;
 mod offline;
 mod own_votes;
+mod past;
 mod patterns;
 mod periodic;
 mod policies;

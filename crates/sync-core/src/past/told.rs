@@ -170,3 +170,47 @@ impl PastCommit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{AgentId, Incarnation, Seq, Writer};
+
+    fn id(name: &str, seq: u64) -> WriteId {
+        let writer = Writer::new(AgentId::new(name).unwrap(), Incarnation::from_random(1));
+        WriteId::new(writer, Seq::new(seq))
+    }
+
+    #[test]
+    fn a_comparison_names_what_decided() {
+        let (late, early) = (Stamp::at_millis(9), Stamp::at_millis(4));
+        let cases = [
+            ((late, id("a", 1)), (early, id("b", 1)), "5 ms later"),
+            (
+                (late.next(), id("a", 1)),
+                (late, id("b", 1)),
+                "same millisecond",
+            ),
+            ((late, id("b", 1)), (late, id("a", 1)), "b comes after a"),
+            (
+                (late, id("a", 2)),
+                (late, id("a", 1)),
+                "its number is greater",
+            ),
+            ((early, id("a", 1)), (late, id("b", 1)), "by its rule"),
+        ];
+        for ((won, winner), (lost, loser), expected) in cases {
+            let told = comparison((won, &winner), (lost, &loser));
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_told_in_short() {
+        let long = crate::value::Value::from("x".repeat(99));
+        assert!(PastValue::from(Some(long)).to_string().ends_with('…'));
+        assert_eq!(PastValue::default().to_string(), "no value");
+        let omitted = PastValue::omitted(Omitted::Bytes(7)).to_string();
+        assert_eq!(omitted, "a value of 7 bytes");
+    }
+}
