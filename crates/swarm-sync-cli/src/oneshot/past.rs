@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use serde_json::json;
 use swarm_sync::{
-    Client, Dropped, Key, KeyDiff, PastCommit, PastState, PastValue, Revision, Since,
+    Client, Dropped, Key, KeyDiff, PastCommit, PastState, PastValue, Revision, Since, Version,
 };
 
 use super::{connect, print, text_of_value};
@@ -131,10 +131,11 @@ pub(crate) async fn diff(args: DiffArgs) -> Result<(), Failure> {
     }
     let keys = if changes.len() == 1 { "key" } else { "keys" };
     output::line(&format!(
-        "{} {keys} changed up to revision {to}",
-        changes.len()
+        "{} {keys} changed up to revision {}",
+        changes.len(),
+        to.get()
     ))?;
-    if let Some(kept) = kept_after {
+    if let Some(kept) = kept_after.map(Revision::get) {
         output::line(&format!("what changed up to revision {kept} is not kept"))?;
     }
     Ok(())
@@ -200,8 +201,12 @@ pub(super) async fn get_at(args: &GetArgs, at: Since) -> Result<(), Failure> {
 }
 
 fn why_nothing(state: &PastState) -> String {
-    let (key, at) = (brief_text(state.key.as_str()), state.at);
-    match (state.dropped, state.version, state.value.omitted) {
+    let (key, at) = (brief_text(state.key.as_str()), state.at.get());
+    match (
+        state.dropped,
+        state.version.map(Version::get),
+        state.value.omitted,
+    ) {
         (Some(dropped), ..) => format!("what {key:?} was at revision {at} is not known: {dropped}"),
         (None, None, _) => format!("no commit had touched {key:?} by revision {at}"),
         (None, Some(version), Some(_)) => format!(

@@ -115,7 +115,7 @@ fn an_agent_asks_the_hub_how_a_value_came_about() {
     let told = second.ok(json!({"op": "history", "key": "k"}));
     let losses = |told: &Json| -> Vec<Json> {
         let commits = told["commits"].as_array().cloned().unwrap_or_default();
-        let lost = commits.iter().flat_map(|c| c["lost"].as_array().cloned());
+        let lost = commits.iter().filter_map(|c| c["lost"].as_array().cloned());
         lost.flatten().collect()
     };
     let losses = losses(&told);

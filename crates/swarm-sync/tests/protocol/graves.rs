@@ -138,7 +138,8 @@ fn a_commit_costs_what_it_changes() {
         a.write("k", operation.clone());
         let (graves, rows, bytes) = cost(&mut hub, &mut a);
         assert_eq!(graves, changed, "{operation:?}");
-        assert!(rows < 8 && bytes < 1_000, "{rows} rows, {bytes} bytes");
+        // Two of them are what is remembered of the commit.
+        assert!(rows < 10 && bytes < 1_000, "{rows} rows, {bytes} bytes");
     }
 }
 

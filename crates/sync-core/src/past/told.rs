@@ -122,7 +122,7 @@ impl fmt::Display for DroppedBy {
 /// A sentence.
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (upto, why) = (self.upto, self.why);
+        let (upto, why) = (self.upto.get(), self.why);
         write!(f, "what was up to version {upto} is not kept: {why}")
     }
 }
@@ -152,7 +152,7 @@ impl PastCommit {
     }
 
     fn headline(&self) -> String {
-        let (version, revision) = (self.version, self.revision);
+        let (version, revision) = (self.version.get(), self.revision.get());
         let at = format!("version {version}, revision {revision}");
         let under = self.rule.map(|rule| format!(" under {rule}"));
         let under = under.unwrap_or_default();

@@ -52,7 +52,9 @@ impl DiffQuestion {
     ) -> Result<Self, RequestError> {
         if from > to {
             return Err(invalid(format!(
-                "revision {from} is after revision {to}: name the earlier one first"
+                "revision {} is after revision {}: name the earlier one first",
+                from.get(),
+                to.get()
             )));
         }
         let kept = hub.past.journal.kept_after(hub.revision);

@@ -2,7 +2,7 @@
 
 use sync_core::codec::List;
 use sync_core::{
-    Key, KeyExplanation, Now, PastAnswer, PastCommit, PastKind, StateVersion, Version,
+    Key, KeyExplanation, Now, PastAnswer, PastCommit, PastKind, Revision, StateVersion, Version,
 };
 
 use super::question::{HistoryQuestion, Step};
@@ -77,9 +77,12 @@ fn what_was_known(commit: &PastCommit) -> Option<String> {
     let write = commit.writes.first()?;
     let author = write.write.writer.agent();
     Some(match write.seen {
+        Some(seen) if seen.revision == Revision::default() => {
+            format!("{author} had seen nothing that was committed before.")
+        }
         Some(seen) => format!(
             "{author} had seen what was committed up to revision {}.",
-            seen.revision
+            seen.revision.get()
         ),
         None => format!("{author} had not met this hub when it wrote that."),
     })
@@ -105,7 +108,11 @@ impl Hub {
         let Some(state) = held.filter(|state| state.version() > Version::default()) else {
             return format!("No commit has ever touched {key:?}.");
         };
-        let at = format!("version {}, revision {}", state.version(), state.revision());
+        let at = format!(
+            "version {}, revision {}",
+            state.version().get(),
+            state.revision().get()
+        );
         let value = self.past_value(key, state);
         if value.value.is_none() && value.omitted.is_none() {
             let why = if self.expiries.is_over(key) {

@@ -99,7 +99,8 @@ impl KnewQuestion {
             return found.take(&self.write, rows);
         }
         for commit in self.walk.take(hub, now, rows)? {
-            if let Some(seen) = seen_in(&commit, &self.write) {
+            if names(&commit, &self.write) {
+                let seen = seen_in(&commit, &self.write);
                 self.found = Some(Found::of(hub, &commit, seen, self.after));
                 return Ok(());
             }
@@ -108,12 +109,17 @@ impl KnewQuestion {
     }
 }
 
-/// What the author of a write that a commit names had seen; none if it does not name it.
-fn seen_in(commit: &PastCommit, id: &WriteId) -> Option<Option<Seen>> {
+/// Whether a commit has brought a write, or found it to have lost.
+fn names(commit: &PastCommit, id: &WriteId) -> bool {
+    let came = commit.writes.iter().any(|write| write.write == *id);
+    came || commit.lost.iter().any(|loss| loss.write == *id)
+}
+
+/// What the author of a write that a commit names had seen.
+fn seen_in(commit: &PastCommit, id: &WriteId) -> Option<Seen> {
     let came = commit.writes.iter().find(|write| write.write == *id);
     let lost = || commit.lost.iter().find(|loss| loss.write == *id);
-    came.map(|write| write.seen)
-        .or_else(|| lost().map(|loss| loss.seen))
+    came.map_or_else(|| lost()?.seen, |write| write.seen)
 }
 
 impl Found {
