@@ -11,6 +11,9 @@ use crate::checks::Checks;
 use crate::exit::{Code, Failure};
 use crate::output::{self, visible};
 
+/// As wide as the tables.
+const COLUMNS: usize = 80;
+
 /// Facts, of which the checks say what was expected.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Facts {
@@ -130,13 +133,11 @@ impl Facts {
         let Some(receipt) = &self.receipt else {
             return Ok(());
         };
-        output::line(&format!(
-            "\nA receipt, as its writer got it:\n  {}",
-            visible(receipt)
-        ))?;
+        output::line("\nA receipt, as its writer got it:")?;
+        output::line(&folded(receipt))?;
         output::line("and what `swarm-sync explain` says of the key:")?;
         for sentence in &self.explanation {
-            output::line(&format!("  {}", visible(sentence)))?;
+            output::line(&folded(sentence))?;
         }
         Ok(())
     }
@@ -158,4 +159,20 @@ impl Facts {
         }
         Ok(())
     }
+}
+
+/// A sentence as lines of at most 80 columns, set in.
+fn folded(sentence: &str) -> String {
+    let mut lines = vec![" ".to_owned()];
+    for word in visible(sentence).split(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last + 1 + word.chars().count() > COLUMNS {
+            lines.push("   ".to_owned());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
 }
