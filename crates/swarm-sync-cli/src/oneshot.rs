@@ -5,6 +5,7 @@ mod memory;
 mod past;
 mod policy;
 mod propose;
+mod receipts;
 mod status;
 mod sync;
 mod watch;
@@ -138,6 +139,7 @@ pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
         Keyed::History(args) => past::history(args).await,
         Keyed::Explain(args) => past::explain(args).await,
         Keyed::Diff(args) => past::diff(args).await,
+        Keyed::Receipts(args) => receipts::receipts(args).await,
         Keyed::Completions(args) => completions::print(&args),
     }
 }

@@ -92,6 +92,7 @@ fn object(policy: &Policy) -> Json {
         "max_value_bytes": policy.max_value_bytes,
         "history_commits": policy.history.commits,
         "history_age_ms": policy.history.age.map(millis),
+        "receipts": policy.receipts,
     })
 }
 
@@ -108,7 +109,7 @@ pub(crate) fn table<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Strin
         "lifetime",
         "priority",
         "bytes",
-        "history",
+        "keeps",
     ];
     let mut table = output::table(&headings);
     for policy in policies {
@@ -119,7 +120,7 @@ pub(crate) fn table<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Strin
             or_dash(policy.ttl.map(lifetime)),
             word(policy.priority),
             or_dash(policy.max_value_bytes),
-            or_dash(history(policy.history)),
+            or_dash(kept(policy)),
         ]);
     }
     table.to_string()
@@ -140,7 +141,17 @@ fn lifetime(ttl: Ttl) -> String {
     format!("{}{renewed}", span::text(ttl.after))
 }
 
-/// Both bounds in one cell.
+/// How much is kept, in one cell.
+fn kept(policy: &Policy) -> Option<String> {
+    let receipts = policy.receipts.map(|count| format!("{count} receipts"));
+    let bounds: Vec<String> = history(policy.history)
+        .into_iter()
+        .chain(receipts)
+        .collect();
+    (!bounds.is_empty()).then(|| bounds.join(", "))
+}
+
+/// Both bounds of the history.
 fn history(history: History) -> Option<String> {
     let commits = history.commits.map(|count| format!("{count} commits"));
     let age = history.age.map(span::text);

@@ -4,6 +4,7 @@ mod asks;
 mod builder;
 mod connector;
 mod driver;
+mod levels;
 mod typed;
 mod votes;
 mod voting;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sync_core::{
-    Cursor, Digest, Durability, Incarnation, Key, Pattern, Policy, Receipt, RequestError,
+    Ack, Cursor, Digest, Durability, Incarnation, Key, Pattern, Policy, Receipt, RequestError,
     StateVersion, Traffic, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
+pub use self::levels::WriteOptions;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 pub use self::voting::{ProposalEvent, Proposals};
 use crate::span::millis;
@@ -189,6 +191,15 @@ impl Agent {
     /// The caller has dealt with these receipts: forget them.
     pub async fn take_receipts(&self, writes: Vec<WriteId>) -> Result<(), RequestError> {
         self.run(Command::TakeReceipts(writes)).await.map(|_| ())
+    }
+
+    /// Proposes again what a receipt gave back: a new write that has seen what it lost against. The
+    /// receipt is taken with it. Refused if what it lost against is no longer what the key shows.
+    pub async fn repropose(&self, write: WriteId) -> Result<Ack, RequestError> {
+        match self.run(Command::Repropose(write)).await? {
+            Outcome::Written(ack) => Ok(ack),
+            other => Err(misanswered(&other)),
+        }
     }
 
     /// Stops: what is under way becomes durable, the connection is closed. The store stays open; it

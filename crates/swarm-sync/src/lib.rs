@@ -58,6 +58,7 @@ pub use sync_transport as transport;
 
 pub use agent::{
     Agent, AgentBuilder, AgentState, CounterOf, MapOf, ProposalEvent, Proposals, RegisterOf, SetOf,
+    WriteOptions,
 };
 pub use authority::{Authority, Expected, Transaction};
 #[cfg(feature = "cache")]
@@ -78,12 +79,14 @@ pub use sync_core::{
     LossReason, MemberStatus, MemoryStats, MergeRule, Namespace, NamespaceStats, Now, Omitted,
     OnConcurrent, Operation, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss, PastState,
     PastValue, PastWrite, Pattern, PeriodicStatus, Policies, Policy, PolicyError, Poll, Priority,
-    Proposal, ProposalId, Reason, Receipt, RequestError, Resolver, Resolvers, Revision, Seen,
-    Share, Sibling, Since, StaleKey, Stamp, StateMetadata, StateVersion, Store, StoreError,
-    SwarmId, SyncReport, Tally, Token, Topology, TopologyInfo, Traffic, TransportError, Ttl, Value,
-    ValueError, Verdict, Version, Vote, Weights, WriteId,
+    Proposal, ProposalId, Reason, Receipt, ReceiptPlace, RequestError, Resolver, Resolvers,
+    Revision, Seen, Share, Sibling, Since, StaleKey, Stamp, StateMetadata, StateVersion, Store,
+    StoreError, SwarmId, SyncReport, Tally, Token, Topology, TopologyInfo, Traffic, TransportError,
+    Ttl, Value, ValueError, Verdict, Version, Vote, Weights, WriteId,
 };
-pub use sync_protocol::{Covers, Limits, PeriodicPlan, ReplicaStatus, ScheduleError};
+pub use sync_protocol::{
+    Covers, Fate, Limits, PeriodicPlan, RECEIPTS_WAITING_MAX, ReplicaStatus, ScheduleError,
+};
 pub use sync_store::MemoryStore;
 #[cfg(feature = "sled")]
 pub use sync_store::{SledOptions, SledStore};

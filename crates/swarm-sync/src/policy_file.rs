@@ -14,6 +14,7 @@
 //!     max_value_bytes = 65536
 //!     history_commits = 100    # kept per key for those who ask how it came about, and for how long
 //!     history_age = "30d"
+//!     receipts = 1000
 //!     "#,
 //! )?;
 //! assert_eq!(policies.iter().count(), 1);

@@ -7,8 +7,10 @@ use thiserror::Error;
 use crate::authority::{Current, Token};
 use crate::codec::List;
 use crate::consensus::Vote;
-use crate::id::{AgentId, Epoch, Key, ProposalId, Revision, Version};
+use crate::id::{AgentId, Epoch, Key, ProposalId, Revision, Version, WriteId, start_of};
 use crate::policy::Priority;
+use crate::store::Durability;
+use crate::value::Value;
 
 /// A name, key or id that is not valid. The caller's fault; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -380,6 +382,42 @@ pub enum RequestError {
         /// How much longer.
         remaining_ms: u64,
     },
+    /// What a discarded value lost against is no longer what the key shows, so that proposing it again
+    /// would replace what its writer was not told of.
+    #[error(
+        "{winner}, against which it lost, is no longer what is there, but {}: look at that, then write the value yourself if it is still right",
+        told(by.as_ref(), current.as_deref())
+    )]
+    Superseded {
+        /// The winner that the receipt names.
+        winner: WriteId,
+        /// The write that shows now; none if nothing does.
+        by: Option<WriteId>,
+        /// What it wrote; none if nothing is there.
+        current: Option<Box<Value>>,
+    },
+    /// The write has not come to this replica.
+    #[error(
+        "this replica does not hold {winner} yet, against which it lost: wait until it is in step with its hub, then propose it again"
+    )]
+    NotHeld {
+        /// The write.
+        winner: WriteId,
+    },
+    /// A write has not reached the level asked for in time. It stays.
+    #[error(
+        "{write} has reached the level {reached}, and not {asked} within {limit_ms} ms; it stays, and may still get there"
+    )]
+    Unreached {
+        /// The write.
+        write: WriteId,
+        /// What was asked for.
+        asked: Durability,
+        /// What it has reached.
+        reached: Durability,
+        /// The deadline.
+        limit_ms: u64,
+    },
 }
 
 /// What is not as it was expected to be: the first of it in full.
@@ -397,6 +435,15 @@ fn conflicts(current: &[Current]) -> String {
         more => format!(" (and {more} more keys are not as expected)"),
     };
     format!("{:?} has {is}, {was} was expected{more}", first.key)
+}
+
+/// What there is now, for a sentence.
+fn told(by: Option<&WriteId>, current: Option<&Value>) -> String {
+    let value = current.map_or_else(
+        || "nothing".to_owned(),
+        |value| start_of(&value.to_string()),
+    );
+    by.map_or_else(|| value.clone(), |by| format!("{value}, by {by}"))
 }
 
 impl RequestError {
@@ -417,7 +464,7 @@ impl RequestError {
             Self::Unavailable { .. } => "unavailable",
             Self::OutboxFull { .. } => "outbox-full",
             Self::TooManySiblings { .. } => "too-many-siblings",
-            Self::Deadline { .. } => "deadline",
+            Self::Deadline { .. } | Self::Unreached { .. } => "deadline",
             Self::Stopped { .. } => "stopped",
             Self::ConnectionLost { .. } => "connection-lost",
             Self::MemoryFull { .. } => "memory-full",
@@ -428,6 +475,8 @@ impl RequestError {
             Self::Claimed { .. } => "claimed",
             Self::StaleToken { .. } => "stale-token",
             Self::ClaimsPaused { .. } => "claims-paused",
+            Self::Superseded { .. } => "superseded",
+            Self::NotHeld { .. } => "not-held",
         }
     }
 }

@@ -71,7 +71,9 @@ pub use id::{
     ProposalId, Revision, Seq, SwarmId, Version, WriteId, Writer,
 };
 pub use memory::{MemoryAnswer, MemoryAsk, MemoryStats, NamespaceStats};
-pub use message::{Answer, Ask, Body, DeltaOutcome, Message, Reply, RoundId, Standing};
+pub use message::{
+    Answer, Ask, Body, DeltaOutcome, Message, ReceiptPlace, Reply, RoundId, Standing,
+};
 pub use past::{
     Did, DiffNext, DiffPage, Dropped, DroppedBy, HistoryPage, KeyDiff, KeyExplanation, Knew,
     LossReason, Omitted, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss, PastState, PastValue,

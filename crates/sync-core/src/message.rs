@@ -17,7 +17,7 @@ use crate::id::{Epoch, Incarnation, Key, Revision, Seq, WriteId};
 use crate::policy::Policy;
 use crate::transport::Turn;
 
-pub use self::ask::{Answer, Ask, Reply};
+pub use self::ask::{Answer, Ask, ReceiptPlace, Reply};
 
 /// A message: a small body and, for those that carry state, segments encoded once for all receivers
 /// (see [`crate::segment::Segment`]).

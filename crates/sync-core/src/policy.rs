@@ -42,6 +42,9 @@ pub struct Policy {
     pub max_value_bytes: Option<u64>,
     /// How much of a key's past is kept.
     pub history: History,
+    /// Receipts that may wait for one agent, at the hub and at its replica; past it the oldest become a
+    /// number. Else 100,000.
+    pub receipts: Option<u32>,
 }
 
 impl Policy {
@@ -57,6 +60,7 @@ impl Policy {
             priority: Priority::default(),
             max_value_bytes: None,
             history: History::default(),
+            receipts: None,
         }
     }
 
@@ -96,6 +100,12 @@ impl Policy {
             .is_some_and(|count| count > HISTORY_COMMITS_MAX)
         {
             return Err(Flaw::HistoryCommits);
+        }
+        if matches!(self.durability, Some(Durability::Replicas(_))) {
+            return Err(Flaw::Durability);
+        }
+        if self.receipts == Some(0) {
+            return Err(Flaw::Receipts);
         }
         Ok(())
     }

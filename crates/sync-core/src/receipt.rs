@@ -1,18 +1,22 @@
 //! What became of a write that is not visible although nobody chose so.
 
+mod json;
+mod told;
+
 use bincode::{Decode, Encode};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
 use crate::codec;
 use crate::id::{AgentId, Key, Revision, WriteId};
 use crate::payload::Payload;
+use crate::policy::Pattern;
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
 use crate::value::Value;
 
 /// The fate of one discarded write, delivered to its writer and kept by the hub until acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+///
+/// As JSON it is one flat object, which also says [`Receipt::why`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Receipt {
     /// The write.
     pub write: WriteId,
@@ -21,7 +25,6 @@ pub struct Receipt {
     /// When it was made.
     pub stamp: Stamp,
     /// What it had written, so that it can be proposed again.
-    #[serde(flatten, serialize_with = "payload_parts")]
     pub discarded: Payload,
     /// Why it is not visible.
     pub reason: Reason,
@@ -30,8 +33,7 @@ pub struct Receipt {
 }
 
 /// Why a write was discarded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[non_exhaustive]
 pub enum Reason {
     /// It lost against a concurrent write.
@@ -52,6 +54,12 @@ pub enum Reason {
         by: String,
         /// The write that holds the value.
         into: WriteId,
+        /// When that was made.
+        into_stamp: Stamp,
+        /// The value.
+        into_value: Value,
+        /// The rule under which the function is called.
+        rule: MergeRule,
     },
     /// Another writer's operation had given the key a different rule first.
     RuleMismatch {
@@ -71,6 +79,17 @@ pub enum Reason {
         bytes: u64,
         /// The largest allowed.
         limit: u64,
+    },
+    /// More receipts than the policy allows waited for the agent: this one stands for those that were
+    /// dropped, the oldest first. It is of no write: its id only names it, its key and its stamp are of
+    /// the last one that was dropped, and its revision is where that was decided.
+    Dropped {
+        /// How many there were.
+        count: u64,
+        /// The pattern of the policy; none if there is no policy for their keys.
+        pattern: Option<Pattern>,
+        /// The commit that decided the first of them.
+        first: Revision,
     },
     /// It was covered, and the hub that knew why has lost its disk. Reported although it may have been
     /// replaced knowingly: saying too much is allowed here, silence is not.
@@ -93,53 +112,52 @@ impl Receipt {
     pub fn refused(&self) -> bool {
         !matches!(
             self.reason,
-            Reason::Superseded { .. } | Reason::Merged { .. }
+            Reason::Superseded { .. } | Reason::Merged { .. } | Reason::Dropped { .. }
         )
     }
-}
 
-/// A sentence for people.
-impl std::fmt::Display for Receipt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (write, key) = (&self.write, &self.key);
-        match &self.reason {
-            Reason::Superseded { winner, rule, .. } => {
-                write!(
-                    f,
-                    "{write} to {key:?} lost against the concurrent {winner} under {rule}"
-                )
-            }
-            Reason::Merged { by, into } => {
-                write!(f, "{write} to {key:?} was merged by {by} into {into}")
-            }
-            Reason::RuleMismatch { rule } => write!(
-                f,
-                "{write} was not admitted: {key:?} is under the rule {rule}, by a policy or an earlier write; use another key"
-            ),
-            Reason::FutureStamp { ahead_ms, limit_ms } => write!(
-                f,
-                "{write} was not admitted: its clock is {ahead_ms} ms ahead of the hub's, \
-                 {limit_ms} ms are tolerated; set the clock and write again"
-            ),
-            Reason::Unknown => write!(
-                f,
-                "{write} to {key:?} is no longer visible, and the hub that knew why has lost its disk"
-            ),
-            Reason::TooLarge { bytes, limit } => write!(
-                f,
-                "{write} was not admitted: {bytes} bytes are over the limit of {limit} for {key:?}"
-            ),
+    /// How many writes it tells of: one, unless it stands for receipts that were dropped.
+    pub fn count(&self) -> u64 {
+        match self.reason {
+            Reason::Dropped { count, .. } => count,
+            _ => 1,
         }
     }
-}
 
-/// The value, and the field it is of.
-fn payload_parts<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
-    let field = payload.field_name();
-    let mut parts = serializer.serialize_map(None)?;
-    if let Some(field) = field {
-        parts.serialize_entry("field", field)?;
+    /// The write that it lost against, or that it was merged into.
+    pub fn winner(&self) -> Option<&WriteId> {
+        match &self.reason {
+            Reason::Superseded { winner, .. } => Some(winner),
+            Reason::Merged { into, .. } => Some(into),
+            _ => None,
+        }
     }
-    parts.serialize_entry("discarded", &payload.value())?;
-    parts.end()
+
+    /// When the winner was made.
+    pub fn winner_stamp(&self) -> Option<Stamp> {
+        match &self.reason {
+            Reason::Superseded { winner_stamp, .. } => Some(*winner_stamp),
+            Reason::Merged { into_stamp, .. } => Some(*into_stamp),
+            _ => None,
+        }
+    }
+
+    /// What the winner wrote; none if it was a delete, or if there is no winner.
+    pub fn winning_value(&self) -> Option<&Value> {
+        match &self.reason {
+            Reason::Superseded { winner_value, .. } => winner_value.as_ref(),
+            Reason::Merged { into_value, .. } => Some(into_value),
+            _ => None,
+        }
+    }
+
+    /// The rule that decided.
+    pub fn rule(&self) -> Option<MergeRule> {
+        match &self.reason {
+            Reason::Superseded { rule, .. }
+            | Reason::Merged { rule, .. }
+            | Reason::RuleMismatch { rule } => Some(*rule),
+            _ => None,
+        }
+    }
 }

@@ -71,6 +71,11 @@ pub struct StateMetadata {
     /// Milliseconds since the replica last knew itself in step with the hub; 0 at the hub, none if
     /// it never was.
     pub age_ms: Option<u64>,
+    /// Whether the replica was connected to its hub; true at the hub.
+    pub connected: bool,
+    /// Revisions that lie between what the replica holds and the last head of the hub that it has heard
+    /// of; none if it has heard of none.
+    pub behind: Option<u64>,
     /// The value is left out, because it takes about that many bytes, too many beside the others in one
     /// answer. An agent holds it; a client can try to read the key by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,6 +229,10 @@ pub struct Ack {
     pub write_id: Option<WriteId>,
     /// What the acknowledgement survives.
     pub durability: Durability,
+    /// By which revision the hub has committed it; none if the acknowledgement did not wait for that.
+    /// Whoever has read up to there has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
 }
 
 /// One agent as the hub sees it.
@@ -237,6 +246,8 @@ pub struct MemberStatus {
     pub acked: Option<Revision>,
     /// Receipts that wait for it.
     pub receipts: u32,
+    /// Writes that only their number is left of: more receipts waited than may.
+    pub receipts_dropped: u64,
 }
 
 /// A hub, for one swarm.

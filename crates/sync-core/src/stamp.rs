@@ -4,6 +4,8 @@
 //! Databases" (2014). The high-water mark is persisted by the machines, so that a restart with a
 //! clock set back still issues greater stamps.
 
+mod utc;
+
 use std::fmt;
 use std::time::Duration;
 

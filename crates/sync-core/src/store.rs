@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use bincode::{Decode, Encode};
@@ -15,10 +15,8 @@ use crate::id::SwarmId;
 pub const ROW_KEY_BYTES_MAX: usize = 1_536;
 
 /// What an acknowledgement survives. Ordered: each level includes those before it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode,
-)]
-#[serde(rename_all = "lowercase")]
+/// As text: `memory`, `disk`, `hub`, `replicas(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[non_exhaustive]
 pub enum Durability {
     /// Nothing: the process holds it in memory.
@@ -27,15 +25,25 @@ pub enum Durability {
     Disk,
     /// The loss of this agent's disk: the hub has committed it at its own store's level.
     Hub,
+    /// The loss of the hub's disk, too: so many other agents have confirmed to hold it durably, each at
+    /// its own store's level.
+    Replicas(u32),
 }
 
 impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Memory => "memory",
-            Self::Disk => "disk",
-            Self::Hub => "hub",
-        })
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Disk => f.write_str("disk"),
+            Self::Hub => f.write_str("hub"),
+            Self::Replicas(count) => write!(f, "replicas({count})"),
+        }
+    }
+}
+
+impl Serialize for Durability {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

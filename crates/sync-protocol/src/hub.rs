@@ -13,6 +13,7 @@ mod delta;
 mod expiry;
 mod fanout;
 mod graves;
+mod held;
 mod lineage;
 mod memory;
 mod merging;
@@ -21,6 +22,7 @@ mod past;
 mod periodic;
 mod policy;
 mod push;
+mod receipts;
 mod recover;
 mod reentry;
 mod repair;
@@ -36,12 +38,13 @@ use std::time::Duration;
 use sync_core::{
     AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
     Incarnation, Key, Message, Now, Proposal, Receipt, RequestError, Resolvers, Revision, RowOp,
-    Seq, SessionId, Traffic, WriteId, Writer,
+    Seq, SessionId, Traffic, Writer,
 };
 
 use crate::config::HubConfig;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
+use crate::receipts::Receipts;
 use crate::rows::{self, Meta, Owner};
 
 use self::asker::{Asker, ReplyTo};
@@ -51,6 +54,7 @@ use self::expiry::Expiries;
 pub(crate) use self::expiry::Lifetime;
 pub(crate) use self::graves::Grave;
 use self::graves::Graves;
+use self::held::Holds;
 use self::lineage::Lineage;
 pub(crate) use self::lineage::Run;
 use self::memory::Memory;
@@ -92,7 +96,7 @@ pub struct Hub {
     rounds: Rounds,
     periodic: Periodic,
     /// Fates that wait for their writers.
-    receipts: BTreeMap<AgentId, BTreeMap<WriteId, Receipt>>,
+    receipts: BTreeMap<AgentId, Receipts>,
     /// Per key, writes that were offered as dead and have never been pushed here.
     adopted: BTreeMap<Key, Context>,
     id_alarms: u64,
@@ -109,6 +113,7 @@ pub struct Hub {
     past: Past,
     /// Who waits for the policies to be read anew.
     reloading: Vec<ReplyTo>,
+    holds: Holds,
     /// Rows that go with the next batch.
     unsaved: Vec<RowOp>,
     gate: Gate<HubOutput>,
@@ -154,7 +159,7 @@ impl Hub {
 
     /// Fates that wait for their writers.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        self.receipts.values().flat_map(BTreeMap::values)
+        self.receipts.values().flat_map(Receipts::iter)
     }
 
     /// What is voted on, with the algorithm, the threshold and the time that hold for it.
@@ -190,6 +195,7 @@ impl Hub {
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_rounds(now);
         self.expire_watches(now);
+        self.expire_holds(now);
         if self.failed.is_none() {
             self.apply_table(now);
             self.expire_values(now);
@@ -224,6 +230,7 @@ impl Hub {
             self.memory.sweep_due(&self.gate),
             self.votes.deadline(),
             self.periodic.wake(),
+            self.holds.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -263,6 +270,7 @@ impl Hub {
             return false;
         };
         self.persist(vec![rows::delete_member(agent)]);
+        self.note_not_held(agent, member.acked);
         if let Some(session) = member.session {
             self.disconnect(session, "the agent was taken off the roster");
         }
@@ -286,6 +294,7 @@ impl Hub {
         // A table that is read after this changes nothing.
         waiting.append(&mut self.reloading);
         waiting.extend(self.past.line.drain());
+        waiting.extend(self.holds.drain());
         for waiting in waiting {
             if let ReplyTo::Local(request) = waiting {
                 let answer = Err(error.clone());

@@ -15,6 +15,7 @@ mod gate;
 pub mod hub;
 pub mod keyspace;
 mod millis;
+mod receipts;
 pub mod replica;
 mod rows;
 pub mod schedule;
@@ -26,8 +27,9 @@ pub use deadlines::Deadlines;
 pub use gate::Token;
 pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun};
 pub use keyspace::{KeyState, Keyspace};
+pub use receipts::RECEIPTS_WAITING_MAX;
 pub use replica::{
-    Command, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
+    Command, Fate, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
 };
 pub use rows::{Owner, RowError, RowRange};
 pub use schedule::{Covers, PeriodicPlan, Schedule, ScheduleError};

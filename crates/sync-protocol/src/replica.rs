@@ -14,8 +14,10 @@ mod push;
 mod read;
 mod recover;
 mod repair;
+mod repropose;
 mod respond;
 mod room;
+mod trace;
 mod voting;
 mod write;
 
@@ -25,12 +27,13 @@ use std::time::Duration;
 use sync_core::{
     Ack, Answer, Ask, AuthorityAsk, Ballot, Batch, Body, Context, Cursor, Digest, HybridClock, Key,
     Message, Now, Operation, Poll, ProposalId, Receipt, RequestError, Resolvers, Revision, RowOp,
-    Seq, Value, Verdict, WriteId, Writer,
+    Seen, Seq, Value, Verdict, WriteId, Writer,
 };
 
 use crate::config::ReplicaConfig;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
+use crate::receipts::Receipts;
 use crate::rows::{self, Meta, Owner};
 
 use self::ask::Waiting;
@@ -38,12 +41,14 @@ use self::decide::Decisions;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::repair::Repair;
+use self::trace::Traces;
 
 pub(crate) use self::voting::OwnVote;
 use self::voting::OwnVotes;
 
 pub use self::read::ReplicaStatus;
 pub use self::recover::ReplicaRecovery;
+pub use self::trace::Fate;
 
 /// The number under which a caller recognises its answer.
 pub type RequestId = u64;
@@ -98,18 +103,37 @@ pub enum Command {
     },
     /// The caller has dealt with these receipts: forget them.
     TakeReceipts(Vec<WriteId>),
+    /// Propose again what this receipt gave back, in the place of what it lost against; the receipt is
+    /// taken with that. Answered as a write.
+    Repropose(WriteId),
+    /// Wait until a write is no longer on its way to the hub; answered with its fate.
+    WaitForFate {
+        /// The write.
+        write: WriteId,
+        /// Give up after this.
+        timeout: Duration,
+    },
+    /// Wait until everything up to a revision is held here.
+    WaitForRevision {
+        /// The revision.
+        revision: Revision,
+        /// Give up after this.
+        timeout: Duration,
+    },
 }
 
 /// The answer to a [`Command`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "one case per command")]
 pub enum Outcome {
-    /// To [`Command::Write`].
+    /// To [`Command::Write`] and [`Command::Repropose`].
     Written(Ack),
-    /// To both flushes, to [`Command::Vote`] and to [`Command::TakeReceipts`].
+    /// To both flushes, to [`Command::Vote`], [`Command::TakeReceipts`] and [`Command::WaitForRevision`].
     Done,
     /// To [`Command::Ask`] and [`Command::Decide`].
     Answered(Answer),
+    /// To [`Command::WaitForFate`], with the write.
+    Fate(Fate, WriteId),
 }
 
 /// What a replica asks of its driver, in order.
@@ -163,10 +187,13 @@ pub struct Replica {
     /// How far the hub's log was applied. The one on disk is never ahead of this one.
     cursor: Option<Cursor>,
     link: Link,
+    /// The last that the hub has said of where it is.
+    head: Option<Seen>,
+    traces: Traces,
     /// When the replica last knew itself in step with the hub.
     in_step_at: Option<Duration>,
     /// Fates that the caller has not dealt with.
-    receipts: BTreeMap<WriteId, Receipt>,
+    receipts: Receipts,
     /// Own writes that were removed, until the hub has said whether receipts are due.
     fates: BTreeMap<WriteId, Receipt>,
     /// A hub could not serve our cursor: everything is being exchanged, and whatever it knew of the
@@ -206,9 +233,9 @@ impl Replica {
         &self.space
     }
 
-    /// Fates that the caller has not dealt with, ascending by write.
+    /// Fates that the caller has not dealt with, the oldest first.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        self.receipts.values()
+        self.receipts.iter()
     }
 
     /// Own writes that wait for the hub.
@@ -241,14 +268,15 @@ impl Replica {
                 timeout,
             } => self.vote(now, request, proposal, ballot, timeout),
             Command::TakeReceipts(writes) => {
-                let taken = writes
-                    .iter()
-                    .filter(|id| self.receipts.remove(id).is_some());
-                let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
-                if !ops.is_empty() {
-                    self.persist(ops);
-                }
+                self.take_receipts(&writes);
                 self.answer(request, Ok(Outcome::Done));
+            }
+            Command::Repropose(write) => self.repropose(now, request, &write),
+            Command::WaitForFate { write, timeout } => {
+                self.wait_for_fate(now, request, write, timeout);
+            }
+            Command::WaitForRevision { revision, timeout } => {
+                self.wait_for_revision(now, request, revision, timeout);
             }
         }
     }

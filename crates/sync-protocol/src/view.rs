@@ -7,13 +7,30 @@ use sync_core::{Entry, Key, Resolver, Sibling, StateMetadata, StateVersion, Writ
 
 use crate::keyspace::KeyState;
 
+/// How far what is read can be behind the hub.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freshness {
+    pub(crate) age_ms: Option<u64>,
+    pub(crate) connected: bool,
+    pub(crate) behind: Option<u64>,
+}
+
+impl Freshness {
+    /// It is the hub that reads.
+    pub(crate) const AT_HUB: Self = Self {
+        age_ms: Some(0),
+        connected: true,
+        behind: Some(0),
+    };
+}
+
 /// A key as its rule reads it. `rule` is none for a key without live writes.
 pub(crate) fn state_version(
     key: &Key,
     state: &KeyState,
     rule: Option<&dyn Resolver>,
     provisional: bool,
-    age_ms: Option<u64>,
+    fresh: Freshness,
 ) -> StateVersion {
     let entry = state.entry();
     let value = rule.and_then(|r| r.fold(entry));
@@ -47,7 +64,9 @@ pub(crate) fn state_version(
             unmerged: None,
             omitted_bytes: None,
             expired: false,
-            age_ms,
+            age_ms: fresh.age_ms,
+            connected: fresh.connected,
+            behind: fresh.behind,
             user: user.map(UserMetadata::from),
         },
         value,

@@ -43,7 +43,7 @@ fn tables() -> Vec<Vec<u8>> {
         "rule = \"causal\"\non_concurrent = \"keep\"",
         "rule = \"custom\"\nmerge = \"max\"\npriority = \"high\"",
         "ttl = \"1h 30m\"\nttl_refresh = true\ndurability = \"hub\"",
-        "max_value_bytes = 65536\nhistory_commits = 7\nhistory_age = \"30d\"\nrule = \"register\"",
+        "max_value_bytes = 65536\nhistory_commits = 7\nhistory_age = \"30d\"\nreceipts = 50\nrule = \"register\"",
         "rule = \"unheard of\"\nttl = \"-1\"",
     ];
     let one = |(n, text): (usize, &&str)| format!("[[policy]]\npattern = \"k{n}*\"\n{text}\n");
@@ -186,6 +186,11 @@ fn lines() -> Vec<Vec<u8>> {
         "{\"op\":\"offline\"}\n{\"op\":\"online\"}\n{\"op\":\"digest\"}\n{\"op\":\"status\"}",
         r#"{"op":"receipts","take":["agent-1/6b1f0c8f5a3e9d21/1"]}"#,
         r#"{"op":"receipts","take":true}"#,
+        r#"{"op":"repropose","write":"agent-1/6b1f0c8f5a3e9d21/1"}"#,
+        r#"{"op":"ack_receipt","write":"agent-1/6b1f0c8f5a3e9d21/1"}"#,
+        r#"{"op":"fate","write":"agent-1/6b1f0c8f5a3e9d21/1"}"#,
+        r#"{"op":"set","key":"k","value":1,"level":"replicas","replicas":2,"timeout_ms":500}"#,
+        r#"{"op":"get","key":"k","at_least":17,"timeout_ms":500}"#,
         r#"{"id":{"deep":[]},"op":"quit"}"#,
         r#"{"op":"set","key":"k","value":18446744073709551616}"#,
         r#"{"op":"set","key":"k","value":NaN}"#,

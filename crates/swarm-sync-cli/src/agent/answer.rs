@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use swarm_sync::{Receipt, RequestError, Sibling, Stamp, StateVersion, WatchEvent};
+use swarm_sync::{
+    Fate, Receipt, ReplicaStatus, RequestError, Sibling, Stamp, StateVersion, WatchEvent, WriteId,
+};
 
 use crate::exit::Failure;
 use crate::json::object_line;
@@ -57,8 +59,8 @@ pub(super) fn object(json: Json) -> Fields {
     }
 }
 
-/// A key that holds no value. `age_ms` is the replica's.
-pub(super) fn no_state(key: &str, provisional: bool, age_ms: Option<u64>) -> Fields {
+/// A key that holds no value in a replica.
+pub(super) fn no_state(key: &str, provisional: bool, replica: &ReplicaStatus) -> Fields {
     object(json!({
         "found": false,
         "key": key,
@@ -66,7 +68,9 @@ pub(super) fn no_state(key: &str, provisional: bool, age_ms: Option<u64>) -> Fie
         "version": null,
         "revision": null,
         "provisional": provisional,
-        "age_ms": age_ms,
+        "age_ms": replica.age_ms,
+        "connected": replica.connected,
+        "behind": replica.behind,
     }))
 }
 
@@ -77,6 +81,8 @@ pub(super) fn state(state: &StateVersion) -> Fields {
     let metadata = &state.metadata;
     fields.insert("provisional".to_owned(), metadata.provisional.into());
     fields.insert("age_ms".to_owned(), metadata.age_ms.into());
+    fields.insert("connected".to_owned(), metadata.connected.into());
+    fields.insert("behind".to_owned(), metadata.behind.into());
     if let Some(why) = &metadata.unmerged {
         fields.insert("unmerged".to_owned(), why.as_str().into());
     }
@@ -152,6 +158,31 @@ pub(super) fn receipt(receipt: &Receipt) -> Result<Fields, Refused> {
     let mut fields = fields(receipt)?;
     fields.insert("message".to_owned(), receipt.to_string().into());
     Ok(fields)
+}
+
+/// Where a write is.
+pub(super) fn fate(write: &WriteId, fate: Fate) -> Result<Fields, Refused> {
+    let (name, mut fields) = match fate {
+        Fate::Local { durability } => ("local", object(json!({ "durability": durability }))),
+        Fate::AtHub { revision, .. } => ("at-hub", object(json!({ "revision": revision }))),
+        Fate::OnReplicas { replicas, revision } => (
+            "on-replicas",
+            object(json!({"replicas": replicas, "revision": revision})),
+        ),
+        Fate::Superseded(told) => ("superseded", told_by(&told)?),
+        Fate::Merged(told) => ("merged", told_by(&told)?),
+        Fate::Refused(told) => ("refused", told_by(&told)?),
+        Fate::Overwritten => ("overwritten", Fields::new()),
+        _ => ("unknown", Fields::new()),
+    };
+    fields.insert("fate".to_owned(), name.into());
+    fields.insert("write".to_owned(), json!(write));
+    Ok(fields)
+}
+
+fn told_by(told: &Receipt) -> Result<Fields, Refused> {
+    let told = receipt(told)?;
+    Ok(object(json!({ "receipt": told })))
 }
 
 /// A line that nobody asked for.

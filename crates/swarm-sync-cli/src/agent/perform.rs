@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    Agent, Durability, Key, Operation, Policies, ProposalDraft, RequestError, Since, Value,
+    Ack, Agent, Durability, Key, Policies, ProposalDraft, RequestError, Revision, Since, Value,
+    WriteOptions,
 };
 
 use crate::json;
@@ -14,7 +15,7 @@ use crate::votes;
 use super::answer::{self, Fields, fields, object};
 use super::memory::memory;
 use super::past::{explained, past};
-use super::request::{Forget, Refused, Request};
+use super::request::{Forget, Refused, Request, Wait};
 
 /// Pages in one answer to `delta`, each of about 256 KiB; past it `more` is set and the program asks
 /// on. Bounds what one request makes this process hold.
@@ -35,8 +36,12 @@ pub(super) async fn perform(
             key,
             operation,
             metadata,
-        } => write(agent, key, operation, metadata).await,
-        Request::Get(key) => get(agent, key).await,
+            wait,
+        } => {
+            let options = write_options(durable, metadata, wait)?;
+            written(&agent.write_with(key, operation, options).await?)
+        }
+        Request::Get { key, at_least } => get(agent, key, at_least).await,
         Request::Version(key) => version(agent, key).await,
         Request::Keys(pattern) => Ok(object(json!({ "keys": agent.keys(pattern).await? }))),
         Request::Cursor => cursor(agent).await,
@@ -58,6 +63,15 @@ pub(super) async fn perform(
         Request::Digest => digest(agent).await,
         Request::Status => fields(&agent.state().await?),
         Request::Receipts(forget) => receipts(agent, forget).await,
+        Request::Repropose(write) => {
+            let ack = agent.repropose(write).await?;
+            written(&ack)
+        }
+        Request::Fate(write) => answer::fate(&write, agent.fate(write.clone()).await?),
+        Request::AckReceipt(write) => {
+            agent.take_receipts(vec![write.clone()]).await?;
+            Ok(object(json!({ "write": write })))
+        }
         Request::Policies => {
             let policies = policies::list(&agent.policies().await?);
             Ok(object(json!({ "policies": policies })))
@@ -76,14 +90,34 @@ pub(super) async fn perform(
     }
 }
 
-async fn write(
-    agent: &Agent,
-    key: Key,
-    operation: Operation,
+fn write_options(
+    durable: bool,
     metadata: Option<Value>,
-) -> Result<Fields, Refused> {
-    let ack = agent.write(key, operation, metadata).await?;
-    let mut answer = fields(&ack)?;
+    wait: Option<Wait>,
+) -> Result<WriteOptions, Refused> {
+    let mut options = WriteOptions::default();
+    if let Some(Value::Map(metadata)) = metadata {
+        options = options.metadata(metadata);
+    }
+    if let Some(Wait { level, timeout }) = wait {
+        check_level(level, durable)?;
+        options = options.level(level).timeout(timeout.unwrap_or(WAIT));
+    }
+    Ok(options)
+}
+
+fn check_level(level: Durability, durable: bool) -> Result<(), RequestError> {
+    if level == Durability::Disk && !durable {
+        return Err(RequestError::Invalid {
+            reason: "this agent keeps its replica in memory only; start it without --memory"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn written(ack: &Ack) -> Result<Fields, Refused> {
+    let mut answer = fields(ack)?;
     if ack.write_id.is_none() {
         // As this replica sees it; another may hold what it does not show.
         answer.insert("nothing_to_do".to_owned(), true.into());
@@ -119,14 +153,24 @@ async fn digest(agent: &Agent) -> Result<Fields, Refused> {
     })))
 }
 
-async fn get(agent: &Agent, key: Key) -> Result<Fields, Refused> {
-    let state = agent.get(key.clone()).await?;
+async fn get(
+    agent: &Agent,
+    key: Key,
+    at_least: Option<(Revision, Option<Duration>)>,
+) -> Result<Fields, Refused> {
+    let state = match at_least {
+        None => agent.get(key.clone()).await?,
+        Some((revision, timeout)) => {
+            let timeout = timeout.unwrap_or(WAIT);
+            agent.read_at_least(key.clone(), revision, timeout).await?
+        }
+    };
     let fields = match state {
         Some(state) => answer::state(&state),
         None => {
             let provisional = agent.is_provisional(key.clone()).await?;
-            let age_ms = agent.state().await?.replica.age_ms;
-            answer::no_state(key.as_str(), provisional, age_ms)
+            let replica = agent.state().await?.replica;
+            answer::no_state(key.as_str(), provisional, &replica)
         }
     };
     Ok(fields)
@@ -189,13 +233,7 @@ async fn flush(
     level: Durability,
     timeout: Option<Duration>,
 ) -> Result<Fields, Refused> {
-    if level == Durability::Disk && !durable {
-        return Err(RequestError::Invalid {
-            reason: "this agent keeps its replica in memory only; start it without --memory"
-                .to_owned(),
-        }
-        .into());
-    }
+    check_level(level, durable)?;
     agent.flush(level, timeout).await?;
     Ok(object(json!({ "durability": level })))
 }

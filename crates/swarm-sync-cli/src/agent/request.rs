@@ -3,6 +3,8 @@
 // Named, because the fuzz checks read this file in from elsewhere.
 #[path = "request/fields.rs"]
 mod fields;
+#[path = "request/levels.rs"]
+mod levels;
 #[path = "request/memory.rs"]
 mod memory;
 #[path = "request/past.rs"]
@@ -23,6 +25,7 @@ use crate::output::shorten;
 use crate::position;
 
 use self::fields::{Fields, key_of, value_of};
+pub(super) use self::levels::Wait;
 pub(super) use self::memory::MemoryRequest;
 pub(super) use self::past::PastRequest;
 use super::lines::{LINE_BYTES_MAX, Line};
@@ -32,7 +35,7 @@ const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
     clear, watch, unwatch, policies, explain, history, diff, knew, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
-    quit";
+    repropose, ack_receipt, fate, quit";
 
 /// What a program asks of its agent.
 #[derive(Debug)]
@@ -41,8 +44,13 @@ pub(super) enum Request {
         key: Key,
         operation: Operation,
         metadata: Option<Value>,
+        wait: Option<Wait>,
     },
-    Get(Key),
+    Get {
+        key: Key,
+        /// A revision that is to be held first, and how long to wait for it.
+        at_least: Option<(Revision, Option<Duration>)>,
+    },
     Version(Key),
     Keys(Pattern),
     Cursor,
@@ -64,6 +72,10 @@ pub(super) enum Request {
     Digest,
     Status,
     Receipts(Forget),
+    /// By the write that came back.
+    Repropose(WriteId),
+    AckReceipt(WriteId),
+    Fate(WriteId),
     Watch {
         pattern: Pattern,
         /// None: after what the replica holds.
@@ -211,6 +223,9 @@ impl Fields {
             "digest" => Request::Digest,
             "status" => Request::Status,
             "receipts" => Request::Receipts(self.forget()?),
+            "repropose" => Request::Repropose(self.write_id()?),
+            "fate" => Request::Fate(self.write_id()?),
+            "ack_receipt" => Request::AckReceipt(self.write_id()?),
             "quit" => Request::Quit,
             other => {
                 return Err(Refused::bad(format!(
@@ -239,14 +254,6 @@ impl Fields {
         })
     }
 
-    fn get(&mut self) -> Result<Request, Refused> {
-        let key = self.key()?;
-        Ok(match self.since("at")? {
-            None => Request::Get(key),
-            Some(at) => Request::Past(PastRequest::StateAt(key, at)),
-        })
-    }
-
     fn set(&mut self) -> Result<Request, Refused> {
         let metadata = match self.take("metadata") {
             None => None,
@@ -257,6 +264,7 @@ impl Fields {
             operation: Operation::Put(self.value("value")?),
             key: self.key()?,
             metadata,
+            wait: self.wait()?,
         })
     }
 
@@ -265,6 +273,7 @@ impl Fields {
             key: self.key()?,
             operation,
             metadata: None,
+            wait: self.wait()?,
         })
     }
 

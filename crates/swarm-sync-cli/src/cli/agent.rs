@@ -28,11 +28,17 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":16,"op":"wait"}                                    until once in step with the hub
   {"id":17,"op":"clear","key":"k"}                         or "all":true
   {"id":18,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":19,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
-  {"id":20,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
-  {"id":21,"op":"quit"}                                    so does the end of stdin
+  {"id":19,"op":"repropose","write":"…"}                   one of them again; also ack_receipt
+  {"id":20,"op":"fate","write":"…"}                        where an own write is, or why it ended
+  {"id":21,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
+  {"id":22,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
+  {"id":23,"op":"quit"}                                    so does the end of stdin
 The hub need not be there yet: writes are answered once they are on disk. A map
-reads as an object; concurrent values that a policy keeps are the "siblings" of a read.
+reads as an object. A write that is to wait takes "level": "disk", "hub", or "replicas"
+with "replicas":2, so many other agents, and "timeout_ms"; from "hub" on it is answered
+with its "revision", which another agent's get takes as "at_least" to read no older
+state. A receipt says "value", "winner", "winning_value", "rule" and "why". Concurrent
+values that a policy keeps are the "siblings" of a read.
 propose has the roster vote and is answered with the decision. It also takes
 "algorithm", "timeout_ms", for what approval writes to "key" instead of "value": "add",
 "insert", "remove", "field" with "value", "unset", "delete":true; "sync":true to wait

@@ -8,7 +8,7 @@ use swarm_sync::{Key, Pattern, Since, Value};
 
 use super::parse::{count, field, pattern};
 use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
-use super::{HubArgs, with_codes};
+use super::{HubArgs, ReceiptsArgs, receipts, with_codes};
 use crate::json::value_or_text;
 use crate::position;
 
@@ -48,6 +48,9 @@ pub(crate) enum Keyed {
     /// Show what changed between two revisions.
     #[command(after_help = with_codes(DIFF_HELP))]
     Diff(DiffArgs),
+    /// Show writes that lost, and against what.
+    #[command(after_help = with_codes(receipts::HELP))]
+    Receipts(ReceiptsArgs),
     /// Print a script that completes commands in a shell.
     #[command(after_help = with_codes(COMPLETIONS_HELP))]
     Completions(CompletionsArgs),
@@ -67,6 +70,7 @@ impl Keyed {
             Self::History(args) => (args.hub.json, false),
             Self::Explain(args) => (args.hub.json, false),
             Self::Diff(args) => (args.hub.json, false),
+            Self::Receipts(args) => (args.hub.json, args.follow),
             Self::Completions(_) => (false, false),
         }
     }

@@ -22,6 +22,8 @@ pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --pol
   max_value_bytes = 65536
   history_commits = 100       # kept per key for `history` and `explain`,
   history_age = "30d"         # and how long they are told of
+  receipts = 1000             # that may wait for one agent: then the oldest become
+                              # a number; 100,000 if not given
 Only the pattern is needed; what is left out is as without policies. For each key the most
 specific pattern that matches counts, alone: more characters spelled out, then fewer
 stars, then more question marks. Two that are equally specific and match the same key

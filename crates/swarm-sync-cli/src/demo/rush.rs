@@ -196,7 +196,7 @@ async fn check_receipts(scene: &Scene, facts: &mut Facts) -> Result<()> {
             break receipts;
         }
     };
-    let discarded = receipts.iter().filter_map(|r| r["discarded"].as_i64());
+    let discarded = receipts.iter().filter_map(|r| r["value"].as_i64());
     let mut accounted: Vec<i64> = discarded
         .chain(facts.lww_value.as_ref().and_then(Json::as_i64))
         .collect();

@@ -105,6 +105,7 @@ impl<'a> Explanation<'a> {
                 "history        {}",
                 or(history, "the hub's bounds: 16 commits")
             ),
+            format!("receipts       {}", receipts(policy)),
         ]);
         lines.join("\n")
     }
@@ -146,6 +147,13 @@ fn concurrent(policy: &Policy) -> String {
         }
         _ => "lww: the newest write wins, the others come back to their writers".to_owned(),
     }
+}
+
+/// How many receipts may wait for one agent.
+fn receipts(policy: Option<&&Policy>) -> String {
+    let said = policy.and_then(|p| p.receipts);
+    let limit = said.unwrap_or(swarm_sync::RECEIPTS_WAITING_MAX);
+    format!("{limit} may wait for one agent, then the oldest become a number")
 }
 
 /// What a priority decides.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use swarm_sync::{Key, Reason, Receipt, WriteId};
+use swarm_sync::{Key, Reason, Receipt, Value, WriteId};
 
 use super::clock::commit_of;
 
@@ -18,33 +18,22 @@ pub(super) struct Lost {
     winner: Option<WriteId>,
     winner_commit: Option<u64>,
     /// What the winner wrote; null for a delete.
-    winner_value: Option<Json>,
+    winning_value: Option<Json>,
     sentence: String,
 }
 
 impl Lost {
     pub(super) fn new(receipt: &Receipt) -> Self {
-        let (winner, winner_commit, winner_value) = match &receipt.reason {
-            Reason::Superseded {
-                winner,
-                winner_stamp,
-                winner_value,
-                ..
-            } => (
-                Some(winner.clone()),
-                Some(commit_of(*winner_stamp)),
-                winner_value.as_ref(),
-            ),
-            _ => (None, None, None),
-        };
+        let lost = matches!(receipt.reason, Reason::Superseded { .. });
+        let told = lost.then_some(receipt);
         Self {
             key: receipt.key.clone(),
             write: receipt.write.clone(),
             commit: commit_of(receipt.stamp),
             value: receipt.discarded.value().map(|value| value.to_json()),
-            winner,
-            winner_commit,
-            winner_value: winner_value.map(swarm_sync::Value::to_json),
+            winner: told.and_then(Receipt::winner).cloned(),
+            winner_commit: told.and_then(Receipt::winner_stamp).map(commit_of),
+            winning_value: told.and_then(Receipt::winning_value).map(Value::to_json),
             sentence: receipt.to_string(),
         }
     }
@@ -64,7 +53,7 @@ impl Lost {
         let (Some(winner), Some(commit)) = (&self.winner, self.winner_commit) else {
             return self.sentence.clone();
         };
-        let (ours, theirs) = (self.value.as_ref(), self.winner_value.as_ref());
+        let (ours, theirs) = (self.value.as_ref(), self.winning_value.as_ref());
         let same = ours.is_some() && ours.and_then(object) == theirs.and_then(object);
         format!(
             "{}: {} lost against {}",

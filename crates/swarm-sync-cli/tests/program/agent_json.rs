@@ -227,9 +227,20 @@ fn who_loses_a_race_gets_a_receipt() {
         .expect("one lost");
     let receipt = &held[loser][0];
     assert_eq!(receipt["key"], "k");
-    assert_eq!(receipt["discarded"], json!(loser));
-    assert_eq!(receipt["reason"]["reason"], "superseded");
-    assert_eq!(receipt["reason"]["winner_value"], json!(1 - loser));
+    assert_eq!(receipt["value"], json!(loser));
+    assert_eq!(receipt["reason"], "superseded");
+    assert_eq!(receipt["rule"], "lww");
+    assert_eq!(receipt["winning_value"], json!(1 - loser));
+    let winner = receipt["winner"].as_str().expect("a write id");
+    assert!(
+        winner.starts_with(&format!("agent-{}/", 2 - loser)),
+        "{winner}"
+    );
+    let why = receipt["why"].as_str().expect("a sentence");
+    assert!(
+        why.contains("than the winner's") || why.contains("equal stamps"),
+        "{why}"
+    );
     let agent = &mut agents[loser];
     assert_eq!(agent.value("k"), json!(1 - loser));
     // It has also come by itself, with a sentence.

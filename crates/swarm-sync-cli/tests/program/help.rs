@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 23] = [
+pub(crate) const COMMANDS: [&str; 24] = [
     "demo",
     "serve",
     "agent",
@@ -26,6 +26,7 @@ pub(crate) const COMMANDS: [&str; 23] = [
     "memory",
     "propose",
     "replay",
+    "receipts",
 ];
 
 #[test]
@@ -64,10 +65,41 @@ fn the_overview_names_every_command_and_variable() {
 fn the_agent_lists_its_requests() {
     let help = stdout(&run(&["agent", "--help"]));
     for op in [
-        "set", "delete", "add", "insert", "remove", "get", "version", "keys", "cursor", "delta",
-        "sync", "clear", "flush", "wait", "offline", "online", "digest", "status", "receipts",
-        "quit", "put", "unset", "watch", "unwatch", "policies", "explain", "siblings", "memory",
-        "propose", "vote",
+        "set",
+        "delete",
+        "add",
+        "insert",
+        "remove",
+        "get",
+        "version",
+        "keys",
+        "cursor",
+        "delta",
+        "sync",
+        "clear",
+        "flush",
+        "wait",
+        "offline",
+        "online",
+        "digest",
+        "status",
+        "receipts",
+        "quit",
+        "put",
+        "unset",
+        "watch",
+        "unwatch",
+        "policies",
+        "explain",
+        "siblings",
+        "memory",
+        "propose",
+        "vote",
+        "repropose",
+        "ack_receipt",
+        "fate",
+        "at_least",
+        "replicas",
     ] {
         assert!(help.contains(op), "{op}: {help}");
     }

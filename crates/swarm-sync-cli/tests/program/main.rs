@@ -20,6 +20,7 @@
 //! - `voting`: proposals, votes and decisions, with the hub killed in between
 //! - `voting_input`: what is wrong with them
 //! - `policies`: what holds for keys of a pattern, from a file
+//! - `receipts`: what came back, and levels that a write waits for
 //! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
@@ -47,6 +48,7 @@ mod memory;
 mod oneshot;
 mod past;
 mod policies;
+mod receipts;
 mod replay;
 mod replay_input;
 mod rounds;

@@ -73,7 +73,7 @@ fn a_valid_file_is_a_table() {
         listed["policies"][1],
         json!({"pattern": "task_*", "rule": "causal", "on_concurrent": "keep", "merge": null,
             "durability": null, "ttl_ms": 604_800_000, "ttl_refresh": true, "priority": "medium",
-            "max_value_bytes": 1000, "history_commits": null, "history_age_ms": null})
+            "max_value_bytes": 1000, "history_commits": null, "history_age_ms": null, "receipts": null})
     );
     let empty = write(&place, "empty.toml", "");
     let checked = run(&["policy", "check", &empty.to_string_lossy()]);
@@ -88,7 +88,7 @@ const FLAWED: [(&str, &str); 14] = [
     ),
     (
         "rul = \"lww\"",
-        "3: a policy has no field \"rul\"; the fields are pattern, rule, on_concurrent, merge, durability, ttl, ttl_refresh, priority, max_value_bytes, history_commits, history_age",
+        "3: a policy has no field \"rul\"; the fields are pattern, rule, on_concurrent, merge, durability, ttl, ttl_refresh, priority, max_value_bytes, history_commits, history_age, receipts",
     ),
     ("rule = lww", "3: not TOML: "),
     ("\n\nrule = \"lww", "5: not TOML: "),

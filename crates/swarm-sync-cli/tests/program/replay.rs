@@ -175,8 +175,8 @@ fn who_writes_cut_off_converges_and_every_loss_names_its_winner() {
             "{lost}"
         );
         let blob = run_git(&repository, &["rev-parse", "HEAD:shared"], b"");
-        assert_eq!(lost["winner_value"]["blob"], blob.as_str());
-        assert_eq!(lost["winner_value"]["size"], 1);
+        assert_eq!(lost["winning_value"]["blob"], blob.as_str());
+        assert_eq!(lost["winning_value"]["size"], 1);
         // Bob was to delete what Ann had not told the hub yet.
         assert_eq!(
             (&facts["idle_deletes"], &facts["unlike_head"]),
@@ -211,7 +211,7 @@ fn a_deletion_can_win_and_is_named() {
         (&json!(3), &json!(4))
     );
     assert_eq!(
-        (&lost[0]["winner_value"], &facts["keys"]),
+        (&lost[0]["winning_value"], &facts["keys"]),
         (&Json::Null, &json!(1))
     );
 

@@ -12,7 +12,7 @@ use super::PolicyFileFlaw;
 use crate::span;
 
 /// What one can say of a pattern.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "pattern",
     "rule",
     "on_concurrent",
@@ -24,6 +24,7 @@ const FIELDS: [&str; 11] = [
     "max_value_bytes",
     "history_commits",
     "history_age",
+    "receipts",
 ];
 
 const RULES: [(&str, MergeRule); 8] = [
@@ -105,6 +106,7 @@ impl Read {
             Flaw::ValueBytes => "max_value_bytes",
             Flaw::HistoryAge => "history_age",
             Flaw::HistoryCommits => "history_commits",
+            Flaw::Receipts => "receipts",
             _ => "pattern",
         };
         let other = match flaw {
@@ -197,6 +199,7 @@ struct Said {
     priority: Priority,
     max_value_bytes: Option<u64>,
     history: History,
+    receipts: Option<u32>,
 }
 
 impl Said {
@@ -212,7 +215,8 @@ impl Said {
                 _ => return Err(mistyped(field, value, "true or false")),
             },
             "priority" => self.priority = choice(field, value, &PRIORITIES)?,
-            "history_commits" => self.history.commits = Some(commits(field, value)?),
+            "history_commits" => self.history.commits = Some(number(field, value, "commits")?),
+            "receipts" => self.receipts = Some(number(field, value, "receipts")?),
             "history_age" => {
                 self.history.age = Some(duration(field, text(field, value, "30d")?)?);
             }
@@ -231,6 +235,7 @@ impl Said {
         policy.priority = self.priority;
         policy.max_value_bytes = self.max_value_bytes;
         policy.history = self.history;
+        policy.receipts = self.receipts;
     }
 }
 
@@ -255,14 +260,11 @@ fn bytes(field: &str, value: &DeValue<'_>) -> Result<u64, String> {
     whole(value).ok_or_else(|| mistyped(field, value, bytes))
 }
 
-fn commits(field: &str, value: &DeValue<'_>) -> Result<u32, String> {
+fn number(field: &str, value: &DeValue<'_>, of: &str) -> Result<u32, String> {
     let count = whole(value).and_then(|n| u32::try_from(n).ok());
     count.ok_or_else(|| {
-        mistyped(
-            field,
-            value,
-            "a number of commits from 0 to 4294967295, as in 100",
-        )
+        let expected = format!("a number of {of} from 0 to 4294967295, as in 100");
+        mistyped(field, value, &expected)
     })
 }
 

@@ -34,6 +34,7 @@ fn a_file_says_everything_that_a_policy_can() {
         history_commits = 100
         history_age = "30d"
         max_value_bytes = 65_536
+        receipts = 500
 
         [[policy]]
         pattern = "*"
@@ -54,6 +55,7 @@ fn a_file_says_everything_that_a_policy_can() {
         (Some(100), Some(month))
     );
     assert_eq!(task.max_value_bytes, Some(65_536));
+    assert_eq!(task.receipts, Some(500));
     let rest = of("x");
     assert_eq!(rest.history, History::default());
     assert_eq!(rest.rule, Some(MergeRule::Lww));
@@ -93,7 +95,7 @@ fn lifetimes_have_a_unit() {
 }
 
 /// A setting after `[[policy]]` and `pattern = "a*"`, and what is said of it.
-const FLAWED: [(&str, &str); 25] = [
+const FLAWED: [(&str, &str); 27] = [
     (
         "rule = \"lwww\"",
         "3: `rule` cannot be \"lwww\"; it is one of lww, register, counter",
@@ -140,6 +142,14 @@ const FLAWED: [(&str, &str); 25] = [
     (
         "history_commits = -1",
         "3: `history_commits` is a number; it takes a number of commits from 0",
+    ),
+    (
+        "receipts = 0",
+        "3: `receipts = 0` would tell nobody what was lost",
+    ),
+    (
+        "receipts = -1",
+        "3: `receipts` is a number; it takes a number of receipts from 0",
     ),
     (
         "history_age = \"long\"",

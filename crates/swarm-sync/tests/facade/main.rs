@@ -4,6 +4,7 @@
 //! - `sync`: writes, full synchronization, deltas, versions, clear
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
+//! - `levels`: how far a write has got, reads that wait, values proposed again
 //! - `large`: what does not fit a frame
 //! - `past`: how a value came about
 //! - `policies`: functions that merge, what agents learn, typed keys
@@ -24,6 +25,7 @@ mod cache;
 mod durable;
 mod fates;
 mod large;
+mod levels;
 mod links;
 mod memory;
 mod merging;

@@ -15,10 +15,13 @@
 //! - `periodic`: what the hub synchronizes by itself every so often
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
+//! - `receipts`: how many wait, and what becomes of the rest
+//! - `reproposing`: what came back is written again
 //! - `manners`: messages that break the protocol
 //! - `patterns`: what listing and watching by pattern may cost
 //! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
+//! - `levels`: how far a write has got, and how far behind a read is
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
 //! - `offline`: many writes while cut off
@@ -48,6 +51,7 @@ mod disk;
 mod fates;
 mod graves;
 mod hand;
+mod levels;
 mod lifetimes;
 mod manners;
 mod many;
@@ -64,6 +68,8 @@ mod pressure;
 #[allow(dead_code, reason = "the simulation asks it for more")]
 #[path = "../simulation/random.rs"]
 mod random;
+mod receipts;
+mod reproposing;
 mod rollbacks;
 mod rounds;
 mod seeds;

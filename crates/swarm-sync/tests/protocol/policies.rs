@@ -130,10 +130,7 @@ fn fields_do_not_conflict_and_one_field_has_one_winner() {
     assert_equal(&hub, &[&a, &b]);
     let receipt = only_receipt(&a);
     let told = serde_json::to_value(receipt).expect("json");
-    assert_eq!(
-        (&told["field"], &told["discarded"]),
-        (&"x".into(), &3.into())
-    );
+    assert_eq!((&told["field"], &told["value"]), (&"x".into(), &3.into()));
     assert!(b.receipts.is_empty());
     b.write("k", Operation::Delete);
     talk(&mut hub, &mut [&mut a, &mut b]);

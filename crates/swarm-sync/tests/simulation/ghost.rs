@@ -107,7 +107,7 @@ impl Ghost {
         let shown = |op: &Op| op.shown.contains(&receipt.write);
         match &receipt.reason {
             Reason::Superseded { winner, .. } => !self.ops.get(winner).is_some_and(shown),
-            Reason::Merged { by, into } => {
+            Reason::Merged { by, into, .. } => {
                 let made = self
                     .ops
                     .get(into)

@@ -8,10 +8,11 @@ use crate::authority::{Attempt, AuthorityAnswer, AuthorityAsk};
 use crate::codec::List;
 use crate::consensus::{Decision, Proposal};
 use crate::error::RequestError;
-use crate::id::{Key, Version};
+use crate::id::{AgentId, Epoch, Key, Revision, Version, WriteId};
 use crate::memory::{MemoryAnswer, MemoryAsk};
 use crate::past::{PastAnswer, PastAsk};
 use crate::policy::{Pattern, Policy};
+use crate::receipt::Receipt;
 use crate::report::{Ack, Delta, HubStatus, Since, StateVersion, SyncReport, Watched};
 use crate::resolver::Operation;
 use crate::value::Value;
@@ -87,7 +88,32 @@ pub enum Ask {
     },
     /// Something about the past.
     Past(PastAsk),
+    /// How many agents, other than the one that asks, have confirmed to hold everything up to a revision
+    /// durably. Answered as soon as there are enough.
+    Held {
+        /// The run of the hub that the revision is of, if the asker knows it: checked against the hub's
+        /// lineage.
+        epoch: Option<Epoch>,
+        /// Up to here.
+        revision: Revision,
+        /// How many are enough.
+        replicas: u32,
+        /// How long to wait for them before an answer that names fewer, in milliseconds.
+        wait_ms: u64,
+    },
+    /// A page of the receipts that wait for an agent or a client, the oldest first.
+    Receipts {
+        /// Whose.
+        agent: AgentId,
+        /// Continue after this one.
+        after: Option<ReceiptPlace>,
+    },
+    /// The client that asks has dealt with these receipts.
+    TakeReceipts(List<WriteId>),
 }
+
+/// Where a receipt stands among those that wait: its revision, whether it is of one write, and its id.
+pub type ReceiptPlace = (Revision, bool, WriteId);
 
 /// The answer to an [`Ask`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -126,4 +152,15 @@ pub enum Answer {
     Authority(AuthorityAnswer),
     /// To [`Ask::Past`].
     Past(PastAnswer),
+    /// To [`Ask::Held`]: how many have confirmed it.
+    Held(u32),
+    /// To [`Ask::Receipts`].
+    Receipts {
+        /// The receipts.
+        receipts: List<Receipt>,
+        /// Where the last of them stands; none if none waits there.
+        last: Option<ReceiptPlace>,
+    },
+    /// To [`Ask::TakeReceipts`]: how many of them had waited.
+    Taken(u64),
 }

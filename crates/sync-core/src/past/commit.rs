@@ -262,7 +262,7 @@ impl LossReason {
                 winner_stamp: *winner_stamp,
                 rule: *rule,
             },
-            Reason::Merged { by, into } => Self::Merged {
+            Reason::Merged { by, into, .. } => Self::Merged {
                 by: by.clone(),
                 into: into.clone(),
             },

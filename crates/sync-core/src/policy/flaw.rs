@@ -36,6 +36,16 @@ pub enum Flaw {
         "`history_commits` is over {HISTORY_COMMITS_MAX}, the most that is kept of each key; set a smaller number"
     )]
     HistoryCommits,
+    /// A level that only a single write can wait for.
+    #[error(
+        "a policy's durability is memory, disk or hub; a write that is to wait for replicas asks for them itself"
+    )]
+    Durability,
+    /// Nobody would be told what was lost.
+    #[error(
+        "`receipts = 0` would tell nobody what was lost; set how many may wait, or leave it out for 100,000"
+    )]
+    Receipts,
     /// The same keys twice.
     #[error(
         "the pattern {} is there twice; keep one of the two",

@@ -163,6 +163,7 @@ mod tests {
     use super::*;
     use crate::policy::{Pattern, Ttl};
     use crate::resolver::{MergeRule, OnConcurrent};
+    use crate::store::Durability;
 
     fn policy(pattern: &str) -> Policy {
         Policy::new(Pattern::new(pattern).unwrap())
@@ -260,6 +261,9 @@ mod tests {
         );
         assert_eq!(flawed(|p| p.merge = Some("f".to_owned())), Flaw::Function);
         assert_eq!(flawed(|p| p.max_value_bytes = Some(0)), Flaw::ValueBytes);
+        assert_eq!(flawed(|p| p.receipts = Some(0)), Flaw::Receipts);
+        let replicas = |p: &mut Policy| p.durability = Some(Durability::Replicas(2));
+        assert_eq!(flawed(replicas), Flaw::Durability);
         let age = Some(Duration::ZERO);
         let mut forgetful = policy("*");
         forgetful.history.age = age;

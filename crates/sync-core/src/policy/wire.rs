@@ -19,6 +19,7 @@ struct ReadPolicy {
     priority: Priority,
     max_value_bytes: Option<u64>,
     history: History,
+    receipts: Option<u32>,
 }
 
 impl From<ReadPolicy> for Policy {
@@ -33,6 +34,7 @@ impl From<ReadPolicy> for Policy {
             priority: read.priority,
             max_value_bytes: read.max_value_bytes,
             history: read.history,
+            receipts: read.receipts,
         }
     }
 }

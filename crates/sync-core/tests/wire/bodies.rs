@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sync_core::{
-    Ask, Ballot, Body, Cursor, DeltaOutcome, DigestKey, Durability, Effect, Epoch, Incarnation,
-    MemoryAsk, MergeRule, OnConcurrent, Operation, Pattern, Payload, Policy, Poll, Proposal,
-    ProposalId, Resume, Revision, RoundId, Seq, Share, Since, Standing, SwarmId, Ttl, Value,
-    Verdict, Vote, VoteOutcome,
+    AgentId, Ask, Ballot, Body, Cursor, DeltaOutcome, DigestKey, Durability, Effect, Epoch,
+    Incarnation, MemoryAsk, MergeRule, OnConcurrent, Operation, Pattern, Payload, Policy, Poll,
+    Proposal, ProposalId, Resume, Revision, RoundId, Seq, Share, Since, Standing, SwarmId, Ttl,
+    Value, Verdict, Vote, VoteOutcome,
 };
 
 use super::{agent, id, key, namespace, value};
@@ -248,6 +248,7 @@ pub(super) fn policy() -> Policy {
     });
     policy.max_value_bytes = Some(1 << 20);
     policy.history.commits = Some(7);
+    policy.receipts = Some(500);
     policy
 }
 
@@ -329,6 +330,19 @@ fn asks() -> Vec<Ask> {
         })),
     ];
     asks.extend(operations.map(write));
+    asks.extend([
+        Ask::Held {
+            epoch: Some(EPOCH),
+            revision: Revision::new(300),
+            replicas: 2,
+            wait_ms: 1_000,
+        },
+        Ask::Receipts {
+            agent: AgentId::new("cli").unwrap(),
+            after: Some((Revision::new(5), true, id("cli", 1, 1))),
+        },
+        Ask::TakeReceipts(vec![id("cli", 1, 1)].into()),
+    ]);
     asks.extend(memory().map(Ask::Memory));
     asks.extend(super::authority::asks());
     asks.extend(super::past::asks());

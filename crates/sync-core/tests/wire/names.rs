@@ -79,6 +79,9 @@ pub(crate) fn name(body: &Body) -> &'static str {
                 PastAsk::Diff { .. } => "ask-diff",
                 PastAsk::Knew { .. } => "ask-knew",
             },
+            Ask::Held { .. } => "ask-held",
+            Ask::Receipts { .. } => "ask-receipts",
+            Ask::TakeReceipts(_) => "ask-take-receipts",
         },
         Body::Reply { .. } => "reply",
     }
@@ -118,9 +121,12 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
             PastAnswer::Diff(_) => "diff",
             PastAnswer::Knew(_) => "knew",
         },
+        Ok(Answer::Held(_)) => "held",
+        Ok(Answer::Receipts { .. }) => "receipts-waiting",
+        Ok(Answer::Taken(_)) => "receipts-gone",
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (60, 50);
+pub(crate) const NAMES: (usize, usize) = (63, 55);

@@ -6,9 +6,9 @@ use sync_core::transport::Compression;
 use sync_core::{
     Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
     Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
-    Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision, Share,
-    Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict,
-    Version, Vote, Watched,
+    Pattern, Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision,
+    Share, Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value,
+    Verdict, Version, Vote, Watched,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -35,6 +35,9 @@ pub(crate) fn receipts() -> List<Receipt> {
         Reason::Merged {
             by: "max".to_owned(),
             into: id("hub", 3, 4),
+            into_stamp: Stamp::at_millis(10),
+            into_value: value(),
+            rule: MergeRule::Custom,
         },
         Reason::RuleMismatch {
             rule: MergeRule::Counter,
@@ -48,6 +51,11 @@ pub(crate) fn receipts() -> List<Receipt> {
             limit: 1 << 20,
         },
         Reason::Unknown,
+        Reason::Dropped {
+            count: 300,
+            pattern: Some(Pattern::new("task_*").unwrap()),
+            first: Revision::new(3),
+        },
     ];
     let receipt = |reason| Receipt {
         write: id("agent-1", 1, 1),
@@ -85,6 +93,8 @@ fn version(value: Option<Value>) -> StateVersion {
             expired: true,
             unmerged: Some("because".to_owned()),
             age_ms: Some(12),
+            connected: true,
+            behind: Some(300),
             user: value.clone().map(UserMetadata),
         },
         value,
@@ -114,6 +124,7 @@ fn status() -> HubStatus {
         connected: true,
         acked: Some(Revision::new(1)),
         receipts: 2,
+        receipts_dropped: 300,
     };
     HubStatus {
         swarm: SwarmId::new("swarm").unwrap(),
@@ -185,12 +196,27 @@ fn answers() -> Vec<Answer> {
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));
     answers.extend(super::past::answers(version(Some(value()))));
-    for durability in [Durability::Memory, Durability::Disk, Durability::Hub] {
+    let levels = [
+        Durability::Memory,
+        Durability::Disk,
+        Durability::Hub,
+        Durability::Replicas(3),
+    ];
+    for durability in levels {
         answers.push(Answer::Written(Ack {
             write_id: Some(id("a", 1, 1)),
             durability,
+            revision: (durability > Durability::Disk).then_some(Revision::new(300)),
         }));
     }
+    answers.extend([
+        Answer::Held(2),
+        Answer::Receipts {
+            receipts: List(receipts().0.into_iter().take(1).collect()),
+            last: Some((Revision::new(5), true, id("agent-1", 1, 1))),
+        },
+        Answer::Taken(1),
+    ]);
     answers
 }
 
@@ -290,6 +316,20 @@ fn errors() -> Vec<RequestError> {
         RequestError::Shed {
             priority: Priority::Background,
             by: Priority::Critical,
+        },
+        RequestError::Superseded {
+            winner: id("agent-2", 2, 2),
+            by: Some(id("agent-1", 1, 1)),
+            current: Some(Box::new(value())),
+        },
+        RequestError::Unreached {
+            write: id("agent-1", 1, 1),
+            asked: Durability::Replicas(3),
+            reached: Durability::Hub,
+            limit_ms: 1_000,
+        },
+        RequestError::NotHeld {
+            winner: id("agent-2", 2, 2),
         },
         RequestError::EpochMismatch { epoch: EPOCH },
         RequestError::Ahead {

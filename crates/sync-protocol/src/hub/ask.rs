@@ -10,12 +10,14 @@ use sync_core::{
 
 use super::admit::Source;
 use super::commit::{Commit, KEYS_PER_COMMIT};
+use super::held::Held;
 use super::search::{Effort, Search, check_pattern};
 use super::{Asker, Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
+use crate::receipts::Receipts;
 use crate::rows;
-use crate::view;
+use crate::view::{self, Freshness};
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
 pub(super) const KEYS_PER_PAGE: usize = 512;
@@ -66,6 +68,23 @@ impl Hub {
             Ask::Memory(ask) => return self.ask_memory(to, ask),
             Ask::Authority { attempt, ask } => return self.ask_authority(now, to, attempt, ask),
             Ask::Past(ask) => return self.ask_past(now, to, ask),
+            Ask::Held {
+                epoch,
+                revision,
+                replicas,
+                wait_ms,
+            } => {
+                let wait = Duration::from_millis(wait_ms);
+                let held = Held {
+                    epoch,
+                    revision,
+                    replicas,
+                    wait,
+                };
+                return self.ask_held(now, to, held);
+            }
+            Ask::Receipts { agent, after } => Ok(self.list_receipts(&agent, after.as_ref())),
+            Ask::TakeReceipts(writes) => self.take_receipts(to, &writes).map(Answer::Taken),
         };
         self.reply(to, answer);
     }
@@ -85,7 +104,7 @@ impl Hub {
 
     pub(super) fn read(&self, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
-        let mut read = view::state_version(key, state, rule, false, Some(0));
+        let mut read = view::state_version(key, state, rule, false, Freshness::AT_HUB);
         read.metadata.expired = self.expiries.is_over(key);
         let several = !read.siblings.is_empty();
         let failure = self.merges.failure(key).filter(|_| several);
@@ -137,6 +156,7 @@ impl Hub {
         Ok(Ack {
             write_id,
             durability: Durability::Hub,
+            revision: Some(self.revision),
         })
     }
 
@@ -227,10 +247,8 @@ impl Hub {
             agent: agent.clone(),
             connected: member.session.is_some(),
             acked: member.acked,
-            receipts: self
-                .receipts
-                .get(agent)
-                .map_or(0, |r| u32::try_from(r.len()).unwrap_or(u32::MAX)),
+            receipts: self.receipts_of(agent),
+            receipts_dropped: self.receipts.get(agent).map_or(0, Receipts::dropped),
         });
         HubStatus {
             swarm: self.config.swarm.clone(),

@@ -11,7 +11,6 @@ use super::Hub;
 use super::fanout::Encoded;
 use super::voting::Deciding;
 use crate::keyspace::Changes;
-use crate::rows;
 
 /// Keys that the hub changes by itself in one commit: their update fits a frame or a few, and an answer
 /// that tells of them, which cuts no commit, fits one that can be sent.
@@ -319,26 +318,6 @@ impl Hub {
         self.space.raise(key, version, self.revision);
         self.index.insert((self.revision, Some(key.clone())));
         before
-    }
-
-    /// Receipts become rows of the commit's batch; returns the connections they are for.
-    fn keep_receipts(&mut self, commit: &mut Commit, ops: &mut Vec<RowOp>) -> BTreeSet<SessionId> {
-        let mut sessions = BTreeSet::new();
-        for mut receipt in std::mem::take(&mut commit.receipts) {
-            receipt.revision = self.revision;
-            ops.push(rows::put_receipt(&receipt));
-            sessions.extend(self.roster.get(receipt.addressee()).and_then(|m| m.session));
-            self.keep_receipt(receipt);
-        }
-        sessions
-    }
-
-    pub(super) fn keep_receipt(&mut self, receipt: Receipt) {
-        let waiting = self
-            .receipts
-            .entry(receipt.addressee().clone())
-            .or_default();
-        waiting.insert(receipt.write.clone(), receipt);
     }
 
     pub(super) fn commit_delta<'a>(commit: &'a Commit, key: &Key) -> Option<&'a Entry> {

@@ -75,8 +75,10 @@ impl Hub {
         };
         let key = call.key.clone();
         let limit = compose::value_bytes_max(&key, &self.config.limits, self.policies());
-        let checked =
-            result.and_then(|value| compose::put_within(&value, limit).map_err(|e| e.to_string()));
+        let checked = result.and_then(|value| {
+            let payload = compose::put_within(&value, limit).map_err(|e| e.to_string())?;
+            Ok((value, payload))
+        });
         match checked {
             Ok(merged) if self.is_due(&call) => return self.commit_merged(now, &call, merged),
             Ok(_) => {}
@@ -95,34 +97,46 @@ impl Hub {
         named && call.writes.iter().all(|id| live.contains(id))
     }
 
-    fn commit_merged(&mut self, now: Now, call: &Call, payload: Payload) {
+    fn commit_merged(&mut self, now: Now, call: &Call, (value, payload): (Value, Payload)) {
         let key = &call.key;
         let Some(entry) = self.space.get(key).map(KeyState::entry) else {
             return;
         };
+        let Some(rule) = self.resolvers.of_entry(key, entry, |_| true) else {
+            return;
+        };
+        let rule = rule.rule();
         let writer = self.writer.clone();
         let seq = self.known.get(&writer).copied().unwrap_or_default().next();
         let id = WriteId::new(writer.clone(), seq);
+        let merged: Option<Vec<_>> = call
+            .writes
+            .iter()
+            .map(|id| Some((id, entry.write(id)?)))
+            .collect();
+        let Some(merged) = merged else { return };
         let mut over = Context::new();
-        let mut floor = None;
-        let mut merged = Vec::new();
-        for old in &call.writes {
-            let Some(write) = entry.write(old) else {
-                return;
-            };
+        for (old, write) in &merged {
             over.union(&write.closure(old));
-            floor = floor.max(Some(write.stamp));
-            let reason = Reason::Merged {
-                by: call.function.clone(),
-                into: id.clone(),
-            };
-            // The hub's own is a merge of earlier ones.
-            if old.writer.agent().as_str() != HUB_NAME {
-                merged.push(receipt(old.clone(), key, write, reason));
-            }
         }
+        let floor = merged.iter().map(|(_, write)| write.stamp).max();
+        let stamp = self.clock.tick(now, floor);
+        let reason = Reason::Merged {
+            by: call.function.clone(),
+            into: id.clone(),
+            into_stamp: stamp,
+            into_value: value,
+            rule,
+        };
+        // The hub's own is a merge of earlier ones.
+        let told = merged
+            .iter()
+            .filter(|(old, _)| old.writer.agent().as_str() != HUB_NAME);
+        let told: Vec<_> = told
+            .map(|(old, write)| receipt((*old).clone(), key, write, reason.clone()))
+            .collect();
         let write = Write {
-            stamp: self.clock.tick(now, floor),
+            stamp,
             payload,
             prev: entry.context().last_of(&writer).unwrap_or_default(),
             over,
@@ -131,9 +145,7 @@ impl Hub {
         let mut commit = Commit::default();
         commit.with_row(rows::put_known(&writer, seq));
         self.known.insert(writer, seq);
-        for receipt in merged {
-            commit.with_receipt(receipt);
-        }
+        commit.with_receipts(told);
         self.admit(
             &mut commit,
             now,

@@ -35,6 +35,10 @@ impl Hub {
         if !std::mem::take(&mut self.table_is_new) {
             return;
         }
+        let rows = self.regroup_receipts();
+        if !rows.is_empty() {
+            self.persist(rows);
+        }
         self.reschedule(now);
         for chunk in self.contested().chunks(KEYS_PER_COMMIT) {
             let mut commit = Commit::default();

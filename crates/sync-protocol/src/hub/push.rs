@@ -73,9 +73,9 @@ impl Hub {
         let first = WriteId::new(writer.clone(), after.next());
         let last = WriteId::new(writer.clone(), upto.max(first.seq));
         let waiting = self.receipts.get(writer.agent()).into_iter();
-        let waiting = waiting.flat_map(|receipts| receipts.range(first.clone()..=last.clone()));
-        let refused = waiting.filter(|(_, receipt)| receipt.refused());
-        refused.map(|(id, _)| id.seq).collect()
+        let waiting = waiting.flat_map(|receipts| receipts.of(first.clone()..=last.clone()));
+        let refused = waiting.filter(|receipt| receipt.refused());
+        refused.map(|receipt| receipt.write.seq).collect()
     }
 }
 

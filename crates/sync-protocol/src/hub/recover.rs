@@ -7,6 +7,7 @@ use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
 use super::authority::{Attempts, Claims};
 use super::expiry::Expiries;
 use super::graves::Graves;
+use super::held::Holds;
 use super::memory::Memory;
 use super::merging::Merges;
 use super::past::Past;
@@ -56,6 +57,7 @@ impl HubRecovery {
             votes: Votes::default(),
             past: Past::default(),
             reloading: Vec::new(),
+            holds: Holds::default(),
             unsaved: Vec::new(),
             gate: Gate::default(),
             traffic: Traffic::default(),
@@ -94,7 +96,10 @@ impl HubRecovery {
             Stored::Member(agent) => {
                 hub.roster.insert(agent, Member::default());
             }
-            Stored::Receipt(receipt) => hub.keep_receipt(receipt),
+            Stored::Receipt(receipt) => {
+                let agent = receipt.addressee().clone();
+                hub.receipts.entry(agent).or_default().restore(receipt);
+            }
             Stored::Grave(key, grave, forgotten) => {
                 hub.graves.restore(key, grave, forgotten);
             }
@@ -153,6 +158,8 @@ impl HubRecovery {
         hub.unsaved.extend(dropped.iter().map(rows::delete_run));
         hub.writer = Hub::hub_writer(epoch);
         hub.periodic = Periodic::of(&hub.config.schedule, &hub.config.swarm, epoch);
+        let rows = hub.regroup_receipts();
+        hub.unsaved.extend(rows);
         // The table may have changed while the hub was down.
         hub.table_is_new = !fresh;
         hub.attempts.open();

@@ -1,13 +1,10 @@
 //! Connections: who is there, and the one place where messages are told apart.
 
-use sync_core::codec::List;
 use sync_core::{
-    AgentId, Body, Hello, Incarnation, Message, Now, Receipt, Revision, Role, SessionId, Standing,
-    WriteId, Writer, pieces,
+    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing, Writer,
 };
 
 use super::{Hub, Member, ReplyTo};
-use crate::rows;
 
 /// One connection.
 #[derive(Debug)]
@@ -55,10 +52,12 @@ impl Hub {
         if hello.role == Role::Member {
             self.register(&hello.agent);
             let member = self.roster.entry(hello.agent.clone()).or_default();
+            let before = member.acked;
             *member = Member {
                 session: Some(session),
                 acked: None,
             };
+            self.note_not_held(&hello.agent, before);
             // What was asked through an earlier connection will not be answered through this one.
             self.rounds_lost_session(now);
             self.tend_votes(now);
@@ -180,6 +179,7 @@ impl Hub {
         self.watches.forget_session(session);
         self.votes.forget_session(session);
         self.past.line.forget_session(session);
+        self.holds.forget_session(session);
         if let Some(gone) = self.sessions.remove(&session)
             && let Some(member) = self.roster.get_mut(&gone.agent)
             && member.session == Some(session)
@@ -209,7 +209,9 @@ impl Hub {
             return;
         };
         if let Some(member) = self.roster.get_mut(&agent) {
-            member.acked = member.acked.max(Some(revision));
+            let before = member.acked;
+            member.acked = before.max(Some(revision));
+            self.note_held(&agent, before, revision);
         }
         self.rounds_confirmed(now, &agent, revision);
     }
@@ -225,58 +227,12 @@ impl Hub {
     /// Where the hub is, for one peer.
     pub(super) fn standing(&self, session: SessionId) -> Standing {
         let agent = self.sessions.get(&session).map(|peer| &peer.agent);
-        let waiting = agent.and_then(|agent| self.receipts.get(agent));
         Standing {
             epoch: self.epoch(),
             revision: self.revision,
             digest: self.digest(),
             policies: self.resolvers.policies().fingerprint(),
-            receipts: waiting.map_or(0, |w| u32::try_from(w.len()).unwrap_or(u32::MAX)),
-        }
-    }
-
-    /// Sends a peer the fates that wait for it, as many as one message may hold.
-    pub(super) fn send_receipts(&mut self, session: SessionId) {
-        let Some(peer) = self.sessions.get(&session).filter(|s| s.settled) else {
-            return;
-        };
-        let Some(waiting) = self.receipts.get(&peer.agent) else {
-            return;
-        };
-        let limits = &self.config.limits;
-        let mut room = limits.page_bytes;
-        let fits = |receipt: &&Receipt| {
-            let first = room == limits.page_bytes;
-            let left = room.checked_sub(receipt.weight());
-            room = left.unwrap_or(0);
-            first || left.is_some()
-        };
-        let receipts = waiting.values().take(limits.receipts_per_message);
-        let receipts: List<_> = receipts.take_while(fits).cloned().collect();
-        // Two values and what hangs on them: far from more than can be cut.
-        let cut = pieces::cut(&receipts, limits.page_bytes).unwrap_or_default();
-        self.send_pieces(session, cut, |delivery, index, frames| Body::Receipts {
-            delivery,
-            index,
-            frames,
-        });
-    }
-
-    fn handle_receipts_taken(&mut self, session: SessionId, writes: &[WriteId]) {
-        let Some(agent) = self.sessions.get(&session).map(|s| s.agent.clone()) else {
-            return;
-        };
-        let Some(waiting) = self.receipts.get_mut(&agent) else {
-            return;
-        };
-        let taken = writes.iter().filter(|id| waiting.remove(id).is_some());
-        let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
-        if waiting.is_empty() {
-            self.receipts.remove(&agent);
-        }
-        if !ops.is_empty() {
-            self.persist(ops);
-            self.send_receipts(session);
+            receipts: agent.map_or(0, |agent| self.receipts_of(agent)),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Ack, Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec};
+use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Revision, Seq, codec};
 
-use super::{Outcome, Replica, RequestId};
+use super::{Fate, Outcome, Replica, RequestId};
 use crate::millis::millis;
 
 /// Who waits for what.
@@ -14,6 +14,7 @@ pub(super) struct Waiting {
     asks: BTreeMap<RequestId, Deadline>,
     flushes: BTreeMap<RequestId, Flush>,
     votes: BTreeMap<RequestId, (ProposalId, Deadline)>,
+    revisions: BTreeMap<RequestId, (Revision, Deadline)>,
 }
 
 /// Writes that are to reach the hub.
@@ -36,8 +37,9 @@ impl Waiting {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let flushes = self.flushes.values().map(|f| f.deadline.at);
         let votes = self.votes.values().map(|(_, d)| d.at);
+        let revisions = self.revisions.values().map(|(_, d)| d.at);
         let asks = self.asks.values().map(|d| d.at);
-        asks.chain(flushes).chain(votes).min()
+        asks.chain(flushes).chain(votes).chain(revisions).min()
     }
 
     /// The last write of this run that a flush waits for.
@@ -50,6 +52,7 @@ impl Waiting {
         let asks = std::mem::take(&mut self.asks).into_keys();
         asks.chain(std::mem::take(&mut self.flushes).into_keys())
             .chain(std::mem::take(&mut self.votes).into_keys())
+            .chain(std::mem::take(&mut self.revisions).into_keys())
             .collect()
     }
 
@@ -120,8 +123,20 @@ impl Replica {
         timeout: Duration,
         outcome: Outcome,
     ) {
+        self.wait_for_writes(now, request, self.seq, timeout, outcome);
+    }
+
+    /// The same for the writes of this run up to a number, and all of earlier runs.
+    pub(super) fn wait_for_writes(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        upto: Seq,
+        timeout: Duration,
+        outcome: Outcome,
+    ) {
         let flush = Flush {
-            upto: self.seq,
+            upto,
             deadline: Deadline {
                 at: now.mono + timeout,
                 limit: timeout,
@@ -130,6 +145,35 @@ impl Replica {
         };
         self.waiting.flushes.insert(request, flush);
         self.settle_flushes();
+    }
+
+    /// Answers once everything up to a revision is held.
+    pub(super) fn wait_for_revision(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        revision: Revision,
+        timeout: Duration,
+    ) {
+        let deadline = Deadline {
+            at: now.mono + timeout,
+            limit: timeout,
+        };
+        self.waiting.revisions.insert(request, (revision, deadline));
+        self.settle_revisions();
+    }
+
+    /// Answers whoever waits for what is held by now.
+    pub(super) fn settle_revisions(&mut self) {
+        let Some(held) = self.cursor.map(|cursor| cursor.revision) else {
+            return;
+        };
+        let reached = |_: &RequestId, (revision, _): &mut (Revision, Deadline)| *revision <= held;
+        let done = self.waiting.revisions.extract_if(.., reached);
+        let done: Vec<RequestId> = done.map(|(request, _)| request).collect();
+        for request in done {
+            self.answer(request, Ok(Outcome::Done));
+        }
     }
 
     /// Answers the flushes whose writes have all landed.
@@ -153,17 +197,21 @@ impl Replica {
 
     /// A write that was refused at the hub is not there.
     fn landed(&self, outcome: Outcome) -> Result<Outcome, RequestError> {
-        let Outcome::Written(Ack {
-            write_id: Some(id), ..
-        }) = &outcome
-        else {
-            return Ok(outcome);
+        let mut ack = match outcome {
+            Outcome::Fate(_, write) => return Ok(Outcome::Fate(self.fate(&write), write)),
+            Outcome::Written(ack) => ack,
+            other => return Ok(other),
         };
-        match self.receipts.get(id).filter(|receipt| receipt.refused()) {
-            None => Ok(outcome),
-            Some(receipt) => Err(RequestError::Operation {
+        let fate = ack.write_id.as_ref().map(|id| self.fate(id));
+        match fate {
+            Some(Fate::Refused(receipt)) => Err(RequestError::Operation {
                 reason: receipt.to_string(),
             }),
+            Some(Fate::AtHub { revision, .. }) => {
+                ack.revision = Some(revision);
+                Ok(Outcome::Written(ack))
+            }
+            _ => Ok(Outcome::Written(ack)),
         }
     }
 
@@ -181,15 +229,23 @@ impl Replica {
                 "the hub's word on the vote on the proposal {proposal}, which is kept and will be sent,"
             )
         };
-        let late: Vec<(RequestId, String, Duration)> =
-            late_asks
-                .map(|(request, d)| (*request, "the hub's answer".to_owned(), d.limit))
-                .chain(late_flushes.map(|(request, f)| {
-                    (*request, "reaching the hub".to_owned(), f.deadline.limit)
-                }))
-                .chain(late_votes.map(|(request, (id, d))| (*request, voting(id), d.limit)))
-                .collect();
+        let late_revisions = self.waiting.revisions.iter();
+        let late_revisions = late_revisions.filter(|(_, (_, d))| d.at <= now.mono);
+        let text = str::to_owned;
+        let late: Vec<(RequestId, String, Duration)> = late_asks
+            .map(|(request, d)| (*request, text("the hub's answer"), d.limit))
+            .chain(
+                late_flushes
+                    .map(|(request, f)| (*request, text("reaching the hub"), f.deadline.limit)),
+            )
+            .chain(late_votes.map(|(request, (id, d))| (*request, voting(id), d.limit)))
+            .chain(
+                late_revisions
+                    .map(|(request, (revision, d))| (*request, self.reaching(*revision), d.limit)),
+            )
+            .collect();
         for (request, doing, limit) in late {
+            self.waiting.revisions.remove(&request);
             self.waiting.votes.remove(&request);
             self.waiting.asks.remove(&request);
             self.waiting.flushes.remove(&request);
@@ -197,6 +253,21 @@ impl Replica {
             let error = RequestError::Deadline { doing, limit_ms };
             self.answer(request, Err(error));
         }
+    }
+}
+
+impl Replica {
+    fn reaching(&self, revision: Revision) -> String {
+        let at = self.cursor.map_or(0, |cursor| cursor.revision.get());
+        let link = if self.link.is_up() {
+            "connected to its hub"
+        } else {
+            "not connected to its hub"
+        };
+        format!(
+            "reaching revision {}, as this replica is at {at} and {link},",
+            revision.get()
+        )
     }
 }
 
@@ -214,5 +285,7 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Memory(_) => "using the swarm's memory",
         Ask::Authority { .. } => "a decision of the hub",
         Ask::Past(_) => "asking about the past",
+        Ask::Held { .. } => "asking who holds a write",
+        Ask::Receipts { .. } | Ask::TakeReceipts(_) => "asking for receipts",
     }
 }

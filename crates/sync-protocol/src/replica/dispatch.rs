@@ -115,6 +115,7 @@ impl Replica {
                 standing,
             } => {
                 self.rely_on(&standing);
+                self.note_landed(incarnation, upto, &standing);
                 self.handle_committed(now, incarnation, upto, &refused);
             }
             Body::Gap { incarnation, known } => self.handle_gap(now, incarnation, known),

@@ -42,7 +42,7 @@ impl Replica {
             // What still waits for the hub will be told about when it gets there.
             let told = Outbox::key_of(&self.me, id)
                 .is_none_or(|(run, seq)| self.outbox.waits(run, seq) && !self.reentering);
-            !told && !self.receipts.contains_key(id)
+            !told && !self.receipts.contains(id)
         });
         let own = own.filter(|(id, write)| !was_decided(id, write, entry));
         own.map(|(id, write)| unknown(id, key, write)).collect()
@@ -53,7 +53,7 @@ impl Replica {
         let own = held.writes().filter(|(id, write)| {
             let waits =
                 Outbox::key_of(&self.me, id).is_none_or(|(run, seq)| self.outbox.waits(run, seq));
-            let known = by.write(id).is_some() || self.receipts.contains_key(*id);
+            let known = by.write(id).is_some() || self.receipts.contains(id);
             !waits && !known && !has_done_its_work(write, by) && !was_decided(id, write, by)
         });
         own.map(|(id, write)| unknown(id, key, write)).collect()
@@ -75,7 +75,7 @@ impl Replica {
         };
         let dead = item.delta.writes().filter(|(id, write)| {
             let done = has_done_its_work(write, entry);
-            let known = self.receipts.contains_key(id) || entry.write(id).is_some();
+            let known = self.receipts.contains(id) || entry.write(id).is_some();
             !done && !known
         });
         dead.map(|(id, write)| unknown(id, &item.key, write))
@@ -89,15 +89,58 @@ impl Replica {
         for mut fate in gone {
             fate.revision = self.cursor.map(|c| c.head).unwrap_or_default();
             if self.reentering {
-                ops.push(rows::put_receipt(&fate));
-                self.receipts.insert(fate.write.clone(), fate.clone());
-                due.push(fate);
+                self.keep_receipt(fate, ops, &mut due);
             } else {
                 ops.push(rows::put_fate(&fate));
                 self.fates.insert(fate.write.clone(), fate);
             }
         }
         due
+    }
+
+    /// Takes a receipt in, to be stored with `ops` and handed to the caller; also a summary that it
+    /// brings about.
+    fn keep_receipt(&mut self, receipt: Receipt, ops: &mut Vec<RowOp>, due: &mut Vec<Receipt>) {
+        due.push(receipt.clone());
+        let (me, before) = (self.me.clone(), self.seq);
+        // A summary is named like a write of this run that nobody will make.
+        let seq = &mut self.seq;
+        let fresh = || {
+            *seq = seq.next();
+            WriteId::new(me.clone(), *seq)
+        };
+        let policies = self.resolvers.policies();
+        ops.extend(self.receipts.keep(receipt, policies, fresh));
+        if self.seq > before {
+            let summary = WriteId::new(self.me.clone(), self.seq);
+            due.extend(self.receipts.get(&summary).cloned());
+        }
+    }
+
+    /// Counts anew what may wait, because another table is in force.
+    pub(super) fn regroup_receipts(&mut self, ops: &mut Vec<RowOp>) {
+        let (me, seq) = (self.me.clone(), &mut self.seq);
+        let fresh = || {
+            *seq = seq.next();
+            WriteId::new(me.clone(), *seq)
+        };
+        ops.extend(self.receipts.regroup(self.resolvers.policies(), fresh));
+    }
+
+    /// The caller has dealt with these.
+    pub(super) fn take_receipts(&mut self, writes: &[WriteId]) {
+        let policies = self.resolvers.policies();
+        let taken = writes
+            .iter()
+            .filter(|id| self.receipts.remove(id, policies).is_some());
+        let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
+        let run = self.me.incarnation();
+        for id in writes.iter().filter(|id| id.writer.incarnation() == run) {
+            self.traces.forget(id.seq);
+        }
+        if !ops.is_empty() {
+            self.persist(ops);
+        }
     }
 
     /// Hands receipts that are being stored to the caller.
@@ -134,9 +177,7 @@ impl Replica {
             if let Some(waiting) = Outbox::key_of(&self.me, &id) {
                 self.undo(&fate, waiting, false, &mut ops);
             }
-            ops.push(rows::put_receipt(&fate));
-            self.receipts.insert(id, fate.clone());
-            due.push(fate);
+            self.keep_receipt(fate, &mut ops, &mut due);
         }
         self.persist(ops);
         self.report(due);
@@ -166,9 +207,7 @@ impl Replica {
                 if self.fates.remove(&receipt.write).is_some() {
                     ops.push(rows::delete_fate(&receipt.write));
                 }
-                ops.push(rows::put_receipt(&receipt));
-                self.receipts.insert(receipt.write.clone(), receipt.clone());
-                due.push(receipt);
+                self.keep_receipt(receipt, &mut ops, &mut due);
             }
         }
         if !ops.is_empty() {

@@ -173,6 +173,11 @@ impl Replica {
         let Some(asked_at) = pull.filter(|p| p.request == request).map(|p| p.asked_at) else {
             return Ok(());
         };
+        if let DeltaOutcome::UpToDate { standing } | DeltaOutcome::Changes { standing, .. } =
+            &outcome
+        {
+            self.note_head(standing);
+        }
         match outcome {
             DeltaOutcome::UpToDate { standing } => {
                 self.link.pull = None;
@@ -226,6 +231,7 @@ impl Replica {
         if self.cursor != before {
             self.persist(Vec::new());
         }
+        self.settle_revisions();
     }
 
     /// Equal positions and nothing pending, yet other content: exchange everything once.
@@ -249,6 +255,7 @@ impl Replica {
     /// From here on the hub is relied on for what it confirmed at that position: should it come back
     /// without it, our cursor has to be found invalid.
     pub(super) fn rely_on(&mut self, standing: &Standing) {
+        self.note_head(standing);
         match &mut self.cursor {
             Some(cursor) if cursor.epoch == standing.epoch => {
                 cursor.head = cursor.head.max(standing.revision);
@@ -263,6 +270,7 @@ impl Replica {
     /// The cursor cannot be served: from here on it only keeps its place on disk.
     pub(super) fn give_up_cursor(&mut self) {
         self.link.invalid = self.cursor.take().or(self.link.invalid);
+        self.traces.forget_positions();
     }
 
     /// A cursor read from the hub takes the place of one that could not be served.
@@ -281,6 +289,7 @@ impl Replica {
             return;
         };
         self.link.ping = None;
+        self.note_head(standing);
         self.compare_policies(standing);
         let reached = self
             .cursor

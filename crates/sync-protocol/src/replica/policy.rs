@@ -24,7 +24,9 @@ impl Replica {
         let policies = Policies::new(policies).map_err(|e| e.to_string())?;
         let row = rows::put_policies(&policies);
         self.take_policies(policies);
-        self.persist(vec![row]);
+        let mut ops = vec![row];
+        self.regroup_receipts(&mut ops);
+        self.persist(ops);
         Ok(())
     }
 

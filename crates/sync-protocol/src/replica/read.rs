@@ -8,7 +8,7 @@ use sync_core::{Cursor, Digest, Entry, Key, Now, Pattern, Resolver, StateVersion
 use super::Replica;
 use crate::keyspace::KeyState;
 use crate::millis::millis;
-use crate::view;
+use crate::view::{self, Freshness};
 
 /// Where a replica stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,10 +24,14 @@ pub struct ReplicaStatus {
     pub pending_writes: usize,
     /// Fates that nobody has dealt with.
     pub receipts: usize,
+    /// Own writes that only their number is left of: more receipts waited than may.
+    pub receipts_dropped: u64,
     /// Whether a connection to the hub is up.
     pub connected: bool,
     /// Milliseconds since the replica last knew itself in step with the hub.
     pub age_ms: Option<u64>,
+    /// Revisions between what the replica holds and the last head of the hub that it has heard of.
+    pub behind: Option<u64>,
 }
 
 impl Replica {
@@ -82,8 +86,18 @@ impl Replica {
             keys: self.space.live_keys(),
             pending_writes: self.outbox.len(),
             receipts: self.receipts.len(),
+            receipts_dropped: self.receipts.dropped(),
             connected: self.link.is_up(),
             age_ms: self.age(now).map(millis),
+            behind: self.behind(),
+        }
+    }
+
+    fn freshness(&self, now: Now) -> Freshness {
+        Freshness {
+            age_ms: self.age(now).map(millis),
+            connected: self.link.is_up(),
+            behind: self.behind(),
         }
     }
 
@@ -95,7 +109,7 @@ impl Replica {
     fn read(&self, now: Now, key: &Key, state: &KeyState) -> StateVersion {
         let rule = self.rule_of(key, state.entry());
         let provisional = self.waits_for_hub(key) || is_undecided(rule, state.entry());
-        view::state_version(key, state, rule, provisional, self.age(now).map(millis))
+        view::state_version(key, state, rule, provisional, self.freshness(now))
     }
 }
 

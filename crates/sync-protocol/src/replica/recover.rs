@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
 use super::decide::Decisions;
+use super::trace::Traces;
 use super::{Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
+use crate::receipts::Receipts;
 use crate::rows::{self, RowError, Stored};
 
 /// Takes rows in ascending order, then opens the replica.
@@ -33,8 +35,10 @@ impl ReplicaRecovery {
             outbox: Outbox::default(),
             cursor: None,
             link: Link::default(),
+            head: None,
+            traces: Traces::default(),
             in_step_at: None,
-            receipts: BTreeMap::new(),
+            receipts: Receipts::default(),
             fates: BTreeMap::new(),
             reentering: false,
             repairs: BTreeMap::new(),
@@ -80,7 +84,7 @@ impl ReplicaRecovery {
             }
             Stored::Receipt(receipt) => {
                 self.is_ahead |= matches!(receipt.reason, Reason::FutureStamp { .. });
-                replica.receipts.insert(receipt.write.clone(), receipt);
+                replica.receipts.restore(receipt);
             }
             Stored::Policies(policies) => replica.take_policies(policies),
             Stored::Repair(segment) => {
@@ -116,7 +120,10 @@ impl ReplicaRecovery {
             // The clock was put right between two runs, and the mark is of the time before.
             replica.clock.distrust();
         }
-        let waiting: Vec<Receipt> = replica.receipts.values().cloned().collect();
+        let mut ops = Vec::new();
+        replica.regroup_receipts(&mut ops);
+        replica.lazy_rows.extend(ops);
+        let waiting: Vec<Receipt> = replica.receipts.iter().cloned().collect();
         for receipt in waiting {
             replica.gate.push(super::ReplicaOutput::Receipt(receipt));
         }

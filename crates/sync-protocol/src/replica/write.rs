@@ -2,7 +2,7 @@
 
 use sync_core::{
     Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, OperationError, Payload,
-    RequestError, Resolver, Resolvers, Value, WriteId, Writer,
+    RequestError, Resolver, Resolvers, RowOp, Value, WriteId, Writer,
 };
 
 use super::{Outbox, Outcome, Replica, RequestId, room};
@@ -10,6 +10,9 @@ use crate::compose::{self, Author};
 use crate::config::Limits;
 use crate::keyspace::{Changes, KeyState};
 use crate::rows;
+
+/// A write and its delta; none if the operation had nothing to do.
+pub(super) type Made = Option<(WriteId, Entry)>;
 
 impl Replica {
     pub(super) fn write(
@@ -22,31 +25,44 @@ impl Replica {
     ) {
         match self.prepare(now, key, operation, metadata) {
             Err(error) => self.answer(request, Err(error)),
-            Ok(None) => {
-                let durability = self.config.durability;
-                self.acknowledge(request, None, durability);
-            }
-            Ok(Some((id, delta))) => {
-                let policy = self.policies().of(key).and_then(|p| p.durability);
-                let level = policy.unwrap_or(self.config.durability);
-                if level == Durability::Memory {
-                    // Before the batch: what is said from here on waits for it.
-                    self.acknowledge(request, Some(id.clone()), level);
-                }
-                self.keep(key, &id, delta);
-                self.send_ahead(key);
-                match level {
-                    Durability::Memory => {}
-                    Durability::Hub => {
-                        let ack = written(Some(id), level);
-                        let timeout = self.config.ack_timeout;
-                        self.wait_for_hub(now, request, timeout, ack);
-                    }
-                    _ => self.acknowledge(request, Some(id), self.config.durability),
-                }
-            }
+            Ok(made) => self.settle_write(now, request, key, made, Vec::new()),
         }
         self.push_pending(now);
+    }
+
+    /// Makes a write durable, in one batch with `rows`, and acknowledges it as its policy says.
+    pub(super) fn settle_write(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        key: &Key,
+        made: Made,
+        rows: Vec<RowOp>,
+    ) {
+        let Some((id, delta)) = made else {
+            if !rows.is_empty() {
+                self.persist(rows);
+            }
+            let durability = self.config.durability;
+            return self.acknowledge(request, None, durability);
+        };
+        let policy = self.policies().of(key).and_then(|p| p.durability);
+        let level = policy.unwrap_or(self.config.durability);
+        if level == Durability::Memory {
+            // Before the batch: what is said from here on waits for it.
+            self.acknowledge(request, Some(id.clone()), level);
+        }
+        self.keep(key, &id, delta, rows);
+        self.send_ahead(key);
+        match level {
+            Durability::Memory => {}
+            Durability::Hub | Durability::Replicas(_) => {
+                let ack = written(Some(id), Durability::Hub);
+                let timeout = self.config.ack_timeout;
+                self.wait_for_hub(now, request, timeout, ack);
+            }
+            _ => self.acknowledge(request, Some(id), self.config.durability),
+        }
     }
 
     fn acknowledge(&mut self, request: RequestId, id: Option<WriteId>, durability: Durability) {
@@ -54,13 +70,13 @@ impl Replica {
     }
 
     /// Everything that can be refused is refused here, before any state changes.
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         now: Now,
         key: &Key,
         operation: &Operation,
         metadata: Option<Value>,
-    ) -> Result<Option<(WriteId, Entry)>, RequestError> {
+    ) -> Result<Made, RequestError> {
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
@@ -90,8 +106,9 @@ impl Replica {
         Ok(refused?)
     }
 
-    fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry) {
+    fn keep(&mut self, key: &Key, id: &WriteId, delta: Entry, rows: Vec<RowOp>) {
         self.seq = id.seq;
+        self.traces.wrote(id.seq, key);
         let mut changes = Changes::default();
         let joined = self.space.join(key, delta.clone());
         let mut replaced = Context::new();
@@ -104,6 +121,7 @@ impl Replica {
         let (row, covered) = self.outbox.push(run, key, delta, replaced, awaited);
         let mut ops = self.space.rows(&changes);
         ops.push(row);
+        ops.extend(rows);
         ops.extend(
             covered
                 .into_iter()
@@ -122,6 +140,7 @@ fn written(write_id: Option<WriteId>, durability: Durability) -> Outcome {
     Outcome::Written(Ack {
         write_id,
         durability,
+        revision: None,
     })
 }
 

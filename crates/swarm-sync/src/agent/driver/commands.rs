@@ -2,8 +2,9 @@
 
 use sync_core::{
     Ballot, Key, Now, Pattern, Policy, ProposalId, Receipt, RequestError, StateVersion, Version,
+    WriteId,
 };
-use sync_protocol::{Command, Outcome};
+use sync_protocol::{Command, Fate, Outcome};
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -55,6 +56,10 @@ pub(in crate::agent) enum AgentCommand {
     Shutdown {
         done: oneshot::Sender<()>,
     },
+    Fate {
+        write: WriteId,
+        done: oneshot::Sender<Fate>,
+    },
 }
 
 impl Driver {
@@ -101,6 +106,9 @@ impl Driver {
             AgentCommand::WaitInStep { done } => {
                 self.in_step.push((now.mono, done));
                 self.replica.hasten_beat(now);
+            }
+            AgentCommand::Fate { write, done } => {
+                let _ = done.send(self.replica.fate(&write));
             }
             // Handled by the caller, which ends the loop.
             AgentCommand::Shutdown { .. } => {}

@@ -1,0 +1,122 @@
+//! How many receipts wait, and what becomes of those over the bound.
+
+use std::time::Duration;
+
+use sync_core::{Answer, Ask, Pattern, Reason, Receipt};
+use sync_protocol::Command;
+
+use crate::stage::{AgentSide, HubSide, key, policy, put, talk};
+
+const BOUND: u64 = 5;
+
+/// A hub at which `races` writes of `a` have lost while it was away, under a policy that lets few wait.
+fn losses(races: u64) -> (HubSide, AgentSide, AgentSide) {
+    let mut hub = HubSide::new();
+    hub.govern(vec![policy("k*", |p| {
+        p.receipts = u32::try_from(BOUND).ok();
+    })]);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    a.connect(&mut hub, 1);
+    b.connect(&mut hub, 2);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    for n in 0..races {
+        a.write(&format!("k{n}"), put("lost"));
+    }
+    b.mono += Duration::from_millis(50);
+    a.connect(&mut hub, 3);
+    b.cut(&mut hub);
+    for n in 0..races {
+        b.write(&format!("k{n}"), put("won"));
+    }
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut b]);
+    (hub, a, b)
+}
+
+fn counted<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> u64 {
+    receipts.map(Receipt::count).sum()
+}
+
+fn waiting(hub: &mut HubSide) -> (u32, u64) {
+    let Some(Ok(Answer::Status(status))) = hub.ask(Ask::Status) else {
+        panic!("no status")
+    };
+    let member = status.members.iter().find(|m| m.agent.as_str() == "a");
+    let member = member.expect("it is on the roster");
+    (member.receipts, member.receipts_dropped)
+}
+
+#[test]
+fn what_waits_over_the_bound_becomes_a_number_that_is_delivered_and_taken() {
+    let (mut hub, mut a, mut b) = losses(20);
+    let summed = u32::try_from(BOUND).unwrap() + 1;
+    assert_eq!(waiting(&mut hub), (summed, 20 - BOUND));
+    hub.restart();
+    assert_eq!(waiting(&mut hub), (summed, 20 - BOUND), "in the same batch");
+    a.restart();
+    a.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(counted(a.replica.receipts()), 20);
+    let summary = a.replica.receipts().next().expect("the oldest first");
+    let Reason::Dropped { count, pattern, .. } = &summary.reason else {
+        panic!("{summary}")
+    };
+    assert_eq!(*count, 20 - BOUND);
+    assert_eq!(pattern.as_ref().map(Pattern::as_str), Some("k*"));
+    assert!(!summary.refused());
+    assert_eq!(waiting(&mut hub), (0, 0), "taken, so forgotten");
+    assert_eq!(a.replica.status(a.now()).receipts_dropped, 20 - BOUND);
+    // The application takes it like any other.
+    let writes: Vec<_> = a.replica.receipts().map(|r| r.write.clone()).collect();
+    a.command(Command::TakeReceipts(writes));
+    a.settle();
+    a.restart();
+    assert_eq!(a.replica.receipts().count(), 0);
+}
+
+#[test]
+fn an_application_that_takes_nothing_does_not_fill_its_replica() {
+    let (mut hub, mut a, mut b) = losses(20);
+    a.connect(&mut hub, 5);
+    for round in 0..10_u64 {
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        a.write("k", put(round.cast_signed()));
+        b.mono += Duration::from_millis(50);
+        b.write("k", put("newer"));
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 6 + round);
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(counted(a.replica.receipts()), 30);
+    let held = a.replica.receipts().count() as u64;
+    assert!(held <= BOUND + 1, "{held}");
+    a.restart();
+    assert_eq!(counted(a.replica.receipts()), 30);
+    // Numbers that summaries were given are no writes: what comes after them is pushed all the same.
+    a.connect(&mut hub, 40);
+    a.mono += Duration::from_secs(1);
+    a.write("k", put("last"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(b.value("k"), Some("last".into()));
+}
+
+#[test]
+fn a_smaller_bound_holds_for_what_waits_already() {
+    let (mut hub, mut a, mut b) = losses(5);
+    assert_eq!(waiting(&mut hub), (5, 0));
+    hub.govern(vec![policy("k*", |p| p.receipts = Some(2))]);
+    assert_eq!(waiting(&mut hub), (3, 3));
+    a.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(counted(a.replica.receipts()), 5);
+    hub.govern(vec![policy("k*", |p| p.receipts = Some(1))]);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.replica.receipts().count(), 2);
+    assert_eq!(counted(a.replica.receipts()), 5);
+    assert_eq!(a.value("k0"), Some("won".into()));
+    assert!(a.replica.get(a.now(), &key("k4")).is_some());
+}

@@ -1,0 +1,235 @@
+//! The receipts that wait for one agent: at the hub until it has them, at its replica until its application
+//! has dealt with them. More than the policy of their keys lets wait become one number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, RangeInclusive};
+
+use sync_core::{
+    Pattern, Payload, Policies, Reason, Receipt, ReceiptPlace, Revision, RowOp, WriteId,
+};
+
+use crate::rows;
+
+/// Receipts that wait for one agent under one policy, or under none, unless that policy says otherwise:
+/// what a busy agent loses in a weekend away, and with small values a few dozen MiB.
+pub const RECEIPTS_WAITING_MAX: u32 = 100_000;
+
+/// Where a receipt stands among the others: the oldest first, and of one revision a summary.
+type Place = ReceiptPlace;
+
+/// What waits for one agent. Every step costs O(log n).
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    waiting: BTreeMap<WriteId, Receipt>,
+    /// All of them, the oldest first.
+    order: BTreeSet<Place>,
+    /// By the pattern of the policy that counts for their keys.
+    lines: BTreeMap<Option<Pattern>, BTreeSet<Place>>,
+    /// Writes that only a number is left of.
+    dropped: u64,
+}
+
+impl Receipts {
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Writes that only a number is left of.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) fn get(&self, id: &WriteId) -> Option<&Receipt> {
+        self.waiting.get(id)
+    }
+
+    pub(crate) fn contains(&self, id: &WriteId) -> bool {
+        self.waiting.contains_key(id)
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Receipt> {
+        self.after(None)
+    }
+
+    /// Those after a place, the oldest first.
+    pub(crate) fn after(&self, place: Option<&Place>) -> impl Iterator<Item = &Receipt> {
+        let from = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.order.range((from, Bound::Unbounded));
+        rest.filter_map(|(_, _, id)| self.waiting.get(id))
+    }
+
+    /// Those of a writer's numbers.
+    pub(crate) fn of(&self, ids: RangeInclusive<WriteId>) -> impl Iterator<Item = &Receipt> {
+        self.waiting.range(ids).map(|(_, receipt)| receipt)
+    }
+
+    /// Takes a receipt in, in the place of an earlier one of the same write; the rows that change. What
+    /// is over the bound then goes into a summary, the oldest first. `fresh` names a summary: an id of
+    /// the same agent that no write has. One that grows gets a new name, so that nobody takes more than
+    /// it was told.
+    pub(crate) fn keep(
+        &mut self,
+        receipt: Receipt,
+        policies: &Policies,
+        fresh: impl FnMut() -> WriteId,
+    ) -> Vec<RowOp> {
+        self.remove(&receipt.write, policies);
+        let mut ops = vec![rows::put_receipt(&receipt)];
+        let (pattern, limit) = bound_of(&receipt, policies);
+        let place = self.insert(receipt);
+        self.line(pattern.as_ref()).insert(place);
+        self.shorten(pattern.as_ref(), limit, fresh, &mut ops);
+        ops
+    }
+
+    /// Takes a stored receipt back. It is in no line before [`Receipts::regroup`].
+    pub(crate) fn restore(&mut self, receipt: Receipt) {
+        self.insert(receipt);
+    }
+
+    /// Takes one out.
+    pub(crate) fn remove(&mut self, id: &WriteId, policies: &Policies) -> Option<Receipt> {
+        let receipt = self.take_out(id)?;
+        let (pattern, _) = bound_of(&receipt, policies);
+        if let Some(line) = self.lines.get_mut(&pattern) {
+            line.remove(&place(&receipt));
+            if line.is_empty() {
+                self.lines.remove(&pattern);
+            }
+        }
+        Some(receipt)
+    }
+
+    /// Puts all of them in line anew, because another table is in force; the rows that change. O(n log n).
+    pub(crate) fn regroup(
+        &mut self,
+        policies: &Policies,
+        mut fresh: impl FnMut() -> WriteId,
+    ) -> Vec<RowOp> {
+        self.lines.clear();
+        let mut limits = BTreeMap::new();
+        for receipt in self.waiting.values() {
+            let (pattern, limit) = bound_of(receipt, policies);
+            limits.insert(pattern.clone(), limit);
+            let line = self.lines.entry(pattern).or_default();
+            line.insert(place(receipt));
+        }
+        let mut ops = Vec::new();
+        for (pattern, limit) in limits {
+            self.shorten(pattern.as_ref(), limit, &mut fresh, &mut ops);
+        }
+        ops
+    }
+
+    /// Makes one summary of the oldest of a line, so that beside it no more wait than may.
+    fn shorten(
+        &mut self,
+        pattern: Option<&Pattern>,
+        limit: usize,
+        mut fresh: impl FnMut() -> WriteId,
+        ops: &mut Vec<RowOp>,
+    ) {
+        let line = self.line(pattern);
+        let summed = usize::from(line.first().is_some_and(|(_, whole, _)| !whole));
+        let over = line.len().saturating_sub(limit + summed);
+        if over == 0 {
+            return;
+        }
+        let gone = (0..over + summed).filter_map(|_| line.pop_first());
+        let gone: Vec<Place> = gone.collect();
+        let gone = gone.iter().filter_map(|(_, _, id)| self.take_out(id));
+        let gone: Vec<Receipt> = gone.collect();
+        ops.extend(gone.iter().map(|r| rows::delete_receipt(&r.write)));
+        if let Some(summary) = summary(fresh(), pattern, &gone) {
+            ops.push(rows::put_receipt(&summary));
+            let place = self.insert(summary);
+            self.line(pattern).insert(place);
+        }
+    }
+
+    fn line(&mut self, pattern: Option<&Pattern>) -> &mut BTreeSet<Place> {
+        self.lines.entry(pattern.cloned()).or_default()
+    }
+
+    fn insert(&mut self, receipt: Receipt) -> Place {
+        let place = place(&receipt);
+        self.dropped += dropped(&receipt);
+        self.order.insert(place.clone());
+        self.waiting.insert(receipt.write.clone(), receipt);
+        place
+    }
+
+    fn take_out(&mut self, id: &WriteId) -> Option<Receipt> {
+        let receipt = self.waiting.remove(id)?;
+        self.dropped -= dropped(&receipt);
+        self.order.remove(&place(&receipt));
+        Some(receipt)
+    }
+}
+
+pub(crate) fn place(receipt: &Receipt) -> Place {
+    let is_summary = dropped(receipt) > 0;
+    (receipt.revision, !is_summary, receipt.write.clone())
+}
+
+/// How many writes a receipt is all that is left of.
+fn dropped(receipt: &Receipt) -> u64 {
+    match receipt.reason {
+        Reason::Dropped { count, .. } => count,
+        _ => 0,
+    }
+}
+
+/// The line that a receipt stands in, by its pattern, and how long that may be.
+fn bound_of(receipt: &Receipt, policies: &Policies) -> (Option<Pattern>, usize) {
+    let policy = match &receipt.reason {
+        Reason::Dropped { pattern, .. } => {
+            let same = policies
+                .iter()
+                .find(|p| Some(&p.pattern) == pattern.as_ref());
+            let limit = limit(same.and_then(|p| p.receipts));
+            return (pattern.clone(), limit);
+        }
+        _ => policies.of(&receipt.key),
+    };
+    let pattern = policy.map(|p| p.pattern.clone());
+    (pattern, limit(policy.and_then(|p| p.receipts)))
+}
+
+fn limit(said: Option<u32>) -> usize {
+    let limit = said.unwrap_or(RECEIPTS_WAITING_MAX);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// One receipt in the place of several.
+fn summary(write: WriteId, pattern: Option<&Pattern>, of: &[Receipt]) -> Option<Receipt> {
+    let newest = of.iter().max_by_key(|receipt| receipt.revision)?;
+    let first = of.iter().map(first_of).min()?;
+    Some(Receipt {
+        write,
+        key: newest.key.clone(),
+        stamp: newest.stamp,
+        discarded: Payload::absent(),
+        reason: Reason::Dropped {
+            count: of.iter().map(Receipt::count).sum(),
+            pattern: pattern.cloned(),
+            first,
+        },
+        revision: newest.revision,
+    })
+}
+
+fn first_of(receipt: &Receipt) -> Revision {
+    match receipt.reason {
+        Reason::Dropped { first, .. } => first,
+        _ => receipt.revision,
+    }
+}
+
+#[cfg(test)]
+mod tests;

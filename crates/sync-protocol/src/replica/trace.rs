@@ -1,0 +1,185 @@
+//! Where own writes are: here, at the hub, or ended, and why.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sync_core::{Durability, Epoch, Incarnation, Key, Now, Reason, Receipt, Revision, Seen, Seq};
+use sync_core::{Standing, WriteId};
+
+use super::outbox::Outbox;
+use super::{Outcome, Replica, RequestId};
+use crate::keyspace::KeyState;
+
+/// Own writes whose keys are remembered, and positions at which some of them got to the hub: a program
+/// asks about what it has just written. A few dozen bytes each.
+const TRACED_MAX: usize = 4_096;
+
+/// Where a write is, as far as its agent's replica knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// Here, and it waits for the hub.
+    Local {
+        /// What it survives.
+        durability: Durability,
+    },
+    /// The hub has committed it.
+    AtHub {
+        /// In this run of the hub or before.
+        epoch: Epoch,
+        /// At this revision or before.
+        revision: Revision,
+    },
+    /// The hub has committed it, and other agents have confirmed to hold it durably.
+    OnReplicas {
+        /// How many.
+        replicas: u32,
+        /// At this revision or before.
+        revision: Revision,
+    },
+    /// It lost against a concurrent write.
+    Superseded(Box<Receipt>),
+    /// A function has made one value out of it and others.
+    Merged(Box<Receipt>),
+    /// It was not admitted, or nobody knows any more why it ended.
+    Refused(Box<Receipt>),
+    /// It is no longer visible: somebody who was shown it has replaced or deleted it, its lifetime has
+    /// ended, or a later addition of this agent to the same counter includes it.
+    Overwritten,
+    /// Nothing is known: it is not of this run of the agent, older than its last 4,096, its receipt was
+    /// dealt with, or there is no such write.
+    Unknown,
+}
+
+/// What is remembered of own writes of this run.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    keys: BTreeMap<Seq, Key>,
+    /// Up to a number, where the hub was when it had all of them.
+    landed: BTreeMap<Seq, Seen>,
+}
+
+impl Traces {
+    pub(super) fn wrote(&mut self, seq: Seq, key: &Key) {
+        self.keys.insert(seq, key.clone());
+        if self.keys.len() > TRACED_MAX {
+            self.keys.pop_first();
+        }
+    }
+
+    fn landed(&mut self, upto: Seq, standing: &Standing) {
+        self.landed.entry(upto).or_insert(Seen {
+            epoch: standing.epoch,
+            revision: standing.revision,
+        });
+        if self.landed.len() > TRACED_MAX {
+            self.landed.pop_first();
+        }
+    }
+
+    /// Of the first position that is known at which the hub had it.
+    fn position(&self, seq: Seq) -> Option<Seen> {
+        self.landed.range(seq..).next().map(|(_, seen)| *seen)
+    }
+
+    /// Its fate was told, and dealt with.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.keys.remove(&seq);
+    }
+
+    /// The hub that had them is not this one.
+    pub(super) fn forget_positions(&mut self) {
+        self.landed.clear();
+    }
+}
+
+impl Replica {
+    /// The hub has everything of a run up to there.
+    pub(super) fn note_landed(&mut self, run: Incarnation, upto: Seq, standing: &Standing) {
+        if run == self.me.incarnation() {
+            self.traces.landed(upto, standing);
+        }
+    }
+
+    /// Where a write is.
+    pub fn fate(&self, write: &WriteId) -> Fate {
+        if let Some(receipt) = self.receipts.get(write) {
+            return told(receipt);
+        }
+        let Some((run, seq)) = Outbox::key_of(&self.me, write) else {
+            return Fate::Unknown;
+        };
+        if self.outbox.waits(run, seq) {
+            let durability = self.config.durability;
+            return Fate::Local { durability };
+        }
+        let own = run == self.me.incarnation();
+        let Some(key) = self.traces.keys.get(&seq).filter(|_| own) else {
+            return Fate::Unknown;
+        };
+        let entry = self.space.get(key).map(KeyState::entry);
+        let live = entry.is_some_and(|entry| entry.write(write).is_some());
+        // What was removed may still be told of.
+        if !live && !self.fates.contains_key(write) {
+            return Fate::Overwritten;
+        }
+        let met = || self.cursor.map(|c| (c.epoch, c.head.max(c.revision)));
+        let seen = self.traces.position(seq);
+        let position = seen.map(|seen| (seen.epoch, seen.revision)).or_else(met);
+        position.map_or(Fate::Unknown, |(epoch, revision)| Fate::AtHub {
+            epoch,
+            revision,
+        })
+    }
+
+    /// Answers with the fate of a write once it waits for the hub no longer.
+    pub(super) fn wait_for_fate(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        write: WriteId,
+        timeout: Duration,
+    ) {
+        let run = self.me.incarnation();
+        let of_this_run = Outbox::key_of(&self.me, &write).filter(|(of, _)| *of == run);
+        let upto = of_this_run.map_or_else(Seq::default, |(_, seq)| seq.min(self.seq));
+        self.wait_for_writes(
+            now,
+            request,
+            upto,
+            timeout,
+            Outcome::Fate(Fate::Unknown, write),
+        );
+    }
+
+    /// Revisions between what is held and the last head of the hub that was heard of.
+    pub(super) fn behind(&self) -> Option<u64> {
+        let heard = self.head?;
+        let held = self.cursor.map_or(Some(0), |cursor| {
+            (cursor.epoch == heard.epoch).then(|| cursor.revision.get())
+        });
+        Some(heard.revision.get().saturating_sub(held?))
+    }
+
+    /// The hub has said where it is.
+    pub(super) fn note_head(&mut self, standing: &Standing) {
+        let heard = Seen {
+            epoch: standing.epoch,
+            revision: standing.revision,
+        };
+        let older = |held: &Seen| held.epoch == heard.epoch && held.revision > heard.revision;
+        if !self.head.as_ref().is_some_and(older) {
+            self.head = Some(heard);
+        }
+    }
+}
+
+fn told(receipt: &Receipt) -> Fate {
+    let told = Box::new(receipt.clone());
+    match receipt.reason {
+        Reason::Superseded { .. } => Fate::Superseded(told),
+        Reason::Merged { .. } => Fate::Merged(told),
+        Reason::Dropped { .. } => Fate::Unknown,
+        _ => Fate::Refused(told),
+    }
+}
