@@ -8,6 +8,7 @@ mod ask;
 mod asker;
 mod authority;
 mod burial;
+mod chores;
 mod commit;
 mod delta;
 mod expiry;
@@ -50,6 +51,7 @@ use crate::rows::{self, Meta, Owner};
 use self::asker::{Asker, ReplyTo};
 pub(crate) use self::authority::Answered;
 use self::authority::{Attempts, Claims};
+use self::chores::Chores;
 use self::expiry::Expiries;
 pub(crate) use self::expiry::Lifetime;
 pub(crate) use self::graves::Grave;
@@ -104,6 +106,7 @@ pub struct Hub {
     /// The state may have been decided by another table than the one in force.
     table_is_new: bool,
     expiries: Expiries,
+    chores: Chores,
     claims: Claims,
     attempts: Attempts,
     merges: Merges,
@@ -198,8 +201,7 @@ impl Hub {
         self.expire_holds(now);
         if self.failed.is_none() {
             self.apply_table(now);
-            self.expire_values(now);
-            self.expire_claims(now);
+            self.do_chores(now);
             self.retry_merges(now);
             self.sweep_memory();
             self.tend_votes(now);
@@ -224,8 +226,7 @@ impl Hub {
         [
             rounds,
             watches,
-            self.expiries.wake(),
-            self.claims.wake(),
+            self.chores_due(),
             self.merges.deadline(),
             self.memory.sweep_due(&self.gate),
             self.votes.deadline(),
@@ -290,6 +291,7 @@ impl Hub {
         let mut waiting: Vec<_> = self.rounds.drain().collect();
         waiting.extend(self.watches.drain());
         waiting.extend(self.memory.abandon());
+        waiting.extend(self.chores.abandon());
         waiting.extend(self.votes.drain());
         // A table that is read after this changes nothing.
         waiting.append(&mut self.reloading);

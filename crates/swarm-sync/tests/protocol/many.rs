@@ -8,9 +8,25 @@ use crate::stage::{AgentSide, HubSide, policy, put, talk, trio};
 
 const MANY: usize = 2_500;
 
+/// How many commits of the hub's own that is: 250 keys each.
+const COMMITS: u64 = 10;
+
 fn write_many(agent: &mut AgentSide) {
     for n in 0..MANY {
         agent.write(&format!("k{n}"), put(1));
+    }
+}
+
+/// Lets the hub do what it has to do, one commit after the other.
+fn work(hub: &mut HubSide) {
+    hub.settle();
+    while hub.hub.poll_timeout().is_some_and(|due| due <= hub.mono) {
+        let before = hub.hub.revision().get();
+        hub.pass(Duration::ZERO);
+        hub.pass(Duration::ZERO);
+        let done = hub.hub.revision().get() - before;
+        assert!(done <= 1, "the next waits until the one before is durable");
+        hub.settle();
     }
 }
 
@@ -30,19 +46,10 @@ fn what_ends_at_the_same_time_ends_in_commits_of_their_own() {
     write_many(&mut a);
     talk(&mut hub, &mut [&mut a, &mut b]);
     let before = hub.hub.revision().get();
-    hub.pass(Duration::from_secs(6));
-    assert_eq!(
-        hub.hub.revision().get(),
-        before + 1,
-        "others are not kept waiting"
-    );
-    for _ in 0..2 {
-        let due = hub.hub.poll_timeout().expect("there is more");
-        assert!(due <= hub.mono, "at once");
-        hub.pass(Duration::ZERO);
-    }
+    hub.mono += Duration::from_secs(6);
+    work(&mut hub);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(hub.hub.revision().get(), before + 3);
+    assert_eq!(hub.hub.revision().get(), before + COMMITS);
     assert_eq!((hub.hub.keyspace().live_keys(), b.value("k7")), (0, None));
 }
 
@@ -60,8 +67,9 @@ fn a_table_that_decides_many_keys_does_so_in_several_commits() {
     talk(&mut hub, &mut [&mut a, &mut b]);
     let before = hub.hub.revision().get();
     hub.govern(Vec::new());
+    work(&mut hub);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(hub.hub.revision().get(), before + 3);
+    assert_eq!(hub.hub.revision().get(), before + COMMITS);
     assert_eq!(a.receipts.len() + b.receipts.len(), MANY);
 }
 
@@ -72,9 +80,59 @@ fn a_page_without_values_ends() {
     write_many(&mut a);
     talk(&mut hub, &mut [&mut a, &mut b]);
     let before = hub.hub.revision();
-    hub.ask(Ask::Clear(None));
+    let cleared = clear_all(&mut hub);
+    assert_eq!(cleared, MANY as u64);
     let first = delta(&mut hub, Since::Revision(before));
     assert!(first.more, "{} keys", first.changes.len());
     let rest = delta(&mut hub, Since::Cursor(first.to));
     assert_eq!(first.changes.len() + rest.changes.len(), MANY);
+}
+
+fn clear_all(hub: &mut HubSide) -> u64 {
+    hub.hub.handle_ask(hub.now(), 7, Ask::Clear(None));
+    hub.drain();
+    work(hub);
+    match hub.take_answer(7) {
+        Some(Ok(Answer::Cleared(count))) => count,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// It takes its time, and what comes meanwhile was not meant.
+#[test]
+fn what_is_written_while_all_is_cleared_stays() {
+    let (mut hub, mut a, mut b) = trio();
+    write_many(&mut a);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.hub.handle_ask(hub.now(), 7, Ask::Clear(None));
+    hub.settle();
+    assert!(hub.take_answer(7).is_none(), "there is more");
+    b.write("k999", put(2));
+    b.write("k0", put(3));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    work(&mut hub);
+    let Some(Ok(Answer::Cleared(count))) = hub.take_answer(7) else {
+        panic!("it is done");
+    };
+    assert_eq!(count, MANY as u64 - 1);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.hub.keyspace().live_keys(), 2);
+    assert_eq!(a.value("k999"), Some(2.into()));
+    assert_eq!(a.value("k0"), Some(3.into()));
+}
+
+/// Whoever waits for it is told that it will not be done.
+#[test]
+fn a_clearing_that_the_store_interrupts_is_answered() {
+    let (mut hub, mut a, mut b) = trio();
+    write_many(&mut a);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.hub.handle_ask(hub.now(), 7, Ask::Clear(None));
+    hub.drain();
+    let token = hub.disk.complete().expect("the first commit");
+    let full = Err("full".to_owned());
+    hub.hub.handle_persisted(hub.now(), token, full);
+    hub.drain();
+    let answer = hub.take_answer(7).expect("it is told");
+    assert_eq!(answer.unwrap_err().kind(), "stopped");
 }

@@ -9,7 +9,7 @@ use sync_core::{
 };
 
 use super::admit::Source;
-use super::commit::{Commit, KEYS_PER_COMMIT};
+use super::commit::Commit;
 use super::held::Held;
 use super::search::{Effort, Search, check_pattern};
 use super::{Asker, Hub, ReplyTo};
@@ -49,7 +49,8 @@ impl Hub {
             } => self
                 .write_here(now, to, &key, &operation, metadata)
                 .map(Answer::Written),
-            Ask::Clear(key) => Ok(Answer::Cleared(self.clear(now, key.as_ref()))),
+            Ask::Clear(Some(key)) => Ok(Answer::Cleared(self.clear(now, &key))),
+            Ask::Clear(None) => return self.clear_all(now, to),
             Ask::Status => Ok(Answer::Status(self.status(now))),
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
             Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
@@ -215,31 +216,14 @@ impl Hub {
         self.space.intern(&writer)
     }
 
-    /// Covers one key or all; returns how many held a value. Versions go on counting underneath, so
-    /// a key that returns is newer than every reader remembers.
-    fn clear(&mut self, now: Now, key: Option<&Key>) -> u64 {
-        let live = |s: &KeyState| s.entry().is_live();
-        let keys: Vec<Key> = match key {
-            Some(key) => self
-                .space
-                .get(key)
-                .is_some_and(live)
-                .then(|| key.clone())
-                .into_iter()
-                .collect(),
-            None => {
-                let all = self.space.iter_after(None).filter(|(_, s)| live(s));
-                all.map(|(key, _)| key.clone()).collect()
-            }
-        };
-        for chunk in keys.chunks(KEYS_PER_COMMIT) {
-            let mut commit = Commit::clearing();
-            for key in chunk {
-                self.cover_all(&mut commit, key);
-            }
-            self.finish(commit, now);
-        }
-        keys.len() as u64
+    /// Covers one key; returns whether it held a value. Versions go on counting underneath, so a key that
+    /// returns is newer than every reader remembers.
+    fn clear(&mut self, now: Now, key: &Key) -> u64 {
+        let held = self.space.get(key).is_some_and(|s| s.entry().is_live());
+        let mut commit = Commit::clearing();
+        self.cover_all(&mut commit, key);
+        self.finish(commit, now);
+        u64::from(held)
     }
 
     fn status(&self, now: Now) -> HubStatus {

@@ -9,7 +9,8 @@ use bincode::{Decode, Encode};
 use sync_core::{Key, Now, RowOp, Ttl};
 
 use super::Hub;
-use super::commit::{Commit, KEYS_PER_COMMIT};
+use super::chores::KEYS_PER_CHORE;
+use super::commit::Commit;
 use crate::millis::millis;
 use crate::rows;
 
@@ -108,6 +109,12 @@ impl Expiries {
         self.by_key.insert(key, Held { lifetime, end });
     }
 
+    /// The row for what is known of a key.
+    pub(super) fn row_of(&self, key: &Key) -> RowOp {
+        let held = self.by_key.get(key);
+        rows::put_lifetime(key, held.map(|held| held.lifetime))
+    }
+
     fn start(&self, key: &Key) -> Option<Start> {
         self.by_key.get(key)?.lifetime.start()
     }
@@ -143,7 +150,7 @@ impl Expiries {
     /// What has ended, as many keys as one commit may change.
     fn due(&self, wall_ms: u64) -> Vec<Key> {
         let due = self.order.iter().take_while(|(end, _)| *end <= wall_ms);
-        due.take(KEYS_PER_COMMIT)
+        due.take(KEYS_PER_CHORE)
             .map(|(_, key)| key.clone())
             .collect()
     }
@@ -159,11 +166,11 @@ impl Expiries {
 impl Hub {
     /// Ends what is due, one commit of it: the rest is due again at once, and what others ask meanwhile
     /// is answered in between.
-    pub(super) fn expire_values(&mut self, now: Now) {
+    pub(super) fn expire_values(&mut self, now: Now) -> bool {
         self.expiries.seen = now;
         let due = self.expiries.due(now.wall_ms);
         if due.is_empty() {
-            return;
+            return false;
         }
         let mut commit = Commit::default();
         for key in &due {
@@ -176,6 +183,7 @@ impl Hub {
             }
         }
         self.finish(commit, now);
+        true
     }
 
     /// Sets the lifetime of a key that a commit has changed; the row goes with the commit.
@@ -195,11 +203,12 @@ impl Hub {
         self.expiries.seen = now;
     }
 
-    /// Brings every end in line with the table. A lifetime that is new begins now. O(keys).
-    pub(super) fn reschedule(&mut self, now: Now) {
+    /// Brings every end in line with the table. A lifetime that is new begins now. The keys whose rows are
+    /// to be written. O(keys).
+    pub(super) fn reschedule(&mut self, now: Now) -> BTreeSet<Key> {
         let keys = self.space.iter_after(None).map(|(key, _)| key);
         let keys: Vec<Key> = keys.filter(|key| self.is_live(key)).cloned().collect();
-        let mut ops = Vec::new();
+        let mut changed = BTreeSet::new();
         for key in keys {
             let held = self.expiries.start(&key);
             let next = self.ttl_of(&key).map(|ttl| {
@@ -207,11 +216,11 @@ impl Hub {
                 let start = held.map_or_else(fresh, |held| held.carried_over(ttl, now));
                 Held::under(ttl, start)
             });
-            ops.extend(self.expiries.set(&key, next));
+            if self.expiries.set(&key, next).is_some() {
+                changed.insert(key);
+            }
         }
-        if !ops.is_empty() {
-            self.persist(ops);
-        }
+        changed
     }
 
     fn ttl_of(&self, key: &Key) -> Option<Ttl> {

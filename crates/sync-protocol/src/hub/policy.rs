@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sync_core::{Answer, Body, Key, Now, Policies, RequestError, Role, SessionId};
 
-use super::commit::{Commit, KEYS_PER_COMMIT};
 use super::{Hub, HubOutput, ReplyTo};
+use crate::keyspace::KeyState;
 
 impl Hub {
     /// The policies in force.
@@ -39,15 +39,10 @@ impl Hub {
         if !rows.is_empty() {
             self.persist(rows);
         }
-        self.reschedule(now);
-        for chunk in self.contested().chunks(KEYS_PER_COMMIT) {
-            let mut commit = Commit::default();
-            for key in chunk {
-                commit.touch(key);
-            }
-            self.finish(commit, now);
-        }
+        let lifetimes = self.reschedule(now);
+        self.take_on_table(lifetimes, self.contested());
         self.request_all_merges();
+        self.do_chores(now);
     }
 
     pub(super) fn load_policies(&mut self, to: ReplyTo) {
@@ -76,7 +71,7 @@ impl Hub {
     }
 
     /// Asks for every merge that is due. O(keys).
-    fn request_all_merges(&mut self) {
+    pub(super) fn request_all_merges(&mut self) {
         let several = self.space.iter_after(None);
         let several = several.filter(|(_, s)| s.entry().live_count() > 1);
         let keys: Vec<Key> = several.map(|(key, _)| key.clone()).collect();
@@ -85,10 +80,16 @@ impl Hub {
 
     /// Keys on which the rule in force would end writes.
     fn contested(&self) -> Vec<Key> {
-        let contested = self.space.iter_after(None).filter(|(key, state)| {
-            let rule = self.resolvers.of_entry(key, state.entry(), |_| true);
-            rule.is_some_and(|r| !r.losses(state.entry()).is_empty())
-        });
-        contested.map(|(key, _)| key.clone()).collect()
+        let keys = self.space.iter_after(None).map(|(key, _)| key);
+        keys.filter(|key| self.is_contested(key)).cloned().collect()
+    }
+
+    /// Whether the rule in force would end writes of a key.
+    pub(super) fn is_contested(&self, key: &Key) -> bool {
+        let Some(entry) = self.space.get(key).map(KeyState::entry) else {
+            return false;
+        };
+        let rule = self.resolvers.of_entry(key, entry, |_| true);
+        rule.is_some_and(|r| !r.losses(entry).is_empty())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
 
 use super::authority::{Attempts, Claims};
+use super::chores::Chores;
 use super::expiry::Expiries;
 use super::graves::Graves;
 use super::held::Holds;
@@ -49,6 +50,7 @@ impl HubRecovery {
             graves: Graves::default(),
             table_is_new: false,
             expiries: Expiries::default(),
+            chores: Chores::default(),
             claims: Claims::default(),
             attempts: Attempts::default(),
             merges: Merges::default(),

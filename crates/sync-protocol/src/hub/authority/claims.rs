@@ -13,7 +13,8 @@ use sync_core::{
     WriteId, Writer,
 };
 
-use super::super::commit::{Commit, KEYS_PER_COMMIT};
+use super::super::chores::KEYS_PER_CHORE;
+use super::super::commit::Commit;
 use super::Hub;
 use crate::keyspace::KeyState;
 use crate::millis::millis;
@@ -77,7 +78,7 @@ impl Claims {
 
     fn due(&self, now: Now) -> Vec<Key> {
         let due = self.order.iter().take_while(|(end, _)| *end <= now.mono);
-        due.take(KEYS_PER_COMMIT)
+        due.take(KEYS_PER_CHORE)
             .map(|(_, key)| key.clone())
             .collect()
     }
@@ -136,7 +137,7 @@ impl Hub {
     }
 
     /// Ends what is due, one commit of it, and the pause.
-    pub(in crate::hub) fn expire_claims(&mut self, now: Now) {
+    pub(in crate::hub) fn expire_claims(&mut self, now: Now) -> bool {
         self.begin_claims(now);
         if self
             .claims
@@ -148,7 +149,7 @@ impl Hub {
         }
         let due = self.claims.due(now);
         if due.is_empty() {
-            return;
+            return false;
         }
         let mut commit = Commit::default();
         for key in &due {
@@ -156,6 +157,7 @@ impl Hub {
             commit.expire(key);
         }
         self.finish(commit, now);
+        true
     }
 
     /// No lease of an earlier run is under way any more: the next pause need be no longer than those of

@@ -1,0 +1,161 @@
+//! Work that the hub gives itself or is given at a stroke, over as many keys as there are: values that
+//! end, a new table, a whole swarm that is cleared. One commit of it at a time, and the next one when the
+//! one before is durable, so that neither the hub nor the store is held up by it: what others do meanwhile
+//! waits for one such commit at most.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use sync_core::{Answer, Key, Now, Revision};
+
+use super::commit::Commit;
+use super::{Hub, ReplyTo};
+use crate::gate::Token;
+
+/// Keys in one commit of it: some tens of milliseconds of a disk.
+pub(super) const KEYS_PER_CHORE: usize = 250;
+
+/// What is still to be done.
+#[derive(Debug, Default)]
+pub(super) struct Chores {
+    /// The last commit of it.
+    issued: Token,
+    /// Keys whose lifetimes another table has changed and whose rows are still to be written. A crash
+    /// before loses nothing: whoever opens asks the table again.
+    lifetimes: BTreeSet<Key>,
+    /// Keys on which another table ends writes.
+    contested: VecDeque<Key>,
+    clearing: VecDeque<Clearing>,
+}
+
+/// A swarm that is being cleared, in the order of its keys.
+#[derive(Debug)]
+struct Clearing {
+    to: ReplyTo,
+    after: Option<Key>,
+    /// What has come after this stays, and with it all of its key.
+    upto: Revision,
+    cleared: u64,
+}
+
+impl Chores {
+    fn is_empty(&self) -> bool {
+        self.lifetimes.is_empty() && self.contested.is_empty() && self.clearing.is_empty()
+    }
+
+    /// The hub has failed. Who waits for it.
+    pub(super) fn abandon(&mut self) -> Vec<ReplyTo> {
+        let chores = std::mem::take(self);
+        chores.clearing.into_iter().map(|c| c.to).collect()
+    }
+}
+
+impl Hub {
+    /// When there is something to do and it may be done, in the time of [`Now::mono`].
+    pub(super) fn chores_due(&self) -> Option<Duration> {
+        if !self.gate.is_durable(self.chores.issued) {
+            return None;
+        }
+        if !self.chores.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let ends = [self.expiries.wake(), self.claims.wake()];
+        ends.into_iter().flatten().min()
+    }
+
+    /// Does one commit's worth of what is to be done, if the one before is durable.
+    pub(super) fn do_chores(&mut self, now: Now) {
+        if !self.gate.is_durable(self.chores.issued) {
+            return;
+        }
+        let before = self.gate.issued();
+        let _ = self.write_lifetimes()
+            || self.decide_contested(now)
+            || self.go_on_clearing(now)
+            || self.expire_values(now)
+            || self.expire_claims(now);
+        if self.gate.issued() != before {
+            self.chores.issued = self.gate.issued();
+        }
+    }
+
+    /// Takes on what another table changes.
+    pub(super) fn take_on_table(&mut self, lifetimes: BTreeSet<Key>, contested: Vec<Key>) {
+        self.chores.lifetimes.extend(lifetimes);
+        self.chores.contested = contested.into();
+    }
+
+    /// Covers everything that is held now. What is written meanwhile stays, with all that its key holds.
+    pub(super) fn clear_all(&mut self, now: Now, to: ReplyTo) {
+        self.chores.clearing.push_back(Clearing {
+            to,
+            after: None,
+            upto: self.revision,
+            cleared: 0,
+        });
+        self.do_chores(now);
+    }
+
+    /// False if there was nothing to do. So are the following.
+    fn write_lifetimes(&mut self) -> bool {
+        let mut ops = Vec::new();
+        while ops.len() < KEYS_PER_CHORE {
+            let Some(key) = self.chores.lifetimes.pop_first() else {
+                break;
+            };
+            ops.push(self.expiries.row_of(&key));
+        }
+        let some = !ops.is_empty();
+        if some {
+            self.persist(ops);
+        }
+        some
+    }
+
+    fn decide_contested(&mut self, now: Now) -> bool {
+        if self.chores.contested.is_empty() {
+            return false;
+        }
+        let count = self.chores.contested.len().min(KEYS_PER_CHORE);
+        let keys: Vec<Key> = self.chores.contested.drain(..count).collect();
+        let mut commit = Commit::default();
+        for key in keys.iter().filter(|key| self.is_contested(key)) {
+            commit.touch(key);
+        }
+        self.finish(commit, now);
+        if self.chores.contested.is_empty() {
+            self.request_all_merges();
+        }
+        true
+    }
+
+    fn go_on_clearing(&mut self, now: Now) -> bool {
+        let Some(mut clearing) = self.chores.clearing.pop_front() else {
+            return false;
+        };
+        let keys = self.still_held(&clearing);
+        let mut commit = Commit::clearing();
+        for key in &keys {
+            self.cover_all(&mut commit, key);
+        }
+        clearing.cleared += keys.len() as u64;
+        self.finish(commit, now);
+        if keys.len() < KEYS_PER_CHORE {
+            let cleared = Answer::Cleared(clearing.cleared);
+            self.reply(clearing.to, Ok(cleared));
+        } else {
+            clearing.after = keys.last().cloned();
+            self.chores.clearing.push_front(clearing);
+        }
+        true
+    }
+
+    /// The next keys that hold what they held when the clearing began.
+    fn still_held(&self, clearing: &Clearing) -> Vec<Key> {
+        let rest = self.space.iter_after(clearing.after.as_ref());
+        let held = rest.filter(|(_, s)| s.entry().is_live() && s.revision() <= clearing.upto);
+        held.take(KEYS_PER_CHORE)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
