@@ -1,5 +1,8 @@
-//! From machines to the store: a bounded queue in, one flush for whatever has gathered, the newest
-//! durable batch per machine out.
+//! From machines to the store: a bounded queue in, in which swarms take turns, one flush for whatever has
+//! gathered, the newest durable batch per machine out.
+
+mod lines;
+mod room;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,22 +10,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_core::{Batch, Row, Store, StoreError, SwarmId};
 use sync_protocol::Token;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+
+use self::lines::Lines;
+use self::room::{Room, units};
 
 /// Batches that may wait for the store. Enough to fill many groups; past it machines wait, which is
 /// what bounds memory when a disk stalls.
 const QUEUE_MAX: usize = 1_024;
 
-/// Bytes of batches that wait for the store or are being written: the same bound for few large ones.
-/// Far more than a disk takes in the time of one flush.
-pub(crate) const QUEUE_BYTES_MAX: usize = 32 << 20;
-
-/// Bytes per permit of the room for batches.
-const UNIT_BYTES: usize = 1 << 10;
-
 /// Batches that share one flush at most: bounds how long the first of a group waits for the last.
 const GROUP_MAX: usize = 256;
+
+/// Bytes that share one flush, unless a single batch is larger: some tens of milliseconds of a disk, which
+/// is what a swarm waits for another one.
+const GROUP_BYTES_MAX: usize = 256 << 10;
 
 /// Rows read at a time while a node opens.
 const ROWS_PER_SCAN: usize = 4_096;
@@ -56,7 +59,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub(crate) struct StoreQueue {
     batches: mpsc::Sender<(Token, Batch)>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     mailbox: Arc<Mailbox>,
     task: JoinHandle<()>,
 }
@@ -65,7 +68,7 @@ impl StoreQueue {
     pub(crate) fn start(store: Arc<dyn Store>) -> Self {
         let (batches, queue) = mpsc::channel(QUEUE_MAX);
         let mailbox = Arc::new(Mailbox::default());
-        let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX / UNIT_BYTES));
+        let room = Arc::new(Room::default());
         let task = tokio::spawn(run(store, queue, Arc::clone(&room), Arc::clone(&mailbox)));
         Self {
             batches,
@@ -77,12 +80,16 @@ impl StoreQueue {
 
     /// Queues a batch; waits while the queue is full.
     pub(crate) async fn commit(&self, token: Token, batch: Batch) {
-        if let Ok(room) = self.room.acquire_many(units(&batch)).await {
-            // The task gives it back.
-            room.forget();
-        }
+        // The task gives it back.
+        self.room.take(&batch).await;
         // The task ends only with this sender.
         let _ = self.batches.send((token, batch)).await;
+    }
+
+    /// Whether so much of a swarm waits that the rest of it had better wait with its machine: what one swarm
+    /// brings must not use up the room of the others.
+    pub(crate) fn is_crowded(&self, swarm: &SwarmId) -> bool {
+        self.room.is_crowded(swarm)
     }
 
     /// Waits until a machine is further than it was told. Cancel-safe.
@@ -116,33 +123,37 @@ impl StoreQueue {
 async fn run(
     store: Arc<dyn Store>,
     mut queue: mpsc::Receiver<(Token, Batch)>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     mailbox: Arc<Mailbox>,
 ) {
     let mut result = Ok(());
     // It grows to what gathers: most agents write little.
-    let mut waiting = Vec::new();
-    while queue.recv_many(&mut waiting, GROUP_MAX).await > 0 {
+    let mut arrived = Vec::new();
+    let mut lines = Lines::default();
+    loop {
+        if lines.is_empty() && queue.recv_many(&mut arrived, QUEUE_MAX).await == 0 {
+            return;
+        }
+        while let Ok(next) = queue.try_recv() {
+            arrived.push(next);
+        }
+        for (token, batch) in arrived.drain(..) {
+            lines.push(token, batch);
+        }
         let mut tokens = BTreeMap::new();
-        let mut group = Vec::with_capacity(waiting.len());
-        let mut taken = 0;
-        for (token, batch) in waiting.drain(..) {
-            taken += units(&batch) as usize;
+        let mut taken = BTreeMap::new();
+        let mut group = Vec::new();
+        for (token, batch) in lines.next_group(GROUP_MAX, GROUP_BYTES_MAX) {
+            *taken.entry(batch.swarm.clone()).or_insert(0) += units(&batch);
             tokens.insert(batch.swarm.clone(), token);
             group.push(batch);
         }
         if result.is_ok() {
             result = store.commit(group).await.map_err(|e| e.to_string());
         }
-        room.add_permits(taken);
+        room.give_back(taken);
         mailbox.put(tokens, &result);
     }
-}
-
-/// What a batch takes of the room: all of it, if it is larger.
-fn units(batch: &Batch) -> u32 {
-    let units = (1 + batch.bytes() / UNIT_BYTES).min(QUEUE_BYTES_MAX / UNIT_BYTES);
-    u32::try_from(units).unwrap_or(u32::MAX)
 }
 
 /// Reads the rows of a swarm, page by page, as long as there is anything to go on for.

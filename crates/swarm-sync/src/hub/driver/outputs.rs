@@ -19,7 +19,9 @@ impl Driver {
         let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
         let mut closing = Vec::new();
         for (swarm, hub) in &mut self.hubs {
-            while let Some(output) = hub.poll_output() {
+            while !self.queue.is_crowded(swarm)
+                && let Some(output) = hub.poll_output()
+            {
                 match output {
                     HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
                     HubOutput::Send { session, message } => {
