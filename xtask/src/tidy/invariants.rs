@@ -1,34 +1,33 @@
-//! Every invariant of `docs/protocol.md` and every feature of the README that claims a test is held by one.
+//! Every invariant of `docs/protocol.md` and every feature of the README is held by the tests that it names.
 
 use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 
 use super::Findings;
 
 /// Where tests are named, and how a row begins that names some.
 const TABLES: [(&str, &str); 2] = [("docs/protocol.md", "| **"), ("README.md", "| ")];
 
+/// A source file: where it is, and what it says.
+type Source = (PathBuf, String);
+
 pub(super) fn check(
     root: &Path,
     tracked: &[PathBuf],
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let mut tests = String::new();
-    for file in tracked
-        .iter()
-        .filter(|f| f.extension().is_some_and(|e| e == "rs"))
-    {
-        tests.push_str(&std::fs::read_to_string(root.join(file))?);
-    }
+    let crates = crates(root, tracked)?;
+    let sources = sources(root, tracked)?;
     for (document, begin) in TABLES {
         let text = std::fs::read_to_string(root.join(document))?;
         let rows = text.lines().filter(|line| line.starts_with(begin));
         let mut count = 0;
         for (row, test) in rows.flat_map(named) {
             count += 1;
-            let function = test.rsplit("::").next().unwrap_or_default();
-            if !tests.contains(&format!("fn {function}(")) {
+            if !exists(test, &crates, &sources) {
                 findings.push(format!(
-                    "{document}: {row} names `{test}`, which is no test"
+                    "{document}: {row} names `{test}`, which is no test there"
                 ));
             }
         }
@@ -45,4 +44,120 @@ fn named(row: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = row.split('`').skip(1).step_by(2);
     let tests = quoted.filter(|text| text.contains("::"));
     tests.map(move |test| (about, test))
+}
+
+/// The name of every package as Rust spells it, and its directory.
+fn crates(root: &Path, tracked: &[PathBuf]) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut crates = Vec::new();
+    for file in tracked.iter().filter(|file| file.ends_with("Cargo.toml")) {
+        let manifest = std::fs::read_to_string(root.join(file))?;
+        let Some((_, package)) = manifest.split_once("[package]\n") else {
+            continue;
+        };
+        let name = package.lines().find_map(|l| l.strip_prefix("name = \""));
+        let name = name.and_then(|l| l.strip_suffix('"'));
+        let name = name.with_context(|| format!("{}: a package has a name", file.display()))?;
+        let directory = file.parent().unwrap_or(Path::new(""));
+        crates.push((name.replace('-', "_"), directory.to_owned()));
+    }
+    Ok(crates)
+}
+
+fn sources(root: &Path, tracked: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+    let rust = |file: &&PathBuf| file.extension().is_some_and(|e| e == "rs");
+    let read = |file: &PathBuf| Ok((file.clone(), std::fs::read_to_string(root.join(file))?));
+    tracked.iter().filter(rust).map(read).collect()
+}
+
+/// Whether `crate::place::name` is a test in a file of that crate and place.
+fn exists(test: &str, crates: &[(String, PathBuf)], sources: &[Source]) -> bool {
+    let parts: Vec<&str> = test.split("::").collect();
+    let [package, places @ .., name] = &parts[..] else {
+        return false;
+    };
+    let Some((_, directory)) = crates.iter().find(|(known, _)| known == package) else {
+        return false;
+    };
+    sources.iter().any(|(file, text)| {
+        let within = file.strip_prefix(directory);
+        within.is_ok_and(|within| is_at(within, places)) && is_test(text, name)
+    })
+}
+
+/// Whether a file of a crate is where `places` says: in the test target that the first names, or among
+/// the unit tests of a module; the others are modules on the way.
+fn is_at(file: &Path, places: &[&str]) -> bool {
+    let stem = file.with_extension("");
+    let steps: Vec<&str> = stem.iter().filter_map(|step| step.to_str()).collect();
+    let Some((folder, modules)) = steps.split_first() else {
+        return false;
+    };
+    let begins = match *folder {
+        "tests" => !places.is_empty() && modules.first() == places.first(),
+        "src" => !places.is_empty(),
+        _ => false,
+    };
+    begins && places.iter().all(|place| modules.contains(place))
+}
+
+/// Whether one of the functions of this name in `text` has the attribute of a test.
+fn is_test(text: &str, name: &str) -> bool {
+    let function = format!("fn {name}(");
+    text.match_indices(&function).any(|(at, _)| {
+        let before = text[..at].lines().rev();
+        // Up to the end of what comes before the function.
+        let mut own = before.take_while(|line| !line.is_empty() && line.trim() != "}");
+        own.any(|line| {
+            let line = line.trim();
+            line == "#[test]" || line.starts_with("#[tokio::test")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+#[test]
+fn it_holds() {
+}
+fn it_helps() {}
+
+/// Why.
+#[tokio::test(start_paused = true)]
+#[expect(clippy::unwrap_used, reason = \"short\")]
+async fn it_holds_in_time() {}
+";
+
+    #[test]
+    fn a_name_is_one_of_a_test_in_its_crate_and_place_or_wrong() {
+        let crates = [
+            ("a_b".to_owned(), PathBuf::from("crates/a-b")),
+            ("c".to_owned(), PathBuf::from("crates/c")),
+        ];
+        let at = |file: &str| (PathBuf::from(file), TEXT.to_owned());
+        let sources = [
+            at("crates/a-b/tests/facade/sync.rs"),
+            at("crates/a-b/src/gate.rs"),
+            at("crates/c/tests/laws.rs"),
+        ];
+        for (test, holds) in [
+            ("a_b::facade::it_holds", true),
+            ("a_b::facade::sync::it_holds", true),
+            ("a_b::facade::it_holds_in_time", true),
+            ("a_b::gate::it_holds", true),
+            ("c::laws::it_holds", true),
+            ("a_b::facade::it_helps", false),
+            ("a_b::facade::it", false),
+            ("a_b::facade::links::it_holds", false),
+            ("a_b::sync::it_holds", false),
+            ("a_b::laws::it_holds", false),
+            ("a_b::it_holds", false),
+            ("c::facade::it_holds", false),
+            ("d::laws::it_holds", false),
+        ] {
+            assert_eq!(exists(test, &crates, &sources), holds, "{test}");
+        }
+    }
 }
