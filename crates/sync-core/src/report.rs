@@ -215,6 +215,13 @@ impl SyncReport {
         self.keys.len() - self.failed().count()
     }
 
+    /// The agents that answered and have not confirmed to hold the result: the deadline came first. They
+    /// get it all the same.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = &AgentId> {
+        let confirmed = |agent: &&AgentId| !self.in_step.contains(*agent);
+        self.responded.iter().filter(confirmed)
+    }
+
     /// The keys that were not, each with why in [`KeyReport::failed`].
     pub fn failed(&self) -> impl Iterator<Item = &KeyReport> {
         self.keys.iter().filter(|line| line.failed.is_some())

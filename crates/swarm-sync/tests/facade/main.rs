@@ -2,6 +2,8 @@
 //!
 //! - `support`: a hub and agents on either transport, waits with deadlines
 //! - `sync`: writes, full synchronization, deltas, versions, clear
+//! - `full_sync`: what a full synchronization finds, decides and tells
+//! - `held`: a link on which some of what an agent says stays on its way
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `levels`: how far a write has got, reads that wait, values proposed again
@@ -15,6 +17,7 @@
 //! - `voting`: proposals, votes and decisions
 //! - `algorithms`: who decides them
 //! - `voting_restarts`: the same while hubs and agents are restarted
+//! - `priorities`: who gives way where room runs out
 //! - `rounds`: synchronization by priority and by schedule
 //! - `turns`: what one swarm asks for does not hold up another
 //! - `durable`: sled on both sides, across restarts
@@ -24,6 +27,8 @@ mod algorithms;
 mod cache;
 mod durable;
 mod fates;
+mod full_sync;
+mod held;
 mod large;
 mod levels;
 mod links;
@@ -32,6 +37,7 @@ mod merging;
 mod past;
 mod policies;
 mod positions;
+mod priorities;
 mod rounds;
 mod support;
 mod sync;
