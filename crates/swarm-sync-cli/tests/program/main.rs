@@ -20,6 +20,7 @@
 //! - `voting`: proposals, votes and decisions, with the hub killed in between
 //! - `voting_input`: what is wrong with them
 //! - `policies`: what holds for keys of a pattern, from a file
+//! - `priorities`: what is urgent goes ahead of what waits
 //! - `receipts`: what came back, and levels that a write waits for
 //! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
@@ -48,6 +49,7 @@ mod memory;
 mod oneshot;
 mod past;
 mod policies;
+mod priorities;
 mod receipts;
 mod replay;
 mod replay_input;
