@@ -303,7 +303,8 @@ Examples:
 
 Keys of several priorities go out the most urgent first, each as long as its priority
 says; --timeout holds for all of them. \"Synchronized 5 of 6\" is followed by a line for
-each key that was not, with the reason.
+each key that was not, with the reason. \"not confirmed yet\" names agents that have answered
+and had not said that they hold the result when the time was over; they get it all the same.
 
 Exits with 1 if no agent is connected or none answers, also if that is so for some keys
 only.";

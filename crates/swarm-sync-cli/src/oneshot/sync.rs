@@ -38,20 +38,31 @@ fn print_report(report: &SyncReport) -> Result<(), Failure> {
         ]);
     }
     output::line(&table.to_string())?;
+    output::line(&outcome(report).join("\n"))?;
+    Ok(())
+}
+
+/// What is said below the table.
+fn outcome(report: &SyncReport) -> Vec<String> {
     let (done, all) = (report.synchronized(), report.keys.len());
-    output::line(&format!("Synchronized {done} of {all}"))?;
-    for key in report.failed() {
-        output::line(&failure(key))?;
-    }
-    output::line(&format!(
-        "revision {}, {} bytes, {} ms\nanswered: {}\nmissing: {}",
+    let mut lines = vec![format!("Synchronized {done} of {all}")];
+    lines.extend(report.failed().map(failure));
+    lines.push(format!(
+        "revision {}, {} bytes, {} ms",
         report.revision.get(),
         report.bytes,
         report.elapsed_ms,
-        names(&report.responded),
-        names(&report.missing),
-    ))?;
-    Ok(())
+    ));
+    lines.push(format!("answered: {}", names(&report.responded)));
+    lines.push(format!("missing: {}", names(&report.missing)));
+    // They have answered, and hold the result a little later than the others.
+    if report.unconfirmed().next().is_some() {
+        lines.push(format!(
+            "not confirmed yet: {}",
+            names(report.unconfirmed())
+        ));
+    }
+    lines
 }
 
 fn failure(line: &KeyReport) -> String {
@@ -60,11 +71,59 @@ fn failure(line: &KeyReport) -> String {
     format!("{key}: {}", output::visible(reason))
 }
 
-fn names(agents: &[AgentId]) -> String {
-    let names: Vec<_> = agents.iter().map(AgentId::as_str).collect();
+fn names<'a>(agents: impl IntoIterator<Item = &'a AgentId>) -> String {
+    let names: Vec<_> = agents.into_iter().map(AgentId::as_str).collect();
     if names.is_empty() {
         "none".to_owned()
     } else {
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_sync::{Epoch, Key, Revision};
+
+    use super::*;
+
+    fn agents(names: &[&str]) -> Vec<AgentId> {
+        let agents = names.iter().map(|name| AgentId::new(*name));
+        agents.collect::<Result<_, _>>().expect("names")
+    }
+
+    /// A report of one key, which `a` and `b` have answered for.
+    fn confirmed_by(in_step: &[&str]) -> SyncReport {
+        let key = KeyReport {
+            key: Key::new("k").expect("a key"),
+            version: Some(Version::new(1)),
+            changed: true,
+            conflicts: 0,
+            failed: None,
+        };
+        SyncReport {
+            epoch: Epoch::from_random(1),
+            revision: Revision::new(7),
+            keys: vec![key],
+            responded: agents(&["a", "b"]),
+            missing: agents(&["c"]),
+            in_step: agents(in_step),
+            conflicts: 0,
+            bytes: 12,
+            elapsed_ms: 3,
+        }
+    }
+
+    #[test]
+    fn who_has_answered_and_not_confirmed_is_named() {
+        let all = [
+            "Synchronized 1 of 1",
+            "revision 7, 12 bytes, 3 ms",
+            "answered: a, b",
+            "missing: c",
+        ];
+        assert_eq!(outcome(&confirmed_by(&["a", "b"])), all);
+        let late = outcome(&confirmed_by(&["a"]));
+        assert_eq!(late[..4], all);
+        assert_eq!(late[4..], ["not confirmed yet: b"]);
     }
 }
