@@ -98,10 +98,9 @@ async fn watch(
         .state()
         .await
         .map_err(|e| Failure::new(Code::Data, e.kind(), e.to_string()))?;
-    output::line(&format!(
-        "{} keys, digest {}",
-        state.replica.keys, state.replica.digest
-    ))?;
+    let (count, digest) = (state.replica.keys, state.replica.digest);
+    let keys = if count == 1 { "key" } else { "keys" };
+    output::line(&format!("{count} {keys}, digest {digest}"))?;
     Ok(())
 }
 

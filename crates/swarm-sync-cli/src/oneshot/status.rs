@@ -29,8 +29,9 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
 }
 
 fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
+    let keys = if status.keys == 1 { "key" } else { "keys" };
     output::line(&format!(
-        "hub {address}, swarm {}\nrevision {}, {} keys, epoch {}\ndigest {}",
+        "hub {address}, swarm {}\nrevision {}, {} {keys}, epoch {}\ndigest {}",
         status.swarm,
         status.revision.get(),
         status.keys,
@@ -46,7 +47,7 @@ fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the hub has moved, and what of that compression has saved.
+/// What the hub has moved for all its swarms, and what of that compression has saved.
 fn print_traffic(traffic: &Traffic) -> Result<(), Failure> {
     let moved = |name, moved: u64, plain: u64| {
         let saved = plain.saturating_sub(moved);
@@ -54,7 +55,7 @@ fn print_traffic(traffic: &Traffic) -> Result<(), Failure> {
         format!("{name} {moved} bytes, {percent} % saved by compression")
     };
     output::line(&format!(
-        "{}\n{}, which took {} ms",
+        "of the hub, all swarms:\n  {}\n  {}\n  compression took {} ms, both ways",
         moved("sent", traffic.sent, traffic.sent_uncompressed()),
         moved(
             "received",
@@ -99,14 +100,13 @@ fn print_periodic(plans: &[PeriodicStatus]) -> Result<(), Failure> {
     ];
     let mut table = output::table(&headings);
     for plan in plans {
-        let next = Duration::from_secs(plan.next_in_ms.div_ceil(1_000));
         table.add_row([
             brief_text(&plan.covers),
             span::text(Duration::from_millis(plan.interval_ms)),
             if plan.running {
                 "now".to_owned()
             } else {
-                format!("in {}", span::text(next))
+                format!("in {}", span::text(until(plan.next_in_ms)))
             },
             plan.runs.to_string(),
             plan.changed.to_string(),
@@ -122,4 +122,32 @@ fn print_periodic(plans: &[PeriodicStatus]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// How long that is, in whole seconds if it is one at least.
+fn until(millis: u64) -> Duration {
+    if millis < 1_000 {
+        // What is due is about to begin.
+        return Duration::from_millis(millis.max(1));
+    }
+    Duration::from_secs(millis.div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_less_than_a_second_is_not_said_to_take_one() {
+        for (millis, text) in [
+            (0, "1ms"),
+            (200, "200ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (1_001, "2s"),
+            (60_000, "1m"),
+        ] {
+            assert_eq!(span::text(until(millis)), text);
+        }
+    }
 }

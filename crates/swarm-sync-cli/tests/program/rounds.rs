@@ -59,6 +59,9 @@ fn a_schedule_shows_in_status() {
     );
     let text = stdout(&hub.client(&["status"]));
     for part in [
+        "1 key,",
+        "of the hub, all swarms:",
+        "both ways",
         "synchronizes",
         "task_*, leader",
         "200ms",
@@ -173,7 +176,11 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["--sync-every", "5s", "--sync-jitter", "5s"], "jitter"),
     (&["--deadline", "30s"], "critical=30s"),
     (&["--deadline", "soon=30s"], "critical, high"),
-    (&["--deadline", "low=2h"], "3600 s"),
+    (
+        &["--deadline", "low=2h"],
+        "wait 2h; it can wait from 1ms to 1h",
+    ),
+    (&["--deadline", "critical=1d"], "is to wait 1d;"),
     (&["--deadline", "low=2s", "--deadline", "low=3s"], "twice"),
 ];
 

@@ -13,6 +13,7 @@ use super::driver::Driver;
 use super::voting::Voting;
 use crate::clock::SystemClock;
 use crate::error::StartError;
+use crate::span;
 
 /// Requests that may wait for the hub's task; past it callers wait.
 const COMMANDS_MAX: usize = 1_024;
@@ -176,10 +177,10 @@ fn check_deadlines(deadlines: &Deadlines, limits: &Limits) -> Result<(), StartEr
     for priority in Priority::ALL {
         let deadline = deadlines.of(priority);
         if deadline.is_zero() || deadline > longest {
-            let (given, longest) = (deadline.as_millis(), longest.as_secs());
+            let (given, longest) = (span::text(deadline), span::text(longest));
             return Err(StartError::Config {
                 reason: format!(
-                    "a round over keys of {priority} priority is to wait {given} ms; it can wait from 1 ms to {longest} s"
+                    "a round over keys of {priority} priority is to wait {given}; it can wait from 1ms to {longest}"
                 ),
             });
         }
