@@ -8,6 +8,10 @@ use sync_core::{Context, Entry, Incarnation, Key, Revision, RowOp, Seq, Version,
 
 use crate::rows::{self, Waiting};
 
+/// Writes in one push: each is rows in a commit of the hub's, for which other swarms wait at its disk. Some tens
+/// of milliseconds of one.
+const PUSH_WRITES_MAX: usize = 512;
+
 /// The waiting writes of each key that has any.
 type ByKey = BTreeMap<Key, BTreeSet<(Incarnation, Seq)>>;
 
@@ -235,7 +239,8 @@ impl Outbox {
         let after = base.min(before);
         let (mut seqs, mut segments, mut used) = (Vec::new(), Vec::new(), 0);
         for (&(run, seq), item) in &mut open {
-            let full = !segments.is_empty() && used + item.segment.len() > page;
+            let full = !segments.is_empty() && used + item.segment.len() > page
+                || segments.len() >= PUSH_WRITES_MAX;
             if run != incarnation || full {
                 break;
             }
