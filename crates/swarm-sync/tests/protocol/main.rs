@@ -75,6 +75,7 @@ mod rounds;
 mod seeds;
 mod stage;
 mod tables;
+mod told;
 mod vote_crashes;
 mod vote_refusals;
 mod votes;

@@ -130,7 +130,7 @@ impl Replica {
                 about,
                 outcome,
             } => self.handle_vote_reply((proposal, about), outcome),
-            Body::Decided { proposal, verdict } => self.handle_decided(proposal, verdict),
+            Body::Decided { proposal, verdict } => self.handle_decided(now, proposal, verdict),
             Body::Policies { policies } => return self.handle_policies(policies.0),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),
         }

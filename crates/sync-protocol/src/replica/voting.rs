@@ -3,6 +3,7 @@
 
 mod own;
 mod pending;
+mod told;
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Replica {
             return is_same.then_some(held.about).ok_or(stands);
         }
         let limit = self.config.limits.own_votes_max;
-        let Some(about) = self.votes.told_under(proposal) else {
+        let Some(about) = self.votes.told.about(proposal) else {
             return Err(RequestError::UnknownProposal { proposal });
         };
         if self.votes.has_room(limit) {
@@ -113,7 +114,8 @@ impl Replica {
     /// forgotten, is no answer to this one.
     pub(super) fn handle_proposal(&mut self, now: Now, poll: Poll) {
         let (id, about) = (poll.proposal.id, poll.about);
-        let is_new = self.votes.is_new(id, about);
+        let left = Duration::from_millis(poll.remaining_ms);
+        let is_new = self.votes.told.note(now.mono, (id, about), left);
         if self.votes.get(id).is_some_and(|vote| vote.about == about) {
             return self.send_again(now, id);
         }
@@ -157,7 +159,8 @@ impl Replica {
     }
 
     /// A vote is over. Own ones on it are the first to be forgotten.
-    pub(super) fn handle_decided(&mut self, proposal: ProposalId, verdict: Verdict) {
+    pub(super) fn handle_decided(&mut self, now: Now, proposal: ProposalId, verdict: Verdict) {
+        self.votes.told.end(now.mono, proposal);
         if let Some(vote) = self.votes.end(proposal) {
             self.lazy_rows.push(rows::put_own_vote(&vote));
         }

@@ -1,16 +1,13 @@
-//! The votes that an agent has given, and the proposals it was told of.
+//! The votes that an agent has given.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use sync_core::{Ballot, Digest, ProposalId, VoteOutcome};
 
 use super::pending::Pending;
-
-/// Proposals that this run remembers to have passed on: more than a hub has open at once, so that none
-/// that is still voted on is passed on twice.
-const TOLD_MAX: usize = 1_024;
+use super::told::Told;
 
 /// A vote as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -31,7 +28,8 @@ pub(crate) struct OwnVote {
 #[derive(Debug, Default)]
 pub(crate) struct OwnVotes {
     by_id: BTreeMap<ProposalId, OwnVote>,
-    told: VecDeque<(ProposalId, Digest)>,
+    /// What it was told of, whether or not it has voted.
+    pub(super) told: Told,
     /// Those of which the hub has not said what became of them.
     pub(super) pending: Pending,
 }
@@ -141,26 +139,6 @@ impl OwnVotes {
         self.pending.oldest()
     }
 
-    /// Whether a proposal was not passed on before in this run; from now on it was.
-    pub(super) fn is_new(&mut self, proposal: ProposalId, about: Digest) -> bool {
-        let before = self.told_under(proposal);
-        if before == Some(about) {
-            return false;
-        }
-        self.told.retain(|(told, _)| *told != proposal);
-        if self.told.len() >= TOLD_MAX {
-            self.told.pop_front();
-        }
-        self.told.push_back((proposal, about));
-        true
-    }
-
-    /// What this run was told of under an id.
-    pub(super) fn told_under(&self, proposal: ProposalId) -> Option<Digest> {
-        let told = self.told.iter().rev().find(|(told, _)| *told == proposal);
-        told.map(|(_, about)| *about)
-    }
-
     /// Takes a vote out that is on nothing that there is; false if there is none.
     pub(super) fn drop(&mut self, proposal: ProposalId) -> bool {
         let gone = self.by_id.remove(&proposal);
@@ -225,15 +203,5 @@ mod tests {
             let (_, forgotten) = votes.keep((id(next), about()), ballot(), 4);
             assert_eq!(forgotten, Some(id(gone)));
         }
-    }
-
-    #[test]
-    fn a_proposal_is_passed_on_once_as_long_as_it_is_remembered() {
-        let mut votes = OwnVotes::default();
-        let most = TOLD_MAX as u64;
-        assert!((0..most).all(|bits| votes.is_new(id(bits), about())));
-        assert!((0..most).all(|bits| !votes.is_new(id(bits), about())));
-        assert!(votes.is_new(id(most), about()));
-        assert!(votes.is_new(id(0), about()), "the oldest is forgotten");
     }
 }
