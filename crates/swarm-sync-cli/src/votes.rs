@@ -88,6 +88,8 @@ pub(crate) fn text(decision: &Decision) -> String {
         decision.duration_ms,
     )];
     lines.extend(written(decision));
+    let why = decision.why.as_deref().map(visible);
+    lines.extend(why.map(|why| format!("no verdict: {why}")));
     let mut table = output::table(&["agent", "vote", "reason"]);
     for agent in &decision.participants {
         let cast = decision.votes.iter().find(|cast| cast.agent == *agent);

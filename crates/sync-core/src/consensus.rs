@@ -115,7 +115,7 @@ pub enum Verdict {
     Approved,
     /// It does not.
     Rejected,
-    /// Its time ran out before enough had voted either way: it does not take place.
+    /// Its time ran out before it was decided either way: it does not take place.
     Timeout,
 }
 
@@ -185,6 +185,10 @@ pub struct Decision {
     /// or had nothing left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_committed: Option<String>,
+    /// What kept it from a verdict if its time ran out, as far as the hub knows: its algorithm is gone, or
+    /// some of those who had not voted were not connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl Decision {
@@ -200,6 +204,7 @@ impl Decision {
             duration_ms: 0,
             committed: None,
             not_committed: None,
+            why: None,
         }
     }
 

@@ -45,16 +45,19 @@ pub const QUORUM: &str = "quorum";
 /// The name of [`Quorum::unanimous`].
 pub const UNANIMOUS: &str = "unanimous";
 
-/// The name under which a hub registers [`Weighted`] when weights are declared.
+/// The name of [`Weighted`].
 pub const WEIGHTED: &str = "weighted";
 
 /// Part of a total that is taken for a rounding error: 0.1 + 0.2 is as much as 0.3.
 const ROUNDING: f64 = 1e-9;
 
-/// The algorithms that need no declaration.
+/// The algorithms that every hub knows. [`Weighted`] is among them without any weights: those of a vote
+/// are stored with it, so a hub that is started without them still judges by them.
 pub fn algorithms() -> Algorithms {
     let majority = Arc::new(Quorum::majority());
-    Algorithms::new(QUORUM, majority).with(UNANIMOUS, Arc::new(Quorum::unanimous()))
+    Algorithms::new(QUORUM, majority)
+        .with(UNANIMOUS, Arc::new(Quorum::unanimous()))
+        .with(WEIGHTED, Arc::new(Weighted::default()))
 }
 
 /// Whether more than half of the participants have voted.

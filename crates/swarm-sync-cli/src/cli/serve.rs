@@ -55,8 +55,7 @@ pub(crate) struct ServeArgs {
     /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// Who decides votes whose proposer names no algorithm: quorum, unanimous, or weighted if there are
-    /// weights. See `swarm-sync propose --help`.
+    /// Who decides votes whose proposer names no algorithm: quorum, unanimous or weighted. See `swarm-sync propose --help`.
     #[arg(long, value_name = "NAME", default_value = "quorum")]
     pub(crate) algorithm: String,
     /// What an agent weighs under the algorithm `weighted`, from 0; can be given once for each agent. Who

@@ -150,9 +150,8 @@ fn a_hub_is_told_who_decides_or_does_not_start() {
     let place = Place::new();
     let data = place.path("hub");
     let data = data.to_string_lossy();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--algorithm", "raft"], "there are: quorum, unanimous"),
-        (&["--algorithm", "weighted"], "it takes weights"),
         (&["--weight", "a=-1"], "the agent a is -1"),
         (&["--weight", "a=NaN"], "the agent a is NaN"),
         (&["--weight", "a"], "AGENT=WEIGHT"),

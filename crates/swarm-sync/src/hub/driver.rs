@@ -228,11 +228,23 @@ impl Driver {
         })
         .await?;
         let hub = recovery.open(self.epoch);
+        self.say_undecidable(swarm, &hub);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;
         }
         self.hubs.insert(swarm.clone(), hub);
         Ok(())
+    }
+
+    /// Votes that go on from an earlier run and that nothing here can decide.
+    fn say_undecidable(&self, swarm: &SwarmId, hub: &Hub) {
+        let known = &self.settings.voting.algorithms;
+        for proposal in hub.open_proposals() {
+            let algorithm = proposal.algorithm.as_deref();
+            if known.get(algorithm).is_none() {
+                tracing::warn!(%swarm, proposal = %proposal.id, algorithm, "the algorithm of a vote under way is not known to this hub: its time will run out unless the hub is started with it again");
+            }
+        }
     }
 
     /// The hub of a swarm, opened if this is its first mention.

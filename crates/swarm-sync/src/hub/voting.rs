@@ -55,13 +55,8 @@ impl Voting {
             let with_default = self.algorithms.with_default(name);
             self.algorithms = with_default.ok_or_else(|| {
                 let known = known.join(", ");
-                let hint = if name == WEIGHTED {
-                    "; it takes weights"
-                } else {
-                    ""
-                };
                 config(format!(
-                    "there is no algorithm `{name}` to be the default; there are: {known}{hint}"
+                    "there is no algorithm `{name}` to be the default; there are: {known}"
                 ))
             })?;
         }
@@ -84,7 +79,10 @@ impl Voting {
 
 impl SynchronizerBuilder {
     /// One more algorithm that decides votes, in place of any other of that name. There are `quorum`, more
-    /// than half of the roster or the share that the proposer asks for, and `unanimous`.
+    /// than half of the roster or the share that the proposer asks for, `unanimous`, and `weighted`.
+    ///
+    /// A vote that is under way when the hub stops goes on with the next run only if that one has its
+    /// algorithm, too; else its time runs out, and the log and the decision say why.
     #[must_use]
     pub fn algorithm(
         mut self,
@@ -102,7 +100,7 @@ impl SynchronizerBuilder {
         self
     }
 
-    /// What agents weigh under the algorithm `weighted`, which there is then; who is not named weighs 1.
+    /// What agents weigh under the algorithm `weighted`; who is not named weighs 1.
     /// Declared here and not by proposers, who could outweigh everybody.
     #[must_use]
     pub fn weights(mut self, weights: impl IntoIterator<Item = (AgentId, f64)>) -> Self {

@@ -113,7 +113,6 @@ async fn a_hub_that_could_not_decide_does_not_start() {
             builder().default_algorithm("raft"),
             "there are: quorum, unanimous",
         ),
-        (builder().default_algorithm("weighted"), "it takes weights"),
         (builder().weights([(agent("a"), -1.0)]), "the agent a is -1"),
         (
             builder().weights([(agent("a"), f64::NAN)]),

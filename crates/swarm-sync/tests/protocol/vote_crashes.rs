@@ -12,7 +12,7 @@ use crate::ballots::{
     said_on, that_writes, vote,
 };
 use crate::hand::{deliver, say};
-use crate::stage::{AgentSide, HubSide, key, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, hub_config, key, put, talk, trio};
 
 /// Both agents find the hub again.
 fn meet_again(hub: &mut HubSide, a: &mut AgentSide, b: &mut AgentSide) {
@@ -153,6 +153,54 @@ fn a_hub_restarted_with_other_weights_judges_by_those_of_the_proposal() {
     vote(&mut b, Vote::Against);
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
+}
+
+#[test]
+fn a_hub_restarted_without_weights_judges_by_those_of_the_proposal() {
+    let heavy = sync_core::AgentId::new("a").unwrap();
+    let weighted = sync_resolve::Weighted::new([(heavy, 5.0)]).unwrap();
+    let mut config = hub_config();
+    config.algorithms = sync_resolve::algorithms().with("weighted", Arc::new(weighted));
+    let mut hub = HubSide::with(config);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    meet_again(&mut hub, &mut a, &mut b);
+    let weighed = || proposal(|p| p.algorithm = Some("weighted".to_owned()));
+    propose(&mut hub, weighed());
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.config = hub_config();
+    hub.restart();
+    propose(&mut hub, weighed());
+    meet_again(&mut hub, &mut a, &mut b);
+    vote(&mut a, Vote::For);
+    vote(&mut b, Vote::Against);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let decision = decision(&mut hub);
+    assert_eq!((decision.verdict, decision.why), (Verdict::Approved, None));
+}
+
+#[test]
+fn a_vote_whose_algorithm_is_gone_says_so_when_its_time_is_over() {
+    let (mut hub, mut a, mut b) = trio();
+    let own = Arc::new(sync_resolve::Quorum::majority());
+    hub.config.algorithms = sync_resolve::algorithms().with("own", own);
+    hub.restart();
+    meet_again(&mut hub, &mut a, &mut b);
+    let by_own = || proposal(|p| p.algorithm = Some("own".to_owned()));
+    propose(&mut hub, by_own());
+    hub.config = hub_config();
+    hub.restart();
+    propose(&mut hub, by_own());
+    meet_again(&mut hub, &mut a, &mut b);
+    vote(&mut a, Vote::For);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert!(hub.take_answer(ASKED).is_none());
+    hub.pass(Duration::from_secs(5));
+    hub.settle();
+    let decision = decision(&mut hub);
+    let why = decision.why.expect("a reason");
+    assert_eq!(decision.verdict, Verdict::Timeout);
+    assert!(why.contains("\"own\" is not known to this hub"), "{why}");
 }
 
 #[test]

@@ -296,7 +296,7 @@ fn the_status_says_what_each_algorithm_has_come_to() {
     let Some(Ok(Answer::Status(status))) = hub.ask(Ask::Status) else {
         panic!("no status");
     };
-    let [quorum, unanimous] = &status.consensus[..] else {
+    let [quorum, unanimous, _] = &status.consensus[..] else {
         panic!("{:?}", status.consensus)
     };
     assert_eq!((quorum.algorithm.as_str(), quorum.open), ("quorum", 0));

@@ -268,6 +268,7 @@ fn decision() -> Decision {
         revision: Revision::new(2),
     });
     decision.not_committed = Some("because".to_owned());
+    decision.why = Some("because".to_owned());
     decision
 }
 

@@ -10,6 +10,7 @@ use sync_core::{
     Now, ProposalId, RowOp, Value, Verdict, Vote,
 };
 
+use super::books::Open;
 use super::decided::Remembered;
 use crate::hub::Hub;
 use crate::hub::commit::Commit;
@@ -31,6 +32,9 @@ impl Hub {
             return;
         };
         let mut decision = open.decision(verdict, now);
+        if verdict == Verdict::Timeout {
+            decision.why = self.why_undecided(&open);
+        }
         let mut commit = Commit::default();
         commit.with_row(rows::delete_poll(id));
         commit.with_rows(open.votes.keys().map(|agent| rows::delete_vote(id, agent)));
@@ -58,6 +62,18 @@ impl Hub {
         for session in self.connected(&decision.participants) {
             self.send(session, Body::Decided { proposal, verdict });
         }
+    }
+
+    /// What kept a vote from a verdict, if it was more than time.
+    fn why_undecided(&self, open: &Open) -> Option<String> {
+        let algorithm = open.opened.proposal.algorithm.as_deref();
+        if self.config.algorithms.get(algorithm).is_none() {
+            let name = algorithm.unwrap_or_default();
+            return Some(format!(
+                "its algorithm {name:?} is not known to this hub: start it with that one, and propose again"
+            ));
+        }
+        None
     }
 
     /// Puts what was approved into the commit, or says why it has no place any more.
