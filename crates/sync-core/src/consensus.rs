@@ -281,7 +281,10 @@ pub struct Tally<'a> {
 /// - stand by what it said: whatever votes are added, a verdict that was given is given again;
 /// - say nothing before a majority of the participants has voted, so that two halves of a swarm cannot
 ///   decide otherwise (a hub does not ask it before);
-/// - say something once everybody has voted.
+/// - say something once everybody has voted;
+/// - return: a panic ends whatever drives the hub, with all its swarms, unless that guards itself (the
+///   synchronizer of `swarm-sync` does: one that panics decides nothing, the log says so, and the votes
+///   that are put to it run out of time).
 ///
 /// `sync_core::testing::consensus_suite` checks these.
 pub trait ConsensusAlgorithm: Send + Sync + fmt::Debug {

@@ -1,5 +1,7 @@
 //! Who decides what agents vote on, as a hub is told before it starts.
 
+mod guarded;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use sync_protocol::Limits;
 use sync_resolve::Weighted;
 use sync_resolve::consensus::WEIGHTED;
 
+use self::guarded::Guarded;
 use super::SynchronizerBuilder;
 use crate::error::StartError;
 
@@ -73,7 +76,8 @@ impl Voting {
             });
             return;
         }
-        self.algorithms = self.algorithms.clone().with(name, algorithm);
+        let guarded = Arc::new(Guarded::new(name.clone(), algorithm));
+        self.algorithms = self.algorithms.clone().with(name, guarded);
     }
 }
 
@@ -82,7 +86,8 @@ impl SynchronizerBuilder {
     /// than half of the roster or the share that the proposer asks for, `unanimous`, and `weighted`.
     ///
     /// A vote that is under way when the hub stops goes on with the next run only if that one has its
-    /// algorithm, too; else its time runs out, and the log and the decision say why.
+    /// algorithm, too; else its time runs out, and the log and the decision say why. So it does of one
+    /// whose algorithm panics.
     #[must_use]
     pub fn algorithm(
         mut self,

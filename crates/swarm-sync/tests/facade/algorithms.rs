@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_sync::{
-    AgentId, ConsensusAlgorithm, MemoryStore, Share, StateSynchronizer, Tally, Verdict, Vote,
+    AgentId, ConsensusAlgorithm, MemoryStore, Share, StateSynchronizer, SwarmId, Tally, Verdict,
+    Vote,
 };
 
 use crate::support::{PATIENCE, Wire, team};
@@ -101,6 +102,54 @@ async fn an_algorithm_of_ones_own_decides() {
         (decision.verdict, decision.algorithm.as_str()),
         (Verdict::Approved, "elders")
     );
+}
+
+/// Panics over every tally, and over a roster without an `agent-0`.
+#[derive(Debug)]
+struct Broken;
+
+impl ConsensusAlgorithm for Broken {
+    fn judge(&self, tally: &Tally<'_>) -> Option<bool> {
+        panic!("{} votes are too many", tally.votes.len())
+    }
+
+    fn default_threshold(&self) -> Option<Share> {
+        None
+    }
+
+    fn check(&self, participants: &[AgentId], _: Option<Share>) -> Result<(), String> {
+        assert_eq!(participants[0].as_str(), "agent-0");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_algorithm_that_panics_decides_nothing_and_disturbs_nobody() {
+    let wire = Wire::memory();
+    let hub = hub_with(&wire, |hub| hub.algorithm("broken", Arc::new(Broken))).await;
+    let agents = voters(&wire, [Vote::For, Vote::For]).await;
+    let consensus = hub.consensus(&team());
+    let broken = draft("by what is broken")
+        .algorithm("broken")
+        .timeout(Duration::from_millis(300));
+    let decision = consensus.propose(broken).await.unwrap();
+    assert_eq!(decision.verdict, Verdict::Timeout);
+    assert_eq!(who(&decision, Vote::For), ["agent-0", "agent-1"]);
+    // This swarm goes on, and so do others.
+    let decision = consensus.propose(draft("by another one")).await.unwrap();
+    assert_eq!(decision.verdict, Verdict::Approved);
+    agents[0].set("k", 1).await.unwrap();
+    let other = SwarmId::new("other").unwrap();
+    assert_eq!(hub.status(&other).await.unwrap().members.len(), 0);
+    hub.register(&other, &AgentId::new("zoe").unwrap())
+        .await
+        .unwrap();
+    let refused = hub
+        .consensus(&other)
+        .propose(draft("?").algorithm("broken"))
+        .await;
+    let sentence = refused.expect_err("it panics").to_string();
+    assert!(sentence.contains("panicked over this roster"), "{sentence}");
 }
 
 #[tokio::test]
