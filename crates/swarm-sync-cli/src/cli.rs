@@ -11,6 +11,7 @@ mod receipts;
 mod replay;
 mod rounds;
 mod serve;
+mod unregister;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub(crate) use self::replay::ReplayArgs;
 pub(crate) use self::rounds::{Every, RoundArgs};
 use self::serve::SERVE_HELP;
 pub(crate) use self::serve::ServeArgs;
+pub(crate) use self::unregister::UnregisterArgs;
 
 const AFTER_HELP: &str = "\
 Try it:
@@ -108,6 +110,9 @@ pub(crate) enum Command {
     /// Show where the hub and its agents stand.
     #[command(after_help = with_codes(STATUS_HELP))]
     Status(StatusArgs),
+    /// Take an agent off the roster that has left for good.
+    #[command(after_help = with_codes(unregister::HELP))]
+    Unregister(UnregisterArgs),
     #[command(flatten)]
     Keyed(Keyed),
     /// Have the agents vote, and say how it ended, who voted how and why.
@@ -137,6 +142,7 @@ impl Command {
             Self::Sync(args) => (args.hub.json, false),
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
+            Self::Unregister(args) => (args.hub.json, false),
             Self::Keyed(command) => command.json(),
             Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),

@@ -67,6 +67,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Delta(args) => oneshot::delta(args).await,
         Command::Version(args) => oneshot::version(args).await,
         Command::Status(args) => oneshot::status(args).await,
+        Command::Unregister(args) => oneshot::unregister(args).await,
         Command::Keyed(command) => oneshot::keyed(command).await,
         Command::Propose(args) => oneshot::propose(*args).await,
         Command::Policy(args) => oneshot::policy(args).await,

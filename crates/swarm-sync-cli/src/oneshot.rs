@@ -8,6 +8,7 @@ mod propose;
 mod receipts;
 mod status;
 mod sync;
+mod unregister;
 mod watch;
 mod write;
 
@@ -30,6 +31,7 @@ pub(crate) use self::policy::policy;
 pub(crate) use self::propose::propose;
 pub(crate) use self::status::status;
 pub(crate) use self::sync::sync;
+pub(crate) use self::unregister::unregister;
 use self::write::write;
 
 /// Who writes: one name for all of them, because each writer costs a key a few bytes for good.

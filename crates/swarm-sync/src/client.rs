@@ -130,6 +130,16 @@ impl Client {
         }
     }
 
+    /// Takes an agent off the roster; false if it was not on it. What it wrote stays, and it is on the
+    /// roster again once it connects. Votes count the roster, rounds report who of it is missing: an agent
+    /// that has left for good keeps both from their ends.
+    pub async fn unregister(&mut self, agent: AgentId) -> Result<bool, RequestError> {
+        match self.ask(Ask::Unregister(agent)).await? {
+            Answer::Unregistered(was_on) => Ok(was_on),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The policies in force, the most specific first.
     pub async fn policies(&mut self) -> Result<Vec<Policy>, RequestError> {
         self.policies_by(Ask::Policies).await

@@ -27,6 +27,7 @@ mod receipts;
 mod recover;
 mod reentry;
 mod repair;
+mod roster;
 mod round;
 mod search;
 mod session;
@@ -255,27 +256,6 @@ impl Hub {
     /// hands in no more messages while this is large: it is what a slow disk would make grow.
     pub fn held_bytes(&self) -> usize {
         self.gate.bytes()
-    }
-
-    /// Puts an agent on the roster that has not connected yet.
-    pub fn register(&mut self, agent: &AgentId) {
-        if !self.roster.contains_key(agent) {
-            self.roster.insert(agent.clone(), Member::default());
-            self.persist(vec![rows::put_member(agent)]);
-        }
-    }
-
-    /// Takes an agent off the roster; false if it was not on it. Its writes stay.
-    pub fn unregister(&mut self, agent: &AgentId) -> bool {
-        let Some(member) = self.roster.remove(agent) else {
-            return false;
-        };
-        self.persist(vec![rows::delete_member(agent)]);
-        self.note_not_held(agent, member.acked);
-        if let Some(session) = member.session {
-            self.disconnect(session, "the agent was taken off the roster");
-        }
-        true
     }
 
     fn fail(&mut self, reason: &str) {

@@ -18,6 +18,7 @@ said by the algorithm:
   unanimous   every one in favour
   weighted    more than half of the weight, or --threshold of it; the hub has the weights
               (`swarm-sync serve --weight`)
+Who has left for good counts until `swarm-sync unregister` takes it off the roster.
 The write that --key names is committed in one step with the approval, or not at all.
 
 Examples:

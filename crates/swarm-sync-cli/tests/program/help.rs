@@ -13,6 +13,7 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "delta",
     "version",
     "status",
+    "unregister",
     "delete",
     "insert",
     "remove",

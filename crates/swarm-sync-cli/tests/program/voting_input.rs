@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Agent, Hub, NO_HUB, Place, run, stderr, stdout};
+use crate::support::{Agent, Hub, NO_HUB, Place, json_of, run, stderr, stdout};
 use crate::voting::{agents, asked, decision, propose, vote};
 
 /// What an agent is asked, and what its refusal says.
@@ -143,6 +143,41 @@ fn a_command_line_that_is_wrong_says_what_is_expected() {
         run(&["propose", "1", "--hub", NO_HUB]).status.code(),
         Some(3)
     );
+}
+
+#[test]
+fn an_agent_that_has_left_for_good_counts_until_it_is_taken_off() {
+    let place = Place::new();
+    let hub = place.hub();
+    let [mut stays, _, _] = agents(&place, &hub, ["stays", "left-1", "left-2"]);
+    let mut vote_on = |timeout: &str| {
+        propose(
+            &mut stays,
+            json!({"proposal": "alone", "timeout_ms": timeout.parse::<u64>().expect("a number")}),
+        );
+        let seen = asked(&mut stays);
+        vote(&mut stays, &seen, "for", "");
+        decision(&mut stays)
+    };
+    // The other two have ended with their processes; the hub may not have noticed yet.
+    let undecided = vote_on("2000");
+    assert_eq!(undecided["decision"], "timeout");
+    let why = undecided["why"].as_str().expect("a reason");
+    assert!(
+        why.contains("2 of the roster's 3") && why.contains("(left-1, left-2): take those off"),
+        "{why}"
+    );
+    let off = hub.client(&["unregister", "left-1"]);
+    assert!(
+        stdout(&off).starts_with("left-1 is off the roster"),
+        "{off:?}"
+    );
+    let off = json_of(&hub.client(&["unregister", "left-2", "--json"]));
+    assert_eq!(off, json!({"agent": "left-2", "unregistered": true}));
+    let again = hub.client(&["unregister", "left-2", "--json"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("not on the roster"), "{again:?}");
+    assert_eq!(vote_on("60000")["decision"], "approved");
 }
 
 #[test]

@@ -71,6 +71,7 @@ mod random;
 mod receipts;
 mod reproposing;
 mod rollbacks;
+mod roster;
 mod rounds;
 mod seeds;
 mod stage;

@@ -209,6 +209,9 @@ impl World {
                     self.schedule(after, Event::Loaded(run));
                 }
                 HubOutput::Ran(run) => self.ran(&run),
+                HubOutput::Unregistered(agent) => {
+                    self.require(false, || format!("nobody has asked to take off {agent}"));
+                }
                 HubOutput::Load { ticket, ranges } => self.read_rows(ticket, ranges),
                 HubOutput::Disconnect { session, reason } => {
                     self.require(false, || format!("the hub closed {session:?}: {reason}"));

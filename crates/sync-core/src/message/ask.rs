@@ -110,6 +110,8 @@ pub enum Ask {
     },
     /// The client that asks has dealt with these receipts.
     TakeReceipts(List<WriteId>),
+    /// Take an agent off the roster. What it wrote stays, and it is on it again once it connects.
+    Unregister(AgentId),
 }
 
 /// Where a receipt stands among those that wait: its revision, whether it is of one write, and its id.
@@ -163,4 +165,6 @@ pub enum Answer {
     },
     /// To [`Ask::TakeReceipts`]: how many of them had waited.
     Taken(u64),
+    /// To [`Ask::Unregister`]: whether it was on the roster.
+    Unregistered(bool),
 }

@@ -329,6 +329,7 @@ fn asks() -> Vec<Ask> {
             ..proposal()
         })),
     ];
+    asks.push(Ask::Unregister(agent("agent-1")));
     asks.extend(operations.map(write));
     asks.extend([
         Ask::Held {

@@ -192,6 +192,7 @@ fn answers() -> Vec<Answer> {
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
         Answer::Decided(std::sync::Arc::new(decision())),
+        Answer::Unregistered(true),
     ];
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));

@@ -86,6 +86,7 @@ impl Hub {
             }
             Ask::Receipts { agent, after } => Ok(self.list_receipts(&agent, after.as_ref())),
             Ask::TakeReceipts(writes) => self.take_receipts(to, &writes).map(Answer::Taken),
+            Ask::Unregister(agent) => return self.unregister_for(to, agent),
         };
         self.reply(to, answer);
     }

@@ -1,6 +1,6 @@
 //! What a hub asks of its driver.
 
-use sync_core::{Batch, Key, Message, Reply, SessionId, Sibling};
+use sync_core::{AgentId, Batch, Key, Message, Reply, SessionId, Sibling};
 
 #[cfg(doc)]
 use super::Hub;
@@ -48,6 +48,8 @@ pub enum HubOutput {
     LoadPolicies,
     /// A synchronization of the schedule has taken place: for the log.
     Ran(PeriodicRun),
+    /// An agent was taken off the roster at somebody's request: its place is free.
+    Unregistered(AgentId),
     /// Close a connection: its peer broke the protocol.
     Disconnect {
         /// The connection.

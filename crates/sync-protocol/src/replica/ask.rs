@@ -287,5 +287,6 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Past(_) => "asking about the past",
         Ask::Held { .. } => "asking who holds a write",
         Ask::Receipts { .. } | Ask::TakeReceipts(_) => "asking for receipts",
+        Ask::Unregister(_) => "taking an agent off the roster",
     }
 }

@@ -86,10 +86,15 @@ impl Driver {
 
     async fn unregister(&mut self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, RequestError> {
         let known = self.hub(swarm).await?.unregister(agent);
+        self.free_place(swarm, agent).await;
+        Ok(known)
+    }
+
+    /// Lets the coordinator forget an agent, whose name counts on all rosters together.
+    pub(super) async fn free_place(&self, swarm: &SwarmId, agent: &AgentId) {
         if let Err(error) = self.coordinator.unregister(swarm, agent).await {
             tracing::warn!(%error, "the coordinator did not let an agent go");
         }
-        Ok(known)
     }
 
     /// The policies were read anew, or could not be: those who asked for it are answered.

@@ -18,6 +18,7 @@ impl Driver {
     async fn carry_out(&mut self) -> bool {
         let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
         let mut closing = Vec::new();
+        let mut gone = Vec::new();
         for (swarm, hub) in &mut self.hubs {
             while !self.queue.is_crowded(swarm)
                 && let Some(output) = hub.poll_output()
@@ -49,6 +50,7 @@ impl Driver {
                         self.loading.start(swarm.clone(), ticket, ranges);
                     }
                     HubOutput::Ran(run) => super::periodic::log(swarm, &run),
+                    HubOutput::Unregistered(agent) => gone.push((swarm.clone(), agent)),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }
             }
@@ -66,6 +68,9 @@ impl Driver {
                 }
                 Err(error) => closing.push((session, error.to_string())),
             }
+        }
+        for (swarm, agent) in gone {
+            self.free_place(&swarm, &agent).await;
         }
         for (session, reason) in closing {
             tracing::warn!(?session, reason, "a peer was disconnected");

@@ -30,6 +30,8 @@ pub(crate) struct HubSide {
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     /// Rows asked for and not read.
     pub(crate) loads: Vec<(u64, Vec<RowRange>)>,
+    /// Agents that somebody has asked to take off the roster.
+    pub(crate) unregistered: Vec<AgentId>,
     pub(crate) mono: Duration,
     /// Whether its wall clock was set back by a day.
     pub(crate) day_before: bool,
@@ -54,6 +56,7 @@ impl HubSide {
             closed: Vec::new(),
             merges: Vec::new(),
             loads: Vec::new(),
+            unregistered: Vec::new(),
             runs_of_plans: Vec::new(),
             reloads: 0,
             mono: Duration::ZERO,
@@ -117,6 +120,7 @@ impl HubSide {
                 HubOutput::LoadPolicies => self.reloads += 1,
                 HubOutput::Load { ticket, ranges } => self.loads.push((ticket, ranges)),
                 HubOutput::Ran(run) => self.runs_of_plans.push(run),
+                HubOutput::Unregistered(agent) => self.unregistered.push(agent),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }
         }

@@ -16,6 +16,9 @@ use crate::hub::Hub;
 use crate::hub::commit::Commit;
 use crate::rows;
 
+/// Names in a sentence that says who was away; whoever wants all of them reads the decision.
+const AWAY_SHOWN: usize = 3;
+
 /// A decision on its way into a commit.
 #[derive(Debug)]
 pub(in crate::hub) struct Deciding {
@@ -73,7 +76,34 @@ impl Hub {
                 "its algorithm {name:?} is not known to this hub: start it with that one, and propose again"
             ));
         }
-        None
+        self.why_silent(open)
+    }
+
+    /// Who has not voted and is not connected: agents that have left for good count until they are taken
+    /// off the roster.
+    fn why_silent(&self, open: &Open) -> Option<String> {
+        let participants = &open.opened.participants;
+        let is_away = |agent: &AgentId| {
+            let member = self.roster.get(agent);
+            member.is_none_or(|member| member.session.is_none())
+        };
+        let silent = participants.iter().filter(|a| !open.votes.contains_key(*a));
+        let away: Vec<&str> = silent.filter(|a| is_away(a)).map(AgentId::as_str).collect();
+        if away.is_empty() {
+            return None;
+        }
+        let named = away.iter().take(AWAY_SHOWN).copied().collect::<Vec<_>>();
+        let more = if away.len() > named.len() {
+            ", …"
+        } else {
+            ""
+        };
+        Some(format!(
+            "{} of the roster's {} had not voted and were not connected ({}{more}): take those off that are gone for good",
+            away.len(),
+            participants.len(),
+            named.join(", ")
+        ))
     }
 
     /// Puts what was approved into the commit, or says why it has no place any more.
