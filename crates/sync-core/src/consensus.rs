@@ -24,6 +24,10 @@ pub use crate::id::ProposalId;
 /// Longest reason of a vote, in bytes: a paragraph.
 pub const REASON_BYTES_MAX: usize = 1024;
 
+/// Proposals of which one message asks, or says, what they came to: as many as a hub remembers, and far
+/// from what a frame holds.
+pub const ENDINGS_MAX: usize = 1_024;
+
 /// Longest name of an algorithm, in bytes.
 pub const ALGORITHM_BYTES_MAX: usize = 64;
 

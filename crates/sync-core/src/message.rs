@@ -280,6 +280,17 @@ pub enum Body {
         /// How many pieces there are.
         frames: u32,
     },
+    /// Agent to hub: what did these come to? I was told of them, and not of their ends. At most
+    /// [`ENDINGS_MAX`](crate::consensus::ENDINGS_MAX).
+    Undecided {
+        /// Each with the fingerprint that came with it.
+        proposals: List<(ProposalId, Digest)>,
+    },
+    /// Hub to agent: how those of them ended that are not open.
+    Ended {
+        /// Without a verdict: nothing is known of it any more, or the id stands for something else.
+        proposals: List<(ProposalId, Option<Verdict>)>,
+    },
 }
 
 /// Where the hub is, for one agent: what it compares itself with.

@@ -169,6 +169,9 @@ pub enum ReplicaOutput {
         /// How it ended.
         verdict: Verdict,
     },
+    /// The hub knows nothing any more of a proposal that this agent was told of: how it ended will not be
+    /// heard.
+    Forgotten(ProposalId),
     /// Close the connection: the hub broke the protocol.
     Disconnect(String),
 }

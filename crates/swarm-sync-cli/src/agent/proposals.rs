@@ -39,6 +39,10 @@ fn line(event: &ProposalEvent) -> String {
             let fields = json!({"proposal_id": proposal, "decision": verdict});
             answer::event("decided", answer::object(fields))
         }
+        ProposalEvent::Forgotten { proposal } => {
+            let fields = json!({"proposal_id": proposal});
+            answer::event("proposal-forgotten", answer::object(fields))
+        }
         ProposalEvent::Missed { count } => {
             answer::event("proposals-missed", answer::object(json!({"count": count})))
         }

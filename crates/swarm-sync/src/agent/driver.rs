@@ -263,6 +263,7 @@ impl Driver {
                 ReplicaOutput::Decided { proposal, verdict } => {
                     self.voting.decided(proposal, verdict);
                 }
+                ReplicaOutput::Forgotten(proposal) => self.voting.forgotten(proposal),
                 ReplicaOutput::Disconnect(reason) => {
                     tracing::warn!(reason, "disconnecting from the hub");
                     if let Some(up) = &self.up {

@@ -31,12 +31,18 @@ const EVENTS_MAX: usize = 256;
 pub enum ProposalEvent {
     /// This agent is to vote.
     Proposed(Arc<Poll>),
-    /// A vote is over.
+    /// A vote is over. If this agent was away then, it is told when it is back.
     Decided {
         /// On which proposal.
         proposal: ProposalId,
         /// How it ended.
         verdict: Verdict,
+    },
+    /// The hub knows nothing of it any more: it was decided long ago, or lost with the hub's disk. There is
+    /// nothing left to vote on.
+    Forgotten {
+        /// Which proposal.
+        proposal: ProposalId,
     },
     /// So many events were not taken in time and are lost here. What is still open is among the next
     /// [`Agent::proposals`](super::Agent::proposals).
@@ -140,6 +146,12 @@ impl Voting {
     pub(super) fn decided(&mut self, proposal: ProposalId, verdict: Verdict) {
         self.close(proposal);
         self.tell(ProposalEvent::Decided { proposal, verdict });
+    }
+
+    /// Nobody will hear how it ended; nor is there anything to vote on.
+    pub(super) fn forgotten(&mut self, proposal: ProposalId) {
+        self.close(proposal);
+        self.tell(ProposalEvent::Forgotten { proposal });
     }
 
     /// The hub has this agent's vote, whether or not somebody still waits to hear that: there is nothing

@@ -245,6 +245,13 @@ impl World {
         if let Body::Decided { proposal, verdict } = message.body {
             self.decided_leaves(proposal, verdict);
         }
+        if let Body::Ended { proposals } = &message.body {
+            for (proposal, verdict) in proposals.iter() {
+                if let Some(verdict) = verdict {
+                    self.decided_leaves(*proposal, *verdict);
+                }
+            }
+        }
         self.transmit(Direction::ToReplica, session, message);
     }
 
@@ -305,6 +312,7 @@ impl World {
                 ReplicaOutput::Proposal(poll) => self.asked_to_vote(n, &poll),
                 ReplicaOutput::Voted(proposal) => self.has_voted(n, proposal),
                 ReplicaOutput::Decided { proposal, verdict } => self.heard(n, proposal, verdict),
+                ReplicaOutput::Forgotten(proposal) => self.forgets(n, proposal),
                 ReplicaOutput::Disconnect(reason) => {
                     self.require(false, || format!("replica {n} closed: {reason}"));
                 }

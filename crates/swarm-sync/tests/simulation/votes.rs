@@ -260,4 +260,13 @@ impl World {
             format!("replica {n} hears that {id} is {verdict}, which nobody decided")
         });
     }
+
+    /// It may be asked again by a hub that has lost its disk.
+    pub(crate) fn forgets(&mut self, n: usize, id: ProposalId) {
+        let run = self.replicas[n].run;
+        let was_told = self.votes.passed_on.remove(&(n, run, id));
+        self.require(was_told, || {
+            format!("replica {n} forgets {id}, of which it was not told")
+        });
+    }
 }

@@ -231,6 +231,12 @@ fn votes() -> Vec<Body> {
             proposal: PROPOSAL,
             verdict: Verdict::Approved,
         },
+        Body::Undecided {
+            proposals: vec![(PROPOSAL, digest())].into(),
+        },
+        Body::Ended {
+            proposals: vec![(PROPOSAL, Some(Verdict::Rejected)), (PROPOSAL, None)].into(),
+        },
     ];
     bodies.extend(replies);
     bodies

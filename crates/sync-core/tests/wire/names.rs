@@ -47,6 +47,8 @@ pub(crate) fn name(body: &Body) -> &'static str {
         Body::Pong { .. } => "pong",
         Body::Request { ask, .. } => ask_name(ask),
         Body::Reply { .. } => "reply",
+        Body::Undecided { .. } => "undecided",
+        Body::Ended { .. } => "ended",
     }
 }
 
@@ -135,4 +137,4 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (64, 56);
+pub(crate) const NAMES: (usize, usize) = (66, 56);

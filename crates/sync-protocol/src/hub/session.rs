@@ -170,6 +170,9 @@ impl Hub {
             Body::ReceiptsTaken { writes } => self.handle_receipts_taken(session, &writes),
             Body::Ping { nonce } => self.handle_ping(now, session, nonce),
             Body::PolicyRequest => self.send_policies(session),
+            Body::Undecided { proposals } => {
+                return self.handle_undecided(now, session, &proposals);
+            }
             other => return Err(format!("a member may not send {other:?}")),
         }
         Ok(())

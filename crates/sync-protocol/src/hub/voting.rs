@@ -8,6 +8,7 @@ mod books;
 mod check;
 mod decide;
 mod decided;
+mod ended;
 mod tallies;
 
 use std::sync::Arc;

@@ -131,6 +131,7 @@ impl Replica {
                 outcome,
             } => self.handle_vote_reply((proposal, about), outcome),
             Body::Decided { proposal, verdict } => self.handle_decided(now, proposal, verdict),
+            Body::Ended { proposals } => self.handle_ended(now, &proposals),
             Body::Policies { policies } => return self.handle_policies(policies.0),
             other => return Err(format!("the hub sent what only agents send: {other:?}")),
         }

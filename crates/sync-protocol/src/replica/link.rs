@@ -103,6 +103,7 @@ impl Replica {
         self.outbox.forget_refusals();
         self.pull(now, None);
         self.send_votes(now);
+        self.ask_for_ends();
     }
 
     /// The connection is gone. Answers that were to come through it will not.
@@ -348,6 +349,7 @@ impl Replica {
             self.link.ping = Some((nonce, now.mono));
             self.link.next_ping = now.mono + self.config.beat;
             self.send(Body::Ping { nonce });
+            self.ask_for_late_ends(now);
         }
     }
 

@@ -7,7 +7,7 @@ mod told;
 
 use std::time::Duration;
 
-use sync_core::consensus::REASON_BYTES_MAX;
+use sync_core::consensus::{ENDINGS_MAX, REASON_BYTES_MAX};
 use sync_core::{Ballot, Body, Digest, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome};
 
 use super::{Outcome, Replica, ReplicaOutput, RequestId};
@@ -109,6 +109,25 @@ impl Replica {
         }
     }
 
+    /// Asks what became of what this run was told of and has not heard the end of: it may have been away.
+    pub(super) fn ask_for_ends(&mut self) {
+        let undecided: Vec<_> = self.votes.told.undecided().collect();
+        self.send_undecided(&undecided);
+    }
+
+    /// Of that what must be over by now, of which the hub's word was lost.
+    pub(super) fn ask_for_late_ends(&mut self, now: Now) {
+        let overdue: Vec<_> = self.votes.told.overdue(now.mono).collect();
+        self.send_undecided(&overdue);
+    }
+
+    fn send_undecided(&mut self, undecided: &[(ProposalId, Digest)]) {
+        for chunk in undecided.chunks(ENDINGS_MAX) {
+            let proposals = chunk.iter().copied().collect();
+            self.send(Body::Undecided { proposals });
+        }
+    }
+
     /// The hub asks for a vote. What this agent has said to this very proposal before, in this run or an
     /// earlier one, it says again. What it has said to another one under the same id, which a hub has
     /// forgotten, is no answer to this one.
@@ -165,6 +184,21 @@ impl Replica {
             self.lazy_rows.push(rows::put_own_vote(&vote));
         }
         self.gate.push(ReplicaOutput::Decided { proposal, verdict });
+    }
+
+    /// Votes have ended while this agent did not hear it. What nobody asked about is no news.
+    pub(super) fn handle_ended(&mut self, now: Now, ended: &[(ProposalId, Option<Verdict>)]) {
+        for (proposal, verdict) in ended.iter().copied() {
+            if !self.votes.told.is_undecided(proposal) {
+                continue;
+            }
+            if let Some(verdict) = verdict {
+                self.handle_decided(now, proposal, verdict);
+                continue;
+            }
+            self.votes.told.forget(proposal);
+            self.gate.push(ReplicaOutput::Forgotten(proposal));
+        }
     }
 }
 

@@ -103,6 +103,8 @@ async fn what_was_voted_on_or_is_over_is_not_shown_to_who_comes_later() {
     let id = ProposalId::from_random;
     voting.decided(id(1), Verdict::Timeout);
     voting.voted(id(2));
+    voting.proposed(poll(5));
+    voting.forgotten(id(5));
     let open = voting.subscribe().open;
     let shown: Vec<_> = open.iter().map(|poll| poll.proposal.id).collect();
     assert_eq!(shown, [id(3), id(4)]);

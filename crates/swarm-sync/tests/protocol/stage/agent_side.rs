@@ -23,6 +23,8 @@ pub(crate) struct AgentSide {
     pub(crate) decided: Vec<(ProposalId, Verdict)>,
     /// What it heard that the hub has its vote on.
     pub(crate) voted: Vec<ProposalId>,
+    /// What it heard that the hub knows nothing of any more.
+    pub(crate) forgotten: Vec<ProposalId>,
     pub(crate) closed: Vec<String>,
     pub(crate) session: Option<SessionId>,
     pub(crate) mono: Duration,
@@ -53,6 +55,7 @@ impl AgentSide {
             polls: Vec::new(),
             decided: Vec::new(),
             voted: Vec::new(),
+            forgotten: Vec::new(),
             closed: Vec::new(),
             session: None,
             mono: Duration::ZERO,
@@ -104,6 +107,7 @@ impl AgentSide {
                 ReplicaOutput::Decided { proposal, verdict } => {
                     self.decided.push((proposal, verdict));
                 }
+                ReplicaOutput::Forgotten(proposal) => self.forgotten.push(proposal),
                 ReplicaOutput::Disconnect(reason) => self.closed.push(reason),
             }
         }

@@ -19,6 +19,8 @@ struct Entry {
     about: Digest,
     /// When it is over at the latest, by this agent's clock.
     over_at: Duration,
+    /// The hub has said so.
+    has_ended: bool,
 }
 
 /// What is over makes room first. It is kept until then: a vote on it is answered by the hub, which knows
@@ -46,7 +48,12 @@ impl Told {
             self.by_id.remove(&first);
         }
         let over_at = now.saturating_add(left).saturating_add(MARGIN);
-        self.insert(proposal, Entry { about, over_at });
+        let entry = Entry {
+            about,
+            over_at,
+            has_ended: false,
+        };
+        self.insert(proposal, entry);
         before.is_none_or(|before| before.about != about)
     }
 
@@ -59,8 +66,34 @@ impl Told {
     pub(super) fn end(&mut self, now: Duration, proposal: ProposalId) {
         if let Some(mut entry) = self.remove(proposal) {
             entry.over_at = entry.over_at.min(now);
+            entry.has_ended = true;
             self.insert(proposal, entry);
         }
+    }
+
+    /// The hub knows nothing of it: it is news if it is told of again.
+    pub(super) fn forget(&mut self, proposal: ProposalId) {
+        self.remove(proposal);
+    }
+
+    /// Whether this run was told of it, and not of its end.
+    pub(super) fn is_undecided(&self, proposal: ProposalId) -> bool {
+        let entry = self.by_id.get(&proposal);
+        entry.is_some_and(|entry| !entry.has_ended)
+    }
+
+    /// Those of whose ends nothing was heard.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = (ProposalId, Digest)> {
+        let open = self.by_id.iter().filter(|(_, entry)| !entry.has_ended);
+        open.map(|(proposal, entry)| (*proposal, entry.about))
+    }
+
+    /// Of those the ones that must be over by now.
+    pub(super) fn overdue(&self, now: Duration) -> impl Iterator<Item = (ProposalId, Digest)> {
+        let over = self.by_end.iter().take_while(move |(at, _)| *at <= now);
+        let over = over.filter_map(|(_, id)| Some((*id, self.by_id.get(id)?)));
+        let open = over.filter(|(_, entry)| !entry.has_ended);
+        open.map(|(proposal, entry)| (proposal, entry.about))
     }
 
     fn insert(&mut self, proposal: ProposalId, entry: Entry) {
