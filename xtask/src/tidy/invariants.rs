@@ -57,7 +57,7 @@ fn crates(root: &Path, tracked: &[PathBuf]) -> anyhow::Result<Vec<(String, PathB
         let name = package.lines().find_map(|l| l.strip_prefix("name = \""));
         let name = name.and_then(|l| l.strip_suffix('"'));
         let name = name.with_context(|| format!("{}: a package has a name", file.display()))?;
-        let directory = file.parent().unwrap_or(Path::new(""));
+        let directory = file.parent().unwrap_or_else(|| Path::new(""));
         crates.push((name.replace('-', "_"), directory.to_owned()));
     }
     Ok(crates)
