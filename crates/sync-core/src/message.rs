@@ -2,6 +2,7 @@
 //! protocol version.
 
 mod ask;
+mod sweep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::policy::Policy;
 use crate::transport::Turn;
 
 pub use self::ask::{Answer, Ask, ReceiptPlace, Reply};
+pub use self::sweep::{Scope, Spot};
 
 /// A message: a small body and, for those that carry state, segments encoded once for all receivers
 /// (see [`crate::segment::Segment`]).
@@ -60,7 +62,7 @@ impl From<Body> for Message {
 }
 
 /// What a message says. Segments go with `Push`, `StateResponse`, `Offer`, `DeltaReply`,
-/// `StateUpdate`, `Ahead` and `RepairReply`; a piece (see [`crate::pieces`]) with `Receipts` and `Reply`.
+/// `StateUpdate`, `Ahead`, `RepairReply` and `Swept`; a piece (see [`crate::pieces`]) with `Receipts` and `Reply`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[expect(
     clippy::exhaustive_enums,
@@ -290,6 +292,29 @@ pub enum Body {
     Ended {
         /// Without a verdict: nothing is known of it any more, or the id stands for something else.
         proposals: List<(ProposalId, Option<Verdict>)>,
+    },
+    /// Hub to agent: what have you written of these keys that I may lack? Whoever holds what I hold has
+    /// nothing to tell.
+    Sweep {
+        /// The round.
+        round: RoundId,
+        /// Numbers its questions to this agent, from 0: one follows for each page.
+        part: u32,
+        /// The digest of the hub's state.
+        digest: Digest,
+        /// Which keys.
+        scope: Arc<Scope>,
+        /// Go on after this one.
+        after: Option<Spot>,
+    },
+    /// Agent to hub: a page of it, as segments.
+    Swept {
+        /// The round.
+        round: RoundId,
+        /// The question answered.
+        part: u32,
+        /// How far the page reaches; none if nothing follows.
+        next: Option<Spot>,
     },
 }
 

@@ -308,4 +308,9 @@ pub struct PeriodicStatus {
     pub missed: u64,
     /// Why the last one failed, if it did.
     pub last_failure: Option<String>,
+    /// The agents of the roster that did not answer in the last one, not connected or silent until the
+    /// deadline, ascending: at most 16 of them.
+    pub last_missing: Vec<AgentId>,
+    /// How many there were of these.
+    pub last_missing_count: u64,
 }

@@ -74,6 +74,7 @@ pub(crate) use self::fanout::Packer;
 pub use self::output::HubOutput;
 pub use self::periodic::PeriodicRun;
 pub use self::recover::HubRecovery;
+pub(crate) use self::search::{Effort, Sought};
 
 /// The hub of one swarm.
 #[derive(Debug)]

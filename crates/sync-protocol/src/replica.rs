@@ -17,6 +17,7 @@ mod repair;
 mod repropose;
 mod respond;
 mod room;
+mod sweep;
 mod trace;
 mod voting;
 mod write;

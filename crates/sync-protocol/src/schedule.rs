@@ -1,5 +1,6 @@
 //! What a hub synchronizes by itself every so often. Checked as a whole when it is declared.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -139,6 +140,29 @@ impl Covers {
         match self {
             Self::Patterns(patterns) => patterns.iter().all(|p| p.only_key().is_some()),
             Self::Priority(_) => false,
+        }
+    }
+
+    /// What a key among them matches.
+    pub(crate) fn patterns(&self) -> Vec<Pattern> {
+        match self {
+            Self::Patterns(patterns) => patterns.clone(),
+            Self::Priority(_) => vec![Pattern::new("*").expect("a star is a pattern")],
+        }
+    }
+
+    /// The priorities that keys among them can have.
+    pub(crate) fn priorities(&self, policies: &Policies) -> BTreeSet<Priority> {
+        match self {
+            Self::Priority(priority) => BTreeSet::from([*priority]),
+            Self::Patterns(_) if self.is_named() => {
+                let named = self.named(policies).into_iter();
+                named.map(|key| policies.priority_of(&key)).collect()
+            }
+            Self::Patterns(_) => {
+                let declared = policies.iter().map(|policy| policy.priority);
+                declared.chain([Priority::default()]).collect()
+            }
         }
     }
 }

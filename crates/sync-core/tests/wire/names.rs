@@ -21,6 +21,8 @@ pub(crate) fn name(body: &Body) -> &'static str {
         Body::Gap { .. } => "gap",
         Body::StateRequest { .. } => "state-request",
         Body::StateResponse { .. } => "state-response",
+        Body::Sweep { .. } => "sweep",
+        Body::Swept { .. } => "swept",
         Body::StateUpdate { .. } => "state-update",
         Body::Ahead { .. } => "ahead",
         Body::Ack { .. } => "ack",

@@ -234,6 +234,8 @@ fn periodic() -> PeriodicStatus {
         failed: 5,
         missed: 6,
         last_failure: Some("because".to_owned()),
+        last_missing: vec![agent("agent-2")],
+        last_missing_count: 17,
     }
 }
 

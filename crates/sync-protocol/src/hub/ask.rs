@@ -12,7 +12,7 @@ use super::admit::Source;
 use super::commit::Commit;
 use super::held::Held;
 use super::search::{Effort, Search, check_pattern};
-use super::{Asker, Hub, ReplyTo};
+use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::receipts::Receipts;
@@ -34,7 +34,7 @@ impl Hub {
         let answer = match ask {
             Ask::Sync { keys, timeout_ms } => {
                 let timeout = timeout_ms.map(Duration::from_millis);
-                return self.start_batch(now, Asker::Caller(to), keys.0, timeout);
+                return self.start_batch(now, to, keys.0, timeout);
             }
             Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
             Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),

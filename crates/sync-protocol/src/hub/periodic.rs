@@ -1,5 +1,5 @@
-//! What the hub synchronizes by itself every so often. A run is a synchronization like a caller's, or
-//! several one after the other if there are many keys; one that finds nothing changes and stores nothing.
+//! What the hub synchronizes by itself every so often. A run is a sweep: agents are asked what they have
+//! written of the keys, none of which is named. One that finds nothing changes and stores nothing.
 
 mod grid;
 mod tally;
@@ -12,9 +12,9 @@ use sync_core::{Epoch, Now, PeriodicStatus, RequestError, SwarmId};
 pub use self::tally::PeriodicRun;
 
 use self::grid::Grid;
-use self::tally::{Found, Tally};
-use self::walk::{Turn, Walk};
-use super::round::Outcome;
+use self::tally::{Found, Missing, Tally};
+use self::walk::Walk;
+use super::round::Swept;
 use super::{Asker, Hub, HubOutput};
 use crate::schedule::{PeriodicPlan, Schedule};
 
@@ -41,9 +41,8 @@ struct Planned {
 /// A run under way.
 #[derive(Debug)]
 struct Run {
-    walk: Walk,
-    /// How many keys the synchronization under way is about; else it looks for keys.
-    asked: Option<usize>,
+    /// How far its keys are counted, once agents have answered.
+    walk: Option<Walk>,
     found: Found,
 }
 
@@ -96,8 +95,8 @@ impl Planned {
 
     fn wake(&self) -> Option<Duration> {
         match (&self.run, self.next) {
-            // It ends with its round, which wakes the hub itself.
-            (Some(Run { asked: Some(_), .. }), _) => None,
+            // Its rounds wake the hub themselves.
+            (Some(Run { walk: None, .. }), _) => None,
             (None, Some(tick)) => Some(self.grid.due(tick)),
             (Some(_), _) | (None, None) => Some(Duration::ZERO),
         }
@@ -151,63 +150,78 @@ impl Hub {
         self.drop_batches(now, void);
     }
 
-    /// Begins the runs that are due, and goes on with those that look for keys.
+    /// Begins the runs that are due, and goes on with those that count their keys.
     pub(super) fn run_plans(&mut self, now: Now) {
         for at in 0..self.periodic.plans.len() {
-            let held = &mut self.periodic.plans[at];
-            if held.is_due(now) {
-                let keys_max = self.config.limits.request_keys_max;
-                held.run = Some(Run {
-                    walk: Walk::new(&held.plan.covers, self.resolvers.policies(), keys_max),
-                    asked: None,
-                    found: Found::default(),
-                });
-                // One that would reach nobody ends before it looks for keys.
-                if let Err(nobody) = self.check_reach() {
-                    self.end_run(now, at, Some(nobody.to_string()));
-                }
+            if self.periodic.plans[at].is_due(now) {
+                self.begin_run(now, at);
             }
             self.go_on(now, at);
         }
     }
 
-    /// One turn of a run that looks for keys.
-    fn go_on(&mut self, now: Now, at: usize) {
+    fn begin_run(&mut self, now: Now, at: usize) {
         let held = &mut self.periodic.plans[at];
-        let Some(run) = held.run.as_mut().filter(|run| run.asked.is_none()) else {
+        held.run = Some(Run {
+            walk: None,
+            found: Found::default(),
+        });
+        let (number, timeout) = (held.number, held.plan.timeout);
+        let patterns = held.plan.covers.patterns();
+        let classes = held.plan.covers.priorities(self.resolvers.policies());
+        self.start_sweep(now, number, patterns, classes, timeout);
+    }
+
+    /// One turn of a run that counts its keys.
+    fn go_on(&mut self, now: Now, at: usize) {
+        let run = self.periodic.plans[at].run.as_mut();
+        let Some(Run {
+            walk: Some(walk),
+            found,
+        }) = run
+        else {
             return;
         };
-        let policies = self.resolvers.policies();
-        match run.walk.turn(&held.plan.covers, policies, &self.space) {
-            Turn::More => {}
-            Turn::Over => self.end_run(now, at, None),
-            Turn::Chunk(keys) => {
-                run.asked = Some(keys.len());
-                let (asker, timeout) = (Asker::Plan(held.number), held.plan.timeout);
-                self.start_batch(now, asker, keys, timeout);
-            }
+        if let Some(keys) = walk.turn(self.resolvers.policies(), &self.space) {
+            found.count(keys);
+            self.end_run(now, at, None);
         }
     }
 
-    /// A part of a run has ended. What nobody answered for in time is noted, and the rest asked for all the
-    /// same: who was slow with some keys may be quick with others. Once nobody is connected, or there is no
-    /// room for it, the run ends.
-    pub(super) fn plan_was_told(&mut self, now: Now, number: u64, outcome: Outcome) {
+    /// The rounds of a run have ended: what is left is to count the keys it was about. Where nobody is
+    /// connected, or there was no room for it, it ends.
+    pub(super) fn plan_was_told(
+        &mut self,
+        now: Now,
+        number: u64,
+        outcome: Result<Swept, RequestError>,
+    ) {
         let mut plans = self.periodic.plans.iter_mut();
         let Some(at) = plans.position(|held| held.number == number) else {
             return;
         };
-        let Some(run) = &mut self.periodic.plans[at].run else {
+        let reach = self.check_reach();
+        let held = &mut self.periodic.plans[at];
+        let Some(run) = &mut held.run else {
             return;
         };
-        let asked = run.asked.take().unwrap_or_default();
-        match outcome {
-            Ok(report) => run.found.add(&report),
-            Err(error @ (RequestError::NobodyConnected { .. } | RequestError::Shed { .. })) => {
-                self.end_run(now, at, Some(error.to_string()));
+        let ended = match outcome {
+            Ok(swept) => {
+                run.found.add(&swept);
+                None
             }
-            Err(error) => run.found.miss(asked, &error),
+            Err(error) => {
+                run.found
+                    .miss(&error, Missing::from_iter(self.roster.keys()));
+                let is_over = matches!(error, RequestError::Shed { .. });
+                reach.err().or(is_over.then_some(error))
+            }
+        };
+        if let Some(error) = ended {
+            return self.end_run(now, at, Some(error.to_string()));
         }
+        let policies = self.resolvers.policies();
+        run.walk = Some(Walk::new(&held.plan.covers, policies, &self.space));
     }
 
     fn end_run(&mut self, now: Now, at: usize, failure: Option<String>) {

@@ -7,22 +7,24 @@ mod confirm;
 mod gather;
 mod heard;
 mod room;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::message::distinct;
-use sync_core::{AgentId, Answer, Body, Digest, Key, Now, Priority, RoundId, SessionId};
+use sync_core::{AgentId, Body, Digest, Key, Now, Priority, RequestError, RoundId, SessionId};
 
-pub(super) use self::batch::Outcome;
 pub(super) use self::books::Rounds;
 pub(super) use self::gather::ResponseFrame;
+pub(super) use self::sweep::{Swept, SweptPage};
 
-use self::batch::{Batch, Sum};
+use self::batch::{Batch, Sum, Wanted};
 use self::books::{Round, weight_of};
 use self::heard::Heard;
-use super::{Asker, Hub};
+use self::sweep::scope;
+use super::{Asker, Hub, ReplyTo};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
 const KEYS_PER_PART: usize = 512;
@@ -32,38 +34,51 @@ impl Hub {
     pub(super) fn start_batch(
         &mut self,
         now: Now,
-        asker: Asker,
+        to: ReplyTo,
         keys: Vec<Key>,
         timeout: Option<Duration>,
     ) {
         let keys = distinct(keys).into_iter();
         let keys = keys.map(|key| (self.policies().priority_of(&key), key));
         let keys: Vec<(Priority, Key)> = keys.collect();
+        let wanted = Wanted {
+            asker: Asker::Caller(to),
+            classes: classes(&keys),
+            keys: keys.into_iter().map(|(of, key)| (key, of)).collect(),
+            patterns: None,
+            timeout,
+        };
+        self.start(now, wanted);
+    }
+
+    /// Starts a round for each class of what is wanted.
+    fn start(&mut self, now: Now, wanted: Wanted) {
+        let Wanted { asker, timeout, .. } = wanted;
         let members = self.connected_members();
-        let classes = classes(&keys);
         let deadlines = self.config.deadlines;
         let wait = |priority: Priority| timeout.unwrap_or_else(|| deadlines.of(priority));
-        let longest = classes.keys().map(|priority| wait(*priority)).max();
-        let checked = self.check_batch(keys.len(), longest.unwrap_or_default());
+        let longest = wanted.classes.keys().map(|priority| wait(*priority)).max();
+        let checked = self.check_batch(wanted.keys.len(), longest.unwrap_or_default());
         if let Err(error) = checked {
-            return self.tell(now, asker, Err(error));
+            return self.refuse(now, asker, error);
         }
         let id = self.rounds.next_batch();
         let mut batch = Batch {
             asker,
-            keys: keys.into_iter().map(|(of, key)| (key, of)).collect(),
+            keys: wanted.keys,
             started: now.mono,
             open: BTreeSet::new(),
             kept: 0,
             sum: Sum::default(),
         };
-        for (priority, keys) in classes {
+        for (priority, keys) in wanted.classes {
             let bytes = weight_of(&keys, members.len());
             let room = self.make_room(now, asker, priority, bytes, batch.open.is_empty());
             match room {
                 Ok(()) => {
                     let deadline = now.mono + wait(priority);
-                    let round = Round::new(id, priority, keys, now.mono, deadline);
+                    let mut round = Round::new(id, priority, keys, now.mono, deadline);
+                    round.scope = wanted.patterns.as_ref().map(|of| scope(of, priority));
                     batch.open.insert(self.open_round(round, &members));
                 }
                 Err(error) => batch.sum.fail(priority, error),
@@ -92,11 +107,11 @@ impl Hub {
         self.rounds.open(round)
     }
 
-    /// Tells who has asked what it came to.
-    fn tell(&mut self, now: Now, asker: Asker, outcome: Outcome) {
+    /// Tells who has asked that nothing comes of it.
+    fn refuse(&mut self, now: Now, asker: Asker, error: RequestError) {
         match asker {
-            Asker::Caller(to) => self.reply(to, outcome.map(Answer::Synced)),
-            Asker::Plan(plan) => self.plan_was_told(now, plan, outcome),
+            Asker::Caller(to) => self.reply(to, Err(error)),
+            Asker::Plan(plan) => self.plan_was_told(now, plan, Err(error)),
         }
     }
 
@@ -107,6 +122,9 @@ impl Hub {
         let Some(round) = self.rounds.get(number) else {
             return;
         };
+        if round.scope.is_some() {
+            return self.sweep_in(number, sessions);
+        }
         let digests = round.keys.iter();
         let digests: Vec<(Key, Digest)> = digests
             .map(|k| (k.clone(), self.space.entry_digest(k)))

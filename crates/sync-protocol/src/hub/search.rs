@@ -1,7 +1,7 @@
 //! How much looking for keys one answer may cost. What remains is for the next question, so that others
 //! are answered in between.
 
-use sync_core::{Key, Pattern, Policies, RequestError};
+use sync_core::{Key, Pattern, Policies, Priority, RequestError};
 
 use crate::schedule::PATTERN_BYTES_MAX;
 
@@ -33,7 +33,7 @@ pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
 
 /// What is left to spend.
 #[derive(Debug)]
-pub(super) struct Effort {
+pub(crate) struct Effort {
     left: usize,
 }
 
@@ -45,12 +45,12 @@ impl Default for Effort {
 
 impl Effort {
     /// Whether it is spent: the answer ends with what it has.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.left == 0
     }
 
     /// Something else that takes time like so many bytes.
-    pub(super) fn spend(&mut self, steps: usize) {
+    pub(crate) fn spend(&mut self, steps: usize) {
         self.left = self.left.saturating_sub(STEPS_PER_KEY + steps);
     }
 }
@@ -101,5 +101,31 @@ impl<'a> Search<'a> {
         let bytes = key.len().saturating_mul(self.cost.per_byte);
         effort.spend(self.cost.per_key + bytes);
         self.pattern.matches(key)
+    }
+}
+
+/// Keys that match one of some patterns, with the priority that policies give them.
+pub(crate) struct Sought<'a> {
+    patterns: Vec<Search<'a>>,
+    policies: &'a Policies,
+    steps: usize,
+}
+
+impl<'a> Sought<'a> {
+    pub(crate) fn new(patterns: &'a [Pattern], policies: &'a Policies) -> Self {
+        Self {
+            patterns: patterns.iter().map(Search::new).collect(),
+            policies,
+            steps: steps_of(policies),
+        }
+    }
+
+    /// The priority of a key if it is among them.
+    pub(crate) fn priority_of(&self, key: &Key, effort: &mut Effort) -> Option<Priority> {
+        if !self.patterns.iter().any(|p| p.finds(key, effort)) {
+            return None;
+        }
+        effort.spend(self.steps);
+        Some(self.policies.priority_of(key))
     }
 }

@@ -138,6 +138,10 @@ impl Hub {
                 };
                 self.handle_state_response(now, session, frame, &segments)
             }
+            Body::Swept { round, part, next } => {
+                let page = super::round::SweptPage { round, part, next };
+                self.handle_swept(now, session, page, &segments)
+            }
             Body::Ack { epoch, revision } => {
                 if epoch == self.epoch() {
                     self.handle_ack(now, session, revision);

@@ -122,6 +122,13 @@ impl Replica {
             Body::StateRequest { round, part, keys } => {
                 self.handle_state_request(round, part, &keys);
             }
+            Body::Sweep {
+                round,
+                part,
+                digest,
+                scope,
+                after,
+            } => self.handle_sweep((round, part), digest, &scope, after.as_ref()),
             Body::OfferAck { offer, index } => self.handle_offer_ack(now, offer, index),
             Body::Pong { nonce, standing } => self.handle_pong(now, nonce, &standing),
             Body::Proposal { poll } => self.handle_proposal(now, Arc::unwrap_or_clone(poll)),

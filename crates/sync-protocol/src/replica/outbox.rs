@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use sync_core::message::Spot;
 use sync_core::segment::encode_parts;
 use sync_core::{Context, Entry, Incarnation, Key, Revision, RowOp, Seq, Version, WriteId, Writer};
 
@@ -30,6 +31,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// Whether the hub has refused it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// What is not a fact before the hub has admitted this: the write itself and what it replaced. A
     /// removal is always admitted.
     pub(super) fn open(&self) -> Context {
@@ -90,6 +96,30 @@ impl Outbox {
     pub(super) fn of_key(&self, key: &Key) -> impl Iterator<Item = &Item> {
         let ids = self.by_key.get(key).into_iter().flatten();
         ids.filter_map(|id| self.items.get(id))
+    }
+
+    /// What waits after `after`, by key and within one in order.
+    pub(super) fn after(&self, after: Option<&Spot>) -> impl Iterator<Item = (Spot, &Item)> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+
+        let first = after.map_or(Unbounded, |spot| Included(&spot.key));
+        let keys = self.by_key.range::<Key, _>((first, Unbounded));
+        let spots = keys.flat_map(move |(key, ids)| {
+            let done = after.filter(|spot| spot.key == *key);
+            let done = done.map(|spot| (spot.incarnation, spot.seq));
+            ids.range((done.map_or(Unbounded, Excluded), Unbounded))
+                .map(move |id| (key, id))
+        });
+        spots.filter_map(|(key, id)| {
+            let (incarnation, seq) = *id;
+            let key = key.clone();
+            let spot = Spot {
+                key,
+                incarnation,
+                seq,
+            };
+            Some((spot, self.items.get(id)?))
+        })
     }
 
     /// Adds a delta and returns the ids it makes superfluous: own writes that it covers entirely.

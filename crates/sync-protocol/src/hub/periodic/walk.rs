@@ -1,71 +1,70 @@
-//! Which keys a run is about, found a few at a time.
+//! How many keys a run was about, counted a few at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Key, Policies, Priority};
+use sync_core::{Key, Pattern, Policies, Priority};
 
-use crate::hub::search::{Effort, Search, steps_of};
+use crate::hub::{Effort, Sought};
 use crate::keyspace::Keyspace;
 use crate::schedule::Covers;
 
-/// Keys in one synchronization of a run: the next ones are asked for when these are through.
-const KEYS_PER_CHUNK: usize = 4_096;
-
-/// How far a run has looked for its keys.
+/// How far a run has counted its keys.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// Those that are spelled out, which come first.
+    /// Those that are spelled out, which count whether or not anybody holds them.
     named: BTreeSet<Key>,
+    patterns: Vec<Pattern>,
+    priorities: BTreeSet<Priority>,
     /// Where the next turn begins.
     after: Option<Key>,
-    found: Vec<Key>,
-    chunk: usize,
+    counts: BTreeMap<Priority, usize>,
     is_over: bool,
 }
 
-/// What a turn came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// These are next.
-    Chunk(Vec<Key>),
-    /// Nothing yet.
-    More,
-    /// There are no others.
-    Over,
-}
-
 impl Walk {
-    /// At most `keys_max` keys become a chunk.
-    pub(super) fn new(covers: &Covers, policies: &Policies, keys_max: usize) -> Self {
-        let named: BTreeSet<Key> = covers.named(policies).into_iter().collect();
-        Self {
-            found: named.iter().cloned().collect(),
-            named,
+    pub(super) fn new(covers: &Covers, policies: &Policies, space: &Keyspace) -> Self {
+        let mut walk = Self {
+            named: covers.named(policies).into_iter().collect(),
+            patterns: covers.patterns(),
+            priorities: covers.priorities(policies),
             after: None,
-            chunk: KEYS_PER_CHUNK.min(keys_max).max(1),
+            counts: BTreeMap::new(),
             is_over: covers.is_named(),
+        };
+        for key in &walk.named {
+            *walk.counts.entry(policies.priority_of(key)).or_default() += 1;
+        }
+        walk.take_all(policies, space);
+        walk
+    }
+
+    /// Every key there is need not be looked at to be counted, if all have one priority.
+    fn take_all(&mut self, policies: &Policies, space: &Keyspace) {
+        let all = self.patterns.iter().any(|p| p.as_str() == "*");
+        let only = policies.iter().all(|p| p.priority == Priority::default());
+        let usual = self.priorities.contains(&Priority::default());
+        if all && only && usual && self.named.is_empty() {
+            let live = usize::try_from(space.live_keys()).unwrap_or(usize::MAX);
+            self.counts.insert(Priority::default(), live);
+            self.is_over = true;
         }
     }
 
-    /// Looks at some more keys.
-    pub(super) fn turn(&mut self, covers: &Covers, policies: &Policies, space: &Keyspace) -> Turn {
-        if !self.is_over && self.found.len() < self.chunk {
-            self.look(covers, policies, space);
+    /// Looks at some more keys, as far as one effort reaches. How many there are of each priority, once
+    /// all were looked at.
+    pub(super) fn turn(
+        &mut self,
+        policies: &Policies,
+        space: &Keyspace,
+    ) -> Option<&BTreeMap<Priority, usize>> {
+        if !self.is_over {
+            self.look(policies, space);
         }
-        if self.found.len() >= self.chunk {
-            let rest = self.found.split_off(self.chunk);
-            return Turn::Chunk(std::mem::replace(&mut self.found, rest));
-        }
-        match (self.is_over, self.found.is_empty()) {
-            (false, _) => Turn::More,
-            (true, false) => Turn::Chunk(std::mem::take(&mut self.found)),
-            (true, true) => Turn::Over,
-        }
+        self.is_over.then_some(&self.counts)
     }
 
-    /// As far as one effort reaches.
-    fn look(&mut self, covers: &Covers, policies: &Policies, space: &Keyspace) {
-        let (search, mut effort) = (Sought::new(covers, policies), Effort::default());
+    fn look(&mut self, policies: &Policies, space: &Keyspace) {
+        let (sought, mut effort) = (Sought::new(&self.patterns, policies), Effort::default());
         let mut last = None;
         self.is_over = true;
         for (key, state) in space.iter_after(self.after.as_ref()) {
@@ -75,51 +74,15 @@ impl Walk {
             }
             effort.spend(0);
             last = Some(key);
-            let is_new = state.entry().is_live() && !self.named.contains(key);
-            if is_new && search.finds(key, &mut effort) {
-                self.found.push(key.clone());
+            if !state.entry().is_live() || self.named.contains(key) {
+                continue;
+            }
+            let priority = sought.priority_of(key, &mut effort);
+            let covered = priority.filter(|of| self.priorities.contains(of));
+            if let Some(priority) = covered {
+                *self.counts.entry(priority).or_default() += 1;
             }
         }
         self.after = last.cloned();
-    }
-}
-
-/// What a plan covers, as it is looked for.
-enum Sought<'a> {
-    Patterns(Vec<Search<'a>>),
-    Priority {
-        priority: Priority,
-        policies: &'a Policies,
-        steps: usize,
-    },
-}
-
-impl<'a> Sought<'a> {
-    fn new(covers: &'a Covers, policies: &'a Policies) -> Self {
-        match covers {
-            Covers::Patterns(patterns) => {
-                Self::Patterns(patterns.iter().map(Search::new).collect())
-            }
-            Covers::Priority(priority) => Self::Priority {
-                priority: *priority,
-                policies,
-                steps: steps_of(policies),
-            },
-        }
-    }
-
-    /// Whether a key is among them.
-    fn finds(&self, key: &Key, effort: &mut Effort) -> bool {
-        match self {
-            Self::Patterns(patterns) => patterns.iter().any(|p| p.finds(key, effort)),
-            Self::Priority {
-                priority,
-                policies,
-                steps,
-            } => {
-                effort.spend(*steps);
-                policies.priority_of(key) == *priority
-            }
-        }
     }
 }

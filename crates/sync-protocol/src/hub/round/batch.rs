@@ -4,16 +4,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sync_core::{AgentId, Key, KeyReport, Now, Priority, RequestError, Revision, SyncReport};
+use sync_core::codec::List;
+use sync_core::{
+    AgentId, Answer, Key, KeyReport, Now, Pattern, Priority, RequestError, Revision, SyncReport,
+};
 
 use super::books::Round;
 use super::confirm::has_confirmed;
+use super::sweep::Swept;
 use crate::hub::commit::Committed;
 use crate::hub::{Asker, Hub};
 use crate::millis::millis;
 
 /// What a synchronization came to.
-pub(in crate::hub) type Outcome = Result<SyncReport, RequestError>;
+type Outcome = Result<SyncReport, RequestError>;
+
+/// What somebody wants to be synchronized.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) asker: Asker,
+    /// The keys as they were asked for, each with its class.
+    pub(super) keys: Vec<(Key, Priority)>,
+    /// The same by class.
+    pub(super) classes: BTreeMap<Priority, Vec<Key>>,
+    /// What a sweep is about, which names no keys.
+    pub(super) patterns: Option<List<Pattern>>,
+    /// How long each round waits; by the priority of its keys if none.
+    pub(super) timeout: Option<Duration>,
+}
 
 /// A synchronization under way.
 #[derive(Debug)]
@@ -37,6 +55,8 @@ pub(super) struct Sum {
     revision: Revision,
     bytes: u64,
     brought: Committed,
+    /// Whether a sweep has brought anything.
+    changed: bool,
     /// Why the others failed.
     failed: BTreeMap<Priority, RequestError>,
 }
@@ -45,6 +65,15 @@ impl Sum {
     /// A class that did not get as far as an answer.
     pub(super) fn fail(&mut self, priority: Priority, error: RequestError) {
         self.failed.insert(priority, error);
+    }
+
+    /// Why nothing was answered: what the most urgent class failed of.
+    fn first_failure(self) -> RequestError {
+        // There is a class, and every class has either been answered or failed.
+        let nothing = || RequestError::Invalid {
+            reason: "nothing was asked for".to_owned(),
+        };
+        self.failed.into_values().next().unwrap_or_else(nothing)
     }
 
     /// Takes in a round that has ended.
@@ -61,6 +90,7 @@ impl Sum {
             }
             Err(error) => self.fail(round.priority, error),
         }
+        self.changed |= round.changed;
         self.brought.add(round.brought);
     }
 }
@@ -90,8 +120,16 @@ impl Hub {
     }
 
     pub(super) fn conclude(&mut self, now: Now, batch: Batch) {
-        let (asker, outcome) = (batch.asker, self.outcome(now, batch));
-        self.tell(now, asker, outcome);
+        match batch.asker {
+            Asker::Caller(to) => {
+                let outcome = self.outcome(now, batch);
+                self.reply(to, outcome.map(Answer::Synced));
+            }
+            Asker::Plan(plan) => {
+                let outcome = self.swept(batch.sum);
+                self.plan_was_told(now, plan, outcome);
+            }
+        }
     }
 
     /// One error if nothing at all was synchronized, that of the most urgent class.
@@ -100,12 +138,7 @@ impl Hub {
             keys, started, sum, ..
         } = batch;
         let Some(responded) = &sum.responded else {
-            let first = sum.failed.into_values().next();
-            // It has a class, and every class of it has either been answered or failed.
-            let nothing = || RequestError::Invalid {
-                reason: "nothing was asked for".to_owned(),
-            };
-            return Err(first.unwrap_or_else(nothing));
+            return Err(sum.first_failure());
         };
         let roster = self.roster.keys();
         let missing = roster.filter(|a| !responded.contains(*a));
@@ -126,6 +159,20 @@ impl Hub {
                 .into_iter()
                 .map(|(key, priority)| self.key_report(key, priority, &sum))
                 .collect(),
+        })
+    }
+
+    /// What a sweep came to. One error if nobody was swept at all.
+    fn swept(&self, sum: Sum) -> Result<Swept, RequestError> {
+        let Some(responded) = &sum.responded else {
+            return Err(sum.first_failure());
+        };
+        let roster = self.roster.keys();
+        let missing = roster.filter(|a| !responded.contains(*a));
+        Ok(Swept {
+            changed: sum.changed,
+            missing: missing.cloned().collect(),
+            failed: sum.failed,
         })
     }
 

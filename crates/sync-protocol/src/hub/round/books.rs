@@ -2,8 +2,10 @@
 //! that a peer can make grow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sync_core::message::{Scope, Spot};
 use sync_core::{AgentId, Key, Priority, Revision, SessionId};
 
 use super::KEYS_PER_PART;
@@ -173,6 +175,8 @@ pub(super) struct Round {
     /// That of its keys.
     pub(super) priority: Priority,
     pub(super) keys: Vec<Key>,
+    /// What it is about if it is a sweep, which names no keys.
+    pub(super) scope: Option<Arc<Scope>>,
     /// How many messages it takes to name the keys.
     pub(super) parts: u32,
     pub(super) started: Duration,
@@ -190,6 +194,9 @@ pub(super) struct Round {
     pub(super) bytes: u64,
     /// What the answers have come to.
     pub(super) brought: Committed,
+    /// Whether a sweep has brought anything. Which keys is not kept: nobody has named them, so that
+    /// nothing bounds them.
+    pub(super) changed: bool,
     /// The revision at which the gathering was over: what is left is to see the update confirmed.
     pub(super) committed: Option<Revision>,
 }
@@ -208,6 +215,7 @@ impl Round {
             priority,
             parts: u32::try_from(parts_of(&keys)).unwrap_or(u32::MAX),
             keys,
+            scope: None,
             started,
             deadline,
             asked: BTreeMap::new(),
@@ -216,6 +224,7 @@ impl Round {
             gathered_bytes: 0,
             bytes: 0,
             brought: Committed::default(),
+            changed: false,
             committed: None,
         }
     }
@@ -234,14 +243,49 @@ impl Round {
 
     /// Notes a frame of an answer; false if it does not count.
     pub(super) fn hear(&mut self, agent: &AgentId, frame: Frame) -> Result<bool, String> {
+        self.note(agent, self.scope.is_none(), |heard, parts| {
+            heard.hear(parts, frame)
+        })
+    }
+
+    /// Notes a page of the answer to a sweep; false if it does not count.
+    pub(super) fn hear_page(
+        &mut self,
+        agent: &AgentId,
+        part: u32,
+        next: Option<Spot>,
+    ) -> Result<bool, String> {
+        self.note(agent, self.scope.is_some(), |heard, _| {
+            heard.hear_page(part, next)
+        })
+    }
+
+    fn note(
+        &mut self,
+        agent: &AgentId,
+        fits: bool,
+        hear: impl FnOnce(&mut Heard, u32) -> Result<bool, String>,
+    ) -> Result<bool, String> {
+        if !fits {
+            return Err("an answer does not fit its round".to_owned());
+        }
         let Some(heard) = self.asked.get_mut(agent) else {
             return Ok(false);
         };
-        let counts = heard.hear(self.parts, frame)?;
+        let counts = hear(heard, self.parts)?;
         if heard.complete(self.parts) {
             self.waits_for.remove(agent);
         }
         Ok(counts)
+    }
+
+    /// Takes in what was committed of it.
+    pub(super) fn bring(&mut self, page: Committed) {
+        if self.scope.is_some() {
+            self.changed |= !page.changed.is_empty();
+        } else {
+            self.brought.add(page);
+        }
     }
 
     /// What a member has answered counts no longer: it will be asked again.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId};
 
+use super::books::Round;
 use super::confirm::has_confirmed;
 use super::heard::Frame;
 use crate::hub::Hub;
@@ -50,8 +51,7 @@ pub(in crate::hub) struct ResponseFrame {
 }
 
 impl Hub {
-    /// One frame of an answer. It counts once, only in its own round and through the connection that
-    /// was asked; any other is state all the same, and committed at once.
+    /// One frame of an answer.
     pub(in crate::hub) fn handle_state_response(
         &mut self,
         now: Now,
@@ -59,33 +59,49 @@ impl Hub {
         frame: ResponseFrame,
         segments: &[Bytes],
     ) -> Result<(), String> {
-        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
-        if !self.has_settled(session) || frame.round.epoch != self.epoch() {
-            return Ok(());
-        }
-        let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
-            return Ok(());
-        };
-        let number = frame.round.number;
         let ResponseFrame {
+            round,
             part,
             index,
             frames,
-            ..
         } = frame;
         let frame = Frame {
             part,
             index,
             frames,
         };
+        let hear = |round: &mut Round, agent: &AgentId| round.hear(agent, frame);
+        self.take_answer(now, session, round, segments, hear)?;
+        Ok(())
+    }
+
+    /// What an answer carries. It counts once, only in its own round and through the connection that
+    /// was asked; any other is state all the same, and committed at once. Whether it has counted and
+    /// its round goes on.
+    pub(super) fn take_answer(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        round: RoundId,
+        segments: &[Bytes],
+        hear: impl FnOnce(&mut Round, &AgentId) -> Result<bool, String>,
+    ) -> Result<bool, String> {
+        let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
+        if !self.has_settled(session) || round.epoch != self.epoch() {
+            return Ok(false);
+        }
+        let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
+            return Ok(false);
+        };
+        let number = round.number;
         let round = self.rounds.get_mut(number);
         let round = round.filter(|r| r.committed.is_none() && r.asks(&agent, session));
         let Some(round) = round else {
             self.commit_gathered(now, Some(session), gather(decoded, &agent));
-            return Ok(());
+            return Ok(false);
         };
-        if !round.hear(&agent, frame)? {
-            return Ok(());
+        if !hear(round, &agent)? {
+            return Ok(false);
         }
         round.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
         round.gathered_bytes += segments.iter().map(Bytes::len).sum::<usize>();
@@ -93,10 +109,12 @@ impl Hub {
         let full = round.gathered_bytes >= self.config.limits.page_bytes;
         if round.waits_for.is_empty() {
             self.close_gathering(now, number);
-        } else if full {
+            return Ok(false);
+        }
+        if full {
             self.commit_page(now, number);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Commits what a round has gathered so far: its answers may come to more than may be held.
@@ -108,7 +126,7 @@ impl Hub {
         round.gathered_bytes = 0;
         let page = self.commit_gathered(now, None, gathered);
         if let Some(round) = self.rounds.get_mut(number) {
-            round.brought.add(page);
+            round.bring(page);
         }
     }
 

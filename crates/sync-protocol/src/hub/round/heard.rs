@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::SessionId;
+use sync_core::message::Spot;
 
 /// Frames of one answer that may come before their turn and count all the same.
 const EARLY_FRAMES_MAX: usize = 64;
@@ -18,6 +19,8 @@ pub(super) struct Heard {
     pub(super) lost: bool,
     /// Per part, what has arrived of the answer to it.
     parts: BTreeMap<u32, Part>,
+    /// Which page of a sweep is due, and what it begins after.
+    page: (u32, Option<Spot>),
 }
 
 /// Frames come in order but for what a network without one turns round, so that a count stands for
@@ -61,6 +64,35 @@ impl Heard {
             asked,
             lost: false,
             parts: BTreeMap::new(),
+            page: (0, None),
+        }
+    }
+
+    /// Which page of a sweep is to be asked for, and what it begins after.
+    pub(super) fn page(&self) -> (u32, Option<Spot>) {
+        self.page.clone()
+    }
+
+    /// Notes a page of a sweep; false if another one is due. The last one makes the answer complete.
+    pub(super) fn hear_page(&mut self, part: u32, next: Option<Spot>) -> Result<bool, String> {
+        let (due, after) = &self.page;
+        if part != *due || !self.parts.is_empty() {
+            return Ok(false);
+        }
+        match next {
+            Some(_) if next <= *after => Err("a page of a sweep reaches no further".to_owned()),
+            Some(_) => {
+                self.page = (due.saturating_add(1), next);
+                Ok(true)
+            }
+            None => {
+                let frame = Frame {
+                    part: 0,
+                    index: 0,
+                    frames: 1,
+                };
+                self.hear(1, frame)
+            }
         }
     }
 
