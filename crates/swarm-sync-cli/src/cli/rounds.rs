@@ -17,7 +17,8 @@ pub(crate) struct Every {
 #[derive(Debug, Args)]
 pub(crate) struct RoundArgs {
     /// Synchronize by itself this often: with a priority the keys that policies give it, else those of
-    /// --sync-keys. Can be given more than once.
+    /// --sync-keys. Each run gathers what agents have written and not pushed yet, new keys included, and
+    /// `status` names those that did not answer. Can be given more than once.
     #[arg(long, value_name = "[PRIORITY=]TIME", allow_hyphen_values = true, value_parser = every)]
     pub(crate) sync_every: Vec<Every>,
     /// What a --sync-every without a priority synchronizes, every key if not given; can be given more

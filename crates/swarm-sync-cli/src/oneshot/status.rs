@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use swarm_sync::{HubStatus, PeriodicStatus, Revision, Traffic, span};
+use swarm_sync::{AgentId, HubStatus, PeriodicStatus, Revision, Traffic, span};
 
 use super::{connect, print};
 use crate::cli::StatusArgs;
@@ -120,8 +120,28 @@ fn print_periodic(plans: &[PeriodicStatus]) -> Result<(), Failure> {
             let (covers, reason) = (brief_text(&plan.covers), output::visible(reason));
             output::line(&format!("{covers} failed last time: {reason}"))?;
         }
+        if !plan.last_missing.is_empty() {
+            let covers = brief_text(&plan.covers);
+            output::line(&format!(
+                "{covers} went without {} last time",
+                missing(plan)
+            ))?;
+        }
     }
     Ok(())
+}
+
+/// The agents that did not answer, as many as the hub names.
+fn missing(plan: &PeriodicStatus) -> String {
+    let named = plan.last_missing.iter().map(AgentId::as_str);
+    let names = named.collect::<Vec<_>>().join(", ");
+    let others = plan
+        .last_missing_count
+        .saturating_sub(plan.last_missing.len() as u64);
+    match others {
+        0 => names,
+        others => format!("{names} and {others} others"),
+    }
 }
 
 /// How long that is, in whole seconds if it is one at least.

@@ -13,6 +13,7 @@
 //! - `classes`: a round for each priority among the keys
 //! - `pressure`: who is ended or refused first where room runs out
 //! - `periodic`: what the hub synchronizes by itself every so often
+//! - `sweeps`: what such a run asks and gathers, and who it goes without
 //! - `cursors`: deltas, pages, re-entry
 //! - `fates`: receipts, refusals, repairs
 //! - `receipts`: how many wait, and what becomes of the rest
@@ -75,6 +76,7 @@ mod roster;
 mod rounds;
 mod seeds;
 mod stage;
+mod sweeps;
 mod tables;
 mod told;
 mod vote_crashes;

@@ -80,6 +80,8 @@ const MUST_HAPPEN: &[&str] = &[
     "periodic run",
     "periodic run failed",
     "periodic run changed something",
+    "sweep with state",
+    "sweep in pages",
     "reader starts anew",
     "clear",
     "client write",

@@ -34,6 +34,8 @@ impl Stats {
             Body::Offer { .. } => "offer",
             Body::RepairReply { .. } => "repair",
             Body::StateResponse { .. } if !message.segments.is_empty() => "response with state",
+            Body::Swept { next: Some(_), .. } => "sweep in pages",
+            Body::Swept { .. } if !message.segments.is_empty() => "sweep with state",
             Body::StateUpdate { frames, .. } if *frames > 1 => "update in frames",
             Body::Receipts { frames: 1, .. } => "receipts",
             Body::Receipts { .. } => "receipts in pieces",

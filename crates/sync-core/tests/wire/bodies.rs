@@ -13,7 +13,7 @@ use super::{agent, id, key, namespace, value};
 
 pub(super) const EPOCH: Epoch = Epoch::from_random(0x0123_4567_89ab_cdef);
 pub(super) const PROPOSAL: ProposalId = ProposalId::from_random(0xfeed_0000_beef);
-const RUN: Incarnation = Incarnation::from_random(u64::MAX);
+pub(super) const RUN: Incarnation = Incarnation::from_random(u64::MAX);
 
 pub(super) fn cursor() -> Cursor {
     Cursor {
@@ -50,6 +50,7 @@ pub(super) fn digest() -> sync_core::Digest {
 /// Every case of [`Body`] at least once.
 pub(crate) fn all() -> Vec<Body> {
     let mut bodies = state();
+    bodies.extend(super::sweeps::bodies());
     bodies.extend(plain());
     bodies.extend(votes());
     bodies.extend(outcomes().into_iter().map(|outcome| Body::DeltaReply {

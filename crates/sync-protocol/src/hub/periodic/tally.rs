@@ -78,7 +78,9 @@ impl Found {
         match self.nobody.as_ref().or(self.failed.values().next()) {
             None if keys == 0 => Some("no key is what this is to synchronize".to_owned()),
             None => None,
-            Some(reason) if done == keys => Some(format!("not every agent was asked: {reason}")),
+            Some(reason) if done == keys => Some(format!(
+                "what agents have newly written may be missing: {reason}"
+            )),
             Some(reason) => Some(format!("{done} of {keys} keys were synchronized: {reason}")),
         }
     }
