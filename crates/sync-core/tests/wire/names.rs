@@ -139,4 +139,4 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (66, 56);
+pub(crate) const NAMES: (usize, usize) = (68, 56);

@@ -12,7 +12,7 @@ use sync_core::{Epoch, Now, PeriodicStatus, RequestError, SwarmId};
 pub use self::tally::PeriodicRun;
 
 use self::grid::Grid;
-use self::tally::{Found, Missing, Tally};
+use self::tally::{Found, Tally};
 use self::walk::Walk;
 use super::round::Swept;
 use super::{Asker, Hub, HubOutput};
@@ -211,10 +211,9 @@ impl Hub {
                 None
             }
             Err(error) => {
-                run.found
-                    .miss(&error, Missing::from_iter(self.roster.keys()));
+                run.found.miss(&error, self.roster.keys().collect());
                 let is_over = matches!(error, RequestError::Shed { .. });
-                reach.err().or(is_over.then_some(error))
+                reach.err().or_else(|| is_over.then_some(error))
             }
         };
         if let Some(error) = ended {

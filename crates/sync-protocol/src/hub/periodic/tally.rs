@@ -75,7 +75,7 @@ impl Found {
         if let Some(reason) = ended {
             return Some(reason);
         }
-        match self.nobody.as_ref().or(self.failed.values().next()) {
+        match self.nobody.as_ref().or_else(|| self.failed.values().next()) {
             None if keys == 0 => Some("no key is what this is to synchronize".to_owned()),
             None => None,
             Some(reason) if done == keys => Some(format!(
