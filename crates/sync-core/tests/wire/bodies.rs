@@ -338,7 +338,16 @@ fn asks() -> Vec<Ask> {
     ];
     asks.push(Ask::Unregister(agent("agent-1")));
     asks.extend(operations.map(write));
-    asks.extend([
+    asks.extend(fates());
+    asks.extend(memory().map(Ask::Memory));
+    asks.extend(super::authority::asks());
+    asks.extend(super::past::asks());
+    asks
+}
+
+/// How far a write has got, and what came back.
+fn fates() -> [Ask; 3] {
+    [
         Ask::Held {
             epoch: Some(EPOCH),
             revision: Revision::new(300),
@@ -350,11 +359,7 @@ fn asks() -> Vec<Ask> {
             after: Some((Revision::new(5), true, id("cli", 1, 1))),
         },
         Ask::TakeReceipts(vec![id("cli", 1, 1)].into()),
-    ]);
-    asks.extend(memory().map(Ask::Memory));
-    asks.extend(super::authority::asks());
-    asks.extend(super::past::asks());
-    asks
+    ]
 }
 
 fn memory() -> [MemoryAsk; 6] {
