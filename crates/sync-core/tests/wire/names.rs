@@ -96,47 +96,6 @@ fn ask_name(ask: &Ask) -> &'static str {
     }
 }
 
-fn ask_name(ask: &Ask) -> &'static str {
-    match ask {
-        Ask::Version(_) => "ask-version",
-        Ask::Get(_) => "ask-get",
-        Ask::Keys { .. } => "ask-keys",
-        Ask::Delta(_) => "ask-delta",
-        Ask::Write { .. } => "ask-write",
-        Ask::Sync { .. } => "ask-sync",
-        Ask::Clear(_) => "ask-clear",
-        Ask::Status => "ask-status",
-        Ask::Policies => "ask-policies",
-        Ask::ReloadPolicies => "ask-reload-policies",
-        Ask::Watch { .. } => "ask-watch",
-        Ask::Propose(_) => "ask-propose",
-        Ask::Memory(ask) => match ask {
-            MemoryAsk::Store { .. } => "ask-memory-store",
-            MemoryAsk::Retrieve { .. } => "ask-memory-retrieve",
-            MemoryAsk::Delete { .. } => "ask-memory-delete",
-            MemoryAsk::ListKeys { .. } => "ask-memory-list-keys",
-            MemoryAsk::ClearNamespace(_) => "ask-memory-clear-namespace",
-            MemoryAsk::Stats { .. } => "ask-memory-stats",
-        },
-        Ask::Authority { ask, .. } => match ask {
-            AuthorityAsk::Commit { .. } => "ask-authority-commit",
-            AuthorityAsk::Claim { .. } => "ask-authority-claim",
-            AuthorityAsk::Renew { .. } => "ask-authority-renew",
-            AuthorityAsk::Release { .. } => "ask-authority-release",
-        },
-        Ask::Past(ask) => match ask {
-            PastAsk::History { .. } => "ask-history",
-            PastAsk::Explain(_) => "ask-explain",
-            PastAsk::StateAt { .. } => "ask-state-at",
-            PastAsk::Diff { .. } => "ask-diff",
-            PastAsk::Knew { .. } => "ask-knew",
-        },
-        Ask::Held { .. } => "ask-held",
-        Ask::Receipts { .. } => "ask-receipts",
-        Ask::TakeReceipts(_) => "ask-take-receipts",
-    }
-}
-
 /// The same for answers and errors.
 pub(crate) fn reply_name(reply: &Reply) -> &'static str {
     match reply {
