@@ -1,6 +1,7 @@
 //! `agent`: a replica driven by JSON lines, so that a program in any language can be an agent.
 
 mod answer;
+mod authority;
 mod dispatch;
 mod lines;
 mod memory;

@@ -3,9 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use swarm_sync::{RequestError, StartError, StoreError, TransportError};
 
+use crate::json::current;
 use crate::output;
 
 /// For the end of every `--help`.
@@ -60,6 +61,8 @@ pub(crate) struct Failure {
     message: String,
     /// What is wrong besides.
     more: Vec<String>,
+    /// What the keys hold that were not as expected.
+    current: Option<Json>,
 }
 
 impl Failure {
@@ -69,6 +72,7 @@ impl Failure {
             kind,
             message: message.into(),
             more: Vec::new(),
+            current: None,
         }
     }
 
@@ -87,6 +91,9 @@ impl Failure {
         let mut error = json!({"kind": self.kind, "message": self.message});
         if !self.more.is_empty() {
             error["more"] = json!(self.more);
+        }
+        if let Some(current) = self.current {
+            error["current"] = current;
         }
         let object = match audience {
             Audience::Person => None,
@@ -183,6 +190,9 @@ impl From<RequestError> for Failure {
             RequestError::Unavailable { .. } => Code::NoHub,
             _ => Code::Failed,
         };
-        Self::new(code, error.kind(), error.to_string())
+        Self {
+            current: current(&error),
+            ..Self::new(code, error.kind(), error.to_string())
+        }
     }
 }

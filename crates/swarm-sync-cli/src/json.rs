@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value as Json, json};
-use swarm_sync::{SyncReport, Value, ValueError};
+use swarm_sync::{RequestError, SyncReport, Value, ValueError};
 
 use crate::output::shorten;
 
@@ -205,6 +205,14 @@ impl<'de> Visitor<'de> for Object<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What the keys hold that were not as expected, if that is why something was refused.
+pub(crate) fn current(error: &RequestError) -> Option<Json> {
+    match error {
+        RequestError::Conflict { current } => Some(json!(current)),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands that ask the hub and leave. They hold no replica and do not join the roster.
 
+mod authority;
 mod keys;
 mod memory;
 mod past;
@@ -142,6 +143,10 @@ pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
         Keyed::Explain(args) => past::explain(args).await,
         Keyed::Diff(args) => past::diff(args).await,
         Keyed::Receipts(args) => receipts::receipts(args).await,
+        Keyed::Cas(args) => authority::cas(args).await,
+        Keyed::Claim(args) => authority::claim(args).await,
+        Keyed::Renew(args) => authority::renew(args).await,
+        Keyed::Release(args) => authority::release(args).await,
         Keyed::Completions(args) => completions::print(&args),
     }
 }

@@ -18,7 +18,11 @@ pub(super) type Fields = Map<String, Json>;
 pub(super) fn line(id: &Json, result: Result<Fields, Refused>) -> String {
     let head = [("id", id.clone()), ("ok", result.is_ok().into())];
     let fields = result.unwrap_or_else(|refused| {
-        object(json!({"error": {"kind": refused.kind, "message": refused.message}}))
+        let mut error = json!({"kind": refused.kind, "message": refused.message});
+        if let Some(current) = refused.current {
+            error["current"] = current;
+        }
+        object(json!({"error": error}))
     });
     object_line(&head, fields)
 }
@@ -30,6 +34,7 @@ pub(super) fn quit(id: &Json, failure: Option<&Failure>) -> String {
         Some(failure) => Err(Refused {
             kind: failure.kind(),
             message: failure.message().to_owned(),
+            current: None,
         }),
     };
     line(id, result)

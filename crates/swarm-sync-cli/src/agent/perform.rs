@@ -13,6 +13,7 @@ use crate::policies::{self, Explanation};
 use crate::votes;
 
 use super::answer::{self, Fields, fields, object};
+use super::authority::authority;
 use super::memory::memory;
 use super::past::{explained, past};
 use super::request::{Forget, Refused, Request, Wait};
@@ -78,6 +79,7 @@ pub(super) async fn perform(
         }
         Request::Explain(key) => explain(agent, &key).await,
         Request::Past(request) => past(agent, request).await,
+        Request::Authority(request) => authority(agent, request).await,
         Request::Memory(request) => memory(agent, request).await,
         Request::Propose { draft, sync } => propose(agent, *draft, sync).await,
         Request::Vote { proposal, ballot } => {

@@ -1,6 +1,8 @@
 //! Requests: one JSON object each, checked in full before anything is done.
 
 // Named, because the fuzz checks read this file in from elsewhere.
+#[path = "request/authority.rs"]
+mod authority;
 #[path = "request/fields.rs"]
 mod fields;
 #[path = "request/levels.rs"]
@@ -20,10 +22,11 @@ use swarm_sync::{
     Revision, Since, Value, WriteId,
 };
 
-use crate::json::{Parsed, number_range, parse_object};
+use crate::json::{Parsed, current, number_range, parse_object};
 use crate::output::shorten;
 use crate::position;
 
+pub(super) use self::authority::AuthorityRequest;
 use self::fields::{Fields, key_of, value_of};
 pub(super) use self::levels::Wait;
 pub(super) use self::memory::MemoryRequest;
@@ -34,7 +37,7 @@ use super::lines::{LINE_BYTES_MAX, Line};
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
-    clear, watch, unwatch, policies, explain, history, diff, knew, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
+    clear, watch, unwatch, policies, explain, history, diff, knew, cas, claim, renew, release, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
     repropose, ack_receipt, fate, quit";
 
 /// What a program asks of its agent.
@@ -86,6 +89,7 @@ pub(super) enum Request {
     Policies,
     Explain(Key),
     Past(PastRequest),
+    Authority(AuthorityRequest),
     Memory(MemoryRequest),
     Propose {
         draft: Box<ProposalDraft>,
@@ -112,6 +116,8 @@ pub(super) enum Forget {
 pub(super) struct Refused {
     pub(super) kind: &'static str,
     pub(super) message: String,
+    /// What the keys hold that were not as expected.
+    pub(super) current: Option<Json>,
 }
 
 impl Refused {
@@ -120,6 +126,7 @@ impl Refused {
         Self {
             kind: "bad-request",
             message: message.into(),
+            current: None,
         }
     }
 }
@@ -129,6 +136,7 @@ impl From<RequestError> for Refused {
         Self {
             kind: error.kind(),
             message: error.to_string(),
+            current: current(&error),
         }
     }
 }
@@ -201,6 +209,10 @@ impl Fields {
             "policies" => Request::Policies,
             "explain" => Request::Explain(self.key()?),
             "history" => Request::Past(self.history()?),
+            "cas" => self.cas()?,
+            "claim" => self.claim()?,
+            "renew" => self.renew()?,
+            "release" => self.release()?,
             "diff" => Request::Past(self.diff()?),
             "knew" => Request::Past(self.knew()?),
             "memory" => Request::Memory(self.memory()?),

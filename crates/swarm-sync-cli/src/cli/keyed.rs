@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
+use super::authority::{
+    CAS_HELP, CLAIM_HELP, CasArgs, ClaimArgs, RELEASE_HELP, RENEW_HELP, ReleaseArgs, RenewArgs,
+};
 use super::parse::{count, field, pattern};
 use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
 use super::{HubArgs, ReceiptsArgs, receipts, with_codes};
@@ -51,6 +54,18 @@ pub(crate) enum Keyed {
     /// Show writes that lost, and against what.
     #[command(after_help = with_codes(receipts::HELP))]
     Receipts(ReceiptsArgs),
+    /// Set or delete a key if it is at a version, decided by the hub.
+    #[command(after_help = with_codes(CAS_HELP))]
+    Cas(CasArgs),
+    /// Have a key for oneself for a time.
+    #[command(after_help = with_codes(CLAIM_HELP))]
+    Claim(ClaimArgs),
+    /// Begin the lease of a claim anew.
+    #[command(after_help = with_codes(RENEW_HELP))]
+    Renew(RenewArgs),
+    /// End a claim.
+    #[command(after_help = with_codes(RELEASE_HELP))]
+    Release(ReleaseArgs),
     /// Print a script that completes commands in a shell.
     #[command(after_help = with_codes(COMPLETIONS_HELP))]
     Completions(CompletionsArgs),
@@ -71,6 +86,10 @@ impl Keyed {
             Self::Explain(args) => (args.hub.json, false),
             Self::Diff(args) => (args.hub.json, false),
             Self::Receipts(args) => (args.hub.json, args.follow),
+            Self::Cas(args) => (args.hub.json, false),
+            Self::Claim(args) => (args.hub.json, false),
+            Self::Renew(args) => (args.hub.json, false),
+            Self::Release(args) => (args.hub.json, false),
             Self::Completions(_) => (false, false),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 25] = [
+pub(crate) const COMMANDS: [&str; 29] = [
     "demo",
     "serve",
     "agent",
@@ -28,6 +28,10 @@ pub(crate) const COMMANDS: [&str; 25] = [
     "propose",
     "replay",
     "receipts",
+    "cas",
+    "claim",
+    "renew",
+    "release",
 ];
 
 #[test]

@@ -34,6 +34,7 @@
 mod agent_end;
 mod agent_json;
 mod agent_watch;
+mod authority;
 mod bad_input;
 mod cache;
 mod command_line;

@@ -24,6 +24,7 @@
 //! - `cache`: a client without a replica that keeps what it has read
 
 mod algorithms;
+mod authority;
 mod cache;
 mod durable;
 mod fates;

@@ -64,7 +64,10 @@ impl World {
             };
             // The end of a lifetime is no operation of anybody's; a delete is.
             let alone = entry.context() == held.context();
-            if !alone && !others {
+            // What is being cleared goes on being cleared with time.
+            let mut ids = held.writes().map(|(id, _)| id);
+            let alone = alone && !ids.all(|id| self.ghost.cleared.contains_key(id));
+            if !alone && !others && entry.context() != held.context() {
                 continue;
             }
             let mut ids: Vec<WriteId> = held.writes().map(|(id, _)| id.clone()).collect();

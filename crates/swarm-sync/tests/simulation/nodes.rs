@@ -70,11 +70,17 @@ impl World {
         }
         self.hub.timer_us = None;
         let mortal = self.mortal();
+        // What it has to do for all keys waits until the last of it is durable, one thing at a time.
+        let mut is_idle = false;
         if let Some(hub) = &mut self.hub.machine {
+            is_idle = hub.is_settled();
             hub.handle_timeout(now);
+            is_idle &= hub.poll_timeout().is_none_or(|due| due > now.mono);
         }
         if let Some(mortal) = mortal {
             self.note_expired(mortal);
+        }
+        if is_idle {
             self.check_ends();
         }
         self.drain_hub();

@@ -65,24 +65,41 @@ impl Hub {
 
     /// Does one commit's worth of what is to be done, if the one before is durable.
     pub(super) fn do_chores(&mut self, now: Now) {
+        self.do_if_durable(|hub| {
+            hub.do_given(now) || hub.expire_values(now) || hub.expire_claims(now)
+        });
+    }
+
+    /// The same of what it was given, and not of what time has brought.
+    fn begin_given(&mut self, now: Now) {
+        self.do_if_durable(|hub| hub.do_given(now));
+    }
+
+    fn do_if_durable(&mut self, work: impl FnOnce(&mut Self) -> bool) {
         if !self.gate.is_durable(self.chores.issued) {
             return;
         }
         let before = self.gate.issued();
-        let _ = self.write_lifetimes()
-            || self.decide_contested(now)
-            || self.go_on_clearing(now)
-            || self.expire_values(now)
-            || self.expire_claims(now);
-        if self.gate.issued() != before {
+        if work(self) && self.gate.issued() != before {
             self.chores.issued = self.gate.issued();
         }
     }
 
+    /// False if there was nothing to do.
+    fn do_given(&mut self, now: Now) -> bool {
+        self.write_lifetimes() || self.decide_contested(now) || self.go_on_clearing(now)
+    }
+
     /// Takes on what another table changes.
-    pub(super) fn take_on_table(&mut self, lifetimes: BTreeSet<Key>, contested: Vec<Key>) {
+    pub(super) fn take_on_table(
+        &mut self,
+        now: Now,
+        lifetimes: BTreeSet<Key>,
+        contested: Vec<Key>,
+    ) {
         self.chores.lifetimes.extend(lifetimes);
         self.chores.contested = contested.into();
+        self.begin_given(now);
     }
 
     /// Covers everything that is held now. What is written meanwhile stays, with all that its key holds.
@@ -93,7 +110,7 @@ impl Hub {
             upto: self.revision,
             cleared: 0,
         });
-        self.do_chores(now);
+        self.begin_given(now);
     }
 
     /// False if there was nothing to do. So are the following.

@@ -40,9 +40,8 @@ impl Hub {
             self.persist(rows);
         }
         let lifetimes = self.reschedule(now);
-        self.take_on_table(lifetimes, self.contested());
+        self.take_on_table(now, lifetimes, self.contested());
         self.request_all_merges();
-        self.do_chores(now);
     }
 
     pub(super) fn load_policies(&mut self, to: ReplyTo) {

@@ -1,0 +1,115 @@
+//! The arguments of commands that the hub alone decides.
+
+use std::time::Duration;
+
+use clap::Args;
+use swarm_sync::{AgentId, Incarnation, Key, Token, Value};
+
+use super::HubArgs;
+use super::parse::{expected, name, span};
+use crate::json::value_or_text;
+
+pub(super) const CAS_HELP: &str = "\
+Examples:
+  swarm-sync cas owner agent-1 --expected 0     only if nobody has set it
+  swarm-sync cas owner agent-2 --expected 3     only if it is at version 3
+  swarm-sync cas owner --delete --expected 4
+  swarm-sync cas done/7 '\"ok\"' --if-claim task/7 --token 5f1c9e07aa34b211:812
+
+The hub decides, so nothing can come in between; `version` and `get --json` show at which
+version a key is. A conflict exits with 1 and says what the key holds instead, with --json
+as an object; nothing has changed then.
+
+The key is the hub's from then on (rule authority): plain writes to it are refused until it
+is deleted. A policy with rule = \"authority\" makes that last.
+
+Repeated with the same --attempt it is decided once, and answered alike.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CasArgs {
+    /// The key.
+    pub(crate) key: Key,
+    /// Its new value: JSON, or text if it is not JSON.
+    #[arg(allow_hyphen_values = true, value_parser = value_or_text, required_unless_present = "delete")]
+    pub(crate) value: Option<Value>,
+    /// Delete the key instead.
+    #[arg(long, conflicts_with = "value")]
+    pub(crate) delete: bool,
+    /// The version that the key must be at; 0 if it must not exist.
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true, value_parser = expected, required_unless_present = "if_claim")]
+    pub(crate) expected: Option<u64>,
+    /// Only as long as this key is claimed with --token.
+    #[arg(long, value_name = "KEY", requires = "token")]
+    pub(crate) if_claim: Option<Key>,
+    /// What proves the claim, as `claim` printed it.
+    #[arg(long, value_name = "TOKEN", requires = "if_claim")]
+    pub(crate) token: Option<Token>,
+    /// Names this attempt: 16 hexadecimal digits. Default: one that is drawn.
+    #[arg(long, value_name = "ID")]
+    pub(crate) attempt: Option<Incarnation>,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+pub(super) const CLAIM_HELP: &str = "\
+Examples:
+  swarm-sync claim task/7 --lease 30s --name worker-3
+  token=$(swarm-sync claim task/7 --lease 30s --json | jq -r .token)
+  swarm-sync renew task/7 $token --lease 30s
+  swarm-sync release task/7 $token
+
+The key is its holder's until the lease ends or is given back; everybody sees who has it
+as the key's value. What is done under it is safe with `cas --if-claim KEY --token TOKEN`:
+a holder that was too slow is refused. Refused with 1 while somebody else has it, and
+shortly after the hub has started anew, as long as a lease may be under way that it does
+not know of.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ClaimArgs {
+    /// The key.
+    pub(crate) key: Key,
+    /// For how long, as in 500ms, 30s or 5m: an hour at most.
+    #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = span)]
+    pub(crate) lease: Duration,
+    /// Who is to have it.
+    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = name)]
+    pub(crate) name: AgentId,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+pub(super) const RENEW_HELP: &str = "\
+Examples:
+  swarm-sync renew task/7 5f1c9e07aa34b211:812 --lease 30s
+
+The lease begins anew now. Refused with 1 if it has ended already: what it protected may be
+somebody else's by now.";
+
+#[derive(Debug, Args)]
+pub(crate) struct RenewArgs {
+    /// The key.
+    pub(crate) key: Key,
+    /// What proves the claim, as `claim` printed it.
+    pub(crate) token: Token,
+    /// For how long from now, as in 500ms, 30s or 5m: an hour at most.
+    #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = span)]
+    pub(crate) lease: Duration,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
+
+pub(super) const RELEASE_HELP: &str = "\
+Examples:
+  swarm-sync release task/7 5f1c9e07aa34b211:812
+
+Others can claim the key then. Refused with 1 if the claim has ended already.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The key.
+    pub(crate) key: Key,
+    /// What proves the claim, as `claim` printed it.
+    pub(crate) token: Token,
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+}
