@@ -115,6 +115,13 @@ impl DigestKey {
         finish(&hasher)
     }
 
+    /// The hash of a request, from its encoded bytes: tells whether two of one attempt are the same.
+    pub fn request(&self, bytes: &[u8]) -> Digest {
+        let mut hasher = self.hasher(b'q');
+        absorb(&mut hasher, bytes);
+        finish(&hasher)
+    }
+
     fn hasher(&self, domain: u8) -> SipHasher13 {
         let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
         hasher.write_u8(domain);

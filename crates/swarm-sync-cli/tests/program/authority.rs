@@ -46,6 +46,14 @@ fn an_attempt_that_is_repeated_is_decided_once() {
         "00000000000000aa",
     ];
     assert_eq!(stdout(&hub.client(&attempt)), "version 1\n");
+    let mut other = attempt;
+    other[2] = "y";
+    let other = hub.client(&other);
+    assert!(
+        stderr(&other).contains("was another request"),
+        "{}",
+        stderr(&other)
+    );
     hub.client(&["cas", "k", "--delete", "--expected", "1"]);
     assert_eq!(stdout(&hub.client(&attempt)), "version 1\n");
     assert_eq!(

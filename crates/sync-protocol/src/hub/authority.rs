@@ -6,9 +6,9 @@ mod check;
 mod claims;
 
 use sync_core::{
-    AgentId, Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, Entry,
-    Expectation, HUB_NAME, Key, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value,
-    Write, WriteId, Writer,
+    AgentId, Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey,
+    Entry, Expectation, HUB_NAME, Key, Note, Now, Payload, RequestError, Role, Seen, SessionId,
+    Value, Write, WriteId, Writer, codec,
 };
 
 use super::admit::Source;
@@ -39,7 +39,8 @@ impl Hub {
         }
         self.begin_claims(now);
         let asker = self.asker(to);
-        if let Some(reply) = self.attempts.find(&asker, attempt) {
+        let about = DigestKey::of(&self.config.swarm).request(&codec::to_bytes(&ask));
+        if let Some(reply) = self.attempts.find(&asker, attempt, about) {
             return self.reply(to, reply);
         }
         let mut commit = Commit::default();
@@ -48,7 +49,7 @@ impl Hub {
         let reply = self.decide_ask(&mut commit, now, to, ask);
         let reply = reply.map(Answer::Authority);
         if repeats {
-            commit.with_rows(self.attempts.note(asker, attempt, &reply));
+            commit.with_rows(self.attempts.note(asker, attempt, about, &reply));
         }
         self.finish(commit, now);
         self.reply(to, reply);

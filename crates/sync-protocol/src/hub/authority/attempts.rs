@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bincode::{Decode, Encode};
-use sync_core::{AgentId, Attempt, Incarnation, Reply, RowOp, codec};
+use sync_core::{AgentId, Attempt, Digest, Incarnation, Reply, RequestError, RowOp, codec};
 
 use crate::rows;
 
@@ -23,6 +23,8 @@ pub(crate) struct Answered {
     pub(crate) asker: AgentId,
     pub(crate) run: Incarnation,
     pub(crate) number: u64,
+    /// The fingerprint of what was asked.
+    about: Digest,
     /// Counts the answers: the oldest go first.
     ordinal: u64,
     reply: Reply,
@@ -57,15 +59,29 @@ impl Attempts {
         ordered.sort_unstable_by_key(|(ordinal, _)| *ordinal);
     }
 
-    /// The answer to an attempt that was made before.
-    pub(super) fn find(&self, asker: &AgentId, attempt: Attempt) -> Option<Reply> {
+    /// The answer to an attempt that was made before; a refusal if that was about something else.
+    pub(super) fn find(&self, asker: &AgentId, attempt: Attempt, about: Digest) -> Option<Reply> {
         let name = (asker.clone(), attempt.run, attempt.number);
-        self.by_name.get(&name).map(|(kept, _)| kept.reply.clone())
+        let (kept, _) = self.by_name.get(&name)?;
+        if kept.about == about {
+            return Some(kept.reply.clone());
+        }
+        let reason = format!(
+            "the attempt {} of {asker} was another request: leave it out, or repeat what was asked then",
+            attempt.run
+        );
+        Some(Err(RequestError::Invalid { reason }))
     }
 
     /// Keeps an answer, and forgets those that have arrived and the oldest that are too many. The rows go
     /// with what was decided.
-    pub(super) fn note(&mut self, asker: AgentId, attempt: Attempt, reply: &Reply) -> Vec<RowOp> {
+    pub(super) fn note(
+        &mut self,
+        asker: AgentId,
+        attempt: Attempt,
+        about: Digest,
+        reply: &Reply,
+    ) -> Vec<RowOp> {
         let of = |number: u64| (asker.clone(), attempt.run, number);
         let upto = attempt.answered.min(attempt.number.saturating_sub(1));
         let arrived = self.by_name.range(of(0)..=of(upto));
@@ -75,6 +91,7 @@ impl Attempts {
             asker,
             run: attempt.run,
             number: attempt.number,
+            about,
             ordinal: self.next_ordinal,
             reply: reply.clone(),
         };
