@@ -36,14 +36,14 @@ fn every_algorithm_keeps_every_law() {
 }
 
 #[test]
-fn the_algorithms_that_need_no_declaration_are_quorum_and_unanimous() {
+fn the_algorithms_that_need_no_declaration_are_quorum_unanimous_and_weighted() {
     let algorithms = algorithms();
     assert_eq!(
         algorithms.names().collect::<Vec<_>>(),
-        ["quorum", "unanimous"]
+        ["quorum", "unanimous", "weighted"]
     );
     assert_eq!(algorithms.get(None).unwrap().0, "quorum");
-    for name in ["quorum", "unanimous"] {
+    for name in ["quorum", "unanimous", "weighted"] {
         check(&**algorithms.get(Some(name)).unwrap().1, &agents(), 1);
     }
 }

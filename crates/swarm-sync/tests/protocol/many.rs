@@ -136,3 +136,50 @@ fn a_clearing_that_the_store_interrupts_is_answered() {
     let answer = hub.take_answer(7).expect("it is told");
     assert_eq!(answer.unwrap_err().kind(), "stopped");
 }
+
+/// What the hub decides meanwhile of what was there is nobody's write.
+#[test]
+fn what_the_hub_itself_decides_meanwhile_is_cleared_too() {
+    let (mut hub, mut a, mut b) = trio();
+    hub.govern(vec![policy("z", |p| p.rule = Some(MergeRule::Causal))]);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    write_many(&mut a);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    a.write("z", put(1));
+    b.write("z", put(2));
+    a.connect(&mut hub, 3);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.hub.handle_ask(hub.now(), 7, Ask::Clear(None));
+    hub.settle();
+    hub.govern(Vec::new());
+    work(&mut hub);
+    let Some(Ok(Answer::Cleared(count))) = hub.take_answer(7) else {
+        panic!("it is done");
+    };
+    assert_eq!(count, MANY as u64 + 1);
+    assert_eq!(hub.hub.keyspace().live_keys(), 0);
+}
+
+/// However much the hub has been given to do.
+#[test]
+fn lifetimes_end_while_all_is_cleared() {
+    let (mut hub, mut a, mut b) = trio();
+    let after = Duration::from_secs(5);
+    let refresh = false;
+    hub.govern(vec![policy("z*", |p| p.ttl = Some(Ttl { after, refresh }))]);
+    write_many(&mut a);
+    a.write("z", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.hub.handle_ask(hub.now(), 7, Ask::Clear(None));
+    hub.settle();
+    hub.mono += Duration::from_secs(6);
+    for _ in 0..2 {
+        hub.pass(Duration::ZERO);
+        hub.settle();
+    }
+    assert_eq!(hub.value("z"), None);
+    assert!(hub.take_answer(7).is_none(), "there is more to clear");
+}

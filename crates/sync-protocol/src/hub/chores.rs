@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use sync_core::{Answer, Key, Now, Revision};
+use sync_core::{Answer, Key, Now};
 
 use super::commit::Commit;
 use super::{Hub, ReplyTo};
@@ -21,11 +21,13 @@ pub(super) struct Chores {
     /// The last commit of it.
     issued: Token,
     /// Keys whose lifetimes another table has changed and whose rows are still to be written. A crash
-    /// before loses nothing: whoever opens asks the table again.
+    /// before lets what was not written begin anew: whoever opens asks the table again.
     lifetimes: BTreeSet<Key>,
     /// Keys on which another table ends writes.
     contested: VecDeque<Key>,
     clearing: VecDeque<Clearing>,
+    /// Whose turn it was not: neither what was given nor what time brings waits for all of the other.
+    time_next: bool,
 }
 
 /// A swarm that is being cleared, in the order of its keys.
@@ -33,14 +35,24 @@ pub(super) struct Chores {
 struct Clearing {
     to: ReplyTo,
     after: Option<Key>,
-    /// What has come after this stays, and with it all of its key.
-    upto: Revision,
+    /// Keys that somebody has written meanwhile: what came stays, and with it all of its key.
+    spared: BTreeSet<Key>,
     cleared: u64,
 }
 
 impl Chores {
     fn is_empty(&self) -> bool {
         self.lifetimes.is_empty() && self.contested.is_empty() && self.clearing.is_empty()
+    }
+
+    /// Somebody has written these keys: whoever began to clear before did not mean that.
+    pub(super) fn spare<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key> + Clone) {
+        for clearing in &mut self.clearing {
+            let left = |key: &&Key| clearing.after.as_ref().is_none_or(|after| after < *key);
+            let keys = keys.clone().into_iter();
+            let spared: Vec<Key> = keys.filter(left).cloned().collect();
+            clearing.spared.extend(spared);
+        }
     }
 
     /// The hub has failed. Who waits for it.
@@ -66,7 +78,13 @@ impl Hub {
     /// Does one commit's worth of what is to be done, if the one before is durable.
     pub(super) fn do_chores(&mut self, now: Now) {
         self.do_if_durable(|hub| {
-            hub.do_given(now) || hub.expire_values(now) || hub.expire_claims(now)
+            let time_first = hub.chores.time_next;
+            hub.chores.time_next = !time_first;
+            // Few, and somebody waits for each.
+            hub.expire_claims(now)
+                || time_first && hub.expire_values(now)
+                || hub.do_given(now)
+                || hub.expire_values(now)
         });
     }
 
@@ -107,7 +125,7 @@ impl Hub {
         self.chores.clearing.push_back(Clearing {
             to,
             after: None,
-            upto: self.revision,
+            spared: BTreeSet::new(),
             cleared: 0,
         });
         self.begin_given(now);
@@ -135,7 +153,7 @@ impl Hub {
         }
         let count = self.chores.contested.len().min(KEYS_PER_CHORE);
         let keys: Vec<Key> = self.chores.contested.drain(..count).collect();
-        let mut commit = Commit::default();
+        let mut commit = Commit::own();
         for key in keys.iter().filter(|key| self.is_contested(key)) {
             commit.touch(key);
         }
@@ -167,10 +185,10 @@ impl Hub {
         true
     }
 
-    /// The next keys that hold what they held when the clearing began.
+    /// The next keys that nobody has written since the clearing began.
     fn still_held(&self, clearing: &Clearing) -> Vec<Key> {
         let rest = self.space.iter_after(clearing.after.as_ref());
-        let held = rest.filter(|(_, s)| s.entry().is_live() && s.revision() <= clearing.upto);
+        let held = rest.filter(|(key, s)| s.entry().is_live() && !clearing.spared.contains(*key));
         held.take(KEYS_PER_CHORE)
             .map(|(key, _)| key.clone())
             .collect()

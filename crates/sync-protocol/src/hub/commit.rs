@@ -35,6 +35,8 @@ pub(super) struct Commit {
     expired: BTreeSet<Key>,
     /// Whether somebody asked for everything that its keys hold to be removed.
     clears: bool,
+    /// The hub's own work on what is there, which brings nothing that somebody has written since.
+    own: bool,
     /// What the authors of writes that have lost had seen.
     seen: BTreeMap<WriteId, Seen>,
     /// Writes found to have lost, per key.
@@ -58,6 +60,15 @@ impl Commit {
     pub(super) fn clearing() -> Self {
         Self {
             clears: true,
+            own: true,
+            ..Self::default()
+        }
+    }
+
+    /// A commit of the hub's own work on what is there.
+    pub(super) fn own() -> Self {
+        Self {
+            own: true,
             ..Self::default()
         }
     }
@@ -290,6 +301,9 @@ impl Hub {
         let mut encoded = Encoded::new(&commit, self.config.limits.page_bytes);
         self.send_ahead(from, &changed, &mut encoded);
         self.fan_out(from, &changed, &mut encoded);
+        if !commit.own {
+            self.chores.spare(&changed);
+        }
         self.request_merges(&changed);
         self.tell_watchers(now, from, &changed);
         for session in addressees {

@@ -172,7 +172,7 @@ impl Hub {
         if due.is_empty() {
             return false;
         }
-        let mut commit = Commit::default();
+        let mut commit = Commit::own();
         for key in &due {
             if self.is_live(key) {
                 self.cover_all(&mut commit, key);

@@ -142,7 +142,7 @@ impl Hub {
             over,
             note: None,
         };
-        let mut commit = Commit::default();
+        let mut commit = Commit::own();
         commit.with_row(rows::put_known(&writer, seq));
         self.known.insert(writer, seq);
         commit.with_receipts(told);

@@ -151,7 +151,7 @@ impl Hub {
         if due.is_empty() {
             return false;
         }
-        let mut commit = Commit::default();
+        let mut commit = Commit::own();
         for key in &due {
             self.cover_all(&mut commit, key);
             commit.expire(key);
