@@ -29,12 +29,20 @@ const LIMIT: Duration = Duration::from_mins(1);
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let documents = documents::all();
+    large_states(&documents).await;
+    small_values(&documents).await;
+    to_many(&documents).await;
+    small_values_to_many(&documents).await;
+}
+
+/// One document as one key.
+async fn large_states(documents: &[(&'static str, serde_json::Value)]) {
     println!("Large states: one document as one key, written by one agent and read by another\n");
     println!(
         "| document | bytes as JSON | on the wire, off | on | saved | CPU, both ends | to read it |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for (name, document) in &documents {
+    for (name, document) in documents {
         let values = vec![document.clone()];
         let off = measure(&values, 1, false).await.reader.received;
         let on = best(&values, 1).await;
@@ -48,12 +56,16 @@ async fn main() {
             millis(on.reader.compression.cpu_us)
         );
     }
+}
+
+/// Parts of documents, each a key of its own.
+async fn small_values(documents: &[(&'static str, serde_json::Value)]) {
     println!("\nSmall values: parts of the same documents, each a key and a commit\n");
     println!(
         "| parts of | bytes each as JSON | on the wire, off | on | saved | of the second half | CPU, both ends |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for (name, document) in &documents {
+    for (name, document) in documents {
         let parts = documents::parts(document, SMALL_VALUES);
         let json: usize = parts.iter().map(|part| part.to_string().len()).sum();
         let off = measure(&parts, 1, false).await;
@@ -69,6 +81,10 @@ async fn main() {
             on.millis_per_mib()
         );
     }
+}
+
+/// What one commit costs that goes to many.
+async fn to_many(documents: &[(&'static str, serde_json::Value)]) {
     println!("\nOne commit to 100 agents: the whole of the first document\n");
     println!("| | sent by the hub | CPU of the hub | until all have it |");
     println!("|---|---|---|---|");
@@ -84,6 +100,10 @@ async fn main() {
             all.took.as_secs_f64() * 1e3
         );
     }
+}
+
+/// What many small ones do.
+async fn small_values_to_many(documents: &[(&'static str, serde_json::Value)]) {
     println!("\nSmall values to 100 agents: parts of the same, each a commit\n");
     println!("| values | sent by the hub | CPU of the hub | for each message to an agent |");
     println!("|---|---|---|---|");

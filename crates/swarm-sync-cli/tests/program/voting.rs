@@ -131,6 +131,11 @@ fn the_status_counts_one_approval(hub: &Hub) {
     assert_eq!(quorum.expect("it was used")["approved"], 1, "{status}");
 }
 
+fn voters(decided: &Json) -> Vec<&Json> {
+    let votes = decided["votes"].as_array().expect("a list");
+    votes.iter().map(|vote| &vote["agent"]).collect()
+}
+
 #[test]
 fn a_hub_killed_in_the_middle_of_a_vote_counts_every_vote_once() {
     let place = Place::new();
@@ -181,13 +186,7 @@ fn a_hub_killed_in_the_middle_of_a_vote_counts_every_vote_once() {
     vote(&mut c, &last, "for", "after the kill");
     let decided = decision(&mut a);
     assert_eq!(decided["decision"], "approved", "{decided}");
-    let who: Vec<&Json> = decided["votes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| &v["agent"])
-        .collect();
-    assert_eq!(who, ["a", "b", "c"]);
+    assert_eq!(voters(&decided), ["a", "b", "c"]);
     assert_eq!(decided["votes"][1]["reason"], "before the kill");
 
     for agent in [&mut a, &mut c] {

@@ -88,6 +88,8 @@ const LEASE: Duration = Duration::from_millis(500);
 async fn work(agent: Agent, offset: usize, dies_after: Option<usize>) -> usize {
     let authority = agent.authority().within(PATIENCE);
     let mut done = 0;
+    let tasks = Pattern::new("task/*").expect("a pattern");
+    let mut changes = agent.watch(tasks, None);
     loop {
         let mut open = 0;
         for n in 0..TASKS {
@@ -124,8 +126,11 @@ async fn work(agent: Agent, offset: usize, dies_after: Option<usize>) -> usize {
         if open == 0 {
             return done;
         }
-        // What is left is claimed by the dead.
-        tokio::time::sleep(LEASE / 10).await;
+        // What is left is claimed: by others, or by the dead until their leases end.
+        let change = tokio::time::timeout(PATIENCE, changes.next()).await;
+        change.expect("a lease ends").expect("the hub is there");
+        // One more look is worth all that has happened by now.
+        while let Ok(Ok(_)) = tokio::time::timeout(Duration::ZERO, changes.next()).await {}
     }
 }
 

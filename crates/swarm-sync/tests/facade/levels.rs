@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_sync::{
-    Answer, Ask, Durability, Fate, MemoryStore, Operation, RequestError, Value, WriteOptions,
+    Answer, Ask, Clock, Durability, Fate, MemoryStore, Operation, RequestError, SystemClock, Value,
+    WriteOptions,
 };
 
 use crate::support::{PATIENCE, Wire, converged, eventually, flush, key, kind};
@@ -172,7 +173,12 @@ async fn a_client_finds_its_receipts_at_the_hub_and_takes_them() {
     let ack = client.write(key("k"), put, None).await.unwrap();
     assert!(ack.revision.is_some());
     // In another millisecond: of equal stamps the names would decide.
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    let written = client.get(key("k")).await.unwrap().unwrap().timestamp;
+    let written_ms = written.expect("it was written").millis();
+    eventually("another millisecond", async || {
+        (SystemClock::new().now().wall_ms > written_ms).then_some(())
+    })
+    .await;
     a.set("k", "later, and unseen").await.unwrap();
     a.go_online().await.unwrap();
     flush(&a).await;

@@ -36,6 +36,8 @@
 //! - `vote_crashes`: votes that outlive those who take part
 //! - `own_votes`: what an agent does with its votes
 //! - `past`: what a hub remembers of its commits
+//! - `past_reads`: how that is read from the store
+//! - `looking_back`: questions about the past, to drive tests with
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod ahead;
@@ -54,6 +56,7 @@ mod graves;
 mod hand;
 mod levels;
 mod lifetimes;
+mod looking_back;
 mod manners;
 mod many;
 mod memory;
@@ -62,6 +65,7 @@ mod merges;
 mod offline;
 mod own_votes;
 mod past;
+mod past_reads;
 mod patterns;
 mod periodic;
 mod policies;

@@ -64,6 +64,13 @@ impl Hub {
         }
     }
 
+    /// Sends the table to whoever knows another one.
+    pub(super) fn tell_policies(&mut self, session: SessionId, known: u64) {
+        if known != self.policies().fingerprint() {
+            self.send_policies(session);
+        }
+    }
+
     pub(super) fn send_policies(&mut self, session: SessionId) {
         let policies = self.policies().to_list();
         self.send(session, Body::Policies { policies });

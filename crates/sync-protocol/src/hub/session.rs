@@ -103,9 +103,7 @@ impl Hub {
                 resume,
                 policies,
             } => {
-                if policies != self.policies().fingerprint() {
-                    self.send_policies(session);
-                }
+                self.tell_policies(session, policies);
                 self.handle_delta_request(session, request, cursor, resume);
                 Ok(())
             }
