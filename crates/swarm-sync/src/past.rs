@@ -1,13 +1,16 @@
 //! Questions about the past, as every handle asks them.
 
+mod question;
+mod read;
+
 use sync_core::{
-    Answer, Ask, DiffPage, HistoryPage, Key, KeyExplanation, Knew, PastAnswer, PastAsk, PastState,
-    Reply, RequestError, Revision, Since, SwarmId, Version, WriteId,
+    DiffPage, HistoryPage, Key, KeyExplanation, Knew, PastState, RequestError, Revision, Since,
+    SwarmId, Version, WriteId,
 };
 
 use crate::agent::Agent;
 use crate::client::Client;
-use crate::hub::{StateSynchronizer, unexpected};
+use crate::hub::StateSynchronizer;
 
 impl StateSynchronizer {
     /// The commits of a key, the newest first: who wrote, when, under which rule, what lost against it and
@@ -19,12 +22,7 @@ impl StateSynchronizer {
         upto: Option<Version>,
         limit: u32,
     ) -> Result<HistoryPage, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::History { key, upto, limit };
-        match past(self.ask(swarm, Ask::Past(ask)).await)? {
-            PastAnswer::History(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::history(self.ask(swarm, question::history(key, upto, limit)).await)
     }
 
     /// Why the value of a key is what it is, in sentences and as data.
@@ -33,11 +31,7 @@ impl StateSynchronizer {
         swarm: &SwarmId,
         key: &Key,
     ) -> Result<KeyExplanation, RequestError> {
-        let ask = PastAsk::Explain(key.clone());
-        match past(self.ask(swarm, Ask::Past(ask)).await)? {
-            PastAnswer::Explained(explained) => Ok(*explained),
-            other => Err(mismatched(other)),
-        }
+        read::explained(self.ask(swarm, question::explain(key)).await)
     }
 
     /// What a key was at an earlier revision, as far as its history goes back.
@@ -47,12 +41,7 @@ impl StateSynchronizer {
         key: &Key,
         at: Since,
     ) -> Result<PastState, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::StateAt { key, at };
-        match past(self.ask(swarm, Ask::Past(ask)).await)? {
-            PastAnswer::State(state) => Ok(*state),
-            other => Err(mismatched(other)),
-        }
+        read::state(self.ask(swarm, question::state_at(key, at)).await)
     }
 
     /// What changed after one revision and up to another, each key once, some keys at a time. If
@@ -64,11 +53,7 @@ impl StateSynchronizer {
         to: Option<Since>,
         after: Option<Key>,
     ) -> Result<DiffPage, RequestError> {
-        let ask = PastAsk::Diff { from, to, after };
-        match past(self.ask(swarm, Ask::Past(ask)).await)? {
-            PastAnswer::Diff(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::diff(self.ask(swarm, question::diff(from, to, after)).await)
     }
 
     /// What the author of a write had seen of the swarm when it wrote, and what others had committed by
@@ -80,12 +65,7 @@ impl StateSynchronizer {
         write: &WriteId,
         after: Option<Revision>,
     ) -> Result<Knew, RequestError> {
-        let (key, write) = (key.clone(), write.clone());
-        let ask = PastAsk::Knew { key, write, after };
-        match past(self.ask(swarm, Ask::Past(ask)).await)? {
-            PastAnswer::Knew(knew) => Ok(*knew),
-            other => Err(mismatched(other)),
-        }
+        read::knew(self.ask(swarm, question::knew(key, write, after)).await)
     }
 }
 
@@ -97,31 +77,17 @@ impl Agent {
         upto: Option<Version>,
         limit: u32,
     ) -> Result<HistoryPage, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::History { key, upto, limit };
-        match past(self.ask(Ask::Past(ask), None).await)? {
-            PastAnswer::History(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::history(self.ask(question::history(key, upto, limit), None).await)
     }
 
     /// As [`StateSynchronizer::explain`]. Needs a connection.
     pub async fn explain(&self, key: &Key) -> Result<KeyExplanation, RequestError> {
-        let ask = PastAsk::Explain(key.clone());
-        match past(self.ask(Ask::Past(ask), None).await)? {
-            PastAnswer::Explained(explained) => Ok(*explained),
-            other => Err(mismatched(other)),
-        }
+        read::explained(self.ask(question::explain(key), None).await)
     }
 
     /// As [`StateSynchronizer::get_state_at`]. Needs a connection.
     pub async fn get_state_at(&self, key: &Key, at: Since) -> Result<PastState, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::StateAt { key, at };
-        match past(self.ask(Ask::Past(ask), None).await)? {
-            PastAnswer::State(state) => Ok(*state),
-            other => Err(mismatched(other)),
-        }
+        read::state(self.ask(question::state_at(key, at), None).await)
     }
 
     /// As [`StateSynchronizer::diff`]. Needs a connection.
@@ -131,11 +97,7 @@ impl Agent {
         to: Option<Since>,
         after: Option<Key>,
     ) -> Result<DiffPage, RequestError> {
-        let ask = PastAsk::Diff { from, to, after };
-        match past(self.ask(Ask::Past(ask), None).await)? {
-            PastAnswer::Diff(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::diff(self.ask(question::diff(from, to, after), None).await)
     }
 
     /// As [`StateSynchronizer::knew`]. Needs a connection.
@@ -145,12 +107,7 @@ impl Agent {
         write: &WriteId,
         after: Option<Revision>,
     ) -> Result<Knew, RequestError> {
-        let (key, write) = (key.clone(), write.clone());
-        let ask = PastAsk::Knew { key, write, after };
-        match past(self.ask(Ask::Past(ask), None).await)? {
-            PastAnswer::Knew(knew) => Ok(*knew),
-            other => Err(mismatched(other)),
-        }
+        read::knew(self.ask(question::knew(key, write, after), None).await)
     }
 }
 
@@ -162,31 +119,17 @@ impl Client {
         upto: Option<Version>,
         limit: u32,
     ) -> Result<HistoryPage, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::History { key, upto, limit };
-        match past(self.ask(Ask::Past(ask)).await)? {
-            PastAnswer::History(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::history(self.ask(question::history(key, upto, limit)).await)
     }
 
     /// As [`StateSynchronizer::explain`].
     pub async fn explain(&mut self, key: &Key) -> Result<KeyExplanation, RequestError> {
-        let ask = PastAsk::Explain(key.clone());
-        match past(self.ask(Ask::Past(ask)).await)? {
-            PastAnswer::Explained(explained) => Ok(*explained),
-            other => Err(mismatched(other)),
-        }
+        read::explained(self.ask(question::explain(key)).await)
     }
 
     /// As [`StateSynchronizer::get_state_at`].
     pub async fn get_state_at(&mut self, key: &Key, at: Since) -> Result<PastState, RequestError> {
-        let key = key.clone();
-        let ask = PastAsk::StateAt { key, at };
-        match past(self.ask(Ask::Past(ask)).await)? {
-            PastAnswer::State(state) => Ok(*state),
-            other => Err(mismatched(other)),
-        }
+        read::state(self.ask(question::state_at(key, at)).await)
     }
 
     /// As [`StateSynchronizer::diff`].
@@ -196,11 +139,7 @@ impl Client {
         to: Option<Since>,
         after: Option<Key>,
     ) -> Result<DiffPage, RequestError> {
-        let ask = PastAsk::Diff { from, to, after };
-        match past(self.ask(Ask::Past(ask)).await)? {
-            PastAnswer::Diff(page) => Ok(page),
-            other => Err(mismatched(other)),
-        }
+        read::diff(self.ask(question::diff(from, to, after)).await)
     }
 
     /// As [`StateSynchronizer::knew`].
@@ -210,22 +149,6 @@ impl Client {
         write: &WriteId,
         after: Option<Revision>,
     ) -> Result<Knew, RequestError> {
-        let (key, write) = (key.clone(), write.clone());
-        let ask = PastAsk::Knew { key, write, after };
-        match past(self.ask(Ask::Past(ask)).await)? {
-            PastAnswer::Knew(knew) => Ok(*knew),
-            other => Err(mismatched(other)),
-        }
+        read::knew(self.ask(question::knew(key, write, after)).await)
     }
-}
-
-fn past(reply: Reply) -> Result<PastAnswer, RequestError> {
-    match reply? {
-        Answer::Past(answer) => Ok(answer),
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn mismatched(answer: PastAnswer) -> RequestError {
-    unexpected(&Answer::Past(answer))
 }

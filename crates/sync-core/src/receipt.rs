@@ -1,7 +1,10 @@
 //! What became of a write that is not visible although nobody chose so.
 
+mod compared;
 mod json;
 mod told;
+
+pub(crate) use self::compared::compared;
 
 use bincode::{Decode, Encode};
 

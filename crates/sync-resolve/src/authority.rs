@@ -5,7 +5,7 @@ use sync_core::{
     Writer,
 };
 
-use crate::lww::newest;
+use crate::Lww;
 
 /// No operation of a replica fits it: a value is what the hub has decided on, by compare-and-set or as
 /// a claim. Concurrent values come about only where a hub lost its disk; then the newest shows, and
@@ -34,26 +34,18 @@ impl Resolver for Authority {
     }
 
     fn fold(&self, entry: &Entry) -> Option<Value> {
-        newest(entry.writes())?.1.payload.value()
+        Lww.fold(entry)
     }
 
     fn shown(&self, entry: &Entry) -> Option<WriteId> {
-        newest(entry.writes()).map(|(id, _)| id.clone())
+        Lww.shown(entry)
     }
 
     fn hidden(&self, entry: &Entry) -> usize {
-        entry.live_count().saturating_sub(1)
+        Lww.hidden(entry)
     }
 
     fn losses(&self, entry: &Entry) -> Vec<Loss> {
-        let Some((winner, _)) = newest(entry.writes()) else {
-            return Vec::new();
-        };
-        let lost = entry.writes().filter(|(id, _)| *id != winner);
-        lost.map(|(id, _)| Loss {
-            loser: id.clone(),
-            winner: Some(winner.clone()),
-        })
-        .collect()
+        Lww.losses(entry)
     }
 }

@@ -219,7 +219,7 @@ async fn explain(scene: &Scene, facts: &mut Facts, receipts: &[Json]) -> Result<
     let told = client.explain(&Key::new(REGISTER)?).await?;
     client.close().await;
     let losses = told.commits.iter().flat_map(|commit| commit.lost.iter());
-    let lost: Vec<String> = losses.map(|loss| loss.write.to_string()).collect();
+    let lost: Vec<String> = losses.map(|loss| loss.lost.write.to_string()).collect();
     let written = |receipt: &Json| receipt["write"].as_str().map(str::to_owned);
     let known = receipts.iter().filter_map(written);
     let known = known.filter(|write| lost.contains(write)).count();

@@ -27,7 +27,7 @@ async fn every_handle_tells_how_a_value_came_about() {
         assert_eq!(of_hub, of_agent);
         let losses: Vec<_> = of_hub.commits.iter().flat_map(|c| c.lost.iter()).collect();
         assert_eq!(losses.len(), 1);
-        assert_eq!(losses[0].write, lost);
+        assert_eq!(losses[0].lost.write, lost);
         assert!(matches!(&losses[0].why, LossReason::Superseded { winner, .. } if *winner == won));
 
         let told = b.explain(&key("k")).await.unwrap();

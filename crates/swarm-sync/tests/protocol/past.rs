@@ -25,8 +25,8 @@ fn each_commit_is_told_with_its_authors_and_what_lost() {
     assert_eq!(first.value, is("early"));
     assert_eq!(first.writes[0].write.writer, *a.replica.writer());
     assert_eq!((&race.kind, &race.value), (&PastKind::Changed, &is("late")));
-    assert_eq!(race.lost[0].write, first.writes[0].write);
-    assert_eq!(race.lost[0].value, is("early"));
+    assert_eq!(race.lost[0].lost.write, first.writes[0].write);
+    assert_eq!(race.lost[0].lost.value, is("early"));
     let LossReason::Superseded { winner, .. } = &race.lost[0].why else {
         panic!("{race:?}")
     };

@@ -107,23 +107,12 @@ pub struct PastWrite {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 #[expect(clippy::exhaustive_structs, reason = "what a hub remembers")]
 pub struct PastLoss {
-    /// Its identity, with its author.
-    pub write: WriteId,
-    /// When it was made.
-    pub stamp: Stamp,
-    /// What it had done.
-    pub did: Did,
-    /// The field it is of, for a map.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// What it had written.
+    /// The write as it had come; how far its author had read is told as far as that is known.
     #[serde(flatten)]
-    pub value: PastValue,
+    pub lost: PastWrite,
     /// Why it lost.
     #[serde(flatten)]
     pub why: LossReason,
-    /// How far its author had read the hub's log, as far as that is known.
-    pub seen: Option<Seen>,
 }
 
 /// What a write did.
@@ -223,13 +212,15 @@ impl PastLoss {
     /// What a receipt tells, without the value that was lost if that takes more than `room` bytes.
     pub fn of(receipt: &Receipt, seen: Option<Seen>, room: usize) -> Self {
         Self {
-            write: receipt.write.clone(),
-            stamp: receipt.stamp,
-            did: Did::of(receipt.discarded.kind()),
-            field: receipt.discarded.field_name().map(str::to_owned),
-            value: PastValue::of(&receipt.discarded, room),
+            lost: PastWrite {
+                write: receipt.write.clone(),
+                stamp: receipt.stamp,
+                did: Did::of(receipt.discarded.kind()),
+                field: receipt.discarded.field_name().map(str::to_owned),
+                value: PastValue::of(&receipt.discarded, room),
+                seen,
+            },
             why: LossReason::of(receipt),
-            seen,
         }
     }
 }

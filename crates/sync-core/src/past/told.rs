@@ -6,8 +6,8 @@ use super::{
     Did, Dropped, DroppedBy, LossReason, Omitted, PastCommit, PastKind, PastLoss, PastValue,
     PastWrite,
 };
-use crate::id::{WriteId, start_of};
-use crate::stamp::Stamp;
+use crate::id::start_of;
+use crate::receipt::compared;
 
 /// A short form of a value of the past.
 impl fmt::Display for PastValue {
@@ -37,41 +37,33 @@ impl fmt::Display for PastKind {
 /// What a write did, as the rest of a sentence that begins with who.
 impl fmt::Display for PastWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        does(f, self.did, self.field.as_deref(), &self.value)
-    }
-}
-
-fn does(
-    f: &mut fmt::Formatter<'_>,
-    did: Did,
-    field: Option<&str>,
-    value: &PastValue,
-) -> fmt::Result {
-    let field = start_of(field.unwrap_or_default());
-    match did {
-        Did::Set => write!(f, "set it to {value}"),
-        Did::Delete => f.write_str("deleted it"),
-        Did::Add => write!(f, "brought its own part of the sum to {value}"),
-        Did::Insert => write!(f, "inserted {value}"),
-        Did::Put => write!(f, "set its field {field:?} to {value}"),
-        Did::Unset => write!(f, "removed its field {field:?}"),
-        Did::Clear => f.write_str("removed all its fields"),
-        Did::Claim => write!(f, "claimed it: {value}"),
+        let value = &self.value;
+        let field = start_of(self.field.as_deref().unwrap_or_default());
+        match self.did {
+            Did::Set => write!(f, "set it to {value}"),
+            Did::Delete => f.write_str("deleted it"),
+            Did::Add => write!(f, "brought its own part of the sum to {value}"),
+            Did::Insert => write!(f, "inserted {value}"),
+            Did::Put => write!(f, "set its field {field:?} to {value}"),
+            Did::Unset => write!(f, "removed its field {field:?}"),
+            Did::Clear => f.write_str("removed all its fields"),
+            Did::Claim => write!(f, "claimed it: {value}"),
+        }
     }
 }
 
 /// A sentence.
 impl fmt::Display for PastLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (", self.write)?;
-        does(f, self.did, self.field.as_deref(), &self.value)?;
-        match &self.why {
+        let Self { lost, why } = self;
+        write!(f, "{} ({lost}", lost.write)?;
+        match why {
             LossReason::Superseded {
                 winner,
                 winner_stamp,
                 rule,
             } => {
-                let why = comparison((*winner_stamp, winner), (self.stamp, &self.write));
+                let why = compared((lost.stamp, &lost.write), (*winner_stamp, winner), *rule);
                 write!(
                     f,
                     ") lost against the concurrent {winner} under {rule}: {why}"
@@ -81,26 +73,6 @@ impl fmt::Display for PastLoss {
             LossReason::Refused { sentence } => write!(f, ") came back: {sentence}"),
         }
     }
-}
-
-/// By what a winner has won.
-fn comparison(winner: (Stamp, &WriteId), loser: (Stamp, &WriteId)) -> String {
-    let ((won, winner), (lost, loser)) = (winner, loser);
-    if won > lost {
-        let ms = won.millis() - lost.millis();
-        return match ms {
-            0 => "it is later by the count within the same millisecond".to_owned(),
-            ms => format!("it was written {ms} ms later"),
-        };
-    }
-    let (name, other) = (winner.writer.agent(), loser.writer.agent());
-    if won == lost && name != other {
-        return format!("both were written at the same time, and {name} comes after {other}");
-    }
-    if won == lost {
-        return "both were written at the same time, and its number is greater".to_owned();
-    }
-    "by its rule, whatever the time".to_owned()
 }
 
 /// The rest of a sentence that begins with what is not kept.
@@ -174,36 +146,6 @@ impl PastCommit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, Incarnation, Seq, Writer};
-
-    fn id(name: &str, seq: u64) -> WriteId {
-        let writer = Writer::new(AgentId::new(name).unwrap(), Incarnation::from_random(1));
-        WriteId::new(writer, Seq::new(seq))
-    }
-
-    #[test]
-    fn a_comparison_names_what_decided() {
-        let (late, early) = (Stamp::at_millis(9), Stamp::at_millis(4));
-        let cases = [
-            ((late, id("a", 1)), (early, id("b", 1)), "5 ms later"),
-            (
-                (late.next(), id("a", 1)),
-                (late, id("b", 1)),
-                "same millisecond",
-            ),
-            ((late, id("b", 1)), (late, id("a", 1)), "b comes after a"),
-            (
-                (late, id("a", 2)),
-                (late, id("a", 1)),
-                "its number is greater",
-            ),
-            ((early, id("a", 1)), (late, id("b", 1)), "by its rule"),
-        ];
-        for ((won, winner), (lost, loser), expected) in cases {
-            let told = comparison((won, &winner), (lost, &loser));
-            assert!(told.contains(expected), "{told}");
-        }
-    }
 
     #[test]
     fn a_value_is_told_in_short() {

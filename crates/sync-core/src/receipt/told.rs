@@ -1,15 +1,11 @@
 //! A receipt in sentences: what became of the write, and the comparison that decided it.
 
-use std::cmp::Ordering;
 use std::fmt;
 
+use super::compared::compared;
 use super::{Reason, Receipt};
-use crate::id::{WriteId, start_of};
+use crate::id::start_of;
 use crate::policy::Pattern;
-use crate::resolver::MergeRule;
-use crate::stamp::Stamp;
-
-type Made<'a> = (Stamp, &'a WriteId);
 
 impl Receipt {
     /// The deciding comparison, as a sentence. It is told from the rest, not stored.
@@ -43,35 +39,6 @@ impl Receipt {
             }
         }
     }
-}
-
-/// Which of two writes comes later in their total order, and by what.
-fn compared((stamp, write): Made<'_>, (winner_stamp, winner): Made<'_>, rule: MergeRule) -> String {
-    let (own, won) = (stamp.utc(), winner_stamp.utc());
-    match (stamp, write).cmp(&(winner_stamp, winner)) {
-        Ordering::Less if stamp < winner_stamp => {
-            format!("its stamp {own} is older than the winner's {won}")
-        }
-        Ordering::Less => format!("equal stamps {own}: {}", tie(write, winner)),
-        // No rule of ours decides so.
-        _ => format!(
-            "the rule {rule} chose the winner, although its stamp {own} is not older than the winner's {won}"
-        ),
-    }
-}
-
-/// What the later of two writes with equal stamps is later by.
-fn tie(write: &WriteId, winner: &WriteId) -> String {
-    let (mine, theirs) = (&write.writer, &winner.writer);
-    if mine.agent() != theirs.agent() {
-        return format!("agent {} comes after {}", theirs.agent(), mine.agent());
-    }
-    let (agent, own, won) = (mine.agent(), mine.incarnation(), theirs.incarnation());
-    if own == won {
-        let (own, won) = (write.seq, winner.seq);
-        return format!("write {won} of {agent} comes after its write {own}");
-    }
-    format!("run {won} of {agent} comes after its run {own}")
 }
 
 /// Which bound was reached.

@@ -174,13 +174,15 @@ fn losses() -> Vec<PastLoss> {
         },
     ];
     let loss = |why| PastLoss {
-        write: id("agent-1", 1, 2),
-        stamp: Stamp::at_millis(8),
-        did: Did::Set,
-        field: None,
-        value: PastValue::omitted(Omitted::Parts(100)),
+        lost: PastWrite {
+            write: id("agent-1", 1, 2),
+            stamp: Stamp::at_millis(8),
+            did: Did::Set,
+            field: None,
+            value: PastValue::omitted(Omitted::Parts(100)),
+            seen: None,
+        },
         why,
-        seen: None,
     };
     reasons.map(loss).into()
 }

@@ -112,14 +112,15 @@ impl KnewQuestion {
 /// Whether a commit has brought a write, or found it to have lost.
 fn names(commit: &PastCommit, id: &WriteId) -> bool {
     let came = commit.writes.iter().any(|write| write.write == *id);
-    came || commit.lost.iter().any(|loss| loss.write == *id)
+    came || commit.lost.iter().any(|loss| loss.lost.write == *id)
 }
 
 /// What the author of a write that a commit names had seen.
 fn seen_in(commit: &PastCommit, id: &WriteId) -> Option<Seen> {
     let came = commit.writes.iter().find(|write| write.write == *id);
-    let lost = || commit.lost.iter().find(|loss| loss.write == *id);
-    came.map_or_else(|| lost()?.seen, |write| write.seen)
+    let lost = commit.lost.iter().map(|loss| &loss.lost);
+    came.or_else(|| lost.into_iter().find(|write| write.write == *id))?
+        .seen
 }
 
 impl Found {
