@@ -7,10 +7,13 @@ mod transaction;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync_core::{AuthorityAnswer, AuthorityAsk, CommitOutcome, Key, Lease, RequestError, Value};
+use sync_core::{
+    Answer, AuthorityAnswer, AuthorityAsk, CommitOutcome, Key, Lease, RequestError, Value,
+};
 
 pub(crate) use self::ask::{Attempts, Decider};
 pub use self::transaction::{Expected, Transaction};
+use crate::hub::unexpected;
 use crate::span::millis;
 
 /// Has the hub of a swarm decide what two agents that cannot see each other must not decide both. Cheap to
@@ -87,7 +90,7 @@ impl Authority {
     pub async fn commit(&self, transaction: Transaction) -> Result<CommitOutcome, RequestError> {
         match self.ask(transaction.into_ask()?).await? {
             AuthorityAnswer::Committed(outcome) => Ok(outcome),
-            other => Err(misanswered(&other)),
+            other => Err(unexpected(&Answer::Authority(other))),
         }
     }
 
@@ -124,24 +127,18 @@ impl Authority {
         let (key, token) = (claim.key.clone(), claim.token);
         match self.ask(AuthorityAsk::Release { key, token }).await? {
             AuthorityAnswer::Released => Ok(()),
-            other => Err(misanswered(&other)),
+            other => Err(unexpected(&Answer::Authority(other))),
         }
     }
 
     async fn leased(&self, ask: AuthorityAsk) -> Result<Lease, RequestError> {
         match self.ask(ask).await? {
             AuthorityAnswer::Claimed(lease) => Ok(lease),
-            other => Err(misanswered(&other)),
+            other => Err(unexpected(&Answer::Authority(other))),
         }
     }
 
     async fn ask(&self, ask: AuthorityAsk) -> Result<AuthorityAnswer, RequestError> {
         self.decider.decide(ask, self.limit).await
-    }
-}
-
-fn misanswered(answer: &AuthorityAnswer) -> RequestError {
-    RequestError::Invalid {
-        reason: format!("the hub answered another question: {answer:?}"),
     }
 }

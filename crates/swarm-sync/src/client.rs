@@ -335,8 +335,12 @@ impl Asker for RemoteAsker {
             None => self.connect(limit).await?,
         };
         let reply = client.ask_within(ask, limit).await;
-        // One that failed is made anew. An answer that was given up must not meet the next question.
-        if reply.is_ok() {
+        // An answer that was given up must not meet the next question.
+        let is_lost = matches!(
+            reply,
+            Err(RequestError::ConnectionLost { .. } | RequestError::Deadline { .. })
+        );
+        if !is_lost {
             *self.idle() = Some(client);
         }
         reply

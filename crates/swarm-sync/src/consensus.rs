@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 pub use self::draft::ProposalDraft;
 pub use self::voter::{Voter, voter_fn};
 use crate::hub::unexpected;
+use crate::span::after;
 use crate::watch::Asker;
 
 /// How long to wait before asking again what could not be asked.
@@ -22,9 +23,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A question that failed only after this long had reached a hub: what cannot be reached fails sooner.
 const HEARD_AFTER: Duration = Duration::from_secs(10);
-
-/// Longer than anybody waits, and short of where a clock ends.
-const LIMIT_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// What a decision has led to.
 #[derive(Debug, Clone)]
@@ -111,7 +109,7 @@ impl ConsensusManager {
 
     /// Asks, and again whenever the answer was lost on its way. Both proposals and rounds may be repeated.
     async fn ask_again(&self, ask: Ask, wanted: Wanted) -> Reply {
-        let until = Instant::now() + wanted.limit.min(LIMIT_MAX);
+        let until = after(wanted.limit);
         let mut away_since: Option<Instant> = None;
         // A round follows a decision: there was a connection a moment ago.
         let mut was_asked = wanted.proposal.is_none();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// The smallest first, in milliseconds.
 const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
@@ -28,6 +30,14 @@ pub fn text(span: Duration) -> String {
         Some((name, unit)) => format!("{}{name}", millis / u128::from(*unit)),
         None => format!("{millis}ms"),
     }
+}
+
+/// Longer than anybody waits, and short of what a clock can hold.
+const LIMIT_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// The moment at which somebody has waited for so long.
+pub(crate) fn after(limit: Duration) -> Instant {
+    Instant::now() + limit.min(LIMIT_MAX)
 }
 
 /// In milliseconds, as they are counted on the wire.

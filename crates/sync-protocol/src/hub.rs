@@ -221,6 +221,9 @@ impl Hub {
 
     /// When [`Hub::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.failed.is_some() {
+            return None;
+        }
         if self.table_is_new {
             return Some(Duration::ZERO);
         }
@@ -238,6 +241,12 @@ impl Hub {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Why it has stopped, if it has: its store failed, or holds a row that cannot be read. Whatever it
+    /// was asked then was answered so; it takes no further part.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
     }
 
     /// Whether nothing would be missed: nobody is connected, nothing was ever stored or is kept in

@@ -30,6 +30,7 @@ pub use keyspace::{KeyState, Keyspace};
 pub use receipts::RECEIPTS_WAITING_MAX;
 pub use replica::{
     Command, Fate, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
+    Wanted,
 };
 pub use rows::{Owner, RowError, RowRange};
 pub use schedule::{Covers, PeriodicPlan, Schedule, ScheduleError};

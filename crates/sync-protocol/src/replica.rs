@@ -7,6 +7,7 @@ mod command;
 mod decide;
 mod dispatch;
 mod fate;
+mod level;
 mod link;
 mod offer;
 mod outbox;
@@ -37,8 +38,9 @@ use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
 use crate::rows::{self, Meta, Owner};
 
-use self::ask::Waiting;
+use self::ask::{Landing, Waiting};
 use self::decide::Decisions;
+use self::level::Climbs;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::repair::Repair;
@@ -47,7 +49,7 @@ use self::trace::Traces;
 pub(crate) use self::voting::OwnVote;
 use self::voting::OwnVotes;
 
-pub use self::command::{Command, Outcome, ReplicaOutput, RequestId};
+pub use self::command::{Command, Outcome, ReplicaOutput, RequestId, Wanted};
 pub use self::read::ReplicaStatus;
 pub use self::recover::ReplicaRecovery;
 pub use self::trace::Fate;
@@ -84,6 +86,7 @@ pub struct Replica {
     repair: Option<Repair>,
     waiting: Waiting,
     decisions: Decisions,
+    climbs: Climbs,
     votes: OwnVotes,
     /// Rows that may go with the next batch: losing them costs a repeated message.
     lazy_rows: Vec<RowOp>,
@@ -132,11 +135,12 @@ impl Replica {
                 key,
                 operation,
                 metadata,
+                level,
             } => {
-                self.write(now, request, &key, &operation, metadata);
+                self.write(now, request, &key, &operation, metadata, level);
             }
             Command::FlushToHub { timeout } => {
-                self.wait_for_hub(now, request, timeout, Outcome::Done);
+                self.wait_for_writes(now, request, self.seq, timeout, Landing::Done);
             }
             Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
             Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),
@@ -151,9 +155,11 @@ impl Replica {
                 self.answer(request, Ok(Outcome::Done));
             }
             Command::Repropose(write) => self.repropose(now, request, &write),
-            Command::WaitForFate { write, timeout } => {
-                self.wait_for_fate(now, request, write, timeout);
-            }
+            Command::WaitForLevel {
+                write,
+                level,
+                timeout,
+            } => self.wait_for_level(now, request, write, level, timeout),
             Command::WaitForRevision { revision, timeout } => {
                 self.wait_for_revision(now, request, revision, timeout);
             }
@@ -181,7 +187,8 @@ impl Replica {
                     .waiting
                     .drain()
                     .into_iter()
-                    .chain(self.decisions.drain());
+                    .chain(self.decisions.drain())
+                    .chain(self.climbs.drain());
                 for request in held.chain(waiting) {
                     self.answer(request, Err(error.clone()));
                 }
@@ -195,6 +202,7 @@ impl Replica {
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_waiting(now);
         self.expire_decisions(now);
+        self.expire_climbs(now);
         if self.link.is_up() && self.failed.is_none() {
             self.retry(now);
         }
@@ -211,7 +219,11 @@ impl Replica {
     /// When [`Replica::handle_timeout`] is due at the latest, in the time of [`Now::mono`].
     pub fn poll_timeout(&self) -> Option<Duration> {
         let link = self.link.is_up().then(|| self.next_retry()).flatten();
-        let waiting = [self.waiting.deadline(), self.decisions.deadline()];
+        let waiting = [
+            self.waiting.deadline(),
+            self.decisions.deadline(),
+            self.climbs.deadline(),
+        ];
         [link].into_iter().chain(waiting).flatten().min()
     }
 

@@ -7,12 +7,10 @@ use sync_core::{
     Ack, Answer, Ask, Durability, Key, Operation, RequestError, Revision, StateVersion, Value,
     WriteId,
 };
-use sync_protocol::{Command, Fate, Outcome};
-use tokio::time::Instant;
+use sync_protocol::{Command, Fate, Outcome, Wanted};
 
 use super::{Agent, AgentCommand, misanswered};
 use crate::hub::unexpected;
-use crate::span::millis;
 
 /// What a write waits for, and what hangs on it.
 ///
@@ -70,30 +68,12 @@ impl Agent {
         K: TryInto<Key>,
         K::Error: Into<RequestError>,
     {
-        let ack = self.write(key, operation, options.metadata.map(Value::Map));
-        let mut ack = ack.await?;
-        let (Some(write), Some(level)) = (ack.write_id.clone(), options.level) else {
-            return Ok(ack);
-        };
-        let timeout = options.timeout.unwrap_or(self.default_timeout);
-        let (reached, revision) = match self.wait_for(write, level, timeout).await? {
-            Fate::Refused(receipt) => {
-                let reason = receipt.to_string();
-                return Err(RequestError::Operation { reason });
-            }
-            Fate::AtHub { revision, .. } => (Durability::Hub, Some(revision)),
-            Fate::OnReplicas { replicas, revision } => {
-                (Durability::Replicas(replicas), Some(revision))
-            }
-            Fate::Superseded(receipt) | Fate::Merged(receipt) => {
-                (Durability::Hub, Some(receipt.revision))
-            }
-            Fate::Local { durability } => (durability, ack.revision),
-            _ => (ack.durability, ack.revision),
-        };
-        ack.durability = ack.durability.max(reached);
-        ack.revision = revision;
-        Ok(ack)
+        let wanted = options.level.map(|level| Wanted {
+            level,
+            timeout: options.timeout.unwrap_or(self.default_timeout),
+        });
+        let metadata = options.metadata.map(Value::Map);
+        self.write_to(key, operation, metadata, wanted).await
     }
 
     /// What is known of a write of this agent: of this run, or with a receipt that waits. Connected to
@@ -129,52 +109,14 @@ impl Agent {
         level: Durability,
         timeout: Duration,
     ) -> Result<Fate, RequestError> {
-        let until = Instant::now() + timeout;
-        match level {
-            Durability::Hub => self.committed(&write, level, timeout).await,
-            Durability::Replicas(replicas) => loop {
-                let left = until.saturating_duration_since(Instant::now());
-                let fate = self.committed(&write, level, left).await;
-                let fate = fate.map_err(|error| with_limit(error, timeout))?;
-                let Fate::AtHub { epoch, revision } = fate else {
-                    return Ok(fate);
-                };
-                let left = until.saturating_duration_since(Instant::now());
-                let ask = Ask::Held {
-                    epoch: Some(epoch),
-                    revision,
-                    replicas,
-                    wait_ms: millis(left),
-                };
-                // The hub answers in time; what is beyond that is for the way there and back.
-                let confirmed = match self.ask(ask, Some(left + self.default_timeout)).await {
-                    Ok(Answer::Held(confirmed)) => confirmed,
-                    Ok(other) => return Err(unexpected(&other)),
-                    // The hub went away. Once it is back, the write may be at another revision.
-                    Err(error) if passes(&error) => {
-                        let left = until.saturating_duration_since(Instant::now());
-                        if self.wait_in_step(left).await.is_ok() {
-                            continue;
-                        }
-                        0
-                    }
-                    Err(error) => return Err(error),
-                };
-                if confirmed >= replicas {
-                    let replicas = confirmed;
-                    return Ok(Fate::OnReplicas { replicas, revision });
-                }
-                let reached = match confirmed {
-                    0 => Durability::Hub,
-                    some => Durability::Replicas(some),
-                };
-                return Err(unreached(&write, level, reached, timeout));
-            },
-            // What this agent has acknowledged is as durable here as it will be.
-            _ => {
-                self.flush(Durability::Disk, None).await?;
-                self.local_fate(write).await
-            }
+        let command = Command::WaitForLevel {
+            write,
+            level,
+            timeout,
+        };
+        match self.run(command).await? {
+            Outcome::Fate(fate) => Ok(fate),
+            other => Err(misanswered(&other)),
         }
     }
 
@@ -202,58 +144,6 @@ impl Agent {
     /// As far as the replica knows by itself.
     async fn local_fate(&self, write: WriteId) -> Result<Fate, RequestError> {
         self.read(|done| AgentCommand::Fate { write, done }).await
-    }
-
-    /// The fate of a write once it waits for the hub no longer.
-    async fn committed(
-        &self,
-        write: &WriteId,
-        asked: Durability,
-        timeout: Duration,
-    ) -> Result<Fate, RequestError> {
-        let command = Command::WaitForFate {
-            write: write.clone(),
-            timeout,
-        };
-        match self.run(command).await {
-            Ok(Outcome::Fate(fate, _)) => Ok(fate),
-            Ok(other) => Err(misanswered(&other)),
-            Err(RequestError::Deadline { .. }) => {
-                let reached = match self.local_fate(write.clone()).await? {
-                    Fate::Local { durability } => durability,
-                    _ => Durability::Hub,
-                };
-                Err(unreached(write, asked, reached, timeout))
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-fn unreached(
-    write: &WriteId,
-    asked: Durability,
-    reached: Durability,
-    timeout: Duration,
-) -> RequestError {
-    RequestError::Unreached {
-        write: write.clone(),
-        asked,
-        reached,
-        limit_ms: millis(timeout),
-    }
-}
-
-/// With the time that the caller gave, of which a part was gone.
-fn with_limit(error: RequestError, timeout: Duration) -> RequestError {
-    match error {
-        RequestError::Unreached {
-            write,
-            asked,
-            reached,
-            ..
-        } => unreached(&write, asked, reached, timeout),
-        other => other,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sync_core::{Ack, Key, Operation, RequestError, Value};
-use sync_protocol::{Command, Outcome};
+use sync_protocol::{Command, Outcome, Wanted};
 
 use super::{Agent, misanswered};
 
@@ -93,15 +93,28 @@ impl Agent {
         K: TryInto<Key>,
         K::Error: Into<RequestError>,
     {
+        self.write_to(key, operation, metadata, None).await
+    }
+
+    pub(super) async fn write_to<K>(
+        &self,
+        key: K,
+        operation: Operation,
+        metadata: Option<Value>,
+        level: Option<Wanted>,
+    ) -> Result<Ack, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
         let key = key.try_into().map_err(Into::into)?;
-        match self
-            .run(Command::Write {
-                key,
-                operation,
-                metadata,
-            })
-            .await?
-        {
+        let command = Command::Write {
+            key,
+            operation,
+            metadata,
+            level,
+        };
+        match self.run(command).await? {
             Outcome::Written(ack) => Ok(ack),
             other => Err(misanswered(&other)),
         }

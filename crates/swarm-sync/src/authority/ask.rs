@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sync_core::{Answer, Ask, Attempt, AuthorityAnswer, AuthorityAsk, Incarnation, RequestError};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::hub::unexpected;
+use crate::span::{after, millis};
 use crate::watch::Asker;
 
 /// How long to wait before asking again what could not be asked.
@@ -84,13 +85,19 @@ impl Decider for Attempts {
         ask: AuthorityAsk,
         limit: Duration,
     ) -> Result<AuthorityAnswer, RequestError> {
-        let until = Instant::now() + limit;
+        let until = after(limit);
+        let late = || RequestError::Deadline {
+            doing: "the hub's decision".to_owned(),
+            limit_ms: millis(limit),
+        };
         let open = Open(self, self.begin());
         let mut tried = false;
         loop {
             let (attempt, ask) = (open.1, ask.clone());
             let left = until.saturating_duration_since(Instant::now());
-            let error = match self.asker.ask(Ask::Authority { attempt, ask }, left).await {
+            let asked = self.asker.ask(Ask::Authority { attempt, ask }, left);
+            let reply = timeout_at(until, asked).await.map_err(|_| late())?;
+            let error = match reply {
                 Ok(Answer::Authority(answer)) => return Ok(answer),
                 Ok(other) => return Err(unexpected(&other)),
                 Err(error @ RequestError::ConnectionLost { .. }) => error,

@@ -160,13 +160,20 @@ impl Driver {
     fn handle_completed(&mut self, completed: Completions) {
         let now = self.now();
         for (swarm, (token, result)) in completed {
-            if let Err(reason) = &result {
-                tracing::error!(%swarm, reason, "the store failed; the hub stops");
-                self.failure.get_or_init(|| reason.clone());
-            }
             if let Some(hub) = self.hubs.get_mut(&swarm) {
                 hub.handle_persisted(now, token, result);
             }
+            self.note_failure(&swarm);
+        }
+    }
+
+    /// One machine that cannot trust its store stops all: they share it.
+    fn note_failure(&self, swarm: &SwarmId) {
+        if let Some(reason) = self.hubs.get(swarm).and_then(Hub::failure) {
+            self.failure.get_or_init(|| {
+                tracing::error!(%swarm, reason, "the store failed; the hub stops");
+                reason.to_owned()
+            });
         }
     }
 
@@ -192,13 +199,10 @@ impl Driver {
             ticket,
             result,
         } = loaded;
-        if let Err(reason) = &result {
-            tracing::error!(%swarm, reason, "the store failed; the hub stops");
-            self.failure.get_or_init(|| reason.clone());
-        }
         if let Some(hub) = self.hubs.get_mut(&swarm) {
             hub.handle_loaded(now, ticket, result);
         }
+        self.note_failure(&swarm);
     }
 
     fn now(&self) -> Now {

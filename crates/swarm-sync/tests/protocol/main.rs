@@ -87,3 +87,4 @@ mod vote_crashes;
 mod vote_refusals;
 mod votes;
 mod watching;
+mod written_to;

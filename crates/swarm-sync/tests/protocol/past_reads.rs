@@ -1,6 +1,9 @@
 //! How questions about the past are read from the store, and where they end.
 
-use sync_core::{Ask, Body, Cursor, Epoch, Message, PastAsk, RequestError, Revision, Role, Since};
+use bytes::Bytes;
+use sync_core::{
+    Ask, Body, Cursor, Epoch, Message, PastAsk, RequestError, Revision, Role, Row, Since,
+};
 
 use crate::looking_back::{ask, history, is, set};
 use crate::stage::{HubSide, key, put, talk, trio};
@@ -77,22 +80,38 @@ fn questions_wait_in_a_line_that_has_an_end() {
     assert!(hub.ask(Ask::Past(PastAsk::Explain(key("k")))).is_some());
 }
 
+/// What becomes of rows on their way from the store.
+type Spoil = fn(Vec<Row>) -> Result<Vec<Row>, String>;
+
 #[test]
-fn a_hub_that_cannot_read_its_store_stops() {
-    let mut hub = HubSide::new();
-    set(&mut hub, "k", put(1));
-    hub.hub
-        .handle_ask(hub.now(), 5, Ask::Past(PastAsk::Explain(key("k"))));
-    hub.drain();
-    let (ticket, _) = hub.loads.remove(0);
-    hub.hub
-        .handle_loaded(hub.now(), ticket, Err("the disk is gone".to_owned()));
-    hub.drain();
-    let answer = hub.take_answer(5).expect("nobody waits for ever");
-    assert!(
-        matches!(answer, Err(RequestError::Stopped { .. })),
-        "{answer:?}"
-    );
+fn a_hub_that_cannot_read_its_store_stops_and_says_so_to_its_driver() {
+    let gone: Spoil = |_| Err("the disk is gone".to_owned());
+    let spoilt: Spoil = |mut rows| {
+        for row in &mut rows {
+            row.value = Bytes::from_static(b"rubbish");
+        }
+        Ok(rows)
+    };
+    for read in [gone, spoilt] {
+        let mut hub = HubSide::new();
+        set(&mut hub, "k", put(1));
+        hub.hub
+            .handle_ask(hub.now(), 5, Ask::Past(PastAsk::Explain(key("k"))));
+        hub.drain();
+        let (ticket, ranges) = hub.loads.remove(0);
+        assert_eq!(hub.hub.failure(), None);
+        let rows = hub.disk.read(&ranges);
+        assert!(!rows.is_empty());
+        hub.hub.handle_loaded(hub.now(), ticket, read(rows));
+        hub.drain();
+        let answer = hub.take_answer(5).expect("nobody waits for ever");
+        assert!(
+            matches!(answer, Err(RequestError::Stopped { .. })),
+            "{answer:?}"
+        );
+        assert!(hub.hub.failure().is_some());
+        assert_eq!(hub.hub.poll_timeout(), None);
+    }
 }
 
 /// What a lost future has numbered is not numbered again, so nothing that is told of it can be

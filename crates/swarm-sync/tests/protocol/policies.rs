@@ -166,7 +166,7 @@ fn a_write_that_is_to_be_at_the_hub_is_acknowledged_there() {
     a.pass(Duration::from_secs(11));
     let late = a.answer(request).expect("the wait has an end");
     assert!(
-        matches!(late, Err(RequestError::Deadline { .. })),
+        matches!(late, Err(RequestError::Unreached { .. })),
         "{late:?}"
     );
 }

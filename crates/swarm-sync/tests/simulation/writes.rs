@@ -69,6 +69,7 @@ impl World {
             key: key.clone(),
             operation: operation.clone(),
             metadata: None,
+            level: None,
         };
         replica.handle_command(now, request, command);
         let entry = replica.keyspace().get(&key).map(KeyState::entry);

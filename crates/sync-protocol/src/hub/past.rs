@@ -53,7 +53,14 @@ impl Hub {
         {
             match question.take(self, now, &rows) {
                 Ok(()) => self.pursue(now, to, question),
-                Err(error) => return self.fail(&error.to_string()),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let stopped = RequestError::Stopped {
+                        reason: reason.clone(),
+                    };
+                    self.reply(to, Err(stopped));
+                    return self.fail(&reason);
+                }
             }
         }
         self.read_past(now);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Revision, Seq, codec};
 
-use super::{Fate, Outcome, Replica, RequestId};
+use super::level::Climb;
+use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
 
 /// Who waits for what.
@@ -23,14 +24,33 @@ struct Flush {
     /// The last of them, of this run.
     upto: Seq,
     deadline: Deadline,
-    /// What to answer then.
-    outcome: Outcome,
+    then: Landing,
 }
 
+/// What is to happen once writes have reached the hub.
+#[derive(Debug)]
+pub(super) enum Landing {
+    /// That was all.
+    Done,
+    /// One of them may have to get further.
+    Level(Climb),
+}
+
+/// How long somebody waits.
 #[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Duration,
-    limit: Duration,
+pub(super) struct Deadline {
+    /// Until then, in the time of [`Now::mono`].
+    pub(super) at: Duration,
+    /// As it was asked for.
+    pub(super) limit: Duration,
+}
+
+impl Deadline {
+    /// A time that no clock will see is the last that there is.
+    pub(super) fn after(now: Now, limit: Duration) -> Self {
+        let at = now.mono.saturating_add(limit);
+        Self { at, limit }
+    }
 }
 
 impl Waiting {
@@ -64,10 +84,7 @@ impl Waiting {
         proposal: ProposalId,
         timeout: Duration,
     ) {
-        let deadline = Deadline {
-            at: now.mono + timeout,
-            limit: timeout,
-        };
+        let deadline = Deadline::after(now, timeout);
         self.votes.insert(request, (proposal, deadline));
     }
 
@@ -94,15 +111,15 @@ impl Replica {
             let (bytes, limit) = (bytes as u64, limit as u64);
             return self.answer(request, Err(RequestError::RequestTooLarge { bytes, limit }));
         }
-        let deadline = Deadline {
-            at: now.mono + timeout,
-            limit: timeout,
-        };
+        let deadline = Deadline::after(now, timeout);
         self.waiting.asks.insert(request, deadline);
         self.send(Body::Request { request, ask });
     }
 
-    pub(super) fn handle_reply(&mut self, request: RequestId, reply: Reply) {
+    pub(super) fn handle_reply(&mut self, now: Now, request: RequestId, reply: Reply) {
+        if self.take_holders(now, request, &reply) {
+            return;
+        }
         if self.waiting.asks.remove(&request).is_some() || self.take_decision(request) {
             self.answer(request, reply.map(Outcome::Answered));
         }
@@ -115,36 +132,22 @@ impl Replica {
         }
     }
 
-    /// Answers with `outcome` once every write made so far is at the hub.
-    pub(super) fn wait_for_hub(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        timeout: Duration,
-        outcome: Outcome,
-    ) {
-        self.wait_for_writes(now, request, self.seq, timeout, outcome);
-    }
-
-    /// The same for the writes of this run up to a number, and all of earlier runs.
+    /// Goes on once the writes of this run up to a number, and all of earlier runs, are at the hub.
     pub(super) fn wait_for_writes(
         &mut self,
         now: Now,
         request: RequestId,
         upto: Seq,
         timeout: Duration,
-        outcome: Outcome,
+        then: Landing,
     ) {
         let flush = Flush {
             upto,
-            deadline: Deadline {
-                at: now.mono + timeout,
-                limit: timeout,
-            },
-            outcome,
+            deadline: Deadline::after(now, timeout),
+            then,
         };
         self.waiting.flushes.insert(request, flush);
-        self.settle_flushes();
+        self.settle_flushes(now);
     }
 
     /// Answers once everything up to a revision is held.
@@ -155,10 +158,7 @@ impl Replica {
         revision: Revision,
         timeout: Duration,
     ) {
-        let deadline = Deadline {
-            at: now.mono + timeout,
-            limit: timeout,
-        };
+        let deadline = Deadline::after(now, timeout);
         self.waiting.revisions.insert(request, (revision, deadline));
         self.settle_revisions();
     }
@@ -177,7 +177,7 @@ impl Replica {
     }
 
     /// Answers the flushes whose writes have all landed.
-    pub(super) fn settle_flushes(&mut self) {
+    pub(super) fn settle_flushes(&mut self, now: Now) {
         let run = self.me.incarnation();
         let elsewhere = self.outbox.waits_elsewhere(run);
         let landed = |upto: Seq| !elsewhere && !self.outbox.waits_upto(run, upto);
@@ -188,72 +188,61 @@ impl Replica {
             .filter(|(_, flush)| landed(flush.upto));
         let done: Vec<RequestId> = done.map(|(request, _)| *request).collect();
         for request in done {
-            if let Some(flush) = self.waiting.flushes.remove(&request) {
-                let result = self.landed(flush.outcome);
-                self.answer(request, result);
+            let Some(flush) = self.waiting.flushes.remove(&request) else {
+                continue;
+            };
+            match flush.then {
+                Landing::Done => self.answer(request, Ok(Outcome::Done)),
+                Landing::Level(climb) => self.climbed(now, request, climb, flush.deadline),
             }
-        }
-    }
-
-    /// A write that was refused at the hub is not there.
-    fn landed(&self, outcome: Outcome) -> Result<Outcome, RequestError> {
-        let mut ack = match outcome {
-            Outcome::Fate(_, write) => return Ok(Outcome::Fate(self.fate(&write), write)),
-            Outcome::Written(ack) => ack,
-            other => return Ok(other),
-        };
-        let fate = ack.write_id.as_ref().map(|id| self.fate(id));
-        match fate {
-            Some(Fate::Refused(receipt)) => Err(RequestError::Operation {
-                reason: receipt.to_string(),
-            }),
-            Some(Fate::AtHub { revision, .. }) => {
-                ack.revision = Some(revision);
-                Ok(Outcome::Written(ack))
-            }
-            _ => Ok(Outcome::Written(ack)),
         }
     }
 
     pub(super) fn expire_waiting(&mut self, now: Now) {
-        let late_asks = self.waiting.asks.iter().filter(|(_, d)| d.at <= now.mono);
-        let late_flushes = self
-            .waiting
-            .flushes
-            .iter()
-            .filter(|(_, flush)| flush.deadline.at <= now.mono);
-        let late_votes = self.waiting.votes.iter();
-        let late_votes = late_votes.filter(|(_, (_, d))| d.at <= now.mono);
-        let voting = |proposal: &ProposalId| {
-            format!(
-                "the hub's word on the vote on the proposal {proposal}, which is kept and will be sent,"
-            )
+        let late = |deadline: &Deadline| deadline.at <= now.mono;
+        let waiting = &mut self.waiting;
+        let asks = waiting.asks.extract_if(.., |_, deadline| late(deadline));
+        let asks = asks.map(|(request, d)| (request, "the hub's answer".to_owned(), d.limit));
+        let votes = waiting
+            .votes
+            .extract_if(.., |_, (_, deadline)| late(deadline));
+        let votes = votes.map(|(request, (id, d))| (request, voting(id), d.limit));
+        let mut expired: Vec<_> = asks.chain(votes).collect();
+        let revisions = waiting
+            .revisions
+            .extract_if(.., |_, (_, deadline)| late(deadline));
+        let revisions: Vec<_> = revisions.collect();
+        let reaching = |(request, (revision, d)): (_, (_, Deadline))| {
+            (request, self.reaching(revision), d.limit)
         };
-        let late_revisions = self.waiting.revisions.iter();
-        let late_revisions = late_revisions.filter(|(_, (_, d))| d.at <= now.mono);
-        let text = str::to_owned;
-        let late: Vec<(RequestId, String, Duration)> = late_asks
-            .map(|(request, d)| (*request, text("the hub's answer"), d.limit))
-            .chain(
-                late_flushes
-                    .map(|(request, f)| (*request, text("reaching the hub"), f.deadline.limit)),
-            )
-            .chain(late_votes.map(|(request, (id, d))| (*request, voting(id), d.limit)))
-            .chain(
-                late_revisions
-                    .map(|(request, (revision, d))| (*request, self.reaching(*revision), d.limit)),
-            )
-            .collect();
-        for (request, doing, limit) in late {
-            self.waiting.revisions.remove(&request);
-            self.waiting.votes.remove(&request);
-            self.waiting.asks.remove(&request);
-            self.waiting.flushes.remove(&request);
+        expired.extend(revisions.into_iter().map(reaching));
+        for (request, doing, limit) in expired {
             let limit_ms = millis(limit);
-            let error = RequestError::Deadline { doing, limit_ms };
+            self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
+        }
+        self.expire_flushes(now);
+    }
+
+    fn expire_flushes(&mut self, now: Now) {
+        let late = |_: &RequestId, flush: &mut Flush| flush.deadline.at <= now.mono;
+        let flushes: Vec<_> = self.waiting.flushes.extract_if(.., late).collect();
+        for (request, flush) in flushes {
+            let error = match flush.then {
+                Landing::Level(climb) => self.not_landed(climb, flush.deadline),
+                Landing::Done => RequestError::Deadline {
+                    doing: "reaching the hub".to_owned(),
+                    limit_ms: millis(flush.deadline.limit),
+                },
+            };
             self.answer(request, Err(error));
         }
     }
+}
+
+fn voting(proposal: ProposalId) -> String {
+    format!(
+        "the hub's word on the vote on the proposal {proposal}, which is kept and will be sent,"
+    )
 }
 
 impl Replica {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, AuthorityAsk, Ballot, Batch, Key, Message, Operation, Poll, ProposalId,
-    Receipt, RequestError, Revision, Value, Verdict, WriteId,
+    Ack, Answer, Ask, AuthorityAsk, Ballot, Batch, Durability, Key, Message, Operation, Poll,
+    ProposalId, Receipt, RequestError, Revision, Value, Verdict, WriteId,
 };
 
 use super::Fate;
@@ -22,7 +22,7 @@ pub type RequestId = u64;
     reason = "every driver passes every command on"
 )]
 pub enum Command {
-    /// Do something to a key; answered once it is durable here.
+    /// Do something to a key; answered once it is as durable as its policy or its caller wants.
     Write {
         /// The key.
         key: Key,
@@ -30,6 +30,8 @@ pub enum Command {
         operation: Operation,
         /// What to hang on the write: a map.
         metadata: Option<Value>,
+        /// Answered once it has reached this level, beyond what the key's policy asks for.
+        level: Option<Wanted>,
     },
     /// Wait until every write made so far is durable at the hub.
     FlushToHub {
@@ -68,10 +70,12 @@ pub enum Command {
     /// Propose again what this receipt gave back, in the place of what it lost against; the receipt is
     /// taken with that. Answered as a write.
     Repropose(WriteId),
-    /// Wait until a write is no longer on its way to the hub; answered with its fate.
-    WaitForFate {
+    /// Wait until a write has reached a level, or has ended otherwise; answered with its fate.
+    WaitForLevel {
         /// The write.
         write: WriteId,
+        /// Which.
+        level: Durability,
         /// Give up after this.
         timeout: Duration,
     },
@@ -84,6 +88,16 @@ pub enum Command {
     },
 }
 
+/// A level that a write is to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "all there is to say")]
+pub struct Wanted {
+    /// Which.
+    pub level: Durability,
+    /// Answer with [`RequestError::Unreached`] after this; the write stays.
+    pub timeout: Duration,
+}
+
 /// The answer to a [`Command`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "one case per command")]
@@ -94,8 +108,8 @@ pub enum Outcome {
     Done,
     /// To [`Command::Ask`] and [`Command::Decide`].
     Answered(Answer),
-    /// To [`Command::WaitForFate`], with the write.
-    Fate(Fate, WriteId),
+    /// To [`Command::WaitForLevel`].
+    Fate(Fate),
 }
 
 /// What a replica asks of its driver, in order.

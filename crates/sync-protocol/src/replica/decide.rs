@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sync_core::{Ask, Attempt, AuthorityAsk, Body, Incarnation, Now, RequestError, codec};
 
+use super::ask::Deadline;
 use super::{Replica, RequestId};
 use crate::millis::millis;
 
@@ -14,8 +15,7 @@ use crate::millis::millis;
 struct Open {
     number: u64,
     ask: AuthorityAsk,
-    at: Duration,
-    limit: Duration,
+    deadline: Deadline,
     /// Whether this connection has been told.
     sent: bool,
 }
@@ -30,7 +30,7 @@ pub(super) struct Decisions {
 
 impl Decisions {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.open.values().map(|open| open.at).min()
+        self.open.values().map(|open| open.deadline.at).min()
     }
 
     /// Everyone who waits; nobody afterwards.
@@ -76,8 +76,7 @@ impl Replica {
         let open = Open {
             number: self.decisions.last,
             ask,
-            at: now.mono + timeout,
-            limit: timeout,
+            deadline: Deadline::after(now, timeout),
             sent: false,
         };
         self.decisions.open.insert(request, open);
@@ -119,10 +118,10 @@ impl Replica {
     }
 
     pub(super) fn expire_decisions(&mut self, now: Now) {
-        let late = |_: &RequestId, open: &mut Open| open.at <= now.mono;
+        let late = |_: &RequestId, open: &mut Open| open.deadline.at <= now.mono;
         let late: Vec<(RequestId, Open)> = self.decisions.open.extract_if(.., late).collect();
         for (request, open) in late {
-            let limit_ms = millis(open.limit);
+            let limit_ms = millis(open.deadline.limit);
             let doing = doing(&open.ask).to_owned();
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
         }

@@ -98,7 +98,7 @@ impl Replica {
                 };
                 let reply = self.link.reply.take("an answer", piece, segments);
                 if let Some(reply) = reply.map_err(|e| e.to_string())? {
-                    self.handle_reply(request, reply);
+                    self.handle_reply(now, request, reply);
                 }
                 Ok(())
             }

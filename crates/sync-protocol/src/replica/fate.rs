@@ -217,7 +217,7 @@ impl Replica {
         self.send(Body::ReceiptsTaken {
             writes: taken.into(),
         });
-        self.settle_flushes();
+        self.settle_flushes(now);
         self.request_repair(now);
     }
 

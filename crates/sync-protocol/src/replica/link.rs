@@ -118,6 +118,7 @@ impl Replica {
         self.void_messages();
         self.fail_asks("it was cut");
         self.unsend_decisions();
+        self.climbs.unsend();
     }
 
     /// Asks the hub at once whether anything is new, instead of with the next beat.
@@ -207,6 +208,7 @@ impl Replica {
             }
         }
         self.send_decisions();
+        self.ask_for_holders(now);
         Ok(())
     }
 

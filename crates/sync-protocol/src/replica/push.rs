@@ -46,7 +46,7 @@ impl Replica {
         if self.link.flight.as_ref().is_some_and(landed) {
             self.link.flight = None;
         }
-        self.settle_flushes();
+        self.settle_flushes(now);
         self.push_pending(now);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
 
 use super::decide::Decisions;
+use super::level::Climbs;
 use super::trace::Traces;
 use super::{Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
@@ -45,6 +46,7 @@ impl ReplicaRecovery {
             repair: None,
             waiting: Waiting::default(),
             decisions: Decisions::default(),
+            climbs: Climbs::default(),
             votes: OwnVotes::default(),
             lazy_rows: Vec::new(),
             gate: Gate::default(),

@@ -22,7 +22,7 @@ impl Replica {
                     self.traces.forget(write.seq);
                 }
                 let row = rows::delete_receipt(write);
-                self.settle_write(now, request, &key, made, vec![row]);
+                self.settle_write(now, request, &key, made, vec![row], None);
             }
         }
         self.push_pending(now);

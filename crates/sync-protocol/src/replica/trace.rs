@@ -1,13 +1,12 @@
 //! Where own writes are: here, at the hub, or ended, and why.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use sync_core::{Durability, Epoch, Incarnation, Key, Now, Reason, Receipt, Revision, Seen, Seq};
+use sync_core::{Durability, Epoch, Incarnation, Key, Reason, Receipt, Revision, Seen, Seq};
 use sync_core::{Standing, WriteId};
 
+use super::Replica;
 use super::outbox::Outbox;
-use super::{Outcome, Replica, RequestId};
 use crate::keyspace::KeyState;
 
 /// Own writes whose keys are remembered, and positions at which some of them got to the hub: a program
@@ -123,33 +122,24 @@ impl Replica {
         if !live && !self.fates.contains_key(write) {
             return Fate::Overwritten;
         }
-        let met = || self.cursor.map(|c| (c.epoch, c.head.max(c.revision)));
-        let seen = self.traces.position(seq);
-        let position = seen.map(|seen| (seen.epoch, seen.revision)).or_else(met);
-        position.map_or(Fate::Unknown, |(epoch, revision)| Fate::AtHub {
-            epoch,
-            revision,
-        })
+        self.position_of(write)
+            .map_or(Fate::Unknown, |seen| Fate::AtHub {
+                epoch: seen.epoch,
+                revision: seen.revision,
+            })
     }
 
-    /// Answers with the fate of a write once it waits for the hub no longer.
-    pub(super) fn wait_for_fate(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        write: WriteId,
-        timeout: Duration,
-    ) {
+    /// Where the hub had a write of this run at the latest; once it has it, as far as is known.
+    pub(super) fn position_of(&self, write: &WriteId) -> Option<Seen> {
         let run = self.me.incarnation();
-        let of_this_run = Outbox::key_of(&self.me, &write).filter(|(of, _)| *of == run);
-        let upto = of_this_run.map_or_else(Seq::default, |(_, seq)| seq.min(self.seq));
-        self.wait_for_writes(
-            now,
-            request,
-            upto,
-            timeout,
-            Outcome::Fate(Fate::Unknown, write),
-        );
+        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
+        let noted = of_this_run.and_then(|(_, seq)| self.traces.position(seq));
+        noted.or_else(|| {
+            self.cursor.map(|c| Seen {
+                epoch: c.epoch,
+                revision: c.head.max(c.revision),
+            })
+        })
     }
 
     /// Revisions between what is held and the last head of the hub that was heard of.

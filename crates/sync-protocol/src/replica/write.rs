@@ -5,7 +5,8 @@ use sync_core::{
     RequestError, Resolver, Resolvers, RowOp, Value, WriteId, Writer,
 };
 
-use super::{Outbox, Outcome, Replica, RequestId, room};
+use super::level::{Climb, Tells};
+use super::{Outbox, Outcome, Replica, RequestId, Wanted, room};
 use crate::compose::{self, Author};
 use crate::config::Limits;
 use crate::keyspace::{Changes, KeyState};
@@ -22,10 +23,13 @@ impl Replica {
         key: &Key,
         operation: &Operation,
         metadata: Option<Value>,
+        wanted: Option<Wanted>,
     ) {
-        match self.prepare(now, key, operation, metadata) {
+        let possible = wanted.map_or(Ok(()), |wanted| self.check_level(wanted.level));
+        let prepared = possible.and_then(|()| self.prepare(now, key, operation, metadata));
+        match prepared {
             Err(error) => self.answer(request, Err(error)),
-            Ok(made) => self.settle_write(now, request, key, made, Vec::new()),
+            Ok(made) => self.settle_write(now, request, key, made, Vec::new(), wanted),
         }
         self.push_pending(now);
     }
@@ -38,6 +42,7 @@ impl Replica {
         key: &Key,
         made: Made,
         rows: Vec<RowOp>,
+        wanted: Option<Wanted>,
     ) {
         let Some((id, delta)) = made else {
             if !rows.is_empty() {
@@ -48,6 +53,7 @@ impl Replica {
         };
         let policy = self.policies().of(key).and_then(|p| p.durability);
         let level = policy.unwrap_or(self.config.durability);
+        let level = wanted.map_or(level, |wanted| level.max(wanted.level));
         if level == Durability::Memory {
             // Before the batch: what is said from here on waits for it.
             self.acknowledge(request, Some(id.clone()), level);
@@ -57,16 +63,30 @@ impl Replica {
         match level {
             Durability::Memory => {}
             Durability::Hub | Durability::Replicas(_) => {
-                let ack = written(Some(id), Durability::Hub);
-                let timeout = self.config.ack_timeout;
-                self.wait_for_hub(now, request, timeout, ack);
+                let timeout = wanted.map_or(self.config.ack_timeout, |wanted| wanted.timeout);
+                let climb = Climb {
+                    write: id,
+                    level,
+                    tells: Tells::Ack,
+                };
+                self.climb(now, request, climb, timeout);
             }
             _ => self.acknowledge(request, Some(id), self.config.durability),
         }
     }
 
-    fn acknowledge(&mut self, request: RequestId, id: Option<WriteId>, durability: Durability) {
-        self.answer(request, Ok(written(id, durability)));
+    fn acknowledge(
+        &mut self,
+        request: RequestId,
+        write_id: Option<WriteId>,
+        durability: Durability,
+    ) {
+        let ack = Ack {
+            write_id,
+            durability,
+            revision: None,
+        };
+        self.answer(request, Ok(Outcome::Written(ack)));
     }
 
     /// Everything that can be refused is refused here, before any state changes.
@@ -134,14 +154,6 @@ impl Replica {
     pub(super) fn rule_of(&self, key: &Key, entry: &Entry) -> Option<&dyn Resolver> {
         rule_of(&self.resolvers, &self.outbox, &self.me, key, entry)
     }
-}
-
-fn written(write_id: Option<WriteId>, durability: Durability) -> Outcome {
-    Outcome::Written(Ack {
-        write_id,
-        durability,
-        revision: None,
-    })
 }
 
 /// The rule of an entry: that of what the hub has committed, else that of own writes. Only where writes

@@ -141,6 +141,7 @@ impl AgentSide {
             key: key(name),
             operation,
             metadata: None,
+            level: None,
         })
     }
 

@@ -1,0 +1,139 @@
+//! Writes that are answered once they have reached a level that their caller names.
+
+use std::time::Duration;
+
+use sync_core::{Ack, Durability, Operation, RequestError};
+use sync_protocol::{Command, Fate, Outcome, Wanted};
+
+use crate::stage::{AgentSide, HubSide, key, put, talk, trio};
+
+fn write_to(agent: &mut AgentSide, value: i64, level: Durability, timeout: Duration) -> u64 {
+    let request = agent.command(Command::Write {
+        key: key("k"),
+        operation: Operation::Put(value.into()),
+        metadata: None,
+        level: Some(Wanted { level, timeout }),
+    });
+    agent.settle();
+    request
+}
+
+fn acknowledged(agent: &mut AgentSide, request: u64) -> Ack {
+    match agent.answer(request) {
+        Some(Ok(Outcome::Written(ack))) => ack,
+        other => panic!("{other:?}"),
+    }
+}
+
+const LONG: Duration = Duration::from_mins(1);
+
+#[test]
+fn what_its_writer_replaces_at_once_gets_as_far_as_was_asked() {
+    let (mut hub, mut a, mut b) = trio();
+    a.cut(&mut hub);
+    let levels = [Durability::Hub, Durability::Replicas(1)];
+    let first = levels.map(|level| write_to(&mut a, 1, level, LONG));
+    // Once nobody waited for them, these would take their place on the way.
+    a.write("k", put(2));
+    a.write("k", put(3));
+    assert!(first.iter().all(|request| a.answer(*request).is_none()));
+    let before = hub.hub.revision();
+    a.connect(&mut hub, 7);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    for (request, level) in first.into_iter().zip(levels) {
+        let ack = acknowledged(&mut a, request);
+        assert_eq!(ack.durability, level);
+        assert!(ack.revision > Some(before), "{ack:?}");
+    }
+    assert_eq!(b.value("k"), Some(3.into()));
+}
+
+#[test]
+fn no_write_is_made_for_a_level_that_the_replica_cannot_reach() {
+    let mut hub = HubSide::new();
+    let mut a = AgentSide::with("a", |config| config.durability = Durability::Memory);
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    let request = write_to(&mut a, 1, Durability::Disk, LONG);
+    let Some(Err(error)) = a.answer(request) else {
+        panic!("answered")
+    };
+    assert_eq!(error.kind(), "invalid");
+    assert!(error.to_string().contains("in a directory"), "{error}");
+    assert_eq!(a.value("k"), None);
+    let request = write_to(&mut a, 1, Durability::Hub, LONG);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(acknowledged(&mut a, request).durability, Durability::Hub);
+}
+
+#[test]
+fn confirmations_are_asked_for_again_over_another_connection() {
+    let (mut hub, mut a, mut b) = trio();
+    b.cut(&mut hub);
+    let request = write_to(&mut a, 1, Durability::Replicas(1), LONG);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.answer(request), None, "the hub has it, and nobody else");
+    a.reconnect(&mut hub, 8);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.answer(request), None);
+    b.connect(&mut hub, 9);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let ack = acknowledged(&mut a, request);
+    assert_eq!(ack.durability, Durability::Replicas(1));
+    assert_eq!(
+        a.replica.fate(&ack.write_id.clone().expect("a write")),
+        Fate::AtHub {
+            epoch: hub.hub.epoch(),
+            revision: ack.revision.expect("it is at the hub"),
+        }
+    );
+}
+
+#[test]
+fn a_hub_that_has_lost_its_disk_takes_the_write_in_again_before_others_confirm_it() {
+    let (mut hub, mut a, mut b) = trio();
+    b.cut(&mut hub);
+    let request = write_to(&mut a, 1, Durability::Replicas(1), LONG);
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    let mut hub = HubSide::new();
+    a.connect(&mut hub, 10);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.answer(request), None);
+    b.connect(&mut hub, 11);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(
+        acknowledged(&mut a, request).durability,
+        Durability::Replicas(1)
+    );
+    assert_eq!(b.value("k"), Some(1.into()));
+}
+
+#[test]
+fn a_write_that_does_not_get_there_in_time_says_how_far_it_got() {
+    let (mut hub, mut a, mut b) = trio();
+    let limit = Duration::from_secs(4);
+    let two = write_to(&mut a, 1, Durability::Replicas(2), limit);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    // The hub ends its own wait first, and is asked for the rest of the time.
+    for _ in 0..8 {
+        for side in [&mut a, &mut b] {
+            side.pass(limit / 8);
+        }
+        hub.pass(limit / 8);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+    }
+    a.cut(&mut hub);
+    let none = write_to(&mut a, 2, Durability::Hub, limit);
+    a.pass(limit);
+    // As long as it takes: no clock ends there.
+    let ever = write_to(&mut a, 3, Durability::Hub, Duration::MAX);
+    a.pass(limit);
+    let reached = |agent: &mut AgentSide, request| match agent.answer(request) {
+        Some(Err(RequestError::Unreached { reached, .. })) => reached,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reached(&mut a, two), Durability::Replicas(1));
+    assert_eq!(reached(&mut a, none), Durability::Disk);
+    assert_eq!(a.answer(ever), None);
+}
