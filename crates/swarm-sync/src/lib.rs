@@ -44,6 +44,7 @@ mod error;
 mod hub;
 mod memory;
 mod merge;
+mod panicked;
 mod past;
 #[cfg(feature = "policy-file")]
 pub mod policy_file;

@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::consensus::Voter;
+use crate::panicked;
 use crate::span::millis;
 
 /// Polls that are kept for those who vote by hand or wait for the voter: more than people or models vote
@@ -244,8 +245,6 @@ fn said_badly(proposal: ProposalId, error: JoinError) {
     let Ok(panic) = error.try_into_panic() else {
         return;
     };
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let text = text.unwrap_or_else(|| "no reason given".to_owned());
+    let text = panicked::words(&*panic);
     tracing::warn!(%proposal, "the voter panicked: {text}; it has not voted");
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::merge::{Merge, Merges};
+use crate::panicked;
 use sync_core::{Key, Sibling, SwarmId, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -162,10 +163,5 @@ fn ended_badly(name: &str, error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return format!("`{name}` was stopped");
     };
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!(
-        "`{name}` panicked: {}",
-        text.unwrap_or_else(|| "no reason given".to_owned())
-    )
+    format!("`{name}` panicked: {}", panicked::words(&*panic))
 }

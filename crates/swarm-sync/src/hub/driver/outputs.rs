@@ -20,11 +20,13 @@ impl Driver {
         let mut closing = Vec::new();
         let mut gone = Vec::new();
         for (swarm, hub) in &mut self.hubs {
-            while !self.queue.is_crowded(swarm)
-                && let Some(output) = hub.poll_output()
-            {
+            let mut crowded = self.queue.is_crowded(swarm);
+            while !crowded && let Some(output) = hub.poll_output() {
                 match output {
-                    HubOutput::Persist { token, batch } => self.queue.commit(token, batch).await,
+                    HubOutput::Persist { token, batch } => {
+                        self.queue.commit(token, batch).await;
+                        crowded = self.queue.is_crowded(swarm);
+                    }
                     HubOutput::Send { session, message } => {
                         frames
                             .entry(session)

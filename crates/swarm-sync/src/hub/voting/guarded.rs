@@ -6,6 +6,8 @@ use std::sync::Arc;
 use sync_core::consensus::Weights;
 use sync_core::{AgentId, ConsensusAlgorithm, Share, Tally};
 
+use crate::panicked;
+
 /// The algorithm, under the name it is registered by.
 #[derive(Debug)]
 pub(super) struct Guarded {
@@ -26,12 +28,10 @@ impl Guarded {
             Ok(said) => return Some(said),
             Err(panic) => panic,
         };
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "no reason given".to_owned());
         tracing::error!(
             algorithm = self.name,
-            "an algorithm that decides votes panicked {doing}: {text}; it has decided nothing"
+            "an algorithm that decides votes panicked {doing}: {}; it has decided nothing",
+            panicked::words(&*panic)
         );
         // A value may panic when it is dropped, too.
         std::mem::forget(panic);
