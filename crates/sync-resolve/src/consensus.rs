@@ -34,7 +34,7 @@ mod weighted;
 
 use std::sync::Arc;
 
-use sync_core::{Algorithms, Tally, Vote};
+use sync_core::{Algorithms, Share, Tally, Vote};
 
 pub use self::quorum::Quorum;
 pub use self::weighted::Weighted;
@@ -48,8 +48,12 @@ pub const UNANIMOUS: &str = "unanimous";
 /// The name of [`Weighted`].
 pub const WEIGHTED: &str = "weighted";
 
-/// Part of a total that is taken for a rounding error: 0.1 + 0.2 is as much as 0.3.
+/// Part of a total that is taken for a rounding error: 0.1 + 0.2 is as much as 0.3, and 0.3333333333 of
+/// three is one. It never makes up for anybody who weighs something.
 const ROUNDING: f64 = 1e-9;
+
+/// The least that one participant may weigh is this many times what is taken for a rounding error.
+const LEAST_TO_SLACK: f64 = 4.0;
 
 /// The algorithms that every hub knows. [`Weighted`] is among them without any weights: those of a vote
 /// are stored with it, so a hub that is started without them still judges by them.
@@ -78,6 +82,28 @@ struct Worth {
     in_favour: f64,
     /// In favour, if all who have not voted were.
     at_best: f64,
+    /// The least of those who are worth something.
+    least: f64,
+}
+
+impl Worth {
+    /// Whether so much of it is enough: at least a share of it, or more than half. Never nothing.
+    fn is_enough(&self, part: f64, threshold: Option<f64>) -> bool {
+        let reaches = match threshold {
+            Some(share) => part >= share * self.total - self.slack(),
+            None => self.is_majority(part),
+        };
+        part > 0.0 && reaches
+    }
+
+    fn is_majority(&self, part: f64) -> bool {
+        part - self.total / 2.0 > self.slack()
+    }
+
+    /// What is taken for a rounding error.
+    fn slack(&self) -> f64 {
+        (self.total * ROUNDING).min(self.least / LEAST_TO_SLACK)
+    }
 }
 
 fn worth(tally: &Tally<'_>, of: impl Fn(&sync_core::AgentId) -> f64) -> Worth {
@@ -86,10 +112,14 @@ fn worth(tally: &Tally<'_>, of: impl Fn(&sync_core::AgentId) -> f64) -> Worth {
         voted: 0.0,
         in_favour: 0.0,
         at_best: 0.0,
+        least: f64::INFINITY,
     };
     for agent in tally.participants {
         let (own, vote) = (of(agent), tally.votes.get(agent).map(|b| b.vote));
         sums.total += own;
+        if own > 0.0 {
+            sums.least = sums.least.min(own);
+        }
         sums.voted += if vote.is_some() { own } else { 0.0 };
         sums.in_favour += if vote == Some(Vote::For) { own } else { 0.0 };
         let may_be = matches!(vote, None | Some(Vote::For));
@@ -99,23 +129,10 @@ fn worth(tally: &Tally<'_>, of: impl Fn(&sync_core::AgentId) -> f64) -> Worth {
 }
 
 /// The verdict once a majority has voted: approved with enough in favour, rejected once there cannot be.
-fn verdict(worth: Worth, is_enough: impl Fn(f64) -> bool) -> Option<bool> {
+fn verdict(worth: Worth, threshold: Option<Share>) -> Option<bool> {
+    let is_enough = |part| worth.is_enough(part, threshold.map(Share::get));
     if is_enough(worth.in_favour) {
         return Some(true);
     }
     (!is_enough(worth.at_best)).then_some(false)
-}
-
-/// Whether so much of a total is enough: at least a share of it, or more than half. Never nothing.
-fn is_enough(part: f64, total: f64, threshold: Option<f64>) -> bool {
-    let slack = total * ROUNDING;
-    let reaches = match threshold {
-        Some(share) => part >= share * total - slack,
-        None => exceeds_half(part, total),
-    };
-    part > 0.0 && reaches
-}
-
-fn exceeds_half(part: f64, total: f64) -> bool {
-    part - total / 2.0 > total * ROUNDING
 }

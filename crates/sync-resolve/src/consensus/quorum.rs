@@ -2,7 +2,7 @@
 
 use sync_core::{AgentId, ConsensusAlgorithm, Share, Tally};
 
-use super::{has_majority, is_enough, verdict, worth};
+use super::{has_majority, verdict, worth};
 
 /// Counts the participants in favour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +48,7 @@ impl ConsensusAlgorithm for Quorum {
             .threshold
             .filter(|_| !self.is_fixed)
             .or(self.threshold);
-        let worth = worth(tally, |_| 1.0);
-        let enough = |part| is_enough(part, worth.total, threshold.map(Share::get));
-        verdict(worth, enough)
+        verdict(worth(tally, |_| 1.0), threshold)
     }
 
     fn default_threshold(&self) -> Option<Share> {

@@ -3,7 +3,7 @@
 use sync_core::consensus::{Weights, WeightsError};
 use sync_core::{AgentId, ConsensusAlgorithm, Share, Tally};
 
-use super::{exceeds_half, has_majority, is_enough, verdict, worth};
+use super::{LEAST_TO_SLACK, has_majority, verdict, worth};
 
 /// Weighs the participants in favour. Who was given no weight weighs 1. It takes a majority by weight
 /// and by count to decide. What counts is what they weighed when the proposal was made.
@@ -28,11 +28,10 @@ impl Weighted {
 impl ConsensusAlgorithm for Weighted {
     fn judge(&self, tally: &Tally<'_>) -> Option<bool> {
         let worth = worth(tally, |agent| tally.weights.of(agent));
-        if !has_majority(tally) || !exceeds_half(worth.voted, worth.total) {
+        if !has_majority(tally) || !worth.is_majority(worth.voted) {
             return None;
         }
-        let threshold = tally.threshold.map(Share::get);
-        verdict(worth, |part| is_enough(part, worth.total, threshold))
+        verdict(worth, tally.threshold)
     }
 
     fn default_threshold(&self) -> Option<Share> {
@@ -44,8 +43,12 @@ impl ConsensusAlgorithm for Weighted {
     }
 
     fn check(&self, participants: &[AgentId], _threshold: Option<Share>) -> Result<(), String> {
-        if participants.iter().any(|agent| self.of(agent) > 0.0) {
-            return Ok(());
+        let weighs = |agent: &&AgentId| self.of(agent) > 0.0;
+        if let Some(lightest) = participants.iter().filter(weighs).min_by(|a, b| {
+            let (a, b) = (self.of(a), self.of(b));
+            a.total_cmp(&b)
+        }) {
+            return self.check_lightest(lightest, participants);
         }
         let names: Vec<&str> = participants.iter().take(3).map(AgentId::as_str).collect();
         let more = if participants.len() > names.len() {
@@ -57,6 +60,24 @@ impl ConsensusAlgorithm for Weighted {
             "every agent of the roster weighs 0 ({}{more}): nobody could approve anything; give one of them a weight",
             names.join(", ")
         ))
+    }
+}
+
+impl Weighted {
+    /// Whoever weighs something has to make a difference to the sum, whatever rounding does to it.
+    fn check_lightest(&self, lightest: &AgentId, roster: &[AgentId]) -> Result<(), String> {
+        let (least, total) = (self.of(lightest), self.sum(roster));
+        let participants = f64::from(u32::try_from(roster.len()).unwrap_or(u32::MAX));
+        if least >= total * participants * f64::EPSILON * LEAST_TO_SLACK {
+            return Ok(());
+        }
+        Err(format!(
+            "{lightest} weighs {least} and all of the roster together {total}: so little would be lost in the sum; give weights that are closer to each other, or 0 to whoever is not to count"
+        ))
+    }
+
+    fn sum(&self, roster: &[AgentId]) -> f64 {
+        roster.iter().map(|agent| self.of(agent)).sum()
     }
 }
 
@@ -119,6 +140,25 @@ mod tests {
         let weights = [("a", 0.1), ("b", 0.2), ("c", 0.3)];
         assert_eq!(judge(&weights, &votes, &roster, None), Some(false));
         assert_eq!(judge(&weights, &votes, &roster, Some(0.5)), Some(true));
+    }
+
+    #[test]
+    fn who_weighs_little_counts_all_the_same_and_too_little_is_refused() {
+        let (yes, no) = (Vote::For, Vote::Against);
+        let roster = ["a", "b", "c"];
+        let lead = [("a", 2e9)];
+        let votes = [("a", yes), ("b", no)];
+        assert_eq!(judge(&lead, &votes, &roster, Some(1.0)), Some(false));
+        assert_eq!(judge(&lead, &votes, &roster, Some(0.99)), Some(true));
+        let even = [("a", 1e12), ("b", 1e12)];
+        let votes = [("a", yes), ("b", no), ("c", yes)];
+        assert_eq!(judge(&even, &votes, &roster, None), Some(true));
+        let votes = [("a", yes), ("b", no), ("c", no)];
+        assert_eq!(judge(&even, &votes, &roster, None), Some(false));
+        let far = weighted(&[("a", 1e12), ("b", 1e-12)]);
+        let refused = far.check(&roster.map(agent), None).unwrap_err();
+        assert!(refused.starts_with("b weighs"), "{refused}");
+        assert_eq!(far.check(&[agent("a"), agent("c")], None), Ok(()));
     }
 
     #[test]
