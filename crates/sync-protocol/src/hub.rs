@@ -9,6 +9,7 @@ mod asker;
 mod authority;
 mod burial;
 mod chores;
+mod clearing;
 mod commit;
 mod delta;
 mod expiry;

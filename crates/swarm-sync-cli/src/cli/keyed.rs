@@ -179,7 +179,8 @@ pub(crate) struct ClearArgs {
     /// The key.
     #[arg(conflicts_with = "all")]
     pub(crate) key: Option<Key>,
-    /// Clear every key of the swarm, on every replica.
+    /// Clear every key of the swarm, on every replica. Tens of thousands of them take a disk seconds: give
+    /// it a --timeout. What was not waited for goes on.
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]

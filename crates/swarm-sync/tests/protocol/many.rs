@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sync_core::{Answer, Ask, Delta, MergeRule, Since, Ttl};
 
-use crate::stage::{AgentSide, HubSide, policy, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, key, policy, put, talk, trio};
 
 const MANY: usize = 2_500;
 
@@ -119,6 +119,47 @@ fn what_is_written_while_all_is_cleared_stays() {
     assert_eq!(hub.hub.keyspace().live_keys(), 2);
     assert_eq!(a.value("k999"), Some(2.into()));
     assert_eq!(a.value("k0"), Some(3.into()));
+}
+
+/// Whoever asks for it again waits for one more, which clears what came until the last of them asked.
+#[test]
+fn all_who_ask_while_all_is_cleared_share_the_next_clearing() {
+    let (mut hub, mut a, mut b) = trio();
+    write_many(&mut a);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    // The disk does not finish: nothing is done of it yet but the first commit.
+    let ask = |hub: &mut HubSide, request, ask| {
+        hub.hub.handle_ask(hub.now(), request, ask);
+        hub.drain();
+    };
+    let write = || Ask::Write {
+        key: key("new"),
+        operation: put(2),
+        metadata: None,
+    };
+    for request in 1..=1_024 {
+        ask(&mut hub, request, Ask::Clear(None));
+        ask(&mut hub, 10_000 + request, write());
+    }
+    ask(&mut hub, 2_000, Ask::Clear(None));
+    work(&mut hub);
+    let refused = hub
+        .take_answer(2_000)
+        .expect("there is no room")
+        .unwrap_err();
+    assert!(refused.to_string().contains("1024 callers"), "{refused}");
+    let mut cleared = |request| match hub.take_answer(request) {
+        Some(Ok(Answer::Cleared(count))) => count,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(cleared(1), MANY as u64);
+    // What was cleared since they asked: all but the first commit's. The key that came after the last of
+    // them had asked is there.
+    for request in 2..=1_024 {
+        assert_eq!(cleared(request), MANY as u64 - 250);
+    }
+    assert_eq!(hub.hub.keyspace().live_keys(), 1);
+    assert_eq!(hub.value("new"), Some(2.into()));
 }
 
 /// Whoever waits for it is told that it will not be done.

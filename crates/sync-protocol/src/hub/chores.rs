@@ -1,13 +1,14 @@
 //! Work that the hub gives itself or is given at a stroke, over as many keys as there are: values that
 //! end, a new table, a whole swarm that is cleared. One commit of it at a time, and the next one when the
 //! one before is durable, so that neither the hub nor the store is held up by it: what others do meanwhile
-//! waits for one such commit at most.
+//! waits for one such commit, and what the disk does meanwhile.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use sync_core::{Answer, Key, Now};
+use sync_core::{Key, Now};
 
+use super::clearing::Clearings;
 use super::commit::Commit;
 use super::{Hub, ReplyTo};
 use crate::gate::Token;
@@ -25,40 +26,20 @@ pub(super) struct Chores {
     lifetimes: BTreeSet<Key>,
     /// Keys on which another table ends writes.
     contested: VecDeque<Key>,
-    clearing: VecDeque<Clearing>,
+    pub(super) clearings: Clearings,
     /// Whose turn it was not: neither what was given nor what time brings waits for all of the other.
     time_next: bool,
 }
 
-/// A swarm that is being cleared, in the order of its keys.
-#[derive(Debug)]
-struct Clearing {
-    to: ReplyTo,
-    after: Option<Key>,
-    /// Keys that somebody has written meanwhile: what came stays, and with it all of its key.
-    spared: BTreeSet<Key>,
-    cleared: u64,
-}
-
 impl Chores {
     fn is_empty(&self) -> bool {
-        self.lifetimes.is_empty() && self.contested.is_empty() && self.clearing.is_empty()
-    }
-
-    /// Somebody has written these keys: whoever began to clear before did not mean that.
-    pub(super) fn spare<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key> + Clone) {
-        for clearing in &mut self.clearing {
-            let left = |key: &&Key| clearing.after.as_ref().is_none_or(|after| after < *key);
-            let keys = keys.clone().into_iter();
-            let spared: Vec<Key> = keys.filter(left).cloned().collect();
-            clearing.spared.extend(spared);
-        }
+        self.lifetimes.is_empty() && self.contested.is_empty() && self.clearings.is_empty()
     }
 
     /// The hub has failed. Who waits for it.
     pub(super) fn abandon(&mut self) -> Vec<ReplyTo> {
-        let chores = std::mem::take(self);
-        chores.clearing.into_iter().map(|c| c.to).collect()
+        let mut chores = std::mem::take(self);
+        chores.clearings.abandon()
     }
 }
 
@@ -89,7 +70,7 @@ impl Hub {
     }
 
     /// The same of what it was given, and not of what time has brought.
-    fn begin_given(&mut self, now: Now) {
+    pub(super) fn begin_given(&mut self, now: Now) {
         self.do_if_durable(|hub| hub.do_given(now));
     }
 
@@ -117,17 +98,6 @@ impl Hub {
     ) {
         self.chores.lifetimes.extend(lifetimes);
         self.chores.contested = contested.into();
-        self.begin_given(now);
-    }
-
-    /// Covers everything that is held now. What is written meanwhile stays, with all that its key holds.
-    pub(super) fn clear_all(&mut self, now: Now, to: ReplyTo) {
-        self.chores.clearing.push_back(Clearing {
-            to,
-            after: None,
-            spared: BTreeSet::new(),
-            cleared: 0,
-        });
         self.begin_given(now);
     }
 
@@ -162,35 +132,5 @@ impl Hub {
             self.request_all_merges();
         }
         true
-    }
-
-    fn go_on_clearing(&mut self, now: Now) -> bool {
-        let Some(mut clearing) = self.chores.clearing.pop_front() else {
-            return false;
-        };
-        let keys = self.still_held(&clearing);
-        let mut commit = Commit::clearing();
-        for key in &keys {
-            self.cover_all(&mut commit, key);
-        }
-        clearing.cleared += keys.len() as u64;
-        self.finish(commit, now);
-        if keys.len() < KEYS_PER_CHORE {
-            let cleared = Answer::Cleared(clearing.cleared);
-            self.reply(clearing.to, Ok(cleared));
-        } else {
-            clearing.after = keys.last().cloned();
-            self.chores.clearing.push_front(clearing);
-        }
-        true
-    }
-
-    /// The next keys that nobody has written since the clearing began.
-    fn still_held(&self, clearing: &Clearing) -> Vec<Key> {
-        let rest = self.space.iter_after(clearing.after.as_ref());
-        let held = rest.filter(|(key, s)| s.entry().is_live() && !clearing.spared.contains(*key));
-        held.take(KEYS_PER_CHORE)
-            .map(|(key, _)| key.clone())
-            .collect()
     }
 }

@@ -302,7 +302,7 @@ impl Hub {
         self.send_ahead(from, &changed, &mut encoded);
         self.fan_out(from, &changed, &mut encoded);
         if !commit.own {
-            self.chores.spare(&changed);
+            self.chores.clearings.spare(&changed);
         }
         self.request_merges(&changed);
         self.tell_watchers(now, from, &changed);

@@ -185,6 +185,7 @@ impl Hub {
         self.votes.forget_session(session);
         self.past.line.forget_session(session);
         self.holds.forget_session(session);
+        self.chores.clearings.forget_session(session);
         if let Some(gone) = self.sessions.remove(&session)
             && let Some(member) = self.roster.get_mut(&gone.agent)
             && member.session == Some(session)

@@ -1,0 +1,146 @@
+//! Clearing a whole swarm, a commit's worth of keys at a time. One clearing is under way; whoever asks
+//! meanwhile shares the next one, so that what is kept for them does not grow with how many ask.
+
+use std::collections::BTreeSet;
+
+use sync_core::{Answer, Key, Now, RequestError, SessionId};
+
+use super::chores::KEYS_PER_CHORE;
+use super::commit::Commit;
+use super::{Hub, ReplyTo};
+
+/// Callers that wait until the swarm is cleared; of one agent, a flood that reads no answers.
+const CALLERS_MAX: usize = 1_024;
+
+/// The swarm's clearings.
+#[derive(Debug, Default)]
+pub(super) struct Clearings {
+    running: Option<Clearing>,
+    next: Option<Clearing>,
+}
+
+/// The swarm is being cleared, in the order of its keys.
+#[derive(Debug, Default)]
+struct Clearing {
+    callers: Vec<Caller>,
+    after: Option<Key>,
+    /// Keys that somebody has written since it was last asked for: what came stays, and with it all of its
+    /// key.
+    spared: BTreeSet<Key>,
+    cleared: u64,
+}
+
+/// Who asked for it.
+#[derive(Debug)]
+struct Caller {
+    to: ReplyTo,
+    /// Keys that the clearing before has cleared since.
+    meanwhile: u64,
+}
+
+impl Clearings {
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_none() && self.next.is_none()
+    }
+
+    /// One that is under way cleared nothing of what came since it was asked for; the next one clears
+    /// everything that is there when it was asked for the last time.
+    fn ask(&mut self, to: ReplyTo) -> Result<(), RequestError> {
+        let waiting = [&self.running, &self.next].into_iter().flatten();
+        if waiting.map(|c| c.callers.len()).sum::<usize>() >= CALLERS_MAX {
+            let reason = format!(
+                "{CALLERS_MAX} callers wait until the swarm is cleared, the limit: ask again later"
+            );
+            return Err(RequestError::Invalid { reason });
+        }
+        // The other way around for each: what is cleared from here on.
+        let before = self.running.as_ref().map_or(0, |running| running.cleared);
+        let next = self.next.get_or_insert_default();
+        next.spared.clear();
+        next.callers.push(Caller {
+            to,
+            meanwhile: before,
+        });
+        Ok(())
+    }
+
+    /// The one to go on with.
+    fn take(&mut self) -> Option<Clearing> {
+        self.running.take().or_else(|| self.next.take())
+    }
+
+    /// One has ended.
+    fn ended(&mut self, cleared: u64) {
+        for caller in self.next.iter_mut().flat_map(|next| &mut next.callers) {
+            caller.meanwhile = cleared.saturating_sub(caller.meanwhile);
+        }
+    }
+
+    /// Somebody has written these keys: whoever asked before did not mean that.
+    pub(super) fn spare<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key> + Clone) {
+        for clearing in [&mut self.running, &mut self.next].into_iter().flatten() {
+            let left = |key: &&Key| clearing.after.as_ref().is_none_or(|after| after < *key);
+            let keys = keys.clone().into_iter();
+            let spared: Vec<Key> = keys.filter(left).cloned().collect();
+            clearing.spared.extend(spared);
+        }
+    }
+
+    /// The connection is gone; what was asked for through it goes on.
+    pub(super) fn forget_session(&mut self, session: SessionId) {
+        let gone = |caller: &Caller| matches!(caller.to, ReplyTo::Remote(of, _) if of == session);
+        for clearing in [&mut self.running, &mut self.next].into_iter().flatten() {
+            clearing.callers.retain(|caller| !gone(caller));
+        }
+    }
+
+    /// Who waits for it; nobody afterwards.
+    pub(super) fn abandon(&mut self) -> Vec<ReplyTo> {
+        let all = [self.running.take(), self.next.take()];
+        let callers = all.into_iter().flatten().flat_map(|c| c.callers);
+        callers.map(|caller| caller.to).collect()
+    }
+}
+
+impl Hub {
+    /// Covers everything that is held now. What is written meanwhile stays, with all that its key holds.
+    pub(super) fn clear_all(&mut self, now: Now, to: ReplyTo) {
+        match self.chores.clearings.ask(to) {
+            Ok(()) => self.begin_given(now),
+            Err(error) => self.reply(to, Err(error)),
+        }
+    }
+
+    /// False if there was nothing to do.
+    pub(super) fn go_on_clearing(&mut self, now: Now) -> bool {
+        let Some(mut clearing) = self.chores.clearings.take() else {
+            return false;
+        };
+        let keys = self.still_held(&clearing);
+        let mut commit = Commit::clearing();
+        for key in &keys {
+            self.cover_all(&mut commit, key);
+        }
+        clearing.cleared += keys.len() as u64;
+        self.finish(commit, now);
+        if keys.len() < KEYS_PER_CHORE {
+            self.chores.clearings.ended(clearing.cleared);
+            for Caller { to, meanwhile } in clearing.callers {
+                self.reply(to, Ok(Answer::Cleared(meanwhile + clearing.cleared)));
+            }
+        } else {
+            clearing.after = keys.last().cloned();
+            self.chores.clearings.running = Some(clearing);
+        }
+        true
+    }
+
+    /// The next keys that nobody has written since the clearing was asked for.
+    fn still_held(&self, clearing: &Clearing) -> Vec<Key> {
+        let rest = self.space.iter_after(clearing.after.as_ref());
+        let held = rest.filter(|(key, s)| s.entry().is_live() && !clearing.spared.contains(*key));
+        held.take(KEYS_PER_CHORE)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
