@@ -290,8 +290,9 @@ pub enum Body {
     },
     /// Hub to agent: how those of them ended that are not open.
     Ended {
-        /// Without a verdict: nothing is known of it any more, or the id stands for something else.
-        proposals: List<(ProposalId, Option<Verdict>)>,
+        /// Each with the fingerprint that was asked about. Without a verdict: nothing is known of it any
+        /// more, or the id stands for something else.
+        proposals: List<(ProposalId, Digest, Option<Verdict>)>,
     },
     /// Hub to agent: what have you written of these keys that I may lack? Whoever holds what I hold has
     /// nothing to tell.

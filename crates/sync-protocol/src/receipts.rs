@@ -14,6 +14,9 @@ use crate::rows;
 /// what a busy agent loses in a weekend away, and with small values a few dozen MiB.
 pub const RECEIPTS_WAITING_MAX: u32 = 100_000;
 
+/// Refusals that wait for one agent before the hub takes no more of its pushes: some pushes.
+const REFUSALS_MAX: usize = 4_096;
+
 /// Where a receipt stands among the others: the oldest first, and of one revision a summary.
 type Place = ReceiptPlace;
 
@@ -27,9 +30,26 @@ pub(crate) struct Receipts {
     lines: BTreeMap<Option<Pattern>, BTreeSet<Place>>,
     /// Writes that only a number is left of.
     dropped: u64,
+    /// Whether refusals are left out of summaries, and how many there are.
+    keeps_refusals: bool,
+    refusals: usize,
 }
 
 impl Receipts {
+    /// As a hub keeps them: a refusal is named until its writer has it, as that has to undo the write. An
+    /// agent has so many as it pushes before it takes them, see [`REFUSALS_MAX`].
+    pub(crate) fn of_hub() -> Self {
+        Self {
+            keeps_refusals: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether so many refusals wait that the agent had better take them first.
+    pub(crate) fn is_full_of_refusals(&self) -> bool {
+        self.refusals >= REFUSALS_MAX
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -68,8 +88,8 @@ impl Receipts {
         self.waiting.range(ids).map(|(_, receipt)| receipt)
     }
 
-    /// Takes a receipt in, in the place of an earlier one of the same write; the rows that change. What
-    /// is over the bound then goes into a summary, the oldest first. `fresh` names a summary: an id of
+    /// Takes a receipt in, in the place of an earlier one of the same write; the rows that change, and a
+    /// summary that is new. What is over the bound then goes into one, the oldest first. `fresh` names a summary: an id of
     /// the same agent that no write has. One that grows gets a new name, so that nobody takes more than
     /// it was told.
     pub(crate) fn keep(
@@ -77,14 +97,23 @@ impl Receipts {
         receipt: Receipt,
         policies: &Policies,
         fresh: impl FnMut() -> WriteId,
-    ) -> Vec<RowOp> {
+    ) -> (Vec<RowOp>, Option<Receipt>) {
         self.remove(&receipt.write, policies);
         let mut ops = vec![rows::put_receipt(&receipt)];
+        let is_named = self.is_named(&receipt);
         let (pattern, limit) = bound_of(&receipt, policies);
         let place = self.insert(receipt);
+        if is_named {
+            return (ops, None);
+        }
         self.line(pattern.as_ref()).insert(place);
-        self.shorten(pattern.as_ref(), limit, fresh, &mut ops);
-        ops
+        let summary = self.shorten(pattern.as_ref(), limit, fresh, &mut ops);
+        (ops, summary)
+    }
+
+    /// Whether it goes into no summary.
+    fn is_named(&self, receipt: &Receipt) -> bool {
+        self.keeps_refusals && receipt.refused()
     }
 
     /// Takes a stored receipt back. It is in no line before [`Receipts::regroup`].
@@ -105,25 +134,33 @@ impl Receipts {
         Some(receipt)
     }
 
-    /// Puts all of them in line anew, because another table is in force; the rows that change. O(n log n).
+    /// Puts all of them in line anew, because another table is in force; the rows that change, and the
+    /// summaries that are new. O(n log n).
     pub(crate) fn regroup(
         &mut self,
         policies: &Policies,
         mut fresh: impl FnMut() -> WriteId,
-    ) -> Vec<RowOp> {
+    ) -> (Vec<RowOp>, Vec<Receipt>) {
         self.lines.clear();
         let mut limits = BTreeMap::new();
         for receipt in self.waiting.values() {
+            if self.keeps_refusals && receipt.refused() {
+                continue;
+            }
             let (pattern, limit) = bound_of(receipt, policies);
+            if let Some(line) = self.lines.get_mut(&pattern) {
+                line.insert(place(receipt));
+                continue;
+            }
             limits.insert(pattern.clone(), limit);
-            let line = self.lines.entry(pattern).or_default();
-            line.insert(place(receipt));
+            self.lines.insert(pattern, BTreeSet::from([place(receipt)]));
         }
         let mut ops = Vec::new();
+        let mut summaries = Vec::new();
         for (pattern, limit) in limits {
-            self.shorten(pattern.as_ref(), limit, &mut fresh, &mut ops);
+            summaries.extend(self.shorten(pattern.as_ref(), limit, &mut fresh, &mut ops));
         }
-        ops
+        (ops, summaries)
     }
 
     /// Makes one summary of the oldest of a line, so that beside it no more wait than may.
@@ -133,23 +170,23 @@ impl Receipts {
         limit: usize,
         mut fresh: impl FnMut() -> WriteId,
         ops: &mut Vec<RowOp>,
-    ) {
+    ) -> Option<Receipt> {
         let line = self.line(pattern);
         let summed = usize::from(line.first().is_some_and(|(_, whole, _)| !whole));
         let over = line.len().saturating_sub(limit + summed);
         if over == 0 {
-            return;
+            return None;
         }
         let gone = (0..over + summed).filter_map(|_| line.pop_first());
         let gone: Vec<Place> = gone.collect();
         let gone = gone.iter().filter_map(|(_, _, id)| self.take_out(id));
         let gone: Vec<Receipt> = gone.collect();
         ops.extend(gone.iter().map(|r| rows::delete_receipt(&r.write)));
-        if let Some(summary) = summary(fresh(), pattern, &gone) {
-            ops.push(rows::put_receipt(&summary));
-            let place = self.insert(summary);
-            self.line(pattern).insert(place);
-        }
+        let summary = summary(fresh(), pattern, &gone)?;
+        ops.push(rows::put_receipt(&summary));
+        let place = self.insert(summary.clone());
+        self.line(pattern).insert(place);
+        Some(summary)
     }
 
     fn line(&mut self, pattern: Option<&Pattern>) -> &mut BTreeSet<Place> {
@@ -159,6 +196,7 @@ impl Receipts {
     fn insert(&mut self, receipt: Receipt) -> Place {
         let place = place(&receipt);
         self.dropped += dropped(&receipt);
+        self.refusals += usize::from(receipt.refused());
         self.order.insert(place.clone());
         self.waiting.insert(receipt.write.clone(), receipt);
         place
@@ -167,6 +205,7 @@ impl Receipts {
     fn take_out(&mut self, id: &WriteId) -> Option<Receipt> {
         let receipt = self.waiting.remove(id)?;
         self.dropped -= dropped(&receipt);
+        self.refusals -= usize::from(receipt.refused());
         self.order.remove(&place(&receipt));
         Some(receipt)
     }

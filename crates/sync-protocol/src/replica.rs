@@ -38,7 +38,7 @@ use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
 use crate::rows::{self, Meta, Owner};
 
-use self::ask::{Landing, Waiting};
+use self::ask::Waiting;
 use self::decide::Decisions;
 use self::level::Climbs;
 use self::link::Link;
@@ -140,7 +140,7 @@ impl Replica {
                 self.write(now, request, &key, &operation, metadata, level);
             }
             Command::FlushToHub { timeout } => {
-                self.wait_for_writes(now, request, self.seq, timeout, Landing::Done);
+                self.wait_for_hub(now, request, timeout);
             }
             Command::FlushToDisk => self.answer(request, Ok(Outcome::Done)),
             Command::Ask { ask, timeout } => self.ask_hub(now, request, ask, timeout),

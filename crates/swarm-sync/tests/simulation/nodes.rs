@@ -252,7 +252,7 @@ impl World {
             self.decided_leaves(proposal, verdict);
         }
         if let Body::Ended { proposals } = &message.body {
-            for (proposal, verdict) in proposals.iter() {
+            for (proposal, _, verdict) in proposals.iter() {
                 if let Some(verdict) = verdict {
                     self.decided_leaves(*proposal, *verdict);
                 }

@@ -98,8 +98,10 @@ impl fmt::Display for Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, Incarnation, Key, Revision, Seq, Writer};
+    use crate::id::{AgentId, Incarnation, Key, Revision, Seq, WriteId, Writer};
     use crate::payload::Payload;
+    use crate::resolver::MergeRule;
+    use crate::stamp::Stamp;
     use crate::value::Value;
 
     fn id(agent: &str, run: u64, seq: u64) -> WriteId {

@@ -236,7 +236,11 @@ fn votes() -> Vec<Body> {
             proposals: vec![(PROPOSAL, digest())].into(),
         },
         Body::Ended {
-            proposals: vec![(PROPOSAL, Some(Verdict::Rejected)), (PROPOSAL, None)].into(),
+            proposals: vec![
+                (PROPOSAL, digest(), Some(Verdict::Rejected)),
+                (PROPOSAL, digest(), None),
+            ]
+            .into(),
         },
     ];
     bodies.extend(replies);

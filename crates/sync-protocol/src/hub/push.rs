@@ -7,6 +7,7 @@ use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer
 use super::Hub;
 use super::admit::Source;
 use super::commit::Commit;
+use crate::receipts::Receipts;
 use crate::rows;
 
 /// The content of a push message.
@@ -33,6 +34,11 @@ impl Hub {
         let Some(writer) = self.session_writer(session, push.incarnation) else {
             return Ok(());
         };
+        // It takes those first, and pushes again when it has heard nothing for a while.
+        let waiting = self.receipts.get(writer.agent());
+        if waiting.is_some_and(Receipts::is_full_of_refusals) {
+            return Ok(());
+        }
         let deltas = verify(push, &writer)?;
         let incarnation = push.incarnation;
         let known = self.known.get(&writer).copied().unwrap_or_default();

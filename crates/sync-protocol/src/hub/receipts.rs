@@ -10,7 +10,7 @@ use sync_core::{
 
 use super::commit::Commit;
 use super::{Hub, ReplyTo};
-use crate::receipts::place;
+use crate::receipts::{Receipts, place};
 use crate::rows;
 
 impl Hub {
@@ -26,9 +26,10 @@ impl Hub {
             let agent = receipt.addressee().clone();
             sessions.extend(self.roster.get(&agent).and_then(|m| m.session));
             let mut names = self.names(&agent);
-            let waiting = self.receipts.entry(agent).or_default();
+            let waiting = self.receipts.entry(agent).or_insert_with(Receipts::of_hub);
             let policies = self.resolvers.policies();
-            ops.extend(waiting.keep(receipt, policies, || names.next()));
+            let (changed, _) = waiting.keep(receipt, policies, || names.next());
+            ops.extend(changed);
             ops.extend(self.spend(names));
         }
         sessions
@@ -40,9 +41,10 @@ impl Hub {
         let mut ops = Vec::new();
         for agent in agents {
             let mut names = self.names(&agent);
-            let waiting = self.receipts.entry(agent).or_default();
+            let waiting = self.receipts.entry(agent).or_insert_with(Receipts::of_hub);
             let policies = self.resolvers.policies();
-            ops.extend(waiting.regroup(policies, || names.next()));
+            let (changed, _) = waiting.regroup(policies, || names.next());
+            ops.extend(changed);
             ops.extend(self.spend(names));
         }
         ops

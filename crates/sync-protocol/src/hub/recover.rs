@@ -20,6 +20,7 @@ use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
+use crate::receipts::Receipts;
 use crate::rows::{self, Owner, RowError, Stored};
 
 /// Takes rows in ascending order, then opens the hub.
@@ -100,7 +101,8 @@ impl HubRecovery {
             }
             Stored::Receipt(receipt) => {
                 let agent = receipt.addressee().clone();
-                hub.receipts.entry(agent).or_default().restore(receipt);
+                let waiting = hub.receipts.entry(agent).or_insert_with(Receipts::of_hub);
+                waiting.restore(receipt);
             }
             Stored::Grave(key, grave, forgotten) => {
                 hub.graves.restore(key, grave, forgotten);

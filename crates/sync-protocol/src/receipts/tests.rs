@@ -66,7 +66,7 @@ impl Scene {
             *fresh += 1;
             id(2, *fresh)
         };
-        let ops = self.receipts.keep(receipt, policies, next);
+        let (ops, _) = self.receipts.keep(receipt, policies, next);
         self.apply(ops);
     }
 
@@ -129,8 +129,9 @@ fn a_smaller_bound_and_a_restart_keep_the_count() {
         back.restore(receipt.clone());
     }
     scene.receipts = back;
-    let ops = scene.receipts.regroup(&table(&[("k", 2)]), || id(3, 1));
+    let (ops, summaries) = scene.receipts.regroup(&table(&[("k", 2)]), || id(3, 1));
     scene.apply(ops);
+    assert_eq!(summaries.len(), 1, "the other is none of this table's");
     // What was under another pattern keeps its name.
     let expected = [
         (Some("*".to_owned()), 2, 1, 2),

@@ -19,8 +19,11 @@ impl Replica {
     pub(super) fn send_ahead(&mut self, key: &Key) {
         let limits = &self.config.limits;
         let in_line = self.outbox.bytes() > limits.ahead_of_bytes;
+        if !in_line || !self.link.settled {
+            return;
+        }
         let priority = self.policies().priority_of(key);
-        if in_line && self.link.settled && priority.goes_ahead() {
+        if priority.goes_ahead() {
             let (segments, are_all) = self.waiting_of(key, limits.ahead_bytes_max);
             // Else each further write would send the same first ones again.
             if are_all {

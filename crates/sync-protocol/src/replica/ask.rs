@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bincode::Encode;
 use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Revision, Seq, codec};
 
-use super::level::Climb;
 use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
 
@@ -24,16 +24,6 @@ struct Flush {
     /// The last of them, of this run.
     upto: Seq,
     deadline: Deadline,
-    then: Landing,
-}
-
-/// What is to happen once writes have reached the hub.
-#[derive(Debug)]
-pub(super) enum Landing {
-    /// That was all.
-    Done,
-    /// One of them may have to get further.
-    Level(Climb),
 }
 
 /// How long somebody waits.
@@ -99,21 +89,29 @@ impl Waiting {
 
 impl Replica {
     pub(super) fn ask_hub(&mut self, now: Now, request: RequestId, ask: Ask, timeout: Duration) {
-        if !self.link.is_up() {
-            let doing = doing(&ask).to_owned();
-            return self.answer(request, Err(RequestError::Unavailable { doing }));
-        }
-        let (bytes, limit) = (
-            codec::to_bytes(&ask).len(),
-            self.config.limits.request_bytes_max,
-        );
-        if bytes > limit {
-            let (bytes, limit) = (bytes as u64, limit as u64);
-            return self.answer(request, Err(RequestError::RequestTooLarge { bytes, limit }));
+        if let Err(error) = self.check_ask(doing(&ask), &ask) {
+            return self.answer(request, Err(error));
         }
         let deadline = Deadline::after(now, timeout);
         self.waiting.asks.insert(request, deadline);
         self.send(Body::Request { request, ask });
+    }
+
+    /// Whether there is a hub to ask, and the question fits a message.
+    pub(super) fn check_ask(&self, doing: &str, ask: &impl Encode) -> Result<(), RequestError> {
+        if !self.link.is_up() {
+            let doing = doing.to_owned();
+            return Err(RequestError::Unavailable { doing });
+        }
+        let (bytes, limit) = (
+            codec::to_bytes(ask).len(),
+            self.config.limits.request_bytes_max,
+        );
+        if bytes > limit {
+            let (bytes, limit) = (bytes as u64, limit as u64);
+            return Err(RequestError::RequestTooLarge { bytes, limit });
+        }
+        Ok(())
     }
 
     pub(super) fn handle_reply(&mut self, now: Now, request: RequestId, reply: Reply) {
@@ -132,22 +130,14 @@ impl Replica {
         }
     }
 
-    /// Goes on once the writes of this run up to a number, and all of earlier runs, are at the hub.
-    pub(super) fn wait_for_writes(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        upto: Seq,
-        timeout: Duration,
-        then: Landing,
-    ) {
+    /// Answers once all writes that were made so far are at the hub.
+    pub(super) fn wait_for_hub(&mut self, now: Now, request: RequestId, timeout: Duration) {
         let flush = Flush {
-            upto,
+            upto: self.seq,
             deadline: Deadline::after(now, timeout),
-            then,
         };
         self.waiting.flushes.insert(request, flush);
-        self.settle_flushes(now);
+        self.settle_flushes();
     }
 
     /// Answers once everything up to a revision is held.
@@ -177,7 +167,7 @@ impl Replica {
     }
 
     /// Answers the flushes whose writes have all landed.
-    pub(super) fn settle_flushes(&mut self, now: Now) {
+    pub(super) fn settle_flushes(&mut self) {
         let run = self.me.incarnation();
         let elsewhere = self.outbox.waits_elsewhere(run);
         let landed = |upto: Seq| !elsewhere && !self.outbox.waits_upto(run, upto);
@@ -188,13 +178,8 @@ impl Replica {
             .filter(|(_, flush)| landed(flush.upto));
         let done: Vec<RequestId> = done.map(|(request, _)| *request).collect();
         for request in done {
-            let Some(flush) = self.waiting.flushes.remove(&request) else {
-                continue;
-            };
-            match flush.then {
-                Landing::Done => self.answer(request, Ok(Outcome::Done)),
-                Landing::Level(climb) => self.climbed(now, request, climb, flush.deadline),
-            }
+            self.waiting.flushes.remove(&request);
+            self.answer(request, Ok(Outcome::Done));
         }
     }
 
@@ -216,25 +201,16 @@ impl Replica {
             (request, self.reaching(revision), d.limit)
         };
         expired.extend(revisions.into_iter().map(reaching));
+        let flushes = self
+            .waiting
+            .flushes
+            .extract_if(.., |_, f| late(&f.deadline));
+        let reaching =
+            |(request, f): (_, Flush)| (request, "reaching the hub".to_owned(), f.deadline.limit);
+        expired.extend(flushes.map(reaching));
         for (request, doing, limit) in expired {
             let limit_ms = millis(limit);
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
-        }
-        self.expire_flushes(now);
-    }
-
-    fn expire_flushes(&mut self, now: Now) {
-        let late = |_: &RequestId, flush: &mut Flush| flush.deadline.at <= now.mono;
-        let flushes: Vec<_> = self.waiting.flushes.extract_if(.., late).collect();
-        for (request, flush) in flushes {
-            let error = match flush.then {
-                Landing::Level(climb) => self.not_landed(climb, flush.deadline),
-                Landing::Done => RequestError::Deadline {
-                    doing: "reaching the hub".to_owned(),
-                    limit_ms: millis(flush.deadline.limit),
-                },
-            };
-            self.answer(request, Err(error));
         }
     }
 }

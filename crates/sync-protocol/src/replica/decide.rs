@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Ask, Attempt, AuthorityAsk, Body, Incarnation, Now, RequestError, codec};
+use sync_core::{Ask, Attempt, AuthorityAsk, Body, Now, RequestError};
 
 use super::ask::Deadline;
 use super::{Replica, RequestId};
@@ -43,14 +43,6 @@ impl Decisions {
         let first = self.open.values().map(|open| open.number).min();
         first.map_or(self.last, |number| number - 1)
     }
-
-    fn attempt(&self, run: Incarnation, number: u64) -> Attempt {
-        Attempt {
-            run,
-            number,
-            answered: self.answered(),
-        }
-    }
 }
 
 impl Replica {
@@ -62,15 +54,8 @@ impl Replica {
         ask: AuthorityAsk,
         timeout: Duration,
     ) {
-        if !self.link.is_up() {
-            let doing = doing(&ask).to_owned();
-            return self.answer(request, Err(RequestError::Unavailable { doing }));
-        }
-        let bytes = codec::to_bytes(&ask).len();
-        let limit = self.config.limits.request_bytes_max;
-        if bytes > limit {
-            let (bytes, limit) = (bytes as u64, limit as u64);
-            return self.answer(request, Err(RequestError::RequestTooLarge { bytes, limit }));
+        if let Err(error) = self.check_ask(doing(&ask), &ask) {
+            return self.answer(request, Err(error));
         }
         self.decisions.last += 1;
         let open = Open {
@@ -89,11 +74,16 @@ impl Replica {
         if !self.link.settled {
             return;
         }
-        let run = self.me.incarnation();
+        let (run, answered) = (self.me.incarnation(), self.decisions.answered());
         let unsent = self.decisions.open.iter().filter(|(_, open)| !open.sent);
         let unsent: Vec<(RequestId, Ask)> = unsent
             .map(|(request, open)| {
-                let (attempt, ask) = (self.decisions.attempt(run, open.number), open.ask.clone());
+                let attempt = Attempt {
+                    run,
+                    number: open.number,
+                    answered,
+                };
+                let ask = open.ask.clone();
                 (*request, Ask::Authority { attempt, ask })
             })
             .collect();

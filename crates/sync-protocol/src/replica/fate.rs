@@ -3,13 +3,19 @@
 
 use sync_core::{
     Body, Entry, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
-    Standing, Write, WriteId,
+    Standing, Write, WriteId, Writer,
 };
 
 use super::outbox::{Item, Outbox};
 use super::{Replica, ReplicaOutput};
 use crate::keyspace::{KeyState, ended, has_done_its_work};
 use crate::rows;
+
+/// A summary is named like a write of this run that nobody will make.
+fn fresh(me: &Writer, seq: &mut Seq) -> WriteId {
+    *seq = seq.next();
+    WriteId::new(me.clone(), *seq)
+}
 
 fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
     Receipt {
@@ -99,32 +105,24 @@ impl Replica {
     }
 
     /// Takes a receipt in, to be stored with `ops` and handed to the caller; also a summary that it
-    /// brings about.
+    /// brings about. Whoever waits for the write is told by the receipt itself.
     fn keep_receipt(&mut self, receipt: Receipt, ops: &mut Vec<RowOp>, due: &mut Vec<Receipt>) {
+        self.settle_told(&receipt);
         due.push(receipt.clone());
-        let (me, before) = (self.me.clone(), self.seq);
-        // A summary is named like a write of this run that nobody will make.
-        let seq = &mut self.seq;
-        let fresh = || {
-            *seq = seq.next();
-            WriteId::new(me.clone(), *seq)
-        };
+        let (me, seq) = (&self.me, &mut self.seq);
         let policies = self.resolvers.policies();
-        ops.extend(self.receipts.keep(receipt, policies, fresh));
-        if self.seq > before {
-            let summary = WriteId::new(self.me.clone(), self.seq);
-            due.extend(self.receipts.get(&summary).cloned());
-        }
+        let (changed, summary) = self.receipts.keep(receipt, policies, || fresh(me, seq));
+        ops.extend(changed);
+        due.extend(summary);
     }
 
-    /// Counts anew what may wait, because another table is in force.
-    pub(super) fn regroup_receipts(&mut self, ops: &mut Vec<RowOp>) {
-        let (me, seq) = (self.me.clone(), &mut self.seq);
-        let fresh = || {
-            *seq = seq.next();
-            WriteId::new(me.clone(), *seq)
-        };
-        ops.extend(self.receipts.regroup(self.resolvers.policies(), fresh));
+    /// Counts anew what may wait, because another table is in force; the summaries are to be reported.
+    pub(super) fn regroup_receipts(&mut self, ops: &mut Vec<RowOp>) -> Vec<Receipt> {
+        let (me, seq) = (&self.me, &mut self.seq);
+        let policies = self.resolvers.policies();
+        let (changed, summaries) = self.receipts.regroup(policies, || fresh(me, seq));
+        ops.extend(changed);
+        summaries
     }
 
     /// The caller has dealt with these.
@@ -133,19 +131,22 @@ impl Replica {
         let taken = writes
             .iter()
             .filter(|id| self.receipts.remove(id, policies).is_some());
-        let ops: Vec<_> = taken.map(rows::delete_receipt).collect();
-        let run = self.me.incarnation();
-        for id in writes.iter().filter(|id| id.writer.incarnation() == run) {
+        let taken: Vec<&WriteId> = taken.collect();
+        for id in taken.iter().filter(|id| id.writer == self.me) {
             self.traces.forget(id.seq);
         }
+        let ops: Vec<_> = taken.into_iter().map(rows::delete_receipt).collect();
         if !ops.is_empty() {
             self.persist(ops);
         }
     }
 
-    /// Hands receipts that are being stored to the caller.
+    /// Hands receipts that are being stored to the caller. Of some only a number may be left by now.
     pub(super) fn report(&mut self, due: Vec<Receipt>) {
         for receipt in due {
+            if !self.receipts.contains(&receipt.write) {
+                continue;
+            }
             self.gate.push(ReplicaOutput::Receipt(receipt));
         }
     }
@@ -171,6 +172,8 @@ impl Replica {
         ops.extend(fates.keys().map(rows::delete_fate));
         let waiting = self.outbox.items();
         let dead = waiting.flat_map(|item| self.dead_of(item));
+        // What a later one has knowingly replaced is pushed with it, and ended by it there too.
+        let dead = dead.filter(|fate| !self.outbox.replaces(&fate.key, &fate.write));
         fates.extend(dead.map(|fate| (fate.write.clone(), fate)));
         for (id, fate) in fates {
             // Pushed once more it would come alive at a hub that has never heard of its end.
@@ -217,7 +220,7 @@ impl Replica {
         self.send(Body::ReceiptsTaken {
             writes: taken.into(),
         });
-        self.settle_flushes(now);
+        self.settle_flushes();
         self.request_repair(now);
     }
 

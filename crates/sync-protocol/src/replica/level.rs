@@ -1,14 +1,16 @@
 //! Levels beyond this replica that a write waits for: the hub, and other agents that hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Body, Durability, Now, Reply, RequestError, Revision, Seen, Seq, WriteId,
+    Ack, Answer, Ask, Body, Durability, Now, Receipt, Reply, RequestError, Revision, Seen, Seq,
+    WriteId, Writer,
 };
 
-use super::ask::{Deadline, Landing};
+use super::ask::Deadline;
 use super::outbox::Outbox;
+use super::trace::told;
 use super::{Fate, Outcome, Replica, RequestId};
 use crate::millis::millis;
 
@@ -36,38 +38,90 @@ pub(super) enum Tells {
     Fate,
 }
 
-/// The hub has the write; others are to confirm it.
+/// Somebody waits for one.
 #[derive(Debug)]
-struct Holders {
+struct Rise {
     climb: Climb,
     deadline: Deadline,
-    /// Where the hub was asked about through this connection.
-    asked: Option<Seen>,
-    /// How many have confirmed, as far as is known.
-    confirmed: u32,
+    stage: Stage,
 }
 
-/// Writes that others are to hold.
+/// Where the write is.
+#[derive(Debug)]
+enum Stage {
+    /// On its way to the hub.
+    Outbox,
+    /// There, and others are to confirm it.
+    Holders {
+        /// Where the hub was asked about through this connection.
+        asked: Option<Seen>,
+        /// How many have confirmed, as far as is known.
+        confirmed: u32,
+        /// The hub does not know the place that was noted: it has the write where it is now, once this
+        /// replica is in step with it.
+        is_at_head: bool,
+    },
+}
+
+/// Writes that are to reach a level.
 #[derive(Debug, Default)]
 pub(super) struct Climbs {
-    waiting: BTreeMap<RequestId, Holders>,
+    waiting: BTreeMap<RequestId, Rise>,
+    by_write: BTreeMap<WriteId, BTreeSet<RequestId>>,
+    by_time: BTreeSet<(Duration, RequestId)>,
 }
 
 impl Climbs {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.waiting.values().map(|wait| wait.deadline.at).min()
+        self.by_time.first().map(|(at, _)| *at)
     }
 
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
-        std::mem::take(&mut self.waiting).into_keys().collect()
+        std::mem::take(self).waiting.into_keys().collect()
     }
 
     /// What was asked through one connection is asked again through the next.
     pub(super) fn unsend(&mut self) {
-        for wait in self.waiting.values_mut() {
-            wait.asked = None;
+        for rise in self.waiting.values_mut() {
+            if let Stage::Holders { asked, .. } = &mut rise.stage {
+                *asked = None;
+            }
         }
+    }
+
+    /// The last write of a run that somebody waits for.
+    pub(super) fn awaited(&self, writer: &Writer) -> Option<Seq> {
+        let of = |seq| WriteId::new(writer.clone(), seq);
+        let own = self
+            .by_write
+            .range(of(Seq::default())..=of(Seq::new(u64::MAX)));
+        own.last().map(|(write, _)| write.seq)
+    }
+
+    fn insert(&mut self, request: RequestId, rise: Rise) {
+        let write = rise.climb.write.clone();
+        self.by_write.entry(write).or_default().insert(request);
+        self.by_time.insert((rise.deadline.at, request));
+        self.waiting.insert(request, rise);
+    }
+
+    fn remove(&mut self, request: RequestId) -> Option<Rise> {
+        let rise = self.waiting.remove(&request)?;
+        self.by_time.remove(&(rise.deadline.at, request));
+        if let Some(of_write) = self.by_write.get_mut(&rise.climb.write) {
+            of_write.remove(&request);
+            if of_write.is_empty() {
+                self.by_write.remove(&rise.climb.write);
+            }
+        }
+        Some(rise)
+    }
+
+    /// Whoever waits for a write.
+    fn of(&self, write: &WriteId) -> Vec<RequestId> {
+        let requests = self.by_write.get(write).into_iter().flatten();
+        requests.copied().collect()
     }
 }
 
@@ -111,67 +165,100 @@ impl Replica {
 
     /// First to the hub.
     pub(super) fn climb(&mut self, now: Now, request: RequestId, climb: Climb, timeout: Duration) {
-        let run = self.me.incarnation();
-        let of_this_run = Outbox::key_of(&self.me, &climb.write).filter(|(of, _)| *of == run);
-        let upto = of_this_run.map_or_else(Seq::default, |(_, seq)| seq.min(self.seq));
-        self.wait_for_writes(now, request, upto, timeout, Landing::Level(climb));
+        let rise = Rise {
+            climb,
+            deadline: Deadline::after(now, timeout),
+            stage: Stage::Outbox,
+        };
+        self.climbs.insert(request, rise);
+        self.climb_on(now, request);
     }
 
-    /// The hub has it, or it has ended.
-    pub(super) fn climbed(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        climb: Climb,
-        deadline: Deadline,
-    ) {
-        let fate = self.fate(&climb.write);
-        if fate == Fate::Unknown && climb.replicas() > 0 && climb.tells == Tells::Ack {
-            // Nobody can say where it is by now.
-            let error = unreached(climb, Durability::Hub, deadline);
-            return self.answer(request, Err(error));
+    /// A write waits for the hub no longer.
+    pub(super) fn settle_climbs_of(&mut self, now: Now, write: &WriteId) {
+        for request in self.climbs.of(write) {
+            self.climb_on(now, request);
         }
-        if !wants_holders(&climb, &fate) {
-            let result = self.reached(&climb, fate, 0);
-            return self.answer(request, result);
+    }
+
+    /// Whatever has changed: every write that somebody waits for is looked at. O(those).
+    pub(super) fn settle_climbs(&mut self, now: Now) {
+        let requests: Vec<RequestId> = self.climbs.waiting.keys().copied().collect();
+        for request in requests {
+            self.climb_on(now, request);
         }
-        let holders = Holders {
-            climb,
-            deadline,
-            asked: None,
-            confirmed: 0,
+    }
+
+    /// A receipt says how a write has ended: that is what whoever waits for it is told, whether or not the
+    /// receipt is kept by itself.
+    pub(super) fn settle_told(&mut self, receipt: &Receipt) {
+        for request in self.climbs.of(&receipt.write) {
+            if let Some(rise) = self.climbs.remove(request) {
+                let result = self.reached(&rise.climb, told(receipt), 0);
+                self.answer(request, result);
+            }
+        }
+    }
+
+    /// Takes the next step of a climb, or says how it has ended.
+    fn climb_on(&mut self, now: Now, request: RequestId) {
+        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
+            return;
         };
-        self.climbs.waiting.insert(request, holders);
-        self.ask_for_holders(now);
+        let write = &rise.climb.write;
+        let waits =
+            Outbox::key_of(&self.me, write).is_some_and(|(run, seq)| self.outbox.waits(run, seq));
+        if waits {
+            return;
+        }
+        if let Stage::Outbox = rise.stage {
+            rise.stage = Stage::Holders {
+                asked: None,
+                confirmed: 0,
+                is_at_head: false,
+            };
+        }
+        let climb = rise.climb.clone();
+        let fate = self.fate(&climb.write);
+        if wants_holders(&climb, &fate) {
+            return self.ask_for_holders(now, request);
+        }
+        self.climbs.remove(request);
+        let result = self.reached(&climb, fate, 0);
+        self.answer(request, result);
     }
 
     /// Asks who holds what the hub has, once for each place at which it may have it. The cursor comes
     /// first: it tells whether this hub is the one that had it.
-    pub(super) fn ask_for_holders(&mut self, now: Now) {
-        if !self.link.settled {
+    fn ask_for_holders(&mut self, now: Now, request: RequestId) {
+        let Some(rise) = self.climbs.waiting.get(&request) else {
             return;
-        }
-        let place = |write: &WriteId| self.position_of(write);
-        let unasked = self.climbs.waiting.iter();
-        let unasked = unasked.filter_map(|(request, wait)| {
-            let place = place(&wait.climb.write)?;
-            (wait.asked != Some(place)).then_some((*request, place))
-        });
-        for (request, place) in unasked.collect::<Vec<_>>() {
-            self.ask_holders_of(now, request, place);
+        };
+        let Stage::Holders {
+            asked, is_at_head, ..
+        } = rise.stage
+        else {
+            return;
+        };
+        let noted = self.position_of(&rise.climb.write);
+        let place = if is_at_head { self.head_met() } else { noted };
+        if let Some(place) = place.filter(|place| self.link.settled && asked != Some(*place)) {
+            self.ask_holders_at(now, request, place);
         }
     }
 
-    fn ask_holders_of(&mut self, now: Now, request: RequestId, place: Seen) {
-        let Some(wait) = self.climbs.waiting.get_mut(&request) else {
+    fn ask_holders_at(&mut self, now: Now, request: RequestId, place: Seen) {
+        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
             return;
         };
-        wait.asked = Some(place);
-        let left = wait.deadline.at.saturating_sub(now.mono);
+        if let Stage::Holders { asked, .. } = &mut rise.stage {
+            *asked = Some(place);
+        }
+        let left = rise.deadline.at.saturating_sub(now.mono);
         let ask = Ask::Held {
             epoch: Some(place.epoch),
             revision: place.revision,
-            replicas: wait.climb.replicas(),
+            replicas: rise.climb.replicas(),
             wait_ms: millis(left.saturating_sub(left / WAY)),
         };
         self.send(Body::Request { request, ask });
@@ -179,58 +266,73 @@ impl Replica {
 
     /// Whether the reply was about holders.
     pub(super) fn take_holders(&mut self, now: Now, request: RequestId, reply: &Reply) -> bool {
-        let Some(wait) = self.climbs.waiting.get_mut(&request) else {
+        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
             return false;
         };
-        let confirmed = match reply {
-            Ok(Answer::Held(confirmed)) => *confirmed,
-            // Another run of the hub has to take the write in first; then it is at another place.
-            Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. }) => return true,
-            Err(error) => {
-                let error = error.clone();
-                self.climbs.waiting.remove(&request);
-                self.answer(request, Err(error));
-                return true;
+        let Stage::Holders {
+            asked,
+            confirmed,
+            is_at_head,
+        } = &mut rise.stage
+        else {
+            return true;
+        };
+        match reply {
+            Ok(Answer::Held(count)) => {
+                *confirmed = *count;
+                let (count, place) = (*count, *asked);
+                if count >= rise.climb.replicas() {
+                    self.confirmed(request, count);
+                } else if let Some(place) = place
+                    && rise.deadline.at.saturating_sub(now.mono) > WAIT_MIN
+                {
+                    self.ask_holders_at(now, request, place);
+                }
             }
+            // Another run of the hub has to take the write in first; then it is at another place.
+            Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. }) => {
+                *is_at_head = true;
+                self.ask_for_holders(now, request);
+            }
+            // It cannot say now, and may over the next connection. The write stays where it is.
+            Err(_) => {}
             Ok(_) => {
                 self.protocol_error("the hub answered another question than who holds a write");
-                return true;
             }
-        };
-        wait.confirmed = confirmed;
-        if confirmed >= wait.climb.replicas() {
-            if let Some(wait) = self.climbs.waiting.remove(&request) {
-                let fate = self.fate(&wait.climb.write);
-                let result = self.reached(&wait.climb, fate, confirmed);
-                self.answer(request, result);
-            }
-        } else if let Some(place) = wait.asked
-            && wait.deadline.at.saturating_sub(now.mono) > WAIT_MIN
-        {
-            self.ask_holders_of(now, request, place);
         }
         true
     }
 
-    /// Whoever has waited as long as they wanted.
-    pub(super) fn expire_climbs(&mut self, now: Now) {
-        let late = |_: &RequestId, wait: &mut Holders| wait.deadline.at <= now.mono;
-        let late: Vec<(RequestId, Holders)> = self.climbs.waiting.extract_if(.., late).collect();
-        for (request, wait) in late {
-            let reached = at_hub_or(wait.confirmed);
-            let error = unreached(wait.climb, reached, wait.deadline);
-            self.answer(request, Err(error));
+    fn confirmed(&mut self, request: RequestId, replicas: u32) {
+        if let Some(rise) = self.climbs.remove(request) {
+            let fate = self.fate(&rise.climb.write);
+            let result = self.reached(&rise.climb, fate, replicas);
+            self.answer(request, result);
         }
     }
 
-    /// The error of a write that is not even at the hub in time.
-    pub(super) fn not_landed(&self, climb: Climb, deadline: Deadline) -> RequestError {
-        let reached = match self.fate(&climb.write) {
-            Fate::Local { durability } => durability,
-            // An earlier one has not got there.
-            _ => self.config.durability,
-        };
-        unreached(climb, reached, deadline)
+    /// Whoever has waited as long as they wanted.
+    pub(super) fn expire_climbs(&mut self, now: Now) {
+        while let Some(&(at, request)) = self.climbs.by_time.first()
+            && at <= now.mono
+        {
+            let Some(rise) = self.climbs.remove(request) else {
+                return;
+            };
+            let fate = self.fate(&rise.climb.write);
+            let reached = match (&fate, rise.stage) {
+                (Fate::Local { durability }, _) => *durability,
+                (_, Stage::Holders { confirmed, .. }) => at_hub_or(confirmed),
+                (_, Stage::Outbox) => Durability::Hub,
+            };
+            let error = RequestError::Unreached {
+                write: rise.climb.write,
+                asked: rise.climb.level,
+                reached,
+                limit_ms: millis(rise.deadline.limit),
+            };
+            self.answer(request, Err(error));
+        }
     }
 
     /// What whoever waits is told, `replicas` others having confirmed.
@@ -279,7 +381,8 @@ impl Climb {
 fn wants_holders(climb: &Climb, fate: &Fate) -> bool {
     let is_there = match fate {
         Fate::AtHub { .. } => true,
-        Fate::Overwritten => climb.tells == Tells::Ack,
+        // Nothing is known of one only because many came after it: had it ended, that was told.
+        Fate::Overwritten | Fate::Unknown => climb.tells == Tells::Ack,
         _ => false,
     };
     is_there && climb.replicas() > 0
@@ -289,14 +392,5 @@ fn at_hub_or(replicas: u32) -> Durability {
     match replicas {
         0 => Durability::Hub,
         some => Durability::Replicas(some),
-    }
-}
-
-fn unreached(climb: Climb, reached: Durability, deadline: Deadline) -> RequestError {
-    RequestError::Unreached {
-        write: climb.write,
-        asked: climb.level,
-        reached,
-        limit_ms: millis(deadline.limit),
     }
 }

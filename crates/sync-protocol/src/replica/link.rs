@@ -208,7 +208,8 @@ impl Replica {
             }
         }
         self.send_decisions();
-        self.ask_for_holders(now);
+        self.settle_flushes();
+        self.settle_climbs(now);
         Ok(())
     }
 

@@ -87,6 +87,11 @@ impl Outbox {
         self.items.contains_key(&(run, seq))
     }
 
+    /// Whether one that waits has replaced this write.
+    pub(super) fn replaces(&self, key: &Key, write: &WriteId) -> bool {
+        self.of_key(key).any(|item| item.replaced.contains(write))
+    }
+
     /// The keys that have any.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.by_key.keys()

@@ -25,8 +25,9 @@ impl Replica {
         let row = rows::put_policies(&policies);
         self.take_policies(policies);
         let mut ops = vec![row];
-        self.regroup_receipts(&mut ops);
+        let summaries = self.regroup_receipts(&mut ops);
         self.persist(ops);
+        self.report(summaries);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Own writes on their way to the hub: one push at a time, the rest gathers behind it.
 
-use sync_core::{Body, Incarnation, Message, Now, Seq};
+use sync_core::{Body, Incarnation, Message, Now, Seq, WriteId, Writer};
 
 use super::Replica;
 use super::link::Flight;
@@ -37,16 +37,18 @@ impl Replica {
         refused: &[Seq],
     ) {
         let done = self.outbox.committed(run, upto, refused);
+        let writer = Writer::new(self.me.agent().clone(), run);
         // A row that comes back after a crash is pushed again and found to be known.
         for ((run, seq), item) in done {
             self.note_fate_of(&item);
             self.lazy_rows.push(rows::delete_outbox(run, seq));
+            self.settle_climbs_of(now, &WriteId::new(writer.clone(), seq));
         }
         let landed = |f: &Flight| f.load.incarnation == run && f.load.upto <= upto;
         if self.link.flight.as_ref().is_some_and(landed) {
             self.link.flight = None;
         }
-        self.settle_flushes(now);
+        self.settle_flushes();
         self.push_pending(now);
     }
 

@@ -134,11 +134,14 @@ impl Replica {
         let run = self.me.incarnation();
         let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
         let noted = of_this_run.and_then(|(_, seq)| self.traces.position(seq));
-        noted.or_else(|| {
-            self.cursor.map(|c| Seen {
-                epoch: c.epoch,
-                revision: c.head.max(c.revision),
-            })
+        noted.or_else(|| self.head_met())
+    }
+
+    /// The furthest place of the hub that this replica has met.
+    pub(super) fn head_met(&self) -> Option<Seen> {
+        self.cursor.map(|c| Seen {
+            epoch: c.epoch,
+            revision: c.head.max(c.revision),
         })
     }
 
@@ -164,7 +167,8 @@ impl Replica {
     }
 }
 
-fn told(receipt: &Receipt) -> Fate {
+/// The fate that a receipt tells.
+pub(super) fn told(receipt: &Receipt) -> Fate {
     let told = Box::new(receipt.clone());
     match receipt.reason {
         Reason::Superseded { .. } => Fate::Superseded(told),

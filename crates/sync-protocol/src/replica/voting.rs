@@ -187,9 +187,15 @@ impl Replica {
     }
 
     /// Votes have ended while this agent did not hear it. What nobody asked about is no news.
-    pub(super) fn handle_ended(&mut self, now: Now, ended: &[(ProposalId, Option<Verdict>)]) {
-        for (proposal, verdict) in ended.iter().copied() {
-            if !self.votes.told.is_undecided(proposal) {
+    pub(super) fn handle_ended(
+        &mut self,
+        now: Now,
+        ended: &[(ProposalId, Digest, Option<Verdict>)],
+    ) {
+        for (proposal, about, verdict) in ended.iter().copied() {
+            // By now the id may stand for another one, which is open.
+            let is_that_one = self.votes.told.about(proposal) == Some(about);
+            if !is_that_one || !self.votes.told.is_undecided(proposal) {
                 continue;
             }
             if let Some(verdict) = verdict {

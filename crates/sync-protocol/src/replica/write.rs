@@ -137,7 +137,7 @@ impl Replica {
         }
         changes.record(key, joined);
         let run = (self.me.incarnation(), id.seq);
-        let awaited = self.waiting.awaited();
+        let awaited = self.waiting.awaited().max(self.climbs.awaited(&self.me));
         let (row, covered) = self.outbox.push(run, key, delta, replaced, awaited);
         let mut ops = self.space.rows(&changes);
         ops.push(row);

@@ -14,6 +14,9 @@ const UNSENT_BYTES: u32 = 128 << 10;
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "android", target_os = "linux"))]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
+        // Without it what is urgent waits longer: no reason not to connect.
+        tracing::debug!(%error, "the system does not bound what it holds unsent");
+    }
     Ok(())
 }

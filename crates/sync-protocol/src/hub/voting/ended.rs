@@ -22,7 +22,7 @@ impl Hub {
         }
         self.tend_votes(now);
         let ended = proposals.iter().filter(|of| !self.is_open(**of));
-        let ended: List<_> = ended.map(|of| (of.0, self.verdict_on(*of))).collect();
+        let ended: List<_> = ended.map(|of| (of.0, of.1, self.verdict_on(*of))).collect();
         if !ended.is_empty() {
             self.send(session, Body::Ended { proposals: ended });
         }
