@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::{Ack, Durability, Operation, RequestError};
 use sync_protocol::{Command, Fate, Outcome, Wanted};
 
-use crate::stage::{AgentSide, HubSide, key, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, key, policy, put, talk, trio};
 
 fn write_to(agent: &mut AgentSide, value: i64, level: Durability, timeout: Duration) -> u64 {
     let request = agent.command(Command::Write {
@@ -136,4 +136,66 @@ fn a_write_that_does_not_get_there_in_time_says_how_far_it_got() {
     assert_eq!(reached(&mut a, two), Durability::Replicas(1));
     assert_eq!(reached(&mut a, none), Durability::Disk);
     assert_eq!(a.answer(ever), None);
+}
+
+/// However few receipts may wait: a refusal that is only counted would be taken for a commit.
+#[test]
+fn each_write_that_the_hub_refuses_is_answered_so() {
+    let mut hub = HubSide::new();
+    hub.govern(vec![policy("*", |p| p.receipts = Some(1))]);
+    let mut a = AgentSide::new("a");
+    a.ahead_ms = 365 * 24 * 3_600_000;
+    let requests: Vec<u64> = (0..6)
+        .map(|n| write_to(&mut a, n, Durability::Hub, LONG))
+        .collect();
+    let flush = a.command(Command::FlushToHub { timeout: LONG });
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    for request in requests {
+        let Some(Err(error)) = a.answer(request) else {
+            panic!("acknowledged")
+        };
+        assert_eq!(error.kind(), "operation", "{error}");
+    }
+    assert_eq!(a.answer(flush), Some(Ok(Outcome::Done)));
+    assert_eq!(hub.hub.keyspace().live_keys(), 0);
+    assert_eq!(a.value("k"), None, "undone here, too");
+    let counted: u64 = a.replica.receipts().map(sync_core::Receipt::count).sum();
+    assert_eq!(counted, 6);
+    assert!(a.replica.receipts().count() <= 2);
+}
+
+/// Nor does one that has lost wait until its time is over.
+#[test]
+fn a_write_that_loses_while_others_are_to_confirm_it_has_reached_the_hub() {
+    let (mut hub, mut a, mut b) = trio();
+    b.cut(&mut hub);
+    b.mono += Duration::from_millis(50);
+    b.write("k", put("later, and concurrent"));
+    let two = write_to(&mut a, 1, Durability::Replicas(2), LONG);
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(a.answer(two), None);
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let ack = acknowledged(&mut a, two);
+    assert_eq!(ack.durability, Durability::Hub);
+    let write = ack.write_id.expect("a write");
+    assert!(matches!(a.replica.fate(&write), Fate::Superseded(_)));
+}
+
+#[test]
+fn a_write_waits_for_none_but_itself() {
+    let (mut hub, mut a, mut b) = trio();
+    a.cut(&mut hub);
+    // Its first run is not at the hub with this one.
+    write_to(&mut a, 1, Durability::Disk, LONG);
+    a.restart();
+    let request = write_to(&mut a, 2, Durability::Hub, LONG);
+    let (early, late) = {
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        (a.answer(request), b.value("k"))
+    };
+    assert!(matches!(early, Some(Ok(Outcome::Written(_)))), "{early:?}");
+    assert_eq!(late, Some(2.into()));
 }
