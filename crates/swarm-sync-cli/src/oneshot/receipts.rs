@@ -43,11 +43,8 @@ async fn tell(client: &mut Client, args: &ReceiptsArgs, whose: &AgentId) -> Resu
     loop {
         ticks.tick().await;
         let listed = list(client, whose, &mut after).await?;
-        if args.follow || !args.hub.json {
-            for receipt in &listed {
-                tell_one(receipt, args)?;
-            }
-        }
+        // What is taken is nowhere else: it is taken once it is out of this process.
+        show(&listed, args, whose)?;
         let taken = if args.take && !listed.is_empty() {
             take(client, &listed).await?
         } else {
@@ -56,16 +53,24 @@ async fn tell(client: &mut Client, args: &ReceiptsArgs, whose: &AgentId) -> Resu
         if args.follow {
             continue;
         }
-        if args.hub.json {
-            return print(&json!({"name": whose, "receipts": listed, "taken": taken}));
-        }
-        if listed.is_empty() {
-            output::line(&format!("no receipt waits for {whose}"))?;
-        } else if args.take {
+        if args.take && !listed.is_empty() && !args.hub.json {
             output::line(&format!("{taken} taken"))?;
         }
         return Ok(());
     }
+}
+
+fn show(listed: &[Receipt], args: &ReceiptsArgs, whose: &AgentId) -> Result<(), Failure> {
+    if args.hub.json && !args.follow {
+        let taken = if args.take { listed.len() } else { 0 };
+        return print(&json!({"name": whose, "receipts": listed, "taken": taken}));
+    }
+    if listed.is_empty() && !args.follow {
+        return Ok(output::line(&format!("no receipt waits for {whose}"))?);
+    }
+    listed
+        .iter()
+        .try_for_each(|receipt| tell_one(receipt, args))
 }
 
 /// All that wait after a place, which moves on.

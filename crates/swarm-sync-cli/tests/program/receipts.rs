@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, Place, json_of, run, stderr, stdout, until};
+use crate::support::{Agent, Hub, Place, json_of, program, run, stderr, stdout, until};
 
 /// A write of `cli` that an agent, which had not seen it, has superseded.
 fn lost(place: &Place) -> (Hub, Agent) {
@@ -48,6 +48,30 @@ fn commands_find_out_what_they_lost_and_against_what() {
     ] {
         assert!(said.contains(part), "{said}");
     }
+    assert_eq!(
+        stdout(&hub.client(&["receipts"])),
+        "no receipt waits for cli\n"
+    );
+}
+
+#[test]
+fn what_nobody_has_read_is_not_taken() {
+    let place = Place::new();
+    let (hub, _agent) = lost(&place);
+    for how in [&["--json"][..], &[], &["--follow"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let args = [&["receipts", "--take", "--hub", &hub.address], how].concat();
+        let ended = program(&args).stdout(writer).status();
+        assert!(ended.expect("the program starts").success(), "{how:?}");
+        let listed = json_of(&hub.client(&["receipts", "--json"]));
+        assert_eq!(listed["receipts"][0]["value"], "mine", "{how:?}");
+    }
+    let taken = json_of(&hub.client(&["receipts", "--take", "--json"]));
+    assert_eq!(
+        (&taken["receipts"][0]["value"], &taken["taken"]),
+        (&json!("mine"), &json!(1))
+    );
     assert_eq!(
         stdout(&hub.client(&["receipts"])),
         "no receipt waits for cli\n"
