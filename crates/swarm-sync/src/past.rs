@@ -1,5 +1,6 @@
 //! Questions about the past, as every handle asks them.
 
+mod pages;
 mod question;
 mod read;
 
@@ -11,6 +12,8 @@ use sync_core::{
 use crate::agent::Agent;
 use crate::client::Client;
 use crate::hub::StateSynchronizer;
+
+use self::pages::Pages;
 
 impl StateSynchronizer {
     /// The commits of a key, the newest first: who wrote, when, under which rule, what lost against it and
@@ -54,6 +57,23 @@ impl StateSynchronizer {
         after: Option<Key>,
     ) -> Result<DiffPage, RequestError> {
         read::diff(self.ask(swarm, question::diff(from, to, after)).await)
+    }
+
+    /// As [`StateSynchronizer::diff`], at most so many pages put together: each key is there once, and
+    /// [`DiffPage::next`] set if there is more.
+    pub async fn diff_pages(
+        &self,
+        swarm: &SwarmId,
+        from: Since,
+        to: Option<Since>,
+        after: Option<Key>,
+        pages: usize,
+    ) -> Result<DiffPage, RequestError> {
+        let mut pages = Pages::new(from, to, after, pages);
+        while let Some(ask) = pages.ask() {
+            pages.take(read::diff(self.ask(swarm, ask).await)?);
+        }
+        Ok(pages.whole())
     }
 
     /// What the author of a write had seen of the swarm when it wrote, and what others had committed by
@@ -100,6 +120,21 @@ impl Agent {
         read::diff(self.ask(question::diff(from, to, after), None).await)
     }
 
+    /// As [`StateSynchronizer::diff_pages`]. Needs a connection.
+    pub async fn diff_pages(
+        &self,
+        from: Since,
+        to: Option<Since>,
+        after: Option<Key>,
+        pages: usize,
+    ) -> Result<DiffPage, RequestError> {
+        let mut pages = Pages::new(from, to, after, pages);
+        while let Some(ask) = pages.ask() {
+            pages.take(read::diff(self.ask(ask, None).await)?);
+        }
+        Ok(pages.whole())
+    }
+
     /// As [`StateSynchronizer::knew`]. Needs a connection.
     pub async fn knew(
         &self,
@@ -140,6 +175,21 @@ impl Client {
         after: Option<Key>,
     ) -> Result<DiffPage, RequestError> {
         read::diff(self.ask(question::diff(from, to, after)).await)
+    }
+
+    /// As [`StateSynchronizer::diff_pages`].
+    pub async fn diff_pages(
+        &mut self,
+        from: Since,
+        to: Option<Since>,
+        after: Option<Key>,
+        pages: usize,
+    ) -> Result<DiffPage, RequestError> {
+        let mut pages = Pages::new(from, to, after, pages);
+        while let Some(ask) = pages.ask() {
+            pages.take(read::diff(self.ask(ask).await)?);
+        }
+        Ok(pages.whole())
     }
 
     /// As [`StateSynchronizer::knew`].

@@ -1,7 +1,7 @@
 //! Questions about the past as calls of the library.
 
 use serde_json::json;
-use swarm_sync::{Agent, Key, RequestError, Since};
+use swarm_sync::{Agent, Key, RequestError};
 
 use super::answer::{Fields, fields, object};
 use super::request::{PastRequest, Refused};
@@ -21,32 +21,10 @@ pub(super) async fn past(agent: &Agent, request: PastRequest) -> Result<Fields, 
             told.insert("found".to_owned(), state.value.value.is_some().into());
             Ok(told)
         }
-        PastRequest::Diff { from, to } => diff(agent, from, to).await,
+        PastRequest::Diff { from, to, after } => {
+            fields(&agent.diff_pages(from, to, after, PAGES_MAX).await?)
+        }
         PastRequest::Knew { key, write, after } => fields(&agent.knew(&key, &write, after).await?),
-    }
-}
-
-/// Page by page. A key that changed in several pages is in each, with what it was and became there.
-async fn diff(agent: &Agent, mut from: Since, mut to: Option<Since>) -> Result<Fields, Refused> {
-    let mut changes = Vec::new();
-    let (mut after, mut kept_after) = (None, None);
-    let mut pages = 0;
-    loop {
-        let page = agent.diff(from, to, after).await?;
-        pages += 1;
-        kept_after = kept_after.or(page.kept_after);
-        changes.extend(page.changes.0);
-        let next = page.next.filter(|_| pages < PAGES_MAX);
-        let Some(next) = next else {
-            return Ok(object(json!({
-                "changes": changes,
-                "to": page.to,
-                "kept_after": kept_after,
-            })));
-        };
-        from = Since::Revision(next.from);
-        to = Some(Since::Revision(next.to));
-        after = next.after;
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":11,"op":"unwatch","watch":1}                       the number that watch was answered
   {"id":12,"op":"explain","key":"k"}                       why it is what it is, and what holds
       for it; also policies, history (with "limit"), get with "at":REVISION,
-      {"op":"diff","from":7,"to":9} and {"op":"knew","key":"k","write":"…"}
+      {"op":"knew","key":"k","write":"…"} and {"op":"diff","from":7,"to":9}, which is
+      answered with "next" if there is more: ask again with its "from", "to", "after"
   {"id":13,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
       values kept at the hub beside the state, gone with it if "persistent":false; also
       get (with "default"), delete, list (with "pattern"), clear and stats

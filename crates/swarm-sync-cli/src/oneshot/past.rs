@@ -1,12 +1,7 @@
 //! How a key came to be what it is, what it was, and what changed between two revisions.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use serde_json::json;
-use swarm_sync::{
-    Client, Dropped, Key, KeyDiff, PastCommit, PastState, PastValue, Revision, Since, Version,
-};
+use swarm_sync::{Dropped, PastCommit, PastState, PastValue, Revision, Since, Version};
 
 use super::{connect, print, text_of_value};
 use crate::cli::{DiffArgs, ExplainKeyArgs, GetArgs, HistoryArgs};
@@ -106,8 +101,11 @@ pub(crate) async fn explain(args: ExplainKeyArgs) -> Result<(), Failure> {
 
 pub(crate) async fn diff(args: DiffArgs) -> Result<(), Failure> {
     let mut client = connect(&args.hub).await?;
-    let (changes, kept_after, to) = all_changes(&mut client, args.from, args.to).await?;
+    // All of them: as many as the hub keeps, which is bounded.
+    let page = client.diff_pages(args.from, args.to, None, usize::MAX);
+    let page = page.await?;
     client.close().await;
+    let (changes, to, kept_after) = (page.changes.0, page.to, page.kept_after);
     if args.hub.json {
         return print(&json!({"changes": changes, "to": to, "kept_after": kept_after}));
     }
@@ -139,47 +137,6 @@ pub(crate) async fn diff(args: DiffArgs) -> Result<(), Failure> {
         output::line(&format!("what changed up to revision {kept} is not kept"))?;
     }
     Ok(())
-}
-
-/// All pages, put together: a key that changed in several of them is one line.
-async fn all_changes(
-    client: &mut Client,
-    mut from: Since,
-    mut to: Option<Since>,
-) -> Result<(Vec<KeyDiff>, Option<Revision>, Revision), Failure> {
-    let mut changes = BTreeMap::new();
-    let mut after = None;
-    let mut kept_after = None;
-    loop {
-        let page = client.diff(from, to, after).await?;
-        kept_after = kept_after.or(page.kept_after);
-        for change in page.changes.0 {
-            join(&mut changes, change);
-        }
-        let Some(next) = page.next else {
-            return Ok((changes.into_values().collect(), kept_after, page.to));
-        };
-        from = Since::Revision(next.from);
-        to = Some(Since::Revision(next.to));
-        after = next.after;
-    }
-}
-
-fn join(changes: &mut BTreeMap<Key, KeyDiff>, later: KeyDiff) {
-    match changes.entry(later.key.clone()) {
-        Entry::Vacant(free) => {
-            free.insert(later);
-        }
-        Entry::Occupied(mut held) => {
-            let earlier = held.get_mut();
-            *earlier = KeyDiff {
-                before: earlier.before,
-                was: earlier.was.take(),
-                commits: earlier.commits + later.commits,
-                ..later
-            };
-        }
-    }
 }
 
 /// `get --at`.

@@ -161,6 +161,44 @@ fn an_agent_asks_the_hub_how_a_value_came_about() {
     }
 }
 
+/// One answer holds the keys of 64 pages of 64.
+#[test]
+fn a_diff_that_is_cut_says_where_it_goes_on() {
+    const KEYS: usize = 64 * 64 + 10;
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "a");
+    for n in 0..KEYS {
+        let request = json!({"id": n, "op": "set", "key": format!("k{n:05}"), "value": n});
+        agent.process.send(request.to_string().as_bytes());
+    }
+    for n in 0..KEYS {
+        assert_eq!(agent.answer(&json!(n))["ok"], true);
+    }
+    agent.flush();
+
+    let mut keys = Vec::new();
+    let mut next = json!({"from": 0});
+    let mut answers = 0;
+    while !next.is_null() {
+        next["op"] = json!("diff");
+        let told = agent.ok(next);
+        let changes = told["changes"].as_array().expect("a list");
+        keys.extend(changes.iter().map(|change| change["key"].clone()));
+        next = told["next"].clone();
+        answers += 1;
+    }
+    assert!(answers > 1, "it was cut");
+    keys.sort_by_key(Json::to_string);
+    keys.dedup();
+    assert_eq!(keys.len(), KEYS, "nothing is missing");
+    let whole = json_of(&hub.client(&["diff", "start", "--json"]));
+    assert_eq!(whole["changes"].as_array().map(Vec::len), Some(KEYS));
+    let (kind, message) = agent.refused(json!({"op": "diff", "from": 0, "after": 7}));
+    assert_eq!(kind, "bad-request");
+    assert!(message.contains("a key, as"), "{message}");
+}
+
 /// What was acknowledged is remembered through a hub that is killed.
 #[test]
 fn a_hub_that_was_killed_remembers() {

@@ -56,6 +56,41 @@ async fn every_handle_tells_how_a_value_came_about() {
 }
 
 #[tokio::test]
+async fn a_diff_of_many_pages_is_put_together_as_far_as_asked() {
+    let wire = Wire::memory();
+    let hub = wire.memory_hub().await;
+    let [agent] = wire.agents::<1>().await;
+    let mut client = wire.client().await;
+    for n in 0..150 {
+        agent.set(format!("k{n:03}").as_str(), n).await.unwrap();
+        // It is in every page.
+        agent.add("sum", 1).await.unwrap();
+    }
+    flush(&agent).await;
+    let whole = client.diff_pages(Since::START, None, None, 100);
+    let whole = whole.await.unwrap();
+    assert_eq!((whole.changes.len(), whole.next), (151, None));
+    let sum = whole.changes.iter().find(|change| change.key == key("sum"));
+    let sum = sum.unwrap();
+    let last = sum.became.clone().and_then(|became| became.value);
+    assert_eq!(sum.was.clone().and_then(|was| was.value), None);
+    assert_eq!(last, Some(Value::Int(150)));
+
+    let part = agent.diff_pages(Since::START, None, None, 1).await.unwrap();
+    let mut seen: Vec<_> = part.changes.0.into_iter().map(|c| c.key).collect();
+    let next = part.next.expect("there is more");
+    let (from, to) = (Since::Revision(next.from), Since::Revision(next.to));
+    let team = team();
+    let rest = hub.diff_pages(&team, from, Some(to), next.after, 100);
+    let rest = rest.await.unwrap();
+    assert_eq!(rest.next, None);
+    seen.extend(rest.changes.0.into_iter().map(|c| c.key));
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 151, "nothing is missing");
+}
+
+#[tokio::test]
 async fn what_cannot_be_told_is_an_error_that_says_why() {
     let wire = Wire::memory();
     let hub = wire.memory_hub().await;

@@ -1,8 +1,9 @@
 //! Questions about the past.
 
+use serde_json::Value as Json;
 use swarm_sync::{Key, Revision, Since, Version, WriteId};
 
-use super::{Fields, Refused};
+use super::{Fields, Refused, key_of};
 
 /// Commits that are answered unless the request says how many.
 const COMMITS: u32 = 16;
@@ -19,6 +20,8 @@ pub(crate) enum PastRequest {
     Diff {
         from: Since,
         to: Option<Since>,
+        /// Only keys after this one, as `next` says it.
+        after: Option<Key>,
     },
     Knew {
         key: Key,
@@ -45,6 +48,11 @@ impl Fields {
         Ok(PastRequest::Diff {
             from: from.ok_or_else(missing)?,
             to: self.since("to")?,
+            after: match self.take("after") {
+                None | Some(Json::Null) => None,
+                Some(Json::String(key)) => Some(key_of(&key)?),
+                Some(_) => return Err(self.mistyped("after", "a key, as \"next\" says it")),
+            },
         })
     }
 
