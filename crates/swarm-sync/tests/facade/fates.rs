@@ -2,34 +2,26 @@
 
 use swarm_sync::{Durability, Reason, Value};
 
-use crate::support::{Wire, converged, eventually, flush, key, kind, team};
+use crate::support::{Wire, converged, eventually, flush, key, kind, race, team};
 
 #[tokio::test]
 async fn what_loses_a_race_comes_back_to_its_writer() {
     for wire in Wire::both().await {
-        let hub = wire.memory_hub().await;
-        let [a, b] = wire.agents::<2>().await;
-        for agent in [&a, &b] {
-            agent.go_offline().await.unwrap();
-        }
-        let lost = a.set("k", "early").await.unwrap().write_id.unwrap();
-        let won = b.set("k", "late").await.unwrap().write_id.unwrap();
-        for agent in [&a, &b] {
-            agent.go_online().await.unwrap();
-            flush(agent).await;
-        }
-        converged(&hub, &[&a, &b]).await;
+        let race = race(&wire).await;
+        let (a, b) = (race.a, race.b);
         let receipts = eventually("a receipt", async || {
             let receipts = a.receipts().await.ok()?;
             (!receipts.is_empty()).then_some(receipts)
         })
         .await;
         assert_eq!(receipts.len(), 1);
-        assert_eq!(receipts[0].write, lost);
+        assert_eq!(receipts[0].write, race.lost);
         assert_eq!(receipts[0].discarded.value(), Some(Value::from("early")));
-        assert!(matches!(&receipts[0].reason, Reason::Superseded { winner, .. } if *winner == won));
+        assert!(
+            matches!(&receipts[0].reason, Reason::Superseded { winner, .. } if *winner == race.won)
+        );
         assert!(b.receipts().await.unwrap().is_empty());
-        a.take_receipts(vec![lost]).await.unwrap();
+        a.take_receipts(vec![race.lost]).await.unwrap();
         assert!(a.receipts().await.unwrap().is_empty());
     }
 }

@@ -2,23 +2,18 @@
 
 use swarm_sync::{Answer, Ask, LossReason, PastAsk, Revision, Since, Value};
 
-use crate::support::{Wire, converged, flush, key, kind, team};
+use crate::support::{Race, Wire, flush, key, kind, race, team};
 
 #[tokio::test]
 async fn every_handle_tells_how_a_value_came_about() {
     for wire in Wire::both().await {
-        let hub = wire.memory_hub().await;
-        let [a, b] = wire.agents::<2>().await;
-        for agent in [&a, &b] {
-            agent.go_offline().await.unwrap();
-        }
-        let lost = a.set("k", "early").await.unwrap().write_id.unwrap();
-        let won = b.set("k", "late").await.unwrap().write_id.unwrap();
-        for agent in [&a, &b] {
-            agent.go_online().await.unwrap();
-            flush(agent).await;
-        }
-        converged(&hub, &[&a, &b]).await;
+        let Race {
+            hub,
+            a,
+            b,
+            lost,
+            won,
+        } = race(&wire).await;
         let mut client = wire.client().await;
         let of_hub = hub.history(&team(), &key("k"), None, 16).await.unwrap();
         let of_client = client.history(&key("k"), None, 16).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use swarm_sync::{
     Agent, AgentBuilder, AgentId, Client, Coordinator, CoordinatorOptions, Durability, Key, Link,
     LinkOptions, MemoryCoordinator, MemoryStore, RequestError, StateSynchronizer, Store, SwarmId,
-    TcpCoordinator, TcpLink,
+    TcpCoordinator, TcpLink, WriteId,
 };
 
 /// Longer than anything here takes, short enough to end a hung test.
@@ -136,6 +136,41 @@ pub(crate) async fn converged(hub: &StateSynchronizer, agents: &[&Agent]) {
         Some(())
     })
     .await;
+}
+
+/// Two agents that wrote the key `k` while they did not hear each other.
+pub(crate) struct Race {
+    pub(crate) hub: StateSynchronizer,
+    pub(crate) a: Agent,
+    pub(crate) b: Agent,
+    /// The write of `a`, `early`, which lost.
+    pub(crate) lost: WriteId,
+    /// The write of `b`, `late`.
+    pub(crate) won: WriteId,
+}
+
+/// Such a race, decided and heard of by both.
+pub(crate) async fn race(wire: &Wire) -> Race {
+    let hub = wire.memory_hub().await;
+    let [a, b] = wire.agents::<2>().await;
+    for agent in [&a, &b] {
+        agent.go_offline().await.expect("it runs");
+    }
+    let lost = a.set("k", "early").await.expect("it writes cut off");
+    let won = b.set("k", "late").await.expect("it writes cut off");
+    for agent in [&a, &b] {
+        agent.go_online().await.expect("it runs");
+        flush(agent).await;
+    }
+    converged(&hub, &[&a, &b]).await;
+    let [lost, won] = [lost, won].map(|ack| ack.write_id.expect("it wrote"));
+    Race {
+        hub,
+        a,
+        b,
+        lost,
+        won,
+    }
 }
 
 pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T, RequestError>) -> &'static str {
