@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use swarm_sync::{Agent, Expected, MemoryStore, Pattern, RequestError, Transaction, Version};
 
+use crate::held::LossyLink;
 use crate::support::{PATIENCE, Wire, converged, eventually, key, kind, team};
 
 #[tokio::test]
@@ -60,22 +61,25 @@ async fn a_client_and_the_hub_decide_alike() {
 
 #[tokio::test]
 async fn a_decision_asked_for_over_a_lost_connection_is_made_once() {
-    let wire = Wire::tcp("127.0.0.1:0").await;
-    let hub = wire.memory_hub().await;
-    let [agent] = wire.agents::<1>().await;
-    agent.go_offline().await.unwrap();
-    assert_eq!(
-        kind(agent.compare_and_set("k", Expected::ABSENT, 1).await),
-        "unavailable"
-    );
-    agent.go_online().await.unwrap();
-    agent.wait_in_step(PATIENCE).await.unwrap();
-    agent
-        .compare_and_set("k", Expected::ABSENT, 1)
-        .await
-        .unwrap();
-    let version = hub.get_state_version(&team(), &key("k")).await.unwrap();
-    assert_eq!(version, Some(Version::new(1)));
+    for wire in Wire::both().await {
+        let hub = wire.memory_hub().await;
+        let link = LossyLink::new(wire.link());
+        let agent = Agent::builder("agent", link.clone()).swarm("team").start();
+        let agent = agent.await.unwrap();
+        agent.wait_in_step(PATIENCE).await.unwrap();
+        agent.go_offline().await.unwrap();
+        let cut = agent.compare_and_set("k", Expected::ABSENT, 1).await;
+        assert_eq!(kind(cut), "unavailable");
+        agent.go_online().await.unwrap();
+        agent.wait_in_step(PATIENCE).await.unwrap();
+        assert!(!link.has_lost(), "nothing was asked yet");
+        let set = agent.compare_and_set("k", Expected::ABSENT, 1).await;
+        let version = set.unwrap().versions.0[0].1;
+        assert!(link.has_lost(), "the answer, and the connection with it");
+        assert_eq!(version, Some(Version::new(1)), "the first one's answer");
+        let version = hub.get_state_version(&team(), &key("k")).await.unwrap();
+        assert_eq!(version, Some(Version::new(1)), "it was made once");
+    }
 }
 
 /// How many tasks there are.

@@ -1,10 +1,13 @@
-//! A link on which some of what an agent says stays on its way until the test lets it through.
+//! Links on which not everything arrives: some of what an agent says stays on its way until the test lets
+//! it through, or an answer of the hub is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use swarm_sync::{Link, Traffic, TransportError};
-use sync_core::{Body, Connection, Frame, Hello, LinkSender, codec};
+use sync_core::{Body, Connection, Frame, Hello, LinkReceiver, LinkSender, codec};
 use tokio::sync::{Mutex, watch};
 
 #[derive(Debug, Clone)]
@@ -84,5 +87,66 @@ impl LinkSender for HeldSender {
 
     fn traffic(&self) -> Traffic {
         Traffic::default()
+    }
+}
+
+/// A link on which the first answer that the hub gives is lost, and the connection with it.
+#[derive(Debug, Clone)]
+pub(crate) struct LossyLink {
+    inner: Arc<dyn Link>,
+    lost: Arc<AtomicBool>,
+}
+
+impl LossyLink {
+    pub(crate) fn new(inner: Arc<dyn Link>) -> Self {
+        let lost = Arc::default();
+        Self { inner, lost }
+    }
+
+    /// Whether an answer was lost.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Link for LossyLink {
+    async fn connect(&self, hello: &Hello) -> Result<Connection, TransportError> {
+        let connection = self.inner.connect(hello).await?;
+        let receiver = LossyReceiver {
+            inner: connection.receiver,
+            lost: Arc::clone(&self.lost),
+        };
+        Ok(Connection {
+            receiver: Box::new(receiver),
+            ..connection
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
+
+#[derive(Debug)]
+struct LossyReceiver {
+    inner: Box<dyn LinkReceiver>,
+    lost: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl LinkReceiver for LossyReceiver {
+    async fn recv(&mut self, limit: usize) -> Result<Vec<Bytes>, TransportError> {
+        let frames = self.inner.recv(limit).await?;
+        let is_answer = |frame: &Bytes| {
+            let message = codec::decode(frame).expect("a hub's message");
+            matches!(message.body, Body::Reply { .. })
+        };
+        if frames.iter().any(is_answer) && !self.lost.swap(true, Ordering::SeqCst) {
+            return Err(TransportError::Closed {
+                reason: "an answer is lost".to_owned(),
+            });
+        }
+        Ok(frames)
     }
 }

@@ -3,7 +3,7 @@
 //! - `support`: a hub and agents on either transport, waits with deadlines
 //! - `sync`: writes, full synchronization, deltas, versions, clear
 //! - `full_sync`: what a full synchronization finds, decides and tells
-//! - `held`: a link on which some of what an agent says stays on its way
+//! - `held`: links on which something stays on its way or is lost
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `levels`: how far a write has got, reads that wait, values proposed again
