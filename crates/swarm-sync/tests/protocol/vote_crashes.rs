@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Body, ProposalId, RequestError, Role, Value, Verdict, Version, Vote, VoteOutcome,
+    Answer, Ask, Body, Decision, ProposalId, RequestError, Role, Value, Verdict, Version, Vote,
+    VoteOutcome,
 };
+use sync_protocol::HubConfig;
 
 use crate::ballots::{
     ASKED, ID, ballot, begin, cast, counted, decision, is_poll, is_vote, proposal, propose,
@@ -131,50 +133,43 @@ fn a_clock_that_was_set_back_gives_no_time_back_from_before_the_last_vote() {
     assert_eq!(hub.hub.poll_timeout(), Some(due));
 }
 
-#[test]
-fn a_hub_restarted_with_other_weights_judges_by_those_of_the_proposal() {
-    let weigh = |hub: &mut HubSide, weight| {
-        let heavy = sync_core::AgentId::new("a").unwrap();
-        let weighted = sync_resolve::Weighted::new([(heavy, weight)]).unwrap();
-        hub.config.algorithms = sync_resolve::algorithms().with("weighted", Arc::new(weighted));
-    };
-    let (mut hub, mut a, mut b) = trio();
-    weigh(&mut hub, 5.0);
-    hub.restart();
-    meet_again(&mut hub, &mut a, &mut b);
-    let weighed = || proposal(|p| p.algorithm = Some("weighted".to_owned()));
-    propose(&mut hub, weighed());
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    weigh(&mut hub, 0.1);
-    hub.restart();
-    propose(&mut hub, weighed());
-    meet_again(&mut hub, &mut a, &mut b);
-    vote(&mut a, Vote::For);
-    vote(&mut b, Vote::Against);
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(decision(&mut hub).verdict, Verdict::Approved);
-}
-
-#[test]
-fn a_hub_restarted_without_weights_judges_by_those_of_the_proposal() {
+/// A hub for which the agent `a` weighs this much.
+fn with_weight(weight: f64) -> HubConfig {
     let heavy = sync_core::AgentId::new("a").unwrap();
-    let weighted = sync_resolve::Weighted::new([(heavy, 5.0)]).unwrap();
+    let weighted = sync_resolve::Weighted::new([(heavy, weight)]).unwrap();
     let mut config = hub_config();
     config.algorithms = sync_resolve::algorithms().with("weighted", Arc::new(weighted));
-    let mut hub = HubSide::with(config);
+    config
+}
+
+/// What a weighted vote comes to, for which `a` is and `b` is not, if the hub is restarted as another
+/// one before either has voted.
+fn weighed_across(before: HubConfig, after: HubConfig) -> Decision {
+    let mut hub = HubSide::with(before);
     let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
     meet_again(&mut hub, &mut a, &mut b);
     let weighed = || proposal(|p| p.algorithm = Some("weighted".to_owned()));
     propose(&mut hub, weighed());
     talk(&mut hub, &mut [&mut a, &mut b]);
-    hub.config = hub_config();
+    hub.config = after;
     hub.restart();
     propose(&mut hub, weighed());
     meet_again(&mut hub, &mut a, &mut b);
     vote(&mut a, Vote::For);
     vote(&mut b, Vote::Against);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let decision = decision(&mut hub);
+    decision(&mut hub)
+}
+
+#[test]
+fn a_hub_restarted_with_other_weights_judges_by_those_of_the_proposal() {
+    let decision = weighed_across(with_weight(5.0), with_weight(0.1));
+    assert_eq!(decision.verdict, Verdict::Approved);
+}
+
+#[test]
+fn a_hub_restarted_without_weights_judges_by_those_of_the_proposal() {
+    let decision = weighed_across(with_weight(5.0), hub_config());
     assert_eq!((decision.verdict, decision.why), (Verdict::Approved, None));
 }
 
