@@ -7,8 +7,8 @@ mod claims;
 
 use sync_core::{
     AgentId, Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey,
-    Entry, Expectation, HUB_NAME, Key, Note, Now, Payload, RequestError, Role, Seen, SessionId,
-    Value, Write, WriteId, Writer, codec,
+    Entry, Expectation, HUB_NAME, Key, Lease, Note, Now, Payload, RequestError, Role, Seen,
+    SessionId, Value, Write, WriteId, Writer, codec,
 };
 
 use super::admit::Source;
@@ -95,7 +95,14 @@ impl Hub {
                 key,
                 token,
                 lease_ms,
-            } => self.renew(commit, now, &writer, key, token, lease_ms),
+            } => {
+                let lease = Lease {
+                    key,
+                    token,
+                    lease_ms,
+                };
+                self.renew(commit, now, &writer, lease)
+            }
             AuthorityAsk::Release { key, token } => {
                 self.check_token(now, &key, token)?;
                 self.cover_all(commit, &key);

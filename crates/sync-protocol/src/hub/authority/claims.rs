@@ -192,8 +192,12 @@ impl Hub {
             let remaining_ms = millis(until.saturating_sub(now.mono));
             return Err(RequestError::ClaimsPaused { remaining_ms });
         }
-        let token = Token::new(self.epoch(), self.next_revision());
-        Ok(self.lease(commit, now, writer, key, token, lease_ms))
+        let lease = Lease {
+            key,
+            token: Token::new(self.epoch(), self.next_revision()),
+            lease_ms,
+        };
+        Ok(self.lease(commit, now, writer, lease))
     }
 
     /// A lease that is no longer than the one granted begins anew without a commit: only a start of the
@@ -203,23 +207,17 @@ impl Hub {
         commit: &mut Commit,
         now: Now,
         writer: &Writer,
-        key: Key,
-        token: Token,
-        lease_ms: u64,
+        lease: Lease,
     ) -> Result<AuthorityAnswer, RequestError> {
-        self.check_lease(lease_ms)?;
-        self.check_token(now, &key, token)?;
-        let held = self.claims.by_key.get(&key).cloned();
-        let Some(mut held) = held.filter(|held| lease_ms <= held.claim.lease_ms) else {
-            return Ok(self.lease(commit, now, writer, key, token, lease_ms));
+        self.check_lease(lease.lease_ms)?;
+        self.check_token(now, &lease.key, lease.token)?;
+        let held = self.claims.by_key.get(&lease.key).cloned();
+        let Some(mut held) = held.filter(|held| lease.lease_ms <= held.claim.lease_ms) else {
+            return Ok(self.lease(commit, now, writer, lease));
         };
-        held.end = now.mono + Duration::from_millis(lease_ms);
-        self.claims.set(&key, Some(held));
-        Ok(AuthorityAnswer::Claimed(Lease {
-            key,
-            token,
-            lease_ms,
-        }))
+        held.end = now.mono + Duration::from_millis(lease.lease_ms);
+        self.claims.set(&lease.key, Some(held));
+        Ok(AuthorityAnswer::Claimed(lease))
     }
 
     fn lease(
@@ -227,10 +225,11 @@ impl Hub {
         commit: &mut Commit,
         now: Now,
         writer: &Writer,
-        key: Key,
-        token: Token,
-        lease_ms: u64,
+        lease: Lease,
     ) -> AuthorityAnswer {
+        let Lease {
+            token, lease_ms, ..
+        } = lease;
         let claim = Claim {
             holder: writer.agent().clone(),
             token,
@@ -244,12 +243,15 @@ impl Hub {
             metadata: None,
             seen: Some(self.here()),
         };
-        self.decree(commit, now, writer, &key, Payload::claim(&claim), note);
-        AuthorityAnswer::Claimed(Lease {
-            key,
-            token,
-            lease_ms,
-        })
+        self.decree(
+            commit,
+            now,
+            writer,
+            &lease.key,
+            Payload::claim(&claim),
+            note,
+        );
+        AuthorityAnswer::Claimed(lease)
     }
 
     fn check_lease(&self, lease_ms: u64) -> Result<(), RequestError> {
