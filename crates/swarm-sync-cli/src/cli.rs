@@ -25,7 +25,7 @@ use crate::json::value_or_text;
 use crate::position;
 
 pub(crate) use self::agent::AgentArgs;
-pub(crate) use self::authority::{CasArgs, ClaimArgs, ReleaseArgs, RenewArgs};
+pub(crate) use self::authority::{CasArgs, ClaimArgs, HeldArgs, RenewArgs};
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
 pub(crate) use self::memory::{
     MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,

@@ -6,6 +6,7 @@ mod checks;
 mod cli;
 mod completions;
 mod data;
+mod decisions;
 mod demo;
 mod exit;
 mod json;

@@ -22,7 +22,7 @@ use swarm_sync::{
     TransportError, Value, Version,
 };
 
-use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, ReadArgs, SetArgs};
+use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, ReadArgs, SetArgs, SwarmArgs};
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
@@ -156,9 +156,21 @@ async fn connect(args: &HubArgs) -> Result<Client, Failure> {
 }
 
 async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
-    let link = TcpLink::new(&args.at.hub, LinkOptions::default());
-    let connected = Client::connect(&link, args.at.swarm.clone(), name()?, timeout).await;
-    connected.map_err(|error| no_answer(&args.at.hub, error))
+    connect_as(&link(&args.at), &args.at, name()?, timeout).await
+}
+
+async fn connect_as(
+    link: &TcpLink,
+    at: &SwarmArgs,
+    name: AgentId,
+    timeout: Duration,
+) -> Result<Client, Failure> {
+    let connected = Client::connect(link, at.swarm.clone(), name, timeout).await;
+    connected.map_err(|error| no_answer(&at.hub, error))
+}
+
+fn link(at: &SwarmArgs) -> TcpLink {
+    TcpLink::new(&at.hub, LinkOptions::default())
 }
 
 /// Something listens there, and says nothing that a hub would.

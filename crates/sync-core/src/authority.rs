@@ -136,6 +136,17 @@ pub struct Lease {
     pub lease_ms: u64,
 }
 
+impl Lease {
+    /// A claim of which only the token is known, which is all that proves it.
+    pub fn of_token(key: Key, token: Token) -> Self {
+        Self {
+            key,
+            token,
+            lease_ms: 0,
+        }
+    }
+}
+
 /// A key that is not as it was expected to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
 #[expect(clippy::exhaustive_structs, reason = "what the hub holds of a key")]

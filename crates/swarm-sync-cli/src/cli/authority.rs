@@ -87,15 +87,11 @@ somebody else's by now.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RenewArgs {
-    /// The key.
-    pub(crate) key: Key,
-    /// What proves the claim, as `claim` printed it.
-    pub(crate) token: Token,
+    #[command(flatten)]
+    pub(crate) held: HeldArgs,
     /// For how long from now, as in 500ms, 30s or 5m: an hour at most.
     #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = span)]
     pub(crate) lease: Duration,
-    #[command(flatten)]
-    pub(crate) hub: HubArgs,
 }
 
 pub(super) const RELEASE_HELP: &str = "\
@@ -104,8 +100,9 @@ Examples:
 
 Others can claim the key then. Refused with 1 if the claim has ended already.";
 
+/// A claim that was granted.
 #[derive(Debug, Args)]
-pub(crate) struct ReleaseArgs {
+pub(crate) struct HeldArgs {
     /// The key.
     pub(crate) key: Key,
     /// What proves the claim, as `claim` printed it.

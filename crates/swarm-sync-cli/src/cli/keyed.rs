@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
 use super::authority::{
-    CAS_HELP, CLAIM_HELP, CasArgs, ClaimArgs, RELEASE_HELP, RENEW_HELP, ReleaseArgs, RenewArgs,
+    CAS_HELP, CLAIM_HELP, CasArgs, ClaimArgs, HeldArgs, RELEASE_HELP, RENEW_HELP, RenewArgs,
 };
 use super::parse::{count, field, pattern};
 use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
@@ -65,7 +65,7 @@ pub(crate) enum Keyed {
     Renew(RenewArgs),
     /// End a claim.
     #[command(after_help = with_codes(RELEASE_HELP))]
-    Release(ReleaseArgs),
+    Release(HeldArgs),
     /// Print a script that completes commands in a shell.
     #[command(after_help = with_codes(COMPLETIONS_HELP))]
     Completions(CompletionsArgs),
@@ -88,7 +88,7 @@ impl Keyed {
             Self::Receipts(args) => (args.hub.json, args.follow),
             Self::Cas(args) => (args.hub.json, false),
             Self::Claim(args) => (args.hub.json, false),
-            Self::Renew(args) => (args.hub.json, false),
+            Self::Renew(args) => (args.held.hub.json, false),
             Self::Release(args) => (args.hub.json, false),
             Self::Completions(_) => (false, false),
         }

@@ -4,43 +4,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use swarm_sync::{
-    AgentId, Authority, Client, Incarnation, Key, Lease, LinkOptions, TcpLink, Token, Transaction,
-    Version, span,
-};
+use swarm_sync::{AgentId, Authority, Incarnation, Lease, Version, span};
 
-use crate::cli::{CasArgs, ClaimArgs, HubArgs, ReleaseArgs, RenewArgs};
+use crate::cli::{CasArgs, ClaimArgs, HeldArgs, HubArgs, RenewArgs};
+use crate::decisions;
 use crate::exit::Failure;
 use crate::output;
 
-use super::{name, no_answer, print};
+use super::{connect_as, link, name, print};
 
 pub(super) async fn cas(args: CasArgs) -> Result<(), Failure> {
     let authority = connect(&args.hub, name()?, args.attempt).await?;
-    let key = args.key;
-    let mut transaction = Transaction::new();
-    if let Some(version) = args.expected {
-        transaction = transaction.expect(key.clone(), Version::new(version));
-    }
-    if let (Some(claimed), Some(token)) = (args.if_claim, args.token) {
-        transaction = transaction.expect_claim(claimed, token);
-    }
-    transaction = match args.value {
-        Some(value) => transaction.set(key.clone(), value),
-        None => transaction.delete(key.clone()),
-    };
+    let expected = args.expected.map(Version::new);
+    let claim = args.if_claim.zip(args.token);
+    let transaction = decisions::transaction(&args.key, args.value, expected, claim);
     let outcome = authority.commit(transaction).await?;
-    let version = outcome.versions.0.first().and_then(|(_, version)| *version);
     if args.hub.json {
-        return print(&json!({
-            "key": key, "version": version, "revision": outcome.revision, "epoch": outcome.epoch,
-        }));
+        return print(&decisions::to_json(&args.key, &outcome));
     }
-    output::line(&match version {
+    Ok(output::line(&match decisions::version(&outcome) {
         Some(version) => format!("version {}", version.get()),
         None => "deleted".to_owned(),
-    })?;
-    Ok(())
+    })?)
 }
 
 pub(super) async fn claim(args: ClaimArgs) -> Result<(), Failure> {
@@ -50,30 +35,22 @@ pub(super) async fn claim(args: ClaimArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn renew(args: RenewArgs) -> Result<(), Failure> {
-    let authority = connect(&args.hub, name()?, None).await?;
-    let held = held(args.key, args.token);
+    let HeldArgs { key, token, hub } = args.held;
+    let authority = connect(&hub, name()?, None).await?;
+    let held = Lease::of_token(key, token);
     let lease = authority.renew(&held, args.lease).await?;
-    told(&args.hub, &lease)
+    told(&hub, &lease)
 }
 
-pub(super) async fn release(args: ReleaseArgs) -> Result<(), Failure> {
-    let authority = connect(&args.hub, name()?, None).await?;
-    authority
-        .release(&held(args.key.clone(), args.token))
-        .await?;
-    if args.hub.json {
-        return print(&json!({"key": args.key, "released": true}));
+pub(super) async fn release(args: HeldArgs) -> Result<(), Failure> {
+    let HeldArgs { key, token, hub } = args;
+    let authority = connect(&hub, name()?, None).await?;
+    let held = Lease::of_token(key, token);
+    authority.release(&held).await?;
+    if hub.json {
+        return print(&json!({"key": held.key, "released": true}));
     }
     Ok(output::line("released")?)
-}
-
-/// A claim of which only the token is known, which is all that proves it.
-fn held(key: Key, token: Token) -> Lease {
-    Lease {
-        key,
-        token,
-        lease_ms: 0,
-    }
 }
 
 fn told(hub: &HubArgs, lease: &Lease) -> Result<(), Failure> {
@@ -89,8 +66,7 @@ async fn connect(
     name: AgentId,
     run: Option<Incarnation>,
 ) -> Result<Authority, Failure> {
-    let link = Arc::new(TcpLink::new(&hub.at.hub, LinkOptions::default()));
-    let connected = Client::connect(&*link, hub.at.swarm.clone(), name, hub.patience()).await;
-    let client = connected.map_err(|error| no_answer(&hub.at.hub, error))?;
+    let link = Arc::new(link(&hub.at));
+    let client = connect_as(&link, &hub.at, name, hub.patience()).await?;
     Ok(client.authority(link, run))
 }

@@ -4,28 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use swarm_sync::{
-    AgentId, Agreement, Client, Decision, LinkOptions, Operation, ProposalDraft, TcpLink, Value,
-    Verdict,
-};
+use swarm_sync::{AgentId, Agreement, Decision, Operation, ProposalDraft, Value, Verdict};
 
 use crate::cli::ProposeArgs;
 use crate::exit::{Code, Failure};
 use crate::output;
 use crate::votes;
 
-use super::{NAME, no_answer};
+use super::{NAME, connect_as, link};
 
 /// How long an answer may take on its way, beside the time of the vote.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     let draft = draft(&args);
-    let link = Arc::new(TcpLink::new(&args.at.hub, LinkOptions::default()));
-    let swarm = args.at.swarm.clone();
+    let link = Arc::new(link(&args.at));
     // A hub that is not there at the start is said at once; later it is waited for.
-    let client = Client::connect(&*link, swarm, proposer()?, ANSWER_WAIT).await;
-    let client = client.map_err(|error| no_answer(&args.at.hub, error))?;
+    let client = connect_as(&link, &args.at, proposer()?, ANSWER_WAIT).await?;
     let consensus = client.consensus(link);
     let (decision, agreement) = if args.sync {
         let agreement = consensus.propose_and_sync(draft).await?;

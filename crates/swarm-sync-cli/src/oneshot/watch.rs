@@ -4,9 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
-use swarm_sync::{
-    Change, ChangeKind, Client, Cursor, LinkOptions, Revision, Since, TcpLink, Watch, WatchEvent,
-};
+use swarm_sync::{Change, ChangeKind, Client, Cursor, Revision, Since, Watch, WatchEvent};
 
 use crate::cli::WatchArgs;
 use crate::exit::{Code, Failure};
@@ -15,7 +13,7 @@ use crate::output::{self, brief_text, or_dash};
 use crate::position::since_text;
 use crate::signals::Signals;
 
-use super::{connect, name, unmerged_text, value_text};
+use super::{connect, link, name, unmerged_text, value_text};
 
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -31,7 +29,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     };
     // From a position of its own, so that a connection lost before the first answer loses nothing.
     let from = args.from.unwrap_or(Since::Cursor(here));
-    let link = Arc::new(TcpLink::new(&args.hub.at.hub, LinkOptions::default()));
+    let link = Arc::new(link(&args.hub.at));
     let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
     let mut watch = Client::watch(link, swarm, name()?, pattern, Some(from));
     let (json, count) = (args.hub.json, args.count.map(NonZeroU64::get));
