@@ -1,55 +1,37 @@
 //! Decisions of the hub as calls of the library.
 
 use serde_json::json;
-use swarm_sync::{Agent, Lease, Transaction};
+use swarm_sync::{Agent, Lease};
+
+use crate::decisions;
 
 use super::answer::{Fields, fields, object};
-use super::request::{AuthorityRequest, Refused};
+use super::request::{AuthorityRequest, Decide, Refused};
 
 pub(super) async fn authority(agent: &Agent, request: AuthorityRequest) -> Result<Fields, Refused> {
-    let authority = agent.authority();
-    match request {
-        AuthorityRequest::Cas {
+    let AuthorityRequest { what, timeout } = request;
+    let authority = match timeout {
+        Some(timeout) => agent.authority().within(timeout),
+        None => agent.authority(),
+    };
+    match what {
+        Decide::Cas {
             key,
             expected,
             value,
             claim,
-            timeout,
         } => {
-            let mut transaction = Transaction::new().expect(key.clone(), expected);
-            if let Some((claimed, token)) = claim {
-                transaction = transaction.expect_claim(claimed, token);
-            }
-            transaction = match value {
-                Some(value) => transaction.set(key.clone(), value),
-                None => transaction.delete(key.clone()),
-            };
-            let authority = match timeout {
-                Some(timeout) => authority.within(timeout),
-                None => authority,
-            };
+            let transaction = decisions::transaction(&key, value, expected, claim);
             let outcome = authority.commit(transaction).await?;
-            let version = outcome.versions.0.first().and_then(|(_, version)| *version);
-            Ok(object(json!({
-                "key": key, "version": version, "revision": outcome.revision, "epoch": outcome.epoch,
-            })))
+            Ok(object(decisions::to_json(&key, &outcome)))
         }
-        AuthorityRequest::Claim { key, lease } => fields(&authority.claim(key, lease).await?),
-        AuthorityRequest::Renew { key, token, lease } => {
-            let held = Lease {
-                key,
-                token,
-                lease_ms: 0,
-            };
+        Decide::Claim { key, lease } => fields(&authority.claim(key, lease).await?),
+        Decide::Renew { key, token, lease } => {
+            let held = Lease::of_token(key, token);
             fields(&authority.renew(&held, lease).await?)
         }
-        AuthorityRequest::Release { key, token } => {
-            let held = Lease {
-                key,
-                token,
-                lease_ms: 0,
-            };
-            authority.release(&held).await?;
+        Decide::Release { key, token } => {
+            authority.release(&Lease::of_token(key, token)).await?;
             Ok(object(json!({ "released": true })))
         }
     }

@@ -26,7 +26,7 @@ use crate::json::{Parsed, current, number_range, parse_object};
 use crate::output::shorten;
 use crate::position;
 
-pub(super) use self::authority::AuthorityRequest;
+pub(super) use self::authority::{AuthorityRequest, Decide};
 use self::fields::{Fields, key_of, value_of};
 pub(super) use self::levels::Wait;
 pub(super) use self::memory::MemoryRequest;
@@ -209,10 +209,7 @@ impl Fields {
             "policies" => Request::Policies,
             "explain" => Request::Explain(self.key()?),
             "history" => Request::Past(self.history()?),
-            "cas" => self.cas()?,
-            "claim" => self.claim()?,
-            "renew" => self.renew()?,
-            "release" => self.release()?,
+            "cas" | "claim" | "renew" | "release" => Request::Authority(self.authority()?),
             "diff" => Request::Past(self.diff()?),
             "knew" => Request::Past(self.knew()?),
             "memory" => Request::Memory(self.memory()?),

@@ -21,19 +21,24 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
       for it; also policies, history (with "limit"), get with "at":REVISION,
       {"op":"knew","key":"k","write":"…"} and {"op":"diff","from":7,"to":9}, which is
       answered with "next" if there is more: ask again with its "from", "to", "after"
-  {"id":13,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
+  {"id":13,"op":"cas","key":"k","expected":3,"value":1}    only if it is at that version, 0 if
+      it must not exist; or "delete":true; "claim":"t" with its "token" for as long as that
+      is claimed, which may stand in for "expected"
+  {"id":14,"op":"claim","key":"t","lease_ms":30000}        answered with the "token" that renew
+      (with "lease_ms") and release take; these four also "timeout_ms"
+  {"id":15,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
       values kept at the hub beside the state, gone with it if "persistent":false; also
       get (with "default"), delete, list (with "pattern"), clear and stats
-  {"id":14,"op":"flush","level":"hub"}                     or "disk": wait for own writes
-  {"id":15,"op":"offline"}                                 also online
-  {"id":16,"op":"wait"}                                    until once in step with the hub
-  {"id":17,"op":"clear","key":"k"}                         or "all":true
-  {"id":18,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":19,"op":"repropose","write":"…"}                   one of them again; also ack_receipt
-  {"id":20,"op":"fate","write":"…"}                        where an own write is, or why it ended
-  {"id":21,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
-  {"id":22,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
-  {"id":23,"op":"quit"}                                    so does the end of stdin
+  {"id":16,"op":"flush","level":"hub"}                     or "disk": wait for own writes
+  {"id":17,"op":"offline"}                                 also online
+  {"id":18,"op":"wait"}                                    until once in step with the hub
+  {"id":19,"op":"clear","key":"k"}                         or "all":true
+  {"id":20,"op":"receipts","take":true}                    own writes that lost, and forget them
+  {"id":21,"op":"repropose","write":"…"}                   one of them again; also ack_receipt
+  {"id":22,"op":"fate","write":"…"}                        where an own write is, or why it ended
+  {"id":23,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
+  {"id":24,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
+  {"id":25,"op":"quit"}                                    so does the end of stdin
 The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object. A write that is to wait takes "level": "disk", "hub", or "replicas"
 with "replicas":2, so many other agents, and "timeout_ms"; from "hub" on it is answered

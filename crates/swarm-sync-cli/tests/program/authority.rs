@@ -142,11 +142,37 @@ fn a_program_compares_sets_and_claims() {
     agent.ok(json!({
         "op": "cas", "key": "done", "expected": 0, "value": 1, "claim": "t", "token": token,
     }));
+    // The claim is all that need be expected.
+    let under = json!({"op": "cas", "key": "done", "value": 2, "claim": "t", "token": token});
+    assert_eq!(agent.ok(under.clone())["version"], 2);
+    let (kind, message) = agent.refused(json!({"op": "cas", "key": "k", "value": 1}));
+    assert_eq!(kind, "bad-request");
+    assert!(
+        message.contains("0 if it must not exist") && message.contains("\"claim\""),
+        "{message}"
+    );
+    for wrong in [json!(-1), json!("1"), json!(null)] {
+        let mut request = under.clone();
+        request["expected"] = wrong;
+        assert_eq!(agent.refused(request).0, "bad-request");
+    }
     agent.ok(json!({"op": "release", "key": "t", "token": token}));
     let stale = agent.ask(json!({"op": "release", "key": "t", "token": token}));
     assert_eq!(stale["error"]["kind"], "stale-token");
     let never = agent.ask(json!({"op": "claim", "key": "t", "lease_ms": 0}));
     assert_eq!(never["error"]["kind"], "invalid");
+    for mut request in [
+        json!({"op": "cas", "key": "u", "expected": 0, "value": 1}),
+        json!({"op": "claim", "key": "u", "lease_ms": 1_000}),
+        json!({"op": "renew", "key": "u", "token": token, "lease_ms": 1_000}),
+        json!({"op": "release", "key": "u", "token": token}),
+    ] {
+        request["timeout_ms"] = json!(3_600_001);
+        let (kind, message) = agent.refused(request.clone());
+        assert_eq!(kind, "bad-request", "{request}");
+        assert!(message.contains("at most 3600000"), "{message}");
+    }
+    agent.ok(json!({"op": "claim", "key": "u", "lease_ms": 1_000, "timeout_ms": 60_000}));
     agent.ok(json!({"op": "offline"}));
     let cut = agent.ask(json!({"op": "cas", "key": "k", "expected": 1, "value": "z"}));
     assert_eq!(cut["error"]["kind"], "unavailable");

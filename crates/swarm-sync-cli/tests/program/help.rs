@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 29] = [
+pub(crate) const COMMANDS: [&str; 32] = [
     "demo",
     "serve",
     "agent",
@@ -32,6 +32,9 @@ pub(crate) const COMMANDS: [&str; 29] = [
     "claim",
     "renew",
     "release",
+    "history",
+    "explain",
+    "diff",
 ];
 
 #[test]
@@ -103,6 +106,13 @@ fn the_agent_lists_its_requests() {
         "repropose",
         "ack_receipt",
         "fate",
+        "\"cas\"",
+        "\"claim\"",
+        "renew",
+        "release",
+        "history",
+        "diff",
+        "knew",
         "at_least",
         "replicas",
     ] {

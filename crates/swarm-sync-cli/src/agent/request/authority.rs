@@ -4,20 +4,27 @@ use std::time::Duration;
 
 use swarm_sync::{IdError, Key, Token, Value, Version};
 
+use super::Refused;
 use super::fields::Fields;
-use super::{Refused, Request};
+
+/// What the hub is to decide, and how long that may take.
+#[derive(Debug)]
+pub(in super::super) struct AuthorityRequest {
+    pub(in super::super) what: Decide,
+    pub(in super::super) timeout: Option<Duration>,
+}
 
 /// What is to be decided.
 #[derive(Debug)]
-pub(in super::super) enum AuthorityRequest {
+pub(in super::super) enum Decide {
     Cas {
         key: Key,
-        expected: Version,
+        /// None if the claim is all that is expected.
+        expected: Option<Version>,
         /// None deletes it.
         value: Option<Value>,
         /// A key that must be claimed, with the token.
         claim: Option<(Key, Token)>,
-        timeout: Option<Duration>,
     },
     Claim {
         key: Key,
@@ -35,7 +42,28 @@ pub(in super::super) enum AuthorityRequest {
 }
 
 impl Fields {
-    pub(super) fn cas(&mut self) -> Result<Request, Refused> {
+    pub(super) fn authority(&mut self) -> Result<AuthorityRequest, Refused> {
+        let what = match self.op.as_str() {
+            "claim" => Decide::Claim {
+                key: self.key()?,
+                lease: self.lease()?,
+            },
+            "renew" => Decide::Renew {
+                key: self.key()?,
+                token: self.token()?,
+                lease: self.lease()?,
+            },
+            "release" => Decide::Release {
+                key: self.key()?,
+                token: self.token()?,
+            },
+            _ => self.cas()?,
+        };
+        let timeout = self.timeout()?;
+        Ok(AuthorityRequest { what, timeout })
+    }
+
+    fn cas(&mut self) -> Result<Decide, Refused> {
         let value = if self.flag("delete")? {
             None
         } else {
@@ -45,35 +73,26 @@ impl Fields {
             None => None,
             Some(key) => Some((super::key_of(&key)?, self.token()?)),
         };
-        Ok(Request::Authority(AuthorityRequest::Cas {
-            key: self.key()?,
-            expected: Version::new(self.number("expected")?),
+        let key = self.key()?;
+        let expected = self.expected(claim.is_some())?;
+        Ok(Decide::Cas {
+            key,
+            expected,
             value,
             claim,
-            timeout: self.timeout()?,
-        }))
+        })
     }
 
-    pub(super) fn claim(&mut self) -> Result<Request, Refused> {
-        Ok(Request::Authority(AuthorityRequest::Claim {
-            key: self.key()?,
-            lease: self.lease()?,
-        }))
-    }
-
-    pub(super) fn renew(&mut self) -> Result<Request, Refused> {
-        Ok(Request::Authority(AuthorityRequest::Renew {
-            key: self.key()?,
-            token: self.token()?,
-            lease: self.lease()?,
-        }))
-    }
-
-    pub(super) fn release(&mut self) -> Result<Request, Refused> {
-        Ok(Request::Authority(AuthorityRequest::Release {
-            key: self.key()?,
-            token: self.token()?,
-        }))
+    /// The version expected, which may be left out under a claim.
+    fn expected(&mut self, claimed: bool) -> Result<Option<Version>, Refused> {
+        let given = self.take("expected");
+        if claimed && given.is_none() {
+            return Ok(None);
+        }
+        let version = given.and_then(|version| version.as_u64());
+        let needed = "the version that the key is at, 0 if it must not exist; it may be left out only with \"claim\" and its \"token\"";
+        let version = version.ok_or_else(|| self.mistyped("expected", needed))?;
+        Ok(Some(Version::new(version)))
     }
 
     fn lease(&mut self) -> Result<Duration, Refused> {
