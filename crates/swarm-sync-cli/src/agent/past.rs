@@ -28,14 +28,18 @@ pub(super) async fn past(agent: &Agent, request: PastRequest) -> Result<Fields, 
     }
 }
 
-/// How the value of a key came about; why not, if the hub that knows cannot be asked.
+/// How the value of a key came about; why not, if the hub that knows it does not answer.
 pub(super) async fn explained(agent: &Agent, key: &Key) -> Result<Fields, Refused> {
+    use RequestError::{ConnectionLost, Deadline, Unavailable};
+
     match agent.explain(key).await {
         Ok(explained) => fields(&explained),
-        Err(error @ RequestError::Unavailable { .. }) => Ok(object(json!({
-            "sentences": [error.to_string()],
-            "commits": [],
-        }))),
+        Err(error @ (Unavailable { .. } | ConnectionLost { .. } | Deadline { .. })) => {
+            let sentence = format!(
+                "how its value came about is known to the hub only: {error}; the rest is what this replica knows"
+            );
+            Ok(object(json!({"sentences": [sentence], "commits": []})))
+        }
         Err(error) => Err(error.into()),
     }
 }

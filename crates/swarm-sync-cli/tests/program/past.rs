@@ -161,6 +161,33 @@ fn an_agent_asks_the_hub_how_a_value_came_about() {
     }
 }
 
+#[test]
+fn an_explanation_that_the_hub_cannot_finish_says_what_the_replica_knows() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "a");
+    agent.set("k", &json!(1));
+    agent.flush();
+    hub.process.signal("STOP");
+    agent.process.send(
+        json!({"id": "why", "op": "explain", "key": "k"})
+            .to_string()
+            .as_bytes(),
+    );
+    // Answered by the replica alone, after it has asked the hub.
+    for _ in 0..5 {
+        agent.digest();
+    }
+    hub.process.kill();
+    let told = agent.answer(&json!("why"));
+    assert_eq!(told["ok"], true, "{told}");
+    let sentence = told["sentences"][0].as_str().unwrap_or_default();
+    for part in ["known to the hub only", "was lost", "this replica knows"] {
+        assert!(sentence.contains(part), "{told}");
+    }
+    assert!(told["why"].is_string(), "which policy counts: {told}");
+}
+
 /// One answer holds the keys of 64 pages of 64.
 #[test]
 fn a_diff_that_is_cut_says_where_it_goes_on() {
