@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, json};
 use swarm_sync::{
-    CoordinatorOptions, Policies, StateSynchronizer, SynchronizerBuilder, TcpCoordinator,
+    CoordinatorOptions, Limits, Policies, StateSynchronizer, SynchronizerBuilder, TcpCoordinator,
     TransportError,
 };
 use tokio::sync::oneshot;
@@ -56,6 +56,7 @@ async fn serve(
     let address = coordinator.local_addr();
     let count = policies.as_ref().map(|policies| policies.iter().count());
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
+    let builder = builder.limits(limits(args));
     let builder = with_policies(args, policies, builder.merges(policies::merges()));
     let builder = with_rounds(&args.rounds, with_votes(args, builder))?;
     let hub = builder.start().await.map_err(|e| data.explain(e))?;
@@ -74,6 +75,12 @@ async fn serve(
     };
     hub.shutdown().await;
     ended
+}
+
+fn limits(args: &ServeArgs) -> Limits {
+    let mut limits = Limits::default();
+    limits.memory_bytes_max = args.memory_bytes_max;
+    limits
 }
 
 /// A table from a file, which is read again whenever a client asks for it.

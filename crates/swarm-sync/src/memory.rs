@@ -22,7 +22,7 @@ pub trait MemoryProvider: fmt::Debug + Send + Sync {
     /// restart, and so is the value in whose place it was put.
     ///
     /// # Errors
-    /// [`RequestError::TooLarge`] and [`RequestError::MemoryFull`], with nothing changed. After one that
+    /// [`RequestError::MemoryValueTooLarge`] and [`RequestError::MemoryFull`], with nothing changed. After one that
     /// says that the connection was lost or took too long it may have happened.
     async fn store(
         &self,
@@ -124,7 +124,7 @@ impl MemoryProvider for Memory {
             Ok(other) => Err(misanswered(other)),
             // There is nothing else in it that could be smaller.
             Err(RequestError::RequestTooLarge { bytes, limit }) => {
-                Err(RequestError::TooLarge { bytes, limit })
+                Err(RequestError::MemoryValueTooLarge { bytes, limit })
             }
             Err(error) => Err(error),
         }

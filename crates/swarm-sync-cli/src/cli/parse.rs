@@ -51,6 +51,11 @@ pub(super) fn outbox_bytes(text: &str) -> Result<usize, String> {
     within(text, 1 << 20..=1 << 30, "bytes, without a unit")
 }
 
+/// Room for the largest value at least, and no more than there is a use for.
+pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
+    within(text, 1 << 20..=1 << 30, "bytes, without a unit")
+}
+
 fn within(text: &str, range: RangeInclusive<usize>, what: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     let (least, most) = (range.start(), range.end());

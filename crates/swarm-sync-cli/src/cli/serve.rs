@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use swarm_sync::{AgentId, CoordinatorOptions, SwarmId};
+use swarm_sync::{AgentId, CoordinatorOptions, Limits, SwarmId};
 
-use super::parse::{address, connections, outbox_bytes, vote_time, weight};
+use super::parse::{address, connections, memory_bytes, outbox_bytes, vote_time, weight};
 use super::{DataArgs, RoundArgs};
 
 pub(super) const SERVE_HELP: &str = "\
@@ -88,6 +88,15 @@ pub(crate) struct ServeArgs {
         value_parser = outbox_bytes
     )]
     pub(crate) outbox_bytes_max: usize,
+    /// Bytes that the memory of a swarm may hold, as `swarm-sync memory stats` counts them, 1048576 to
+    /// 1073741824; a value beyond is refused. All of them are in this process's memory.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = Limits::default().memory_bytes_max,
+        value_parser = memory_bytes
+    )]
+    pub(crate) memory_bytes_max: usize,
     /// Send everything as it is. Otherwise what gets clearly smaller with zstd is compressed, for
     /// peers that can read it.
     #[arg(long)]

@@ -211,7 +211,7 @@ fn what_an_agent_cannot_do_with_the_memory_gets_a_sentence() {
         ),
         (
             memory("store", json!({"key": "k", "value": "x".repeat(600_000)})),
-            "the limit is 524288",
+            "a value of the memory takes at most 524288",
         ),
         (
             memory("store", json!({"key": "k", "value": "x".repeat(2_000_000)})),
@@ -328,4 +328,20 @@ fn a_hub_killed_in_the_middle_of_stores_has_every_one_that_was_answered() {
             "{id} is missing"
         );
     }
+}
+
+#[test]
+fn what_its_hub_says_is_the_most_that_a_memory_holds() {
+    let place = Place::new();
+    let hub = Hub::start_with(&place.path("hub"), &["--memory-bytes-max", "1048576"]);
+    let text = "x".repeat(100_000);
+    let store = |n: usize| hub.client(&["memory", "store", &format!("k{n}"), &text]);
+    let refused = (0..20).map(store).find(|stored| !stored.status.success());
+    let refused = refused.expect("twice as much as it holds");
+    assert!(stderr(&refused).contains("1048576"), "{}", stderr(&refused));
+    let stats = json_of(&hub.client(&["memory", "stats", "--json"]));
+    assert_eq!(stats["bytes_max"], 1_048_576);
+    let bad = run(&["serve", "--memory-bytes-max", "7"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(stderr(&bad).contains("from 1048576 to"), "{}", stderr(&bad));
 }

@@ -273,6 +273,16 @@ pub enum RequestError {
         /// The deadline.
         limit_ms: u64,
     },
+    /// A value for the memory is over the limit.
+    #[error(
+        "the value takes {bytes} bytes; a value of the memory takes at most {limit}: split it over several keys"
+    )]
+    MemoryValueTooLarge {
+        /// Its encoded size in bytes.
+        bytes: u64,
+        /// The largest allowed.
+        limit: u64,
+    },
 }
 
 impl RequestError {
@@ -280,7 +290,7 @@ impl RequestError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Operation { .. } => "operation",
-            Self::TooLarge { .. } => "too-large",
+            Self::TooLarge { .. } | Self::MemoryValueTooLarge { .. } => "too-large",
             Self::RequestTooLarge { .. } => "request-too-large",
             Self::AnswerTooLarge { .. } => "answer-too-large",
             Self::Invalid { .. } => "invalid",

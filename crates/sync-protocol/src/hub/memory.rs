@@ -51,7 +51,8 @@ impl Hub {
         value: &Value,
         persistent: bool,
     ) -> Result<MemoryAnswer, RequestError> {
-        let payload = compose::put_within(value, self.config.limits.value_bytes_max as u64)?;
+        let payload = compose::put_within(value, self.config.limits.value_bytes_max as u64);
+        let payload = payload.map_err(of_memory)?;
         let held = Held {
             payload,
             persistent,
@@ -107,5 +108,15 @@ impl Hub {
             bytes: self.memory.bytes(),
             bytes_max: self.config.limits.memory_bytes_max as u64,
         }
+    }
+}
+
+/// No policy holds for a value of the memory, so none can be raised.
+fn of_memory(error: RequestError) -> RequestError {
+    match error {
+        RequestError::TooLarge { bytes, limit } => {
+            RequestError::MemoryValueTooLarge { bytes, limit }
+        }
+        other => other,
     }
 }
