@@ -29,7 +29,8 @@ Examples:
 
 A hub that is killed and started again meanwhile is asked again; the votes that it has
 counted stay. Whoever proposes the same twice under one --id proposes once, also after
-the decision, which is then told again.
+the decision, which is then told again. Ctrl-C ends the waiting and not the vote: the id
+is printed to stderr first, and with it the same command goes on waiting.
 
 Exits with 0 if it is approved, and what it writes was committed; with 5 if it is rejected;
 with 6 if its time ran out before it was decided.";

@@ -22,6 +22,10 @@ pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     // A hub that is not there at the start is said at once; later it is waited for.
     let client = connect_as(&link, &args.at, proposer()?, ANSWER_WAIT).await?;
     let consensus = client.consensus(link);
+    if args.id.is_none() {
+        // Whoever stops waiting can still ask what it has come to.
+        output::complain(&format!("proposal {}", draft.id()));
+    }
     let (decision, agreement) = if args.sync {
         let agreement = consensus.propose_and_sync(draft).await?;
         (agreement.decision.clone(), Some(agreement))
