@@ -10,7 +10,8 @@ use super::{HubArgs, StatusArgs, with_codes};
 pub(super) const HELP: &str = r#"A file of policies, for `swarm-sync serve --policy FILE`:
   [[policy]]
   pattern = "task_*"          # * is any run of characters, ? is one
-  rule = "causal"             # lww (or register), counter, set, map, causal, custom
+  rule = "causal"             # lww (or register), counter, set, map, causal, custom,
+                              # or authority: changed by cas and claims alone
   on_concurrent = "keep"      # for causal: lww, keep, custom
   merge = "max"               # for custom: max or min of numbers, union of lists
   durability = "hub"          # memory, disk, hub

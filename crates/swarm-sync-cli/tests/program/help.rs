@@ -172,3 +172,18 @@ fn policy_explains_every_field_that_a_file_may_hold() {
     }
     assert!(fields.split(", ").count() >= 9, "{sentence}");
 }
+
+/// As above: the rules are those that the reader of such files names.
+#[test]
+fn policy_names_every_rule() {
+    let error = swarm_sync::policy_file::parse("[[policy]]\npattern = \"a\"\nrule = \"none\"\n");
+    let sentence = error.expect_err("no such rule").flaws[0].reason.clone();
+    let (_, rules) = sentence
+        .split_once("it is one of ")
+        .expect("they are named");
+    let help = stdout(&run(&["policy", "--help"]));
+    for rule in rules.split(", ") {
+        assert!(help.contains(rule), "{rule}: {help}");
+    }
+    assert!(rules.contains("authority"), "{sentence}");
+}
