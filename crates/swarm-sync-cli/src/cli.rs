@@ -13,6 +13,7 @@ mod replay;
 mod rounds;
 mod serve;
 mod unregister;
+mod writing;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub(crate) use self::rounds::{Every, RoundArgs};
 use self::serve::SERVE_HELP;
 pub(crate) use self::serve::ServeArgs;
 pub(crate) use self::unregister::UnregisterArgs;
+pub(crate) use self::writing::WriteArgs;
 
 const AFTER_HELP: &str = "\
 Try it:
@@ -139,8 +141,8 @@ impl Command {
             Self::Agent(args) => (args.json, true),
             Self::Get(args) => (args.get.hub.json, false),
             Self::Version(args) => (args.hub.json, false),
-            Self::Set(args) => (args.hub.json, false),
-            Self::Add(args) => (args.hub.json, false),
+            Self::Set(args) => (args.to.hub.json, false),
+            Self::Add(args) => (args.to.hub.json, false),
             Self::Sync(args) => (args.hub.json, false),
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
@@ -275,7 +277,8 @@ Examples:
   swarm-sync set limit -3
   swarm-sync set config '{\"model\":\"m1\"}'
   swarm-sync set digits '\"42\"'          the text 42
-  swarm-sync set answer '\"NaN\"'         the text NaN, which is refused as a number";
+  swarm-sync set answer '\"NaN\"'         the text NaN, which is refused as a number
+  swarm-sync set limit 3 --replicas 2   and wait until two agents hold it";
 
 #[derive(Debug, Args)]
 pub(crate) struct SetArgs {
@@ -285,7 +288,7 @@ pub(crate) struct SetArgs {
     #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
     pub(crate) value: Value,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const ADD_HELP: &str = "\
@@ -301,7 +304,7 @@ pub(crate) struct AddArgs {
     #[arg(allow_negative_numbers = true, value_parser = amount)]
     pub(crate) amount: i64,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const SYNC_HELP: &str = "\

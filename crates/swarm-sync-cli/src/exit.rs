@@ -19,6 +19,7 @@ Exit codes:
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)
   5  `propose`: the vote was against it
   6  `propose`: its time ran out before it was decided
+  7  --replicas: the write is made and stays; not so many agents hold it yet
   130  a demo or a replay was interrupted
   129, 130, 143  ended at once by SIGHUP, SIGINT or SIGTERM: by a second one, or, where
      the first is heard, because nobody has read for 2 s what it prints";
@@ -38,6 +39,8 @@ pub(crate) enum Code {
     Rejected = 5,
     /// What was proposed does not take place: nobody has decided in time.
     Undecided = 6,
+    /// A write is made, and has not got as far as asked.
+    Unreached = 7,
     /// A signal ended what would have ended by itself. What a shell says of SIGINT.
     Interrupted = 130,
 }
@@ -188,6 +191,7 @@ impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         let code = match error {
             RequestError::Unavailable { .. } => Code::NoHub,
+            RequestError::Unreached { .. } => Code::Unreached,
             _ => Code::Failed,
         };
         Self {

@@ -72,11 +72,11 @@ pub(crate) async fn version(args: GetArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn set(args: SetArgs) -> Result<(), Failure> {
-    write(&args.hub, args.key, Operation::Put(args.value)).await
+    write(&args.to, args.key, Operation::Put(args.value)).await
 }
 
 pub(crate) async fn add(args: AddArgs) -> Result<(), Failure> {
-    write(&args.hub, args.key, Operation::Add(args.amount)).await
+    write(&args.to, args.key, Operation::Add(args.amount)).await
 }
 
 pub(crate) async fn delta(args: DeltaArgs) -> Result<(), Failure> {
@@ -128,14 +128,14 @@ fn gone(change: &StateVersion) -> &'static str {
 /// Commands on keys other than reading, writing and adding.
 pub(crate) async fn keyed(command: Keyed) -> Result<(), Failure> {
     match command {
-        Keyed::Delete(args) => write(&args.hub, args.key, Operation::Delete).await,
-        Keyed::Insert(args) => write(&args.hub, args.key, Operation::Insert(args.element)).await,
-        Keyed::Remove(args) => write(&args.hub, args.key, Operation::Remove(args.element)).await,
+        Keyed::Delete(args) => write(&args.to, args.key, Operation::Delete).await,
+        Keyed::Insert(args) => write(&args.to, args.key, Operation::Insert(args.element)).await,
+        Keyed::Remove(args) => write(&args.to, args.key, Operation::Remove(args.element)).await,
         Keyed::Put(args) => {
             let operation = Operation::PutField(args.field, args.value);
-            write(&args.hub, args.key, operation).await
+            write(&args.to, args.key, operation).await
         }
-        Keyed::Unset(args) => write(&args.hub, args.key, Operation::UnsetField(args.field)).await,
+        Keyed::Unset(args) => write(&args.to, args.key, Operation::UnsetField(args.field)).await,
         Keyed::Clear(args) => write::clear(args).await,
         Keyed::Keys(args) => keys::keys(args).await,
         Keyed::Watch(args) => watch::watch(args).await,

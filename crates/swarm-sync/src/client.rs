@@ -1,5 +1,7 @@
 //! A peer that holds no replica: asks the hub and leaves. It does not join the roster.
 
+mod levels;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::authority::{
 };
 use super::parse::{count, field, pattern};
 use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
-use super::{HubArgs, ReceiptsArgs, receipts, with_codes};
+use super::{HubArgs, ReceiptsArgs, WriteArgs, receipts, with_codes};
 use crate::json::value_or_text;
 use crate::position;
 
@@ -75,10 +75,10 @@ impl Keyed {
     /// Whether JSON is printed, and whether in many lines.
     pub(super) fn json(&self) -> (bool, bool) {
         match self {
-            Self::Delete(args) => (args.hub.json, false),
-            Self::Insert(args) | Self::Remove(args) => (args.hub.json, false),
-            Self::Put(args) => (args.hub.json, false),
-            Self::Unset(args) => (args.hub.json, false),
+            Self::Delete(args) => (args.to.hub.json, false),
+            Self::Insert(args) | Self::Remove(args) => (args.to.hub.json, false),
+            Self::Put(args) => (args.to.hub.json, false),
+            Self::Unset(args) => (args.to.hub.json, false),
             Self::Clear(args) => (args.hub.json, false),
             Self::Keys(args) => (args.hub.json, false),
             Self::Watch(args) => (args.hub.json, true),
@@ -109,7 +109,7 @@ pub(crate) struct KeyArgs {
     /// The key.
     pub(crate) key: Key,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const INSERT_HELP: &str = "\
@@ -130,7 +130,7 @@ pub(crate) struct ElementArgs {
     #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
     pub(crate) element: Value,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const PUT_HELP: &str = "\
@@ -151,7 +151,7 @@ pub(crate) struct PutArgs {
     #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
     pub(crate) value: Value,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const UNSET_HELP: &str = "\
@@ -166,7 +166,7 @@ pub(crate) struct UnsetArgs {
     #[arg(allow_hyphen_values = true, value_parser = field)]
     pub(crate) field: String,
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) to: WriteArgs,
 }
 
 const CLEAR_HELP: &str = "\

@@ -3,15 +3,23 @@
 use serde_json::json;
 use swarm_sync::{Answer, Ask, Key, Operation, RequestError};
 
-use crate::cli::{ClearArgs, HubArgs};
+use crate::cli::{ClearArgs, WriteArgs};
 use crate::exit::{Code, Failure};
 use crate::output;
 
 use super::{connect, print};
 
-pub(super) async fn write(hub: &HubArgs, key: Key, operation: Operation) -> Result<(), Failure> {
+pub(super) async fn write(to: &WriteArgs, key: Key, operation: Operation) -> Result<(), Failure> {
+    let hub = &to.hub;
     let mut client = connect(hub).await?;
-    let written = client.write(key, operation, None).await;
+    let written = match to.replicas {
+        None => client.write(key, operation, None).await,
+        Some(replicas) => {
+            let patience = hub.patience();
+            let written = client.write_to_replicas(key, operation, None, replicas, patience);
+            written.await
+        }
+    };
     client.close().await;
     let ack = written?;
     if hub.json {

@@ -260,3 +260,45 @@ fn a_value_too_large_for_a_feed_is_left_out_and_not_called_deleted() {
         (&serde_json::Value::Null, &json!(true))
     );
 }
+
+#[test]
+fn a_write_waits_until_so_many_agents_hold_it() {
+    let place = Place::new();
+    let hub = place.hub();
+    let mut agents = ["a", "b"].map(|name| place.agent(&hub, name));
+    for agent in &mut agents {
+        agent.in_step();
+    }
+    let writes: [&[&str]; 7] = [
+        &["set", "k", "1"],
+        &["add", "n", "2"],
+        &["insert", "s", "x"],
+        &["remove", "s", "x"],
+        &["put", "m", "f", "1"],
+        &["unset", "m", "f"],
+        &["delete", "k"],
+    ];
+    for write in writes {
+        let more = ["--replicas", "2", "--timeout", "60", "--json"];
+        let ack = json_of(&hub.client(&[write, &more].concat()));
+        assert_eq!(ack["durability"], "replicas(2)", "{write:?}");
+    }
+    let nothing = hub.client(&["delete", "nobody", "--replicas", "9", "--timeout", "60"]);
+    assert!(nothing.status.success(), "it waits for nobody");
+    let said = stdout(&hub.client(&["set", "k", "3", "--replicas", "1", "--timeout", "60"]));
+    assert!(said.contains("(replicas("), "{said}");
+
+    let few = ["set", "k", "4", "--replicas", "3", "--timeout", "1"];
+    let unreached = hub.client(&few);
+    assert_eq!(unreached.status.code(), Some(7));
+    let sentence = stderr(&unreached);
+    assert!(
+        sentence.contains("and not replicas(3) within 1000 ms; it stays"),
+        "{sentence}"
+    );
+    assert_eq!(stdout(&hub.client(&["get", "k"])), "4\n", "it stays");
+    let told = json_of(&hub.client(&[&few[..], &["--json"]].concat()));
+    assert_eq!(told["error"]["kind"], "deadline", "{told}");
+    let none = hub.client(&["set", "k", "5", "--replicas", "0"]);
+    assert_eq!(none.status.code(), Some(2));
+}
