@@ -63,7 +63,7 @@ async fn a_client_and_the_hub_decide_alike() {
 async fn a_decision_asked_for_over_a_lost_connection_is_made_once() {
     for wire in Wire::both().await {
         let hub = wire.memory_hub().await;
-        let link = LossyLink::new(wire.link());
+        let link = LossyLink::new(wire.link(), 1);
         let agent = Agent::builder("agent", link.clone()).swarm("team").start();
         let agent = agent.await.unwrap();
         agent.wait_in_step(PATIENCE).await.unwrap();

@@ -2,7 +2,7 @@
 //! it through, or an answer of the hub is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -90,22 +90,24 @@ impl LinkSender for HeldSender {
     }
 }
 
-/// A link on which the first answer that the hub gives is lost, and the connection with it.
+/// A link on which one answer of the hub is lost, and the connection with it.
 #[derive(Debug, Clone)]
 pub(crate) struct LossyLink {
     inner: Arc<dyn Link>,
-    lost: Arc<AtomicBool>,
+    /// How many answers there are up to the one that is lost; 0 afterwards.
+    left: Arc<AtomicUsize>,
 }
 
 impl LossyLink {
-    pub(crate) fn new(inner: Arc<dyn Link>) -> Self {
-        let lost = Arc::default();
-        Self { inner, lost }
+    /// The how-manieth answer is lost, from 1.
+    pub(crate) fn new(inner: Arc<dyn Link>, which: usize) -> Self {
+        let left = Arc::new(AtomicUsize::new(which));
+        Self { inner, left }
     }
 
-    /// Whether an answer was lost.
+    /// Whether the answer was lost.
     pub(crate) fn has_lost(&self) -> bool {
-        self.lost.load(Ordering::SeqCst)
+        self.left.load(Ordering::SeqCst) == 0
     }
 }
 
@@ -115,7 +117,7 @@ impl Link for LossyLink {
         let connection = self.inner.connect(hello).await?;
         let receiver = LossyReceiver {
             inner: connection.receiver,
-            lost: Arc::clone(&self.lost),
+            left: Arc::clone(&self.left),
         };
         Ok(Connection {
             receiver: Box::new(receiver),
@@ -131,7 +133,7 @@ impl Link for LossyLink {
 #[derive(Debug)]
 struct LossyReceiver {
     inner: Box<dyn LinkReceiver>,
-    lost: Arc<AtomicBool>,
+    left: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -142,7 +144,11 @@ impl LinkReceiver for LossyReceiver {
             let message = codec::decode(frame).expect("a hub's message");
             matches!(message.body, Body::Reply { .. })
         };
-        if frames.iter().any(is_answer) && !self.lost.swap(true, Ordering::SeqCst) {
+        let answers = frames.iter().filter(|frame| is_answer(frame)).count();
+        let left = self.left.load(Ordering::SeqCst);
+        self.left
+            .store(left.saturating_sub(answers), Ordering::SeqCst);
+        if left > 0 && answers >= left {
             return Err(TransportError::Closed {
                 reason: "an answer is lost".to_owned(),
             });

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarm_sync::{
-    Answer, Ask, Clock, Durability, Fate, MemoryStore, Operation, RequestError, SystemClock, Value,
-    WriteOptions,
+    AgentId, Answer, Ask, Client, Clock, Durability, Fate, MemoryStore, Operation, RequestError,
+    SystemClock, Value, Version, WriteOptions,
 };
 
-use crate::support::{PATIENCE, Wire, converged, eventually, flush, key, kind};
+use crate::held::LossyLink;
+use crate::support::{PATIENCE, Wire, converged, eventually, flush, key, kind, team};
 
 fn to(level: Durability) -> WriteOptions {
     WriteOptions::default().level(level).timeout(PATIENCE)
@@ -183,7 +184,7 @@ async fn a_client_finds_its_receipts_at_the_hub_and_takes_them() {
     a.go_online().await.unwrap();
     flush(&a).await;
     converged(&hub, &[&a]).await;
-    let name = swarm_sync::AgentId::new("client").unwrap();
+    let name = AgentId::new("client").unwrap();
     let ask = |after| Ask::Receipts {
         agent: name.clone(),
         after,
@@ -204,4 +205,30 @@ async fn a_client_finds_its_receipts_at_the_hub_and_takes_them() {
         client.ask(ask(None)).await,
         Ok(Answer::Receipts { last: None, .. })
     ));
+}
+
+#[tokio::test]
+async fn a_clients_write_is_made_though_who_holds_it_was_not_heard() {
+    let wire = Wire::memory();
+    let hub = wire.memory_hub().await;
+    let [_agent] = wire.agents::<1>().await;
+    // The write's own answer arrives.
+    let link = LossyLink::new(wire.link(), 2);
+    let name = AgentId::new("client").unwrap();
+    let client = Client::connect(&link, team(), name, PATIENCE).await;
+    let mut client = client.unwrap();
+    let put = Operation::Put(1.into());
+    let write = client.write_to_replicas(key("k"), put, None, 1, PATIENCE);
+    let unheard = write.await.unwrap_err();
+    assert!(link.has_lost());
+    let RequestError::Unreached { asked, reached, .. } = &unheard else {
+        panic!("{unheard}");
+    };
+    assert_eq!(
+        (*asked, *reached),
+        (Durability::Replicas(1), Durability::Hub)
+    );
+    assert!(unheard.to_string().contains("it stays"), "{unheard}");
+    let version = hub.get_state_version(&team(), &key("k")).await.unwrap();
+    assert_eq!(version, Some(Version::new(1)));
 }
