@@ -6,7 +6,8 @@ use swarm_sync::{Agent, Lease};
 use crate::decisions;
 
 use super::answer::{Fields, fields, object};
-use super::request::{AuthorityRequest, Decide, Refused};
+use super::request::authority::Decide;
+use super::request::{AuthorityRequest, Refused};
 
 pub(super) async fn authority(agent: &Agent, request: AuthorityRequest) -> Result<Fields, Refused> {
     let AuthorityRequest { what, timeout } = request;

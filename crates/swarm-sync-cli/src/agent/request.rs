@@ -2,7 +2,7 @@
 
 // Named, because the fuzz checks read this file in from elsewhere.
 #[path = "request/authority.rs"]
-mod authority;
+pub(super) mod authority;
 #[path = "request/fields.rs"]
 mod fields;
 #[path = "request/levels.rs"]
@@ -26,7 +26,7 @@ use crate::json::{Parsed, current, number_range, parse_object};
 use crate::output::shorten;
 use crate::position;
 
-pub(super) use self::authority::{AuthorityRequest, Decide};
+pub(super) use self::authority::AuthorityRequest;
 use self::fields::{Fields, key_of, value_of};
 pub(super) use self::levels::Wait;
 pub(super) use self::memory::MemoryRequest;
