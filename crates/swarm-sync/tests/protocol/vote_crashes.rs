@@ -135,8 +135,8 @@ fn a_clock_that_was_set_back_gives_no_time_back_from_before_the_last_vote() {
 
 /// A hub for which the agent `a` weighs this much.
 fn with_weight(weight: f64) -> HubConfig {
-    let heavy = sync_core::AgentId::new("a").unwrap();
-    let weighted = sync_resolve::Weighted::new([(heavy, weight)]).unwrap();
+    let heavy = sync_core::AgentId::new("a").expect("a name");
+    let weighted = sync_resolve::Weighted::new([(heavy, weight)]).expect("a weight");
     let mut config = hub_config();
     config.algorithms = sync_resolve::algorithms().with("weighted", Arc::new(weighted));
     config
