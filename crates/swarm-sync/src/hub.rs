@@ -149,18 +149,24 @@ impl StateSynchronizer {
     pub async fn register(&self, swarm: &SwarmId, agent: &AgentId) -> Result<(), RequestError> {
         let agent = AgentId::of_peer(agent.as_str())?;
         let (done, answer) = oneshot::channel();
-        let swarm = swarm.clone();
-        self.command(HubCommand::Register { swarm, agent, done }, answer)
-            .await?
+        let name = swarm.clone();
+        let register = HubCommand::Register {
+            swarm: name,
+            agent,
+            done,
+        };
+        self.command(register, answer).await??;
+        // What is answered after it waits until it is durable.
+        self.status(swarm).await.map(drop)
     }
 
     /// Takes an agent off the roster and closes its connection; false if it was not on it. What it
     /// wrote stays.
     pub async fn unregister(&self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, RequestError> {
-        let (done, answer) = oneshot::channel();
-        let (swarm, agent) = (swarm.clone(), agent.clone());
-        self.command(HubCommand::Unregister { swarm, agent, done }, answer)
-            .await?
+        match self.ask(swarm, Ask::Unregister(agent.clone())).await? {
+            Answer::Unregistered(was_on) => Ok(was_on),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Watches the committed changes of keys that match, after `from`.

@@ -20,6 +20,7 @@ mod lineage;
 mod memory;
 mod merging;
 mod output;
+mod own;
 mod past;
 mod periodic;
 mod policy;
@@ -135,6 +136,14 @@ struct Member {
     session: Option<SessionId>,
     /// The last revision it confirmed to hold durably in this run of the hub.
     acked: Option<Revision>,
+}
+
+impl Member {
+    /// Whether it holds everything up to there.
+    fn has_confirmed(&self, revision: Revision) -> bool {
+        // Before the first commit there is nothing to confirm.
+        revision == Revision::default() || self.acked >= Some(revision)
+    }
 }
 
 impl Hub {
@@ -255,7 +264,8 @@ impl Hub {
     pub fn is_blank(&self) -> bool {
         let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
         let idle = nobody && self.votes.is_idle() && self.memory.is_empty();
-        idle && self.past.line.is_idle() && !self.unsaved.is_empty()
+        let asked = !self.reloading.is_empty() || !self.holds.is_empty() || !self.chores.is_empty();
+        idle && !asked && self.past.line.is_idle() && !self.unsaved.is_empty()
     }
 
     /// Whether every commit is durable.

@@ -8,7 +8,7 @@ use sync_core::{
 use sync_protocol::Command;
 
 use crate::deciding::{LONG, cas, commit, decide, delete, expect, read, set};
-use crate::stage::{HubSide, assert_equal, key, talk, trio, winner};
+use crate::stage::{HubSide, assert_equal, key, read_reply, talk, trio, winner};
 
 /// A version counts in one lineage of runs.
 #[test]
@@ -99,6 +99,44 @@ fn an_agent_says_first_how_far_it_is() {
     hub.settle();
     assert_eq!(hub.closed.len(), 1, "{:?}", hub.closed);
     assert_eq!(hub.value("k"), None);
+}
+
+/// Through a connection that was given up, after its answer came over another one and what was asked then
+/// was undone: it is not done once more.
+#[test]
+fn a_request_that_comes_late_once_more_is_not_decided_again() {
+    let mut hub = HubSide::new();
+    let session = hub.connect(1, "cli", Role::Client);
+    let ask = |number, answered, ask| {
+        let run = Incarnation::from_random(1);
+        let attempt = Attempt {
+            run,
+            number,
+            answered,
+        };
+        Body::Request {
+            request: number,
+            ask: Ask::Authority { attempt, ask },
+        }
+    };
+    let blind = || commit(Vec::new(), vec![set("k", 1)]);
+    hub.hear(session, ask(1, 0, blind()));
+    hub.settle();
+    hub.hear(session, ask(2, 1, commit(Vec::new(), vec![set("k", 2)])));
+    hub.settle();
+    for restarts in [false, true] {
+        if restarts {
+            hub.restart();
+        }
+        let late = hub.connect(7 + u64::from(restarts), "cli", Role::Client);
+        hub.said.clear();
+        hub.hear(late, ask(1, 0, blind()));
+        hub.settle();
+        assert_eq!(hub.value("k"), Some(2.into()));
+        let told = hub.said.iter().find_map(|(_, m)| read_reply(m));
+        let error = told.expect("an answer").unwrap_err();
+        assert!(error.to_string().contains("late"), "{error}");
+    }
 }
 
 /// The answer is lost with the connection: asked again it is the same.

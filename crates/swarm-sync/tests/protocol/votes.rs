@@ -175,8 +175,8 @@ fn an_agent_that_comes_later_is_asked_if_it_was_on_the_roster() {
 #[test]
 fn who_leaves_the_roster_during_a_vote_still_counts_among_the_participants() {
     let (mut hub, mut a, mut b) = ballots::asked();
-    assert!(hub.hub.unregister(&AgentId::new("b").unwrap()));
-    hub.settle();
+    let answer = hub.ask(Ask::Unregister(AgentId::new("b").unwrap()));
+    assert_eq!(answer, Some(Ok(Answer::Unregistered(true))));
     vote(&mut a, Vote::For);
     talk(&mut hub, &mut [&mut a]);
     assert!(

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use sync_core::codec::List;
 use sync_core::{
-    Ack, Answer, Ask, Durability, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
-    RequestError, Role, Seen, StateVersion, Value, Version, WriteId, Writer,
+    Ack, Answer, Ask, Durability, Entry, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
+    RequestError, StateVersion, Value, Version, WriteId, Writer,
 };
 
-use super::admit::Source;
 use super::commit::Commit;
 use super::held::Held;
 use super::search::{Effort, Search, check_pattern};
@@ -16,7 +15,6 @@ use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::receipts::Receipts;
-use crate::rows;
 use crate::view::{self, Freshness};
 
 /// Keys in one answer to a listing: at 1 KiB each they fit a frame.
@@ -86,7 +84,7 @@ impl Hub {
             }
             Ask::Receipts { agent, after } => Ok(self.list_receipts(&agent, after.as_ref())),
             Ask::TakeReceipts(writes) => self.take_receipts(to, &writes).map(Answer::Taken),
-            Ask::Unregister(agent) => return self.unregister_for(to, agent),
+            Ask::Unregister(agent) => return self.unregister(to, agent),
         };
         self.reply(to, answer);
     }
@@ -176,20 +174,16 @@ impl Hub {
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
-        let empty = sync_core::Entry::new();
+        let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, |state| state.entry());
         let rule = self.resolvers.of_entry(key, entry, |_| true);
         let Some(rule) = rule.or_else(|| self.resolvers.of_operation(key, operation)) else {
             return Ok(None);
         };
-        let seq = self.known.get(&writer).copied().unwrap_or_default().next();
         let author = Author {
             writer: &writer,
-            seq,
-            seen: Some(Seen {
-                epoch: self.lineage.current(),
-                revision: self.revision,
-            }),
+            seq: self.next_id(&writer).seq,
+            seen: Some(self.here()),
             metadata,
         };
         let made = compose::compose(rule, operation, entry, author, &mut self.clock, now);
@@ -197,24 +191,8 @@ impl Hub {
         let Some((id, delta)) = made else {
             return Ok(None);
         };
-        commit.with_row(rows::put_known(&writer, seq));
-        self.known.insert(writer, seq);
-        self.admit(commit, now, key, delta, Source::Here);
+        self.admit_own(commit, now, key, &id, delta);
         Ok(Some(id))
-    }
-
-    /// A client writes under its own name, everybody else under the hub's. The hub numbers either's
-    /// writes, and may lose count with its disk: so the run is the hub's. One writer for all
-    /// connections under a name, because every writer costs each key that it touches a few bytes for
-    /// good.
-    fn writer_for(&mut self, to: ReplyTo) -> Writer {
-        let client = self.peer(to).filter(|peer| peer.role == Role::Client);
-        let Some(client) = client else {
-            return self.writer.clone();
-        };
-        let run = self.writer.incarnation();
-        let writer = Writer::new(client.agent.clone(), run);
-        self.space.intern(&writer)
     }
 
     /// Covers one key; returns whether it held a value. Versions go on counting underneath, so a key that

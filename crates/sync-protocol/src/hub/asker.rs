@@ -1,6 +1,6 @@
 //! Who asks a hub for something, and who waits for the answer.
 
-use sync_core::SessionId;
+use sync_core::{AgentId, SessionId};
 
 use super::Hub;
 use super::session::Session;
@@ -50,6 +50,12 @@ impl Asker {
 }
 
 impl Hub {
+    /// Under whose name something is asked: the hub's own, if the program that runs it does.
+    pub(super) fn name_of(&self, to: ReplyTo) -> AgentId {
+        let name = self.peer(to).map(|peer| peer.agent.clone());
+        name.unwrap_or_else(|| self.writer.agent().clone())
+    }
+
     /// The peer that has asked, while it is connected.
     pub(super) fn peer(&self, to: ReplyTo) -> Option<&Session> {
         self.sessions.get(&to.session()?)

@@ -6,17 +6,15 @@ mod check;
 mod claims;
 
 use sync_core::{
-    AgentId, Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey,
-    Entry, Expectation, HUB_NAME, Key, Lease, Note, Now, Payload, RequestError, Role, Seen,
-    SessionId, Value, Write, WriteId, Writer, codec,
+    Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry,
+    Expectation, Key, Lease, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value, Write,
+    Writer, codec,
 };
 
-use super::admit::Source;
 use super::commit::Commit;
 use super::{Hub, ReplyTo};
 use crate::compose;
 use crate::keyspace::KeyState;
-use crate::rows;
 
 pub(crate) use self::attempts::Answered;
 pub(super) use self::attempts::Attempts;
@@ -38,7 +36,7 @@ impl Hub {
             );
         }
         self.begin_claims(now);
-        let asker = self.asker(to);
+        let asker = self.name_of(to);
         let about = DigestKey::of(&self.config.swarm).request(&codec::to_bytes(&ask));
         if let Some(reply) = self.attempts.find(&asker, attempt, about) {
             return self.reply(to, reply);
@@ -57,20 +55,9 @@ impl Hub {
 
     /// An agent that has not said yet how far it is.
     fn unsettled(&self, to: ReplyTo) -> Option<SessionId> {
-        let ReplyTo::Remote(session, _) = to else {
-            return None;
-        };
-        let peer = self.sessions.get(&session)?;
-        (peer.role == Role::Member && !peer.settled).then_some(session)
-    }
-
-    /// Under whose name it is decided.
-    fn asker(&self, to: ReplyTo) -> AgentId {
-        let name = match to {
-            ReplyTo::Remote(session, _) => self.sessions.get(&session).map(|s| s.agent.clone()),
-            ReplyTo::Local(_) => None,
-        };
-        name.unwrap_or_else(|| self.writer.agent().clone())
+        let peer = self.peer(to)?;
+        let is_unsettled = peer.role == Role::Member && !peer.settled;
+        to.session().filter(|_| is_unsettled)
     }
 
     /// An error leaves everything as it was.
@@ -158,7 +145,7 @@ impl Hub {
     }
 
     /// What the next commit builds on.
-    fn here(&self) -> Seen {
+    pub(super) fn here(&self) -> Seen {
         Seen {
             epoch: self.epoch(),
             revision: self.revision,
@@ -178,8 +165,7 @@ impl Hub {
         let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, |state| state.entry());
         let floor = entry.writes().map(|(_, write)| write.stamp).max();
-        let seq = self.known.get(writer).copied().unwrap_or_default().next();
-        let id = WriteId::new(writer.clone(), seq);
+        let id = self.next_id(writer);
         let write = Write {
             prev: entry.context().last_of(writer).unwrap_or_default(),
             over: entry.context().clone(),
@@ -187,19 +173,13 @@ impl Hub {
             payload,
             note: (note != Note::default()).then(|| Box::new(note)),
         };
-        commit.with_row(rows::put_known(writer, seq));
-        self.known.insert(writer.clone(), seq);
-        self.admit(commit, now, key, Entry::of_write(id, write), Source::Here);
+        let delta = Entry::of_write(id.clone(), write);
+        self.admit_own(commit, now, key, &id, delta);
     }
 
     /// Its asker's name, in this run of the hub: should a hub's disk be lost with what it decided, what
     /// comes back of it is told to whoever asked for it.
     fn authority_for(&mut self, to: ReplyTo) -> Writer {
-        let asker = self.asker(to);
-        if asker.as_str() == HUB_NAME {
-            return self.writer.clone();
-        }
-        let writer = Writer::new(asker, self.writer.incarnation());
-        self.space.intern(&writer)
+        self.writer_named(self.name_of(to))
     }
 }

@@ -32,7 +32,8 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
         self.lifetimes.is_empty() && self.contested.is_empty() && self.clearings.is_empty()
     }
 

@@ -88,7 +88,7 @@ impl Clearings {
 
     /// The connection is gone; what was asked for through it goes on.
     pub(super) fn forget_session(&mut self, session: SessionId) {
-        let gone = |caller: &Caller| matches!(caller.to, ReplyTo::Remote(of, _) if of == session);
+        let gone = |caller: &Caller| caller.to.session() == Some(session);
         for clearing in [&mut self.running, &mut self.next].into_iter().flatten() {
             clearing.callers.retain(|caller| !gone(caller));
         }

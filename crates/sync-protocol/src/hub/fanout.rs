@@ -76,7 +76,7 @@ impl Hub {
             .collect();
         for session in in_step {
             let is_echo = |key: &Key| Self::is_echo(commit, key, session);
-            let frames = if changed.iter().any(is_echo) {
+            let frames = if commit.is_from(session) && changed.iter().any(is_echo) {
                 self.frames(changed, encoded, is_echo)
             } else {
                 full.get_or_insert_with(|| self.frames(changed, encoded, |_| false))

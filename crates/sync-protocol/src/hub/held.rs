@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sync_core::{AgentId, Answer, Cursor, Epoch, Now, RequestError, Revision, Role, SessionId};
+use sync_core::{AgentId, Answer, Epoch, Now, RequestError, Revision, Role, Seen, SessionId};
 
 use super::lineage::Invalid;
 use super::{Hub, ReplyTo};
 
 /// Callers that may wait at once: as many as write at a time in the largest swarm, each a few dozen bytes.
 const HOLDS_MAX: usize = 16 * 1_024;
+
+/// Of one connection, so that one that writes much leaves room for the others.
+const HOLDS_PER_PEER: usize = 4 * 1_024;
 
 /// The longest that one waits: whoever wants more asks again.
 const WAIT_MAX: Duration = Duration::from_hours(1);
@@ -22,6 +25,7 @@ type Number = (Revision, u64);
 pub(super) struct Holds {
     waiting: BTreeMap<Number, Hold>,
     deadlines: BTreeSet<(Duration, Number)>,
+    per_peer: BTreeMap<SessionId, usize>,
     next: u64,
 }
 
@@ -40,23 +44,60 @@ impl Holds {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<ReplyTo> {
         self.deadlines.clear();
+        self.per_peer.clear();
         let waiting = std::mem::take(&mut self.waiting).into_values();
         waiting.map(|hold| hold.to).collect()
     }
 
     pub(super) fn forget_session(&mut self, session: SessionId) {
-        let gone = |_: &Number, hold: &mut Hold| matches!(hold.to, ReplyTo::Remote(of, _) if of == session);
+        self.per_peer.remove(&session);
+        let gone = |_: &Number, hold: &mut Hold| hold.to.session() == Some(session);
         for (number, hold) in self.waiting.extract_if(.., gone) {
             self.deadlines.remove(&(hold.until, number));
         }
     }
 
+    /// Whether one more may wait.
+    fn check_room(&self, to: ReplyTo) -> Result<(), RequestError> {
+        let own = to.session().and_then(|session| self.per_peer.get(&session));
+        let own_is_full = own.is_some_and(|count| *count >= HOLDS_PER_PEER);
+        if !own_is_full && self.waiting.len() < HOLDS_MAX {
+            return Ok(());
+        }
+        let reason = format!(
+            "{HOLDS_MAX} callers wait until agents hold what they wrote, or {HOLDS_PER_PEER} of this connection, the limits: ask again later"
+        );
+        Err(RequestError::Invalid { reason })
+    }
+
+    fn insert(&mut self, revision: Revision, hold: Hold) {
+        self.next += 1;
+        let number = (revision, self.next);
+        if let Some(session) = hold.to.session() {
+            *self.per_peer.entry(session).or_default() += 1;
+        }
+        self.deadlines.insert((hold.until, number));
+        self.waiting.insert(number, hold);
+    }
+
     fn take(&mut self, number: Number) -> Option<Hold> {
         let hold = self.waiting.remove(&number)?;
         self.deadlines.remove(&(hold.until, number));
+        if let Some(session) = hold.to.session()
+            && let Some(count) = self.per_peer.get_mut(&session)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.per_peer.remove(&session);
+            }
+        }
         Some(hold)
     }
 }
@@ -81,14 +122,15 @@ impl Hub {
             .iter()
             .filter(|(agent, _)| Some(*agent) != asker.as_ref());
         let confirmed = others
-            .filter(|(_, m)| m.acked >= Some(held.revision))
+            .filter(|(_, member)| member.has_confirmed(held.revision))
             .count();
         let confirmed = u32::try_from(confirmed).unwrap_or(u32::MAX);
         if confirmed >= held.replicas || held.wait.is_zero() {
             return self.reply(to, Ok(Answer::Held(confirmed)));
         }
-        self.holds.next += 1;
-        let number = (held.revision, self.holds.next);
+        if let Err(error) = self.holds.check_room(to) {
+            return self.reply(to, Err(error));
+        }
         let until = now.mono + held.wait.min(WAIT_MAX);
         let hold = Hold {
             to,
@@ -97,42 +139,27 @@ impl Hub {
             confirmed,
             until,
         };
-        self.holds.deadlines.insert((until, number));
-        self.holds.waiting.insert(number, hold);
+        self.holds.insert(held.revision, hold);
     }
 
     fn check_held(&self, held: &Held) -> Result<(), RequestError> {
         let (epoch, head) = (held.epoch.unwrap_or_else(|| self.epoch()), self.revision);
         let revision = held.revision;
-        let cursor = Cursor {
-            epoch,
-            revision,
-            head: revision,
-        };
+        let seen = Seen { epoch, revision };
         self.lineage
-            .check(&cursor, head)
+            .check_seen(seen, head)
             .map_err(|invalid| match invalid {
                 Invalid::Epoch => RequestError::EpochMismatch {
                     epoch: self.epoch(),
                 },
                 Invalid::Ahead => RequestError::Ahead { head },
-            })?;
-        if self.holds.waiting.len() >= HOLDS_MAX {
-            let reason = format!(
-                "{HOLDS_MAX} callers wait until agents hold what they wrote, the limit: ask again later"
-            );
-            return Err(RequestError::Invalid { reason });
-        }
-        Ok(())
+            })
     }
 
     /// The agent that asks, if it holds a replica.
     fn member_of(&self, to: ReplyTo) -> Option<AgentId> {
-        let ReplyTo::Remote(session, _) = to else {
-            return None;
-        };
-        let peer = self.sessions.get(&session)?;
-        (peer.role == Role::Member).then(|| peer.agent.clone())
+        let member = self.peer(to).filter(|peer| peer.role == Role::Member)?;
+        Some(member.agent.clone())
     }
 
     /// An agent has confirmed more than before: whoever was waiting for just that is answered.

@@ -75,17 +75,21 @@ impl Lineage {
 }
 
 impl Lineage {
+    /// The same of a place that somebody has read.
+    pub(crate) fn check_seen(&self, seen: Seen, head: Revision) -> Result<(), Invalid> {
+        let Seen { epoch, revision } = seen;
+        let cursor = Cursor {
+            epoch,
+            revision,
+            head: revision,
+        };
+        self.check(&cursor, head)
+    }
+
     /// Whether somebody who had seen that much had seen what this lineage has committed at `at`.
     pub(crate) fn has_seen(&self, seen: Option<Seen>, at: Revision, head: Revision) -> bool {
         let seen = seen.filter(|seen| seen.revision >= at);
-        seen.is_some_and(|Seen { epoch, revision }| {
-            let cursor = Cursor {
-                epoch,
-                revision,
-                head: revision,
-            };
-            self.check(&cursor, head).is_ok()
-        })
+        seen.is_some_and(|seen| self.check_seen(seen, head).is_ok())
     }
 }
 

@@ -8,11 +8,10 @@ use sync_core::{Context, Entry, Key, Now, Payload, Reason, Value, Write, WriteId
 pub(super) use self::calls::Merges;
 
 use self::calls::Call;
-use super::admit::Source;
 use super::commit::{Commit, receipt};
 use super::{HUB_NAME, Hub, HubOutput};
 use crate::keyspace::KeyState;
-use crate::{compose, rows, view};
+use crate::{compose, view};
 
 impl Hub {
     /// Puts those of `keys` in line that need a merge, and starts what there is a place for.
@@ -107,8 +106,7 @@ impl Hub {
         };
         let rule = rule.rule();
         let writer = self.writer.clone();
-        let seq = self.known.get(&writer).copied().unwrap_or_default().next();
-        let id = WriteId::new(writer.clone(), seq);
+        let id = self.next_id(&writer);
         let merged: Option<Vec<_>> = call
             .writes
             .iter()
@@ -143,16 +141,9 @@ impl Hub {
             note: None,
         };
         let mut commit = Commit::own();
-        commit.with_row(rows::put_known(&writer, seq));
-        self.known.insert(writer, seq);
         commit.with_receipts(told);
-        self.admit(
-            &mut commit,
-            now,
-            key,
-            Entry::of_write(id, write),
-            Source::Here,
-        );
+        let delta = Entry::of_write(id.clone(), write);
+        self.admit_own(&mut commit, now, key, &id, delta);
         self.finish(commit, now);
     }
 

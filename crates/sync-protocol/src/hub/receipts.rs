@@ -96,12 +96,11 @@ impl Hub {
         to: ReplyTo,
         writes: &[WriteId],
     ) -> Result<u64, RequestError> {
-        let session = match to {
-            ReplyTo::Remote(session, _) => self.sessions.get(&session),
-            ReplyTo::Local(_) => None,
-        };
-        let client = session.filter(|peer| peer.role == Role::Client);
-        let Some(agent) = client.map(|peer| peer.agent.clone()) else {
+        let client = self.peer(to).filter(|peer| peer.role == Role::Client);
+        let client = client.map(|peer| peer.agent.clone());
+        // An agent may use the name, too.
+        let client = client.filter(|name| !self.roster.contains_key(name));
+        let Some(agent) = client else {
             let reason = "only a client takes its receipts at the hub; those of an agent come to it by themselves";
             return Err(RequestError::Invalid {
                 reason: reason.to_owned(),

@@ -124,7 +124,7 @@ impl HubRecovery {
                 }
             }
             Stored::Decision(remembered) => hub.votes.restore_decision(remembered),
-            Stored::Answered(answered) => hub.attempts.restore(answered),
+            Stored::Answered(answered) => hub.attempts.restore(answered, row.value.len()),
             Stored::LongestLease(lease_ms) => hub.claims.restore(lease_ms),
             Stored::Journal(revision) => {
                 let follows = || rows::journal_follows(row);

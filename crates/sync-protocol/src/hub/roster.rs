@@ -6,7 +6,8 @@ use super::{Hub, HubOutput, Member, ReplyTo};
 use crate::rows;
 
 impl Hub {
-    /// Puts an agent on the roster that has not connected yet.
+    /// Puts an agent on the roster that has not connected yet. The answer to whatever is asked next says
+    /// whether that is durable.
     pub fn register(&mut self, agent: &AgentId) {
         if !self.roster.contains_key(agent) {
             self.roster.insert(agent.clone(), Member::default());
@@ -14,23 +15,17 @@ impl Hub {
         }
     }
 
-    /// Takes an agent off the roster; false if it was not on it. Its writes stay.
-    pub fn unregister(&mut self, agent: &AgentId) -> bool {
-        let gone = self.take_off(agent);
-        let was_on = gone.is_some();
-        self.dismiss(gone);
-        was_on
-    }
-
-    /// The same for whoever asks.
-    pub(super) fn unregister_for(&mut self, to: ReplyTo, agent: AgentId) {
+    /// Takes an agent off the roster. Its writes stay.
+    pub(super) fn unregister(&mut self, to: ReplyTo, agent: AgentId) {
         let gone = self.take_off(&agent);
         // Before its connection ends: the asker may be the one.
         self.reply(to, Ok(Answer::Unregistered(gone.is_some())));
         if gone.is_some() {
             self.gate.push(HubOutput::Unregistered(agent));
         }
-        self.dismiss(gone);
+        if let Some(session) = gone.and_then(|member| member.session) {
+            self.disconnect(session, "the agent was taken off the roster");
+        }
     }
 
     fn take_off(&mut self, agent: &AgentId) -> Option<Member> {
@@ -38,11 +33,5 @@ impl Hub {
         self.persist(vec![rows::delete_member(agent)]);
         self.note_not_held(agent, gone.acked);
         Some(gone)
-    }
-
-    fn dismiss(&mut self, gone: Option<Member>) {
-        if let Some(session) = gone.and_then(|member| member.session) {
-            self.disconnect(session, "the agent was taken off the roster");
-        }
     }
 }

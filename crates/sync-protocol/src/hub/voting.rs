@@ -54,7 +54,7 @@ impl Hub {
         let opened = Opened {
             proposal,
             fingerprint,
-            proposer: self.proposer(to),
+            proposer: self.name_of(to),
             participants: self.roster.keys().cloned().collect(),
             weights,
             began_ms: now.wall_ms,
@@ -63,16 +63,6 @@ impl Hub {
         self.votes.open(opened, bytes, now, to);
         self.announce(now, id);
         Ok(())
-    }
-
-    /// In whose name something is proposed.
-    fn proposer(&self, to: ReplyTo) -> AgentId {
-        let peer = match to {
-            ReplyTo::Remote(session, _) => self.sessions.get(&session),
-            ReplyTo::Local(_) => None,
-        };
-        let name = peer.map(|peer| peer.agent.clone());
-        name.unwrap_or_else(|| self.writer.agent().clone())
     }
 
     /// Asks every participant that is connected.

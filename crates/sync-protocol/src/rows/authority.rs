@@ -5,9 +5,12 @@ use sync_core::{AgentId, Incarnation, RowOp, codec};
 use super::{delete, keys, put};
 use crate::hub::Answered;
 
-pub(crate) fn put_answered(answered: &Answered) -> RowOp {
+/// The row, and how many bytes its value takes.
+pub(crate) fn put_answered(answered: &Answered) -> (RowOp, usize) {
     let row = keys::answered(&answered.asker, answered.run, answered.number);
-    put(row, codec::to_bytes(answered))
+    let value = codec::to_bytes(answered);
+    let bytes = value.len();
+    (put(row, value), bytes)
 }
 
 pub(crate) fn delete_answered((asker, run, number): &(AgentId, Incarnation, u64)) -> RowOp {

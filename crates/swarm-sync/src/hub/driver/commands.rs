@@ -22,11 +22,6 @@ pub(in crate::hub) enum HubCommand {
         agent: AgentId,
         done: oneshot::Sender<Result<(), RequestError>>,
     },
-    Unregister {
-        swarm: SwarmId,
-        agent: AgentId,
-        done: oneshot::Sender<Result<bool, RequestError>>,
-    },
     SetPolicies {
         policies: Arc<Policies>,
         done: oneshot::Sender<()>,
@@ -60,9 +55,6 @@ impl Driver {
             HubCommand::Register { swarm, agent, done } => {
                 let _ = done.send(self.register(&swarm, &agent).await);
             }
-            HubCommand::Unregister { swarm, agent, done } => {
-                let _ = done.send(self.unregister(&swarm, &agent).await);
-            }
             HubCommand::SetPolicies { policies, done } => {
                 self.set_policies(&policies);
                 let _ = done.send(());
@@ -82,12 +74,6 @@ impl Driver {
             tracing::warn!(%error, "the coordinator did not take an agent");
         }
         Ok(())
-    }
-
-    async fn unregister(&mut self, swarm: &SwarmId, agent: &AgentId) -> Result<bool, RequestError> {
-        let known = self.hub(swarm).await?.unregister(agent);
-        self.free_place(swarm, agent).await;
-        Ok(known)
     }
 
     /// Lets the coordinator forget an agent, whose name counts on all rosters together.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sync_core::codec::List;
 use sync_core::{
-    Assignment, Current, Cursor, Expectation, Key, MergeRule, Now, Payload, PayloadKind,
-    RequestError, Seen, Value, Version,
+    Assignment, Current, Expectation, Key, MergeRule, Now, Payload, PayloadKind, RequestError,
+    Seen, Value, Version,
 };
 
 use super::super::commit::KEYS_PER_COMMIT;
@@ -94,12 +94,7 @@ impl Hub {
 
     /// A version that was read in a future that this hub has lost, or from another hub, says nothing.
     fn check_lineage(&self, at: Seen) -> Result<(), RequestError> {
-        let cursor = Cursor {
-            epoch: at.epoch,
-            revision: at.revision,
-            head: at.revision,
-        };
-        let valid = self.lineage.check(&cursor, self.revision);
+        let valid = self.lineage.check_seen(at, self.revision);
         valid.map_err(|_| RequestError::EpochMismatch {
             epoch: self.epoch(),
         })

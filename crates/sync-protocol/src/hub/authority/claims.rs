@@ -90,8 +90,12 @@ impl Hub {
         if !std::mem::take(&mut self.claims.unbegun) {
             return;
         }
-        let keys = self.space.iter_after(None).map(|(key, _)| key.clone());
-        for key in keys.collect::<Vec<_>>() {
+        let has_claim = |state: &KeyState| {
+            let mut writes = state.entry().writes();
+            writes.any(|(_, write)| write.payload.kind() == PayloadKind::Claim)
+        };
+        let keys = self.space.iter_after(None).filter(|(_, s)| has_claim(s));
+        for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.note_claim(now, &key);
         }
         self.pause_claims(now, Duration::from_millis(self.claims.longest_ms));

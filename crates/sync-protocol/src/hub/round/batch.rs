@@ -140,8 +140,6 @@ impl Hub {
         let Some(responded) = &sum.responded else {
             return Err(sum.first_failure());
         };
-        let roster = self.roster.keys();
-        let missing = roster.filter(|a| !responded.contains(*a));
         let in_step = responded
             .iter()
             .filter(|a| has_confirmed(&self.roster, a, sum.revision));
@@ -150,7 +148,7 @@ impl Hub {
             epoch: self.epoch(),
             revision: sum.revision,
             in_step: in_step.cloned().collect(),
-            missing: missing.cloned().collect(),
+            missing: self.missing(responded),
             responded: responded.iter().cloned().collect(),
             conflicts: sum.brought.conflicts.values().sum(),
             bytes: sum.bytes,
@@ -167,13 +165,18 @@ impl Hub {
         let Some(responded) = &sum.responded else {
             return Err(sum.first_failure());
         };
-        let roster = self.roster.keys();
-        let missing = roster.filter(|a| !responded.contains(*a));
         Ok(Swept {
             changed: sum.changed,
-            missing: missing.cloned().collect(),
+            missing: self.missing(responded),
             failed: sum.failed,
         })
+    }
+
+    /// Who is on the roster and has not answered.
+    fn missing<C: FromIterator<AgentId>>(&self, responded: &BTreeSet<AgentId>) -> C {
+        let roster = self.roster.keys();
+        let missing = roster.filter(|agent| !responded.contains(*agent));
+        missing.cloned().collect()
     }
 
     fn key_report(&self, key: Key, priority: Priority, sum: &Sum) -> KeyReport {

@@ -158,7 +158,7 @@ impl Hub {
         let ReplyTo::Remote(..) = to else {
             return Ok(());
         };
-        let proposer = self.proposer(to);
+        let proposer = self.name_of(to);
         if self.votes.of_proposer(&proposer) >= PROPOSALS_PER_PEER {
             return Err(invalid(format!(
                 "{PROPOSALS_PER_PEER} proposals of {proposer} are voted on, the limit: propose again when one is decided"

@@ -43,10 +43,7 @@ impl Waiting {
 
     /// Whose it is, unless it was asked in this process.
     fn session(&self) -> Option<SessionId> {
-        match self.to {
-            ReplyTo::Remote(session, _) => Some(session),
-            ReplyTo::Local(_) => None,
-        }
+        self.to.session()
     }
 }
 
