@@ -274,6 +274,29 @@ fn a_claim_that_the_hub_has_lost_comes_back_with_its_holder() {
     claim(&mut hub, &mut [&mut b, &mut a], LEASE).unwrap();
 }
 
+/// It has no row that says how long its lease was.
+#[test]
+fn a_claim_that_came_back_is_waited_for_after_a_start_like_any_other() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("plain", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let copy = hub.disk.image();
+    claim(&mut hub, &mut [&mut a, &mut b], LEASE).unwrap();
+    hub.disk.restore(copy);
+    for session in [11, 21] {
+        hub.restart();
+        a.reconnect(&mut hub, session);
+        b.reconnect(&mut hub, session + 1);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+    }
+    let other = AuthorityAsk::Claim {
+        key: key("other"),
+        lease_ms: LEASE,
+    };
+    let paused = ask(&mut hub, &mut [&mut b, &mut a], other).unwrap_err();
+    assert_eq!(paused.kind(), "claims-paused");
+}
+
 #[test]
 fn a_claimed_key_is_set_by_nobody() {
     let (mut hub, mut a, mut b) = trio();

@@ -76,6 +76,12 @@ impl Claims {
         }
     }
 
+    /// The longest lease of those that have not ended.
+    fn longest_held_ms(&self) -> u64 {
+        let held = self.by_key.values();
+        held.map(|held| held.claim.lease_ms).max().unwrap_or(0)
+    }
+
     fn due(&self, now: Now) -> Vec<Key> {
         let due = self.order.iter().take_while(|(end, _)| *end <= now.mono);
         due.take(KEYS_PER_CHORE)
@@ -98,7 +104,9 @@ impl Hub {
         for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.note_claim(now, &key);
         }
-        self.pause_claims(now, Duration::from_millis(self.claims.longest_ms));
+        // What an earlier run was told of by a holder, as it had lost it itself, is in no row.
+        let longest_ms = self.claims.longest_ms.max(self.claims.longest_held_ms());
+        self.pause_claims(now, Duration::from_millis(longest_ms));
     }
 
     /// Somebody may hold what this hub does not know of.
@@ -167,8 +175,7 @@ impl Hub {
     /// No lease of an earlier run is under way any more: the next pause need be no longer than those of
     /// this one.
     fn forget_longest(&mut self) {
-        let held = self.claims.by_key.values();
-        let longest_ms = held.map(|held| held.claim.lease_ms).max().unwrap_or(0);
+        let longest_ms = self.claims.longest_held_ms();
         if longest_ms < self.claims.longest_ms {
             self.claims.longest_ms = longest_ms;
             self.persist(vec![rows::put_longest_lease(longest_ms)]);
