@@ -202,3 +202,24 @@ fn answers_that_have_arrived_are_forgotten() {
     let kept = hub.disk.rows().filter(|row| row.key.first() == Some(&b'x'));
     assert_eq!(kept.count(), 1);
 }
+
+/// A copy was held up on its way.
+#[test]
+fn an_attempt_that_comes_late_is_not_decided_again() {
+    let (mut hub, mut a, mut b) = trio();
+    let blind = commit(Vec::new(), vec![set("k", "once")]);
+    let request = a.command(Command::Decide {
+        ask: blind,
+        timeout: LONG,
+    });
+    let copies = a.said.clone();
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    read(a.answer(request).unwrap()).unwrap();
+    let gone = commit(vec![expect("k", 1)], vec![delete("k")]);
+    decide(&mut hub, &mut [&mut a, &mut b], gone).unwrap();
+    for copy in copies {
+        hub.hear(a.session.unwrap(), copy);
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(hub.value("k"), None);
+}

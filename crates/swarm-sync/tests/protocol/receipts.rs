@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::{Answer, Ask, Pattern, Reason, Receipt};
 use sync_protocol::Command;
 
-use crate::stage::{AgentSide, HubSide, key, policy, put, talk};
+use crate::stage::{AgentSide, HubSide, assert_equal, key, policy, put, talk};
 
 const BOUND: u64 = 5;
 
@@ -119,4 +119,40 @@ fn a_smaller_bound_holds_for_what_waits_already() {
     assert_eq!(counted(a.replica.receipts()), 5);
     assert_eq!(a.value("k0"), Some("won".into()));
     assert!(a.replica.get(a.now(), &key("k4")).is_some());
+}
+
+/// A number would not tell its replica what to undo.
+#[test]
+fn a_refusal_is_told_by_name_whatever_the_bound() {
+    for restarts in [false, true] {
+        let (mut hub, mut a, mut b) = losses(0);
+        hub.govern(vec![policy("k*", |p| p.receipts = Some(1))]);
+        a.connect(&mut hub, 5);
+        for n in 0..4 {
+            b.write(&format!("k{n}"), put("kept"));
+        }
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        a.ahead_ms = 365 * 24 * 3_600_000;
+        for n in 0..4 {
+            a.write(&format!("k{n}"), put("from the future"));
+        }
+        a.connect(&mut hub, 6);
+        if restarts {
+            talk(&mut hub, &mut [&mut a]);
+            hub.restart();
+            a.reconnect(&mut hub, 7);
+            b.reconnect(&mut hub, 8);
+        }
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_equal(&hub, &[&a, &b]);
+        for n in 0..4 {
+            assert_eq!(a.value(&format!("k{n}")), Some("kept".into()));
+        }
+        assert_eq!(a.replica.pending_writes(), 0);
+        assert_eq!(counted(a.replica.receipts()), 4);
+        // Its application gets what it may have waiting, as ever.
+        assert_eq!(a.replica.receipts().count(), 2);
+        assert_eq!(waiting(&mut hub), (0, 0));
+    }
 }

@@ -37,6 +37,7 @@ impl Hub {
         // It takes those first, and pushes again when it has heard nothing for a while.
         let waiting = self.receipts.get(writer.agent());
         if waiting.is_some_and(Receipts::is_full_of_refusals) {
+            self.send_receipts(session);
             return Ok(());
         }
         let deltas = verify(push, &writer)?;
