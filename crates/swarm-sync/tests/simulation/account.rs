@@ -24,10 +24,15 @@ impl World {
         let receipts: Vec<Receipt> = hub.receipts().cloned().collect();
         for receipt in receipts {
             // A client has no replica that could take it.
-            self.ghost.receipts.insert(receipt.write.clone(), receipt);
+            if !self.loses(&receipt) {
+                self.ghost.receipts.insert(receipt.write.clone(), receipt);
+            }
         }
+        self.check_ledger();
         let account = Account {
-            replaced: self.replaced(|id| self.effective(id) && !self.may_be_lost(id)),
+            replaced: self.replaced(|id| {
+                self.effective(id) && !self.may_be_lost(id) && !self.may_be_unsaid(id)
+            }),
             perhaps: self
                 .replaced(|id| self.effective(id) || self.unknown(id) || self.was_in_force(id)),
         };
@@ -57,9 +62,20 @@ impl World {
         op.at_hub && op.payload.is_none() && self.rollbacks > 0
     }
 
+    /// Whether it may never have left its agent, which had put a write on top of it that was refused.
+    fn may_be_unsaid(&self, id: &WriteId) -> bool {
+        if self.ghost.admitted.contains(id) {
+            return false;
+        }
+        let ops = self.ghost.ops.iter();
+        let mut on_top =
+            ops.filter(|(other, op)| other.writer == id.writer && op.shown.contains(id));
+        on_top.any(|(other, _)| self.ghost.refused(other))
+    }
+
     /// Whether all that anybody can say of the write is that it is not there.
     fn unknown(&self, id: &WriteId) -> bool {
-        let receipt = self.ghost.receipts.get(id);
+        let receipt = self.ghost.fate(id);
         receipt.is_some_and(|receipt| receipt.reason == Reason::Unknown)
     }
 
@@ -98,7 +114,7 @@ impl World {
         // there is no replica that would hold either.
         let gone = op.at_hub && self.rollbacks > 0;
         let accounted = entry.write(id).is_some()
-            || self.ghost.receipts.contains_key(id)
+            || self.ghost.fate(id).is_some()
             || self.ghost.cleared.contains_key(id)
             || (op.payload.is_none() && known)
             || gone
@@ -119,7 +135,7 @@ impl World {
         if op.merged_by.is_none() || self.rollbacks > 0 || !self.effective(id) {
             return None;
         }
-        let told = |id: &WriteId| self.ghost.receipts.contains_key(id);
+        let told = |id: &WriteId| self.ghost.fate(id).is_some();
         let hub = |id: &WriteId| id.writer.agent().as_str() == "hub";
         op.shown.iter().find(|id| !hub(id) && !told(id)).cloned()
     }
@@ -127,7 +143,7 @@ impl World {
     /// Whether a hub has lost with its disk why a write ended, so that it may be back: what was merged
     /// without what it was merged into, what has lost under a rule that keeps it now.
     fn is_undecided_again(&self, id: &WriteId) -> bool {
-        let receipt = self.ghost.receipts.get(id).filter(|_| self.rollbacks > 0);
+        let receipt = self.ghost.fate(id).filter(|_| self.rollbacks > 0);
         receipt.is_some_and(|receipt| match &receipt.reason {
             Reason::Merged { into, .. } => !self.effective(into),
             Reason::Superseded { .. } => keeps(self.rules().policies(), &receipt.key),
@@ -149,7 +165,7 @@ impl World {
         let perhaps = account.perhaps.contains(id) || self.unknown(id);
         let again = self.is_undecided_again(id);
         let either = confirmed.is_some() || gone || skipped || perhaps || again;
-        let told = self.ghost.receipts.contains_key(id) && !self.unknown(id) && !again;
+        let told = self.ghost.fate(id).is_some() && !self.unknown(id) && !again;
         let dead = account.replaced.contains(id) || cleared || told;
         op.payload.is_some() && known && !dead && (is_live || !either)
     }

@@ -9,6 +9,9 @@ use crate::world::World;
 impl World {
     /// A receipt reached the application.
     pub(crate) fn received(&mut self, n: usize, receipt: Receipt) {
+        if self.loses(&receipt) {
+            return;
+        }
         self.stats.hit(if receipt.refused() {
             "refusal"
         } else {
@@ -22,7 +25,11 @@ impl World {
             self.stats.hit("refused by a policy");
         }
         self.trace.say(|| format!("receipt: {receipt}"));
-        self.check_receipt(&receipt);
+        if let Reason::Dropped { .. } = receipt.reason {
+            self.stats.hit("summary");
+        } else {
+            self.check_receipt(&receipt);
+        }
         self.ghost.receipts.insert(receipt.write.clone(), receipt);
     }
 
@@ -62,6 +69,10 @@ impl World {
             (Asked::Vote(agent, id, vote), result) => {
                 self.vote_answered((agent, id), vote, result.err());
             }
+            (Asked::Decide(call), Ok(Outcome::Answered(answer))) => {
+                self.told_decided(call, Ok(answer));
+            }
+            (Asked::Decide(call), Err(error)) => self.told_decided(call, Err(error)),
             (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
             (_, Err(RequestError::Shed { .. })) => self.stats.hit("shed"),
             _ => {}
@@ -74,6 +85,9 @@ impl World {
         };
         if let Asked::Watch(watcher, from) = asked {
             return self.watched(watcher, from, answer);
+        }
+        if let Asked::Decide(call) = asked {
+            return self.told_decided(call, answer);
         }
         let is_fooled = matches!(asked, Asked::Impostor) && answer.is_ok();
         self.require(!is_fooled, || "two proposals under one id".to_owned());

@@ -49,7 +49,7 @@ impl World {
         }
         self.stats.hit("replica restart");
         // What was under way may have reached the disk, or not.
-        while self.random.chance(300) && self.replicas[n].disk.complete().is_some() {}
+        while self.random.chance(300) && self.finish_replica_batch(n).is_some() {}
         let node = &mut self.replicas[n];
         node.machine = None;
         let lost = node.disk.crash();
@@ -69,7 +69,7 @@ impl World {
             return;
         }
         self.stats.hit("hub restart");
-        while self.random.chance(300) && self.hub.disk.complete().is_some() {}
+        while self.random.chance(300) && self.finish_hub_batch().is_some() {}
         let lost = self.hub.disk.crash();
         self.stats.add("batches lost", lost);
         self.hub.open.clear();
@@ -84,6 +84,7 @@ impl World {
             self.hub.versions.clear();
             self.hub.lives.clear();
             self.votes.hub_rolled_back();
+            self.roll_ledger_back();
         }
         for n in 0..REPLICAS {
             if let Some(session) = self.replicas[n].session {

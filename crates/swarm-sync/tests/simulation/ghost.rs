@@ -36,6 +36,8 @@ pub(crate) struct Ghost {
     pub(crate) admitted: BTreeSet<WriteId>,
     /// What agents were told about their writes.
     pub(crate) receipts: BTreeMap<WriteId, Receipt>,
+    /// Those that they were told the number of, once healed.
+    pub(crate) counted: BTreeMap<WriteId, Receipt>,
     /// Every payload ever put or inserted.
     pub(crate) written: BTreeSet<(Key, Payload)>,
     /// What each position of the hub's log stood for.
@@ -133,7 +135,12 @@ impl Ghost {
             .collect()
     }
 
+    /// What is known to have become of a write that lost.
+    pub(crate) fn fate(&self, id: &WriteId) -> Option<&Receipt> {
+        self.receipts.get(id).or_else(|| self.counted.get(id))
+    }
+
     pub(crate) fn refused(&self, id: &WriteId) -> bool {
-        self.receipts.get(id).is_some_and(Receipt::refused)
+        self.fate(id).is_some_and(Receipt::refused)
     }
 }

@@ -14,16 +14,15 @@ use crate::world::{Event, World};
 impl World {
     pub(crate) fn deliver_to_hub(&mut self, session: SessionId, frame: &Bytes) {
         let now = self.hub_now();
-        let Some(hub) = self
-            .hub
-            .machine
-            .as_mut()
-            .filter(|_| self.hub.open.contains(&session))
-        else {
+        if !self.hub.open.contains(&session) {
             return;
-        };
+        }
         let message = codec::decode(frame).expect("whole frames only");
-        hub.handle_message(now, session, message);
+        let before = self.before_decision(&message);
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_message(now, session, message);
+        }
+        self.note_decided(before);
         self.drain_hub();
     }
 
@@ -41,23 +40,28 @@ impl World {
 
     pub(crate) fn complete_hub(&mut self, run: u64) {
         let now = self.hub_now();
-        let Some(hub) = self.hub.machine.as_mut().filter(|_| self.hub.run == run) else {
+        if self.hub.machine.is_none() || self.hub.run != run {
             return;
-        };
-        if let Some(token) = self.hub.disk.complete() {
+        }
+        if let Some(token) = self.finish_hub_batch()
+            && let Some(hub) = &mut self.hub.machine
+        {
             hub.handle_persisted(now, token, Ok(()));
         }
+        self.settle_decisions();
         self.settle_expired();
         self.drain_hub();
     }
 
     pub(crate) fn complete_replica(&mut self, n: usize, run: u64) {
         let now = self.clock(n);
-        let node = &mut self.replicas[n];
-        let Some(replica) = node.machine.as_mut().filter(|_| node.run == run) else {
+        let node = &self.replicas[n];
+        if node.machine.is_none() || node.run != run {
             return;
-        };
-        if let Some(token) = node.disk.complete() {
+        }
+        if let Some(token) = self.finish_replica_batch(n)
+            && let Some(replica) = &mut self.replicas[n].machine
+        {
             replica.handle_persisted(now, token, Ok(()));
         }
         self.drain_replica(n);
@@ -80,6 +84,8 @@ impl World {
         if let Some(mortal) = mortal {
             self.note_expired(mortal);
         }
+        // One thing at a time: a lifetime that is over waits until the end of a claim is durable.
+        is_idle &= !self.check_claims(true);
         if is_idle {
             self.check_ends();
         }
@@ -150,7 +156,10 @@ impl World {
         self.hub.machine = Some(hub);
         self.cut_log();
         self.check_recovered_votes();
+        self.recover_decisions();
+        self.recover_claims();
         self.drain_hub();
+        self.client_asks_again();
     }
 
     /// The file with the policies was read, or could not be.
@@ -191,6 +200,7 @@ impl World {
         while let Some(output) = self.hub.machine.as_mut().and_then(Hub::poll_output) {
             match output {
                 HubOutput::Persist { token, batch } => {
+                    self.check_bounds(&batch);
                     self.hub.disk.submit(token, batch);
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.hub.run;

@@ -17,6 +17,7 @@ impl World {
     pub(crate) fn check_step(&mut self) {
         self.check_hub();
         self.note_votes();
+        self.check_claims(false);
         self.note_commits();
         for n in 0..self.replicas.len() {
             self.check_replica(n);
@@ -50,7 +51,7 @@ impl World {
         let of_agent = |r: &&Receipt| r.addressee() == &node.agent && r.refused();
         let mut told = self.ghost.receipts.values().filter(of_agent);
         let undoes = self.plan.fights
-            || (self.rollbacks > 0 || self.plan.is_bounded())
+            || (self.rollbacks > 0 || self.plan.refuses())
                 && (told.next().is_some() || replica.receipts().any(Receipt::refused));
         let at = replica.cursor().filter(|c| c.head == c.revision && !undoes);
         let expected = at
@@ -181,7 +182,9 @@ impl World {
             state.entry().is_live() && tables::ttl(hub.policies(), key).is_some()
         });
         let voting = hub.open_proposals().next().is_some();
-        let quiet = hub.is_settled() && !waiting && !mortal && !voting && !self.awaits_merges();
+        let deciding = self.awaits_decisions() || self.has_claims();
+        let busy = waiting || mortal || voting || deciding || self.awaits_merges();
+        let quiet = hub.is_settled() && !busy;
         quiet
             && self.replicas.iter().all(|node| {
                 node.session.is_some()

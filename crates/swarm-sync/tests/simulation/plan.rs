@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) client: u64,
     pub(crate) round: u64,
     pub(crate) propose: u64,
+    pub(crate) decide: u64,
+    pub(crate) repropose: u64,
     /// Per thousand proposals that an agent is asked to vote on.
     pub(crate) silent: u64,
     /// Whether keys on which rules fight, and values over the hub's limit, are among the work.
@@ -116,6 +118,8 @@ impl Plan {
             client: if random.chance(500) { 60 } else { 0 },
             round: *random.pick(&[5, 40]),
             propose: *random.pick(&[0, 6, 25]),
+            decide: *random.pick(&[60, 200]),
+            repropose: *random.pick(&[0, 30]),
             silent: *random.pick(&[0, 150, 500]),
             fights,
             keys: keys(random, fights),
@@ -132,6 +136,11 @@ impl Plan {
     pub(crate) fn is_bounded(&self) -> bool {
         let bounds = |table: &Arc<Policies>| table.iter().any(|p| p.max_value_bytes.is_some());
         self.tables.iter().any(bounds)
+    }
+
+    /// Whether the hub refuses writes that it was right to make where they were made.
+    pub(crate) fn refuses(&self) -> bool {
+        self.is_bounded() || self.keys.iter().any(tables::is_decided)
     }
 
     pub(crate) fn hub(&self) -> HubConfig {
@@ -187,6 +196,8 @@ fn keys(random: &mut Random, fights: bool) -> Vec<Key> {
         ("map", 400),
         ("keep", 400),
         ("merge", 400),
+        ("cas", 400),
+        ("claim", 300),
         ("ttl-lww", 200),
         ("ttl-counter", 100),
         ("ttl-set", 100),

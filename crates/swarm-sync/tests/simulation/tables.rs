@@ -22,6 +22,16 @@ pub(crate) fn class(key: &Key) -> &str {
     name.split('-').next().unwrap_or_default()
 }
 
+/// Whether values of the key are the hub's to decide, by compare-and-set or as claims.
+pub(crate) fn is_decided(key: &Key) -> bool {
+    is_claimed(key) || class(key) == "cas"
+}
+
+/// Whether the key is there to be claimed.
+pub(crate) fn is_claimed(key: &Key) -> bool {
+    class(key) == "claim"
+}
+
 /// Whether rules fight over the key.
 pub(crate) fn fights(key: &Key) -> bool {
     class(key) == "fight"
@@ -78,7 +88,16 @@ pub(crate) fn draw(random: &mut Random, fights: bool) -> Arc<Policies> {
         if random.chance(400) {
             policy.priority = *random.pick(&Priority::ALL);
         }
+        policy.receipts = waiting(random);
         if random.chance(850) {
+            policies.push(policy);
+        }
+    }
+    for class in ["cas", "claim"] {
+        let mut policy = policy(&format!("{class}-*"));
+        policy.rule = random.chance(500).then_some(MergeRule::Authority);
+        policy.receipts = waiting(random);
+        if random.chance(400) {
             policies.push(policy);
         }
     }
@@ -106,6 +125,12 @@ fn merge(policy: &mut Policy, random: &mut Random) {
         policy.on_concurrent = Some(OnConcurrent::Custom);
     }
     policy.merge = Some((*random.pick(&["max", "min"])).to_owned());
+}
+
+/// How many receipts may wait for one agent: so few that some are dropped.
+fn waiting(random: &mut Random) -> Option<u32> {
+    let few = *random.pick(&[1, 1, 2, 5]);
+    random.chance(300).then_some(few)
 }
 
 fn lifetime(random: &mut Random) -> Ttl {

@@ -19,7 +19,7 @@ use sync_core::{
 };
 use sync_protocol::Command;
 
-use crate::tables::{fights, ttl};
+use crate::tables::{fights, is_decided, ttl};
 use crate::workload::Asked;
 use crate::world::{Event, World};
 
@@ -149,7 +149,7 @@ impl World {
             operation,
             Operation::Delete | Operation::Remove(_) | Operation::UnsetField(_)
         );
-        let fits = !is_taken && !ends && !fights(&key) && leaves_a_write;
+        let fits = !is_taken && !ends && !fights(&key) && !is_decided(&key) && leaves_a_write;
         fits.then_some(Effect { key, operation })
     }
 
@@ -261,10 +261,13 @@ impl World {
         });
     }
 
-    /// It may be asked again by a hub that has lost its disk.
+    /// It may be asked again by a hub that has lost its disk: by itself if it has voted, and then that one
+    /// may lose it, too.
     pub(crate) fn forgets(&mut self, n: usize, id: ProposalId) {
         let run = self.replicas[n].run;
-        let was_told = self.votes.passed_on.remove(&(n, run, id));
+        let vote = (self.replicas[n].agent.clone(), id);
+        let was_told =
+            self.votes.passed_on.remove(&(n, run, id)) || self.votes.given.contains_key(&vote);
         self.require(was_told, || {
             format!("replica {n} forgets {id}, of which it was not told")
         });

@@ -1,4 +1,4 @@
-//! What users do: write, read, synchronize, clear, follow deltas, take receipts.
+//! What users do: write, read, synchronize, clear, follow deltas.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) enum Asked {
     /// By which agent, on what, how.
     Vote(AgentId, ProposalId, Vote),
     Past(PastAsk),
+    /// Which call for a decision.
+    Decide(usize),
     Other,
 }
 
@@ -62,6 +64,8 @@ impl World {
             self.plan.clear,
             self.plan.client,
             self.plan.propose,
+            self.plan.decide,
+            self.plan.repropose,
             DELTA_SHARE,
             TAKE_SHARE,
             ASK_SHARE,
@@ -78,10 +82,12 @@ impl World {
             Some(1) => self.clear(),
             Some(2) => self.write_at_hub(),
             Some(3) => self.propose_something(),
-            Some(4) => self.read_delta(),
-            Some(5) => self.take_receipts(),
-            Some(6) => self.ask_through_replica(),
-            Some(7) => self.ask_past(),
+            Some(4) => self.decide_something(),
+            Some(5) => self.repropose(),
+            Some(6) => self.read_delta(),
+            Some(7) => self.take_receipts(),
+            Some(8) => self.ask_through_replica(),
+            Some(9) => self.ask_past(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);
@@ -202,23 +208,5 @@ impl World {
             hub.set_policies(now, table);
             self.drain_hub();
         }
-    }
-
-    fn take_receipts(&mut self) {
-        let n = self.random.index(self.replicas.len());
-        let now = self.clock(n);
-        let request = self.new_request(Asked::Other);
-        let Some(replica) = &mut self.replicas[n].machine else {
-            return;
-        };
-        let ids: Vec<WriteId> = replica.receipts().map(|r| r.write.clone()).collect();
-        // Only what was shown to the caller may be taken.
-        let ids: Vec<_> = ids
-            .into_iter()
-            .filter(|id| self.ghost.receipts.contains_key(id))
-            .collect();
-        let replica = self.replicas[n].machine.as_mut().expect("checked above");
-        replica.handle_command(now, request, Command::TakeReceipts(ids));
-        self.drain_replica(n);
     }
 }

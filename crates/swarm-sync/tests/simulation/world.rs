@@ -11,14 +11,17 @@ use sync_core::{
 };
 use sync_protocol::{Hub, Replica};
 
+use crate::decisions::Decisions;
 use crate::disk::{Disk, Image};
 use crate::ghost::Ghost;
+use crate::ledger::Ledger;
 use crate::lives::Life;
 use crate::merges::Call;
 use crate::network::Network;
 use crate::past::Read;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
+use crate::returned::Planted;
 use crate::stats::Stats;
 use crate::trace::Trace;
 use crate::votes::Votes;
@@ -117,6 +120,9 @@ pub(crate) struct World {
     /// Which of the plan's tables holds.
     pub(crate) table: usize,
     pub(crate) votes: Votes,
+    pub(crate) decisions: Decisions,
+    pub(crate) ledger: Ledger,
+    pub(crate) planted: Option<Planted>,
     /// Calls of functions under way.
     pub(crate) calls: Vec<Call>,
     pub(crate) last_report: Option<SyncReport>,
@@ -179,6 +185,9 @@ impl World {
             watchers,
             table: 0,
             votes: Votes::default(),
+            decisions: Decisions::default(),
+            ledger: Ledger::default(),
+            planted: None,
             calls: Vec::new(),
             last_report: None,
             stats: Stats::default(),

@@ -6,7 +6,7 @@ use sync_core::{Ask, Body, Entry, Key, Message, Operation, Payload, PayloadKind,
 use sync_protocol::{Command, KeyState};
 
 use crate::shown::{Family, shown};
-use crate::tables::{class, fights, keeps};
+use crate::tables::{class, fights, is_decided, keeps};
 use crate::workload::Asked;
 use crate::world::World;
 
@@ -50,10 +50,25 @@ impl World {
     pub(crate) fn write(&mut self, n: usize) {
         let key = self.random.pick(&self.plan.keys).clone();
         let operation = self.draw_operation(&key);
-        let now = self.clock(n);
-        let Some(replica) = &self.replicas[n].machine else {
-            return;
+        let command = Command::Write {
+            key: key.clone(),
+            operation: operation.clone(),
+            metadata: None,
+            level: None,
         };
+        self.perform(n, key, operation, command);
+    }
+
+    /// Has a replica do something to a key, and notes what it makes.
+    pub(crate) fn perform(
+        &mut self,
+        n: usize,
+        key: Key,
+        operation: Operation,
+        command: Command,
+    ) -> Option<WriteId> {
+        let now = self.clock(n);
+        let replica = self.replicas[n].machine.as_ref()?;
         let before = replica
             .keyspace()
             .get(&key)
@@ -65,19 +80,13 @@ impl World {
         let last = before.context().last_of(&writer);
         let request = self.new_request(Asked::Write(None));
         let replica = self.replicas[n].machine.as_mut().expect("checked above");
-        let command = Command::Write {
-            key: key.clone(),
-            operation: operation.clone(),
-            metadata: None,
-            level: None,
-        };
         replica.handle_command(now, request, command);
         let entry = replica.keyspace().get(&key).map(KeyState::entry);
         let made = entry
             .and_then(|e| e.context().last_of(&writer))
             .filter(|s| Some(*s) != last);
-        if let Some(seq) = made {
-            let id = WriteId::new(writer, seq);
+        let made = made.map(|seq| WriteId::new(writer, seq));
+        if let Some(id) = made.clone() {
             let after = entry.cloned().unwrap_or_default();
             let gone = before
                 .writes()
@@ -105,6 +114,7 @@ impl World {
         self.check_read(n, &key);
         let other = self.random.pick(&self.plan.keys).clone();
         self.check_read(n, &other);
+        made
     }
 
     fn count_write(&mut self, key: &Key, operation: &Operation, table: u64) {
@@ -171,13 +181,15 @@ impl World {
             let plain = written(Payload::put(value)) || written(Payload::element(value));
             fights(key) && (plain || FIELDS.iter().any(|name| field(name, value)))
         };
+        let decreed = |value: &Value| is_decided(key) && written(Payload::decreed(value));
         let known = match &value {
             Some(Value::List(items)) => items
                 .iter()
                 .all(|item| written(Payload::element(item)) || fights(key)),
+            Some(claim @ Value::Map(_)) if is_decided(key) => self.is_claim(key, claim),
             Some(Value::Map(fields)) => fields.iter().all(|(name, value)| field(name, value)),
             Some(Value::Int(_)) if class(key) == "counter" || fights(key) => true,
-            Some(value) => written(Payload::put(value)) || somehow(value),
+            Some(value) => written(Payload::put(value)) || somehow(value) || decreed(value),
             None => true,
         };
         let held = replica.keyspace().get(key).map(KeyState::entry);

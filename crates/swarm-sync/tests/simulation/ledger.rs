@@ -1,0 +1,212 @@
+//! What nodes have put down about the fate of writes, read off their disks: every receipt that was ever
+//! durable must reach its application, by name or as one of those that a summary counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use sync_core::{AgentId, Batch, Pattern, Reason, Receipt, RowOp, WriteId, codec};
+use sync_protocol::Token;
+
+use crate::plan::REPLICAS;
+use crate::world::World;
+
+/// The first byte of the rows of receipts.
+const RECEIPT_ROW: u8 = b'r';
+
+/// The hub among the nodes.
+const HUB: usize = REPLICAS;
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// By node and row.
+    rows: BTreeMap<(usize, Bytes), Receipt>,
+    /// The receipts in whose place a summary stands, other summaries among them.
+    members: BTreeMap<WriteId, Vec<Receipt>>,
+    /// Summaries that the hub has made.
+    of_hub: BTreeSet<WriteId>,
+    /// What the hub owes to writers, and what replicas owe to their applications.
+    at_hub: BTreeSet<WriteId>,
+    at_replicas: BTreeSet<WriteId>,
+}
+
+impl Ledger {
+    /// Reads a batch that is durable; a summary that counts wrong.
+    fn note(&mut self, node: usize, batch: &Batch) -> Option<String> {
+        let mut gone = Vec::new();
+        for op in &batch.ops {
+            match op {
+                RowOp::Delete { key } => gone.extend(self.rows.remove(&(node, key.clone()))),
+                RowOp::Put { key, value } if key.first() == Some(&RECEIPT_ROW) => {
+                    let receipt: Receipt = codec::from_bytes("a receipt", value).ok()?;
+                    let row = (node, key.clone());
+                    self.rows.insert(row, receipt.clone());
+                    let gone = std::mem::take(&mut gone);
+                    let wrong = self.put(node, receipt, gone);
+                    if wrong.is_some() {
+                        return wrong;
+                    }
+                }
+                RowOp::Put { .. } => {}
+            }
+        }
+        None
+    }
+
+    fn put(&mut self, node: usize, receipt: Receipt, gone: Vec<Receipt>) -> Option<String> {
+        let id = receipt.write.clone();
+        let is_summary = matches!(receipt.reason, Reason::Dropped { .. });
+        if !is_summary || self.members.contains_key(&id) {
+            self.owe(node, id);
+            return None;
+        }
+        let sum: u64 = gone.iter().map(Receipt::count).sum();
+        let mine = gone
+            .iter()
+            .all(|r| r.addressee() == receipt.addressee() && r.revision <= receipt.revision);
+        let wrong = sum != receipt.count() || !mine || gone.is_empty();
+        let text = wrong.then(|| format!("{receipt:?} stands for {gone:?}"));
+        self.members.insert(id.clone(), gone);
+        if node == HUB {
+            self.of_hub.insert(id.clone());
+            self.owe(node, id);
+        }
+        text
+    }
+
+    fn owe(&mut self, node: usize, id: WriteId) {
+        if node == HUB {
+            self.at_hub.insert(id);
+        } else {
+            self.at_replicas.insert(id);
+        }
+    }
+
+    /// Everything that some summaries count, each receipt as it was when it was dropped; and the writes
+    /// that are counted twice.
+    fn expand<'a>(
+        &self,
+        summaries: impl Iterator<Item = &'a WriteId>,
+    ) -> (BTreeMap<WriteId, Receipt>, Vec<WriteId>) {
+        let mut open: Vec<WriteId> = summaries.cloned().collect();
+        let (mut counted, mut twice) = (BTreeMap::new(), Vec::new());
+        while let Some(id) = open.pop() {
+            for receipt in self.members.get(&id).into_iter().flatten() {
+                let known = counted.insert(receipt.write.clone(), receipt.clone());
+                if known.is_none() {
+                    open.push(receipt.write.clone());
+                } else {
+                    twice.push(receipt.write.clone());
+                }
+            }
+        }
+        (counted, twice)
+    }
+
+    /// Whether the hub has made that summary.
+    pub(crate) fn is_of_hub(&self, id: &WriteId) -> bool {
+        self.of_hub.contains(id)
+    }
+
+    /// The summaries of the hub that no later one of it has taken in.
+    fn last_of_hub(&self) -> impl Iterator<Item = &WriteId> {
+        let taken: BTreeSet<&WriteId> = self
+            .of_hub
+            .iter()
+            .flat_map(|id| &self.members[id])
+            .map(|receipt| &receipt.write)
+            .collect();
+        self.of_hub.iter().filter(move |id| !taken.contains(id))
+    }
+}
+
+impl World {
+    /// The oldest batch of the hub becomes durable.
+    pub(crate) fn finish_hub_batch(&mut self) -> Option<Token> {
+        let batch = self.hub.disk.waiting().next();
+        let wrong = batch.and_then(|batch| self.ledger.note(HUB, batch));
+        self.require(wrong.is_none(), || wrong.unwrap_or_default());
+        self.hub.disk.complete()
+    }
+
+    /// The oldest batch of a replica becomes durable.
+    pub(crate) fn finish_replica_batch(&mut self, n: usize) -> Option<Token> {
+        let batch = self.replicas[n].disk.waiting().next();
+        let wrong = batch.and_then(|batch| self.ledger.note(n, batch));
+        self.require(wrong.is_none(), || wrong.unwrap_or_default());
+        self.replicas[n].disk.complete()
+    }
+
+    /// The hub knows no more of what it owed than an older disk says.
+    pub(crate) fn roll_ledger_back(&mut self) {
+        self.ledger.rows.retain(|(node, _), _| *node != HUB);
+        self.ledger.at_hub.clear();
+        let rows = self.hub.disk.rows();
+        let rows = rows.filter(|row| row.key.first() == Some(&RECEIPT_ROW));
+        for row in rows {
+            if let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", &row.value) {
+                self.ledger.at_hub.insert(receipt.write.clone());
+                self.ledger.rows.insert((HUB, row.key), receipt);
+            }
+        }
+    }
+
+    /// No more wait for an agent than the policy of their keys lets wait, but for what it has to undo.
+    pub(crate) fn check_bounds(&mut self, batch: &Batch) {
+        let is_receipt = |op: &RowOp| {
+            let (RowOp::Put { key, .. } | RowOp::Delete { key }) = op;
+            key.first() == Some(&RECEIPT_ROW)
+        };
+        let Some(hub) = &self.hub.machine else { return };
+        if !batch.ops.iter().any(is_receipt) {
+            return;
+        }
+        let mut waiting: BTreeMap<(&AgentId, &Pattern), (u32, u32)> = BTreeMap::new();
+        for receipt in hub.receipts() {
+            let policy = hub.policies().of(&receipt.key);
+            if let Some((policy, most)) = policy.and_then(|p| Some((p, p.receipts?)))
+                && !matches!(receipt.reason, Reason::Dropped { .. })
+                && !receipt.refused()
+            {
+                let line = (receipt.addressee(), &policy.pattern);
+                waiting.entry(line).or_insert((0, most)).0 += 1;
+            }
+        }
+        let over = waiting.iter().find(|(_, (count, most))| count > most);
+        let over = over.map(|over| format!("{over:?} wait"));
+        self.require(over.is_none(), || over.unwrap_or_default());
+    }
+
+    /// Once healed: what was ever put down was told, and every write that was dropped is counted once.
+    pub(crate) fn check_ledger(&mut self) {
+        let told = &self.ghost.receipts;
+        let summaries = told
+            .values()
+            .filter(|r| matches!(r.reason, Reason::Dropped { .. }));
+        let summaries: Vec<&Receipt> = summaries.collect();
+        let wrong = summaries.iter().find(|summary| {
+            let own = std::iter::once(&summary.write);
+            let (counted, _) = self.ledger.expand(own);
+            let writes = counted
+                .keys()
+                .filter(|id| !self.ledger.members.contains_key(id));
+            // What a replica is sent twice it counts twice: its hub has not heard that it has it.
+            let exact = self.ledger.of_hub.contains(&summary.write);
+            exact && self.rollbacks == 0 && writes.count() as u64 != summary.count()
+        });
+        let wrong = wrong.map(|summary| format!("{summary} counts wrong"));
+        let (counted, _) = self.ledger.expand(summaries.iter().map(|s| &s.write));
+        let owed = self.ledger.at_hub.union(&self.ledger.at_replicas);
+        let planted = self.planted.as_ref().filter(|planted| planted.is_blind);
+        let owed = owed.filter(|id| planted.is_none_or(|planted| planted.write != **id));
+        let mut untold = owed.filter(|id| !told.contains_key(id) && !counted.contains_key(id));
+        let untold = untold.next().cloned();
+        let (_, twice) = self.ledger.expand(self.ledger.last_of_hub());
+        let twice = twice.first().filter(|_| self.rollbacks == 0).cloned();
+        self.ghost.counted = counted;
+        self.require(wrong.is_none(), || wrong.unwrap_or_default());
+        self.require(twice.is_none(), || format!("{twice:?} is counted twice"));
+        self.require(untold.is_none(), || {
+            format!("nobody was told the fate of {untold:?}")
+        });
+    }
+}
