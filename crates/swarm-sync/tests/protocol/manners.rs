@@ -9,8 +9,12 @@ use sync_core::{
 use crate::stage::{HubSide, WALL_MS, key, talk, trio};
 
 fn segment(writer: &Writer, seq: u64) -> Bytes {
+    segment_at(WALL_MS, writer, seq)
+}
+
+fn segment_at(millis: u64, writer: &Writer, seq: u64) -> Bytes {
     let write = Write {
-        stamp: Stamp::at_millis(WALL_MS),
+        stamp: Stamp::at_millis(millis),
         payload: Payload::put(&Value::Int(1)),
         prev: Seq::new(seq - 1),
         over: Context::new(),
@@ -178,4 +182,57 @@ fn nobody_comes_in_under_the_hubs_own_name() {
         talk(&mut hub, &mut [&mut a]);
         assert_eq!(hub.value("k"), Some(Value::Int(1)));
     }
+}
+
+/// What it has to undo is told by name, so there has to be an end to it.
+#[test]
+fn who_takes_no_refusal_is_heard_no_further() {
+    let mut hub = HubSide::new();
+    let session = hub.connect(1, "a", Role::Member);
+    let request = Body::DeltaRequest {
+        request: 1,
+        cursor: None,
+        resume: None,
+        policies: 0,
+    };
+    hub.hear(session, request);
+    hub.settle();
+    let mine = Writer::new(AgentId::new("a").unwrap(), Incarnation::from_random(1));
+    let future = |after: u64, upto: u64| {
+        let seqs: Vec<Seq> = (after + 1..=upto).map(Seq::new).collect();
+        let segments = seqs
+            .iter()
+            .map(|seq| segment_at(2 * WALL_MS, &mine, seq.get()));
+        let segments: Vec<Bytes> = segments.collect();
+        let body = Body::Push {
+            incarnation: Incarnation::from_random(1),
+            after: Seq::new(after),
+            upto: Seq::new(upto),
+            seqs: seqs.into(),
+        };
+        Message::with(body, segments)
+    };
+    let most = u64::from(sync_protocol::RECEIPTS_WAITING_MAX);
+    for after in (0..most).step_by(500) {
+        hub.hear(session, future(after, after + 500));
+        hub.settle();
+        hub.said.clear();
+    }
+    let is_heard = |hub: &mut HubSide| {
+        hub.hear(session, future(most, most + 1));
+        hub.settle();
+        let said: Vec<Message> = hub.said.drain(..).map(|(_, message)| message).collect();
+        let told = |message: &Message| matches!(message.body, Body::Receipts { .. });
+        assert!(said.iter().any(told), "it is told what waits");
+        said.iter()
+            .any(|m| matches!(m.body, Body::Committed { .. }))
+    };
+    assert!(!is_heard(&mut hub));
+    let waiting = hub.hub.receipts().count() as u64;
+    assert_eq!(waiting, most);
+    let first = WriteId::new(mine.clone(), Seq::new(1));
+    let writes = vec![first].into();
+    hub.hear(session, Body::ReceiptsTaken { writes });
+    hub.settle();
+    assert!(is_heard(&mut hub));
 }

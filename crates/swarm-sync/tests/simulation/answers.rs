@@ -1,6 +1,6 @@
 //! What users are told.
 
-use sync_core::{Answer, Durability, Reason, Receipt, Reply, RequestError};
+use sync_core::{Answer, Durability, MergeRule, Reason, Receipt, Reply, RequestError};
 use sync_protocol::Outcome;
 
 use crate::workload::{Asked, Reader};
@@ -23,6 +23,9 @@ impl World {
         });
         if matches!(receipt.reason, Reason::TooLarge { .. }) && !self.plan.fights {
             self.stats.hit("refused by a policy");
+        }
+        if receipt.rule() == Some(MergeRule::Authority) && receipt.refused() {
+            self.stats.hit("plain write comes back");
         }
         self.trace.say(|| format!("receipt: {receipt}"));
         if let Reason::Dropped { .. } = receipt.reason {
@@ -75,6 +78,11 @@ impl World {
             (Asked::Decide(call), Err(error)) => self.told_decided(call, Err(error)),
             (asked, Ok(Outcome::Answered(answer))) => self.answered(asked, answer),
             (_, Err(RequestError::Shed { .. })) => self.stats.hit("shed"),
+            (Asked::Write(None), Err(RequestError::Operation { reason }))
+                if reason.contains("compare-and-set") =>
+            {
+                self.stats.hit("plain write refused");
+            }
             _ => {}
         }
     }

@@ -70,6 +70,8 @@ pub(crate) struct Decisions {
     calls: Vec<Call>,
     /// Which call a request is about.
     requests: BTreeMap<u64, usize>,
+    /// Attempts that have come to the hub.
+    seen: BTreeSet<Name>,
     made: Vec<Made>,
     /// Of those, which are not known to be durable.
     unsettled: Vec<usize>,

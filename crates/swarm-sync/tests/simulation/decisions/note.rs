@@ -83,6 +83,9 @@ impl World {
     /// Notes what has come of it.
     pub(crate) fn note_decided(&mut self, before: Option<Before>) {
         let Some(before) = before else { return };
+        if !self.decisions.seen.insert(before.name.clone()) {
+            self.stats.hit("attempt comes again");
+        }
         let ask = self.decisions.calls[before.call].ask.clone();
         self.note_renewed(&ask);
         let Some(hub) = &self.hub.machine else { return };
