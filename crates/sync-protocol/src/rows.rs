@@ -5,6 +5,7 @@
 //! a kind are contiguous and a key's header (`h`) is met before its writes (`w`).
 
 mod authority;
+mod chunk;
 mod keys;
 mod kind;
 mod owner;
@@ -22,11 +23,11 @@ use sync_core::{
 };
 
 pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
+pub(crate) use self::chunk::{Chunk, CommitBytes, CommitHead, Keep, KeyRecord, Told, put_chunk};
 pub use self::owner::{Owner, RowError};
 pub use self::past::RowRange;
 pub(crate) use self::past::{
-    JournalRow, Touched, delete_history, delete_journal, history_after, is_history, journal_after,
-    journal_follows, put_history, put_journal, read_history, read_journal,
+    JournalRow, chunk_of, chunks_from, delete_outdated, is_outdated, is_past, put_journal,
 };
 pub(crate) use self::read::{Stored, Waiting, read};
 pub(crate) use self::votes::{

@@ -315,12 +315,12 @@ impl Hub {
         }
     }
 
-    /// Gives a changed key its next version and the commit's revision; returns the version it had.
-    fn number(&mut self, key: &Key, commit: &Commit) -> Version {
+    /// Gives a changed key its next version and the commit's revision; returns those it had.
+    fn number(&mut self, key: &Key, commit: &Commit) -> (Version, Revision) {
         let Some(state) = self.space.get(key) else {
-            return Version::default();
+            return Default::default();
         };
-        let before = state.version();
+        let before = (state.version(), state.revision());
         self.index.remove(&(state.revision(), Some(key.clone())));
         let floor = commit.floors.get(key).copied().unwrap_or_default();
         let reached = state.version().max(floor);

@@ -6,16 +6,21 @@ mod explain;
 mod journal;
 mod knew;
 mod line;
+mod log;
 mod question;
 mod record;
 mod state_at;
+mod thinning;
 mod walk;
+mod window;
 
 use sync_core::{Answer, Now, PastAsk, RequestError, Row};
 
 use self::journal::Journal;
 use self::line::Line;
+use self::log::Log;
 use self::question::{Question, Step};
+use self::thinning::Thinning;
 use super::{Hub, HubOutput, ReplyTo};
 
 /// Everything about the past that a hub holds in memory.
@@ -23,6 +28,8 @@ use super::{Hub, HubOutput, ReplyTo};
 pub(super) struct Past {
     pub(super) journal: Journal,
     pub(super) line: Line,
+    log: Log,
+    pub(super) thinning: Thinning,
 }
 
 impl Hub {
@@ -48,6 +55,12 @@ impl Hub {
             Ok(rows) => rows,
             Err(reason) => return self.fail(&reason),
         };
+        if let Some(full_before) = self.past.thinning.returned(ticket) {
+            if let Err(error) = self.thin_rows(now, full_before, &rows) {
+                self.fail(&error.to_string());
+            }
+            return;
+        }
         if let Some((to, mut question)) = self.past.line.returned(ticket)
             && let Some(to) = to
         {
@@ -55,6 +68,7 @@ impl Hub {
                 Ok(()) => self.pursue(now, to, question),
                 Err(error) => {
                     let reason = error.to_string();
+                    // It is not in line any more, and hears of it, too.
                     let stopped = RequestError::Stopped {
                         reason: reason.clone(),
                     };

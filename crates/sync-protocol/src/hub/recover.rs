@@ -23,6 +23,9 @@ use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
 use crate::rows::{self, Owner, RowError, Stored};
 
+/// Rows of an earlier format that go each time a hub opens: not a batch that keeps a disk busy.
+const OUTDATED_PER_OPEN: usize = 1_000;
+
 /// Takes rows in ascending order, then opens the hub.
 #[derive(Debug)]
 pub struct HubRecovery {
@@ -126,11 +129,13 @@ impl HubRecovery {
             Stored::Decision(remembered) => hub.votes.restore_decision(remembered),
             Stored::Answered(answered) => hub.attempts.restore(answered, row.value.len()),
             Stored::LongestLease(lease_ms) => hub.claims.restore(lease_ms),
-            Stored::Journal(revision) => {
-                let follows = || rows::journal_follows(row);
-                hub.past.journal.restore(revision, follows)?;
+            Stored::Journal(journal) => hub.past.journal.restore(journal),
+            Stored::Past => {}
+            Stored::Outdated => {
+                if hub.unsaved.len() < OUTDATED_PER_OPEN {
+                    hub.unsaved.push(rows::delete_outdated(row));
+                }
             }
-            Stored::History => {}
             Stored::Outbox(..)
             | Stored::Repair(_)
             | Stored::Fate(_)
@@ -145,7 +150,7 @@ impl HubRecovery {
     /// Whether a row, and so all after it, is one that a hub reads only when it is asked for: the driver
     /// need not go on. Taking such a row changes nothing.
     pub fn is_past(row: &Row) -> bool {
-        rows::is_history(row)
+        rows::is_past(row)
     }
 
     /// Opens a fresh run. `epoch` must be drawn at random.
@@ -167,6 +172,9 @@ impl HubRecovery {
         // The table may have changed while the hub was down.
         hub.table_is_new = !fresh;
         hub.attempts.open();
+        let journal_max = hub.config.limits.journal_max;
+        hub.past.journal.open(hub.revision, journal_max);
+        hub.past.thinning.open(epoch, hub.revision);
         if !fresh {
             hub.claims.open();
             hub.persist(Vec::new());

@@ -108,7 +108,8 @@ impl ReplicaRecovery {
             | Stored::Answered(_)
             | Stored::LongestLease(_)
             | Stored::Journal(_)
-            | Stored::History => {
+            | Stored::Past
+            | Stored::Outdated => {
                 return refuse("only hubs keep such rows");
             }
         }

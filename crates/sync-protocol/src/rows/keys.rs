@@ -1,8 +1,6 @@
 //! Keys of rows: where each kind of row stands.
 
-use sync_core::{
-    AgentId, Incarnation, Key, Namespace, ProposalId, Revision, Seq, Version, WriteId, Writer,
-};
+use sync_core::{AgentId, Incarnation, Key, Namespace, ProposalId, Revision, Seq, WriteId, Writer};
 
 use super::kind;
 use crate::hub::Run;
@@ -162,27 +160,43 @@ pub(super) fn own_vote(proposal: ProposalId) -> Vec<u8> {
     of_proposal(kind::OWN_VOTE, proposal)
 }
 
-/// What the history of a key begins with.
-pub(super) fn history_of(key: &Key) -> Vec<u8> {
-    let mut row = vec![kind::HISTORY];
-    push_name(&mut row, key.as_str());
+pub(super) fn journal() -> Vec<u8> {
+    vec![kind::JOURNAL]
+}
+
+/// What follows the revision in the key of a row that later commits are added to: no name contains it,
+/// and it sorts after all that do.
+const AFTER_NAMES: u8 = 0xff;
+
+/// Where the rows of the log begin that hold a commit's part of a key, or else the commits before it.
+/// The newest sort first, so that the row at or before a commit is the next one.
+pub(super) fn chunks_from(revision: Revision, key: Option<&Key>) -> Vec<u8> {
+    let mut row = vec![kind::CHUNK];
+    row.extend((!revision.get()).to_be_bytes());
+    row.extend(key.map_or("", Key::as_str).as_bytes());
     row
 }
 
-pub(super) fn history(key: &Key, version: Version) -> Vec<u8> {
-    let mut row = history_of(key);
-    row.extend(version.get().to_be_bytes());
+/// A row of commits from one on.
+pub(super) fn chunk(first: Revision) -> Vec<u8> {
+    let mut row = chunks_from(first, None);
+    row.push(AFTER_NAMES);
     row
 }
 
-pub(super) fn journal(revision: Revision) -> Vec<u8> {
-    let mut row = vec![kind::JOURNAL];
-    row.extend(revision.get().to_be_bytes());
+/// A row of some keys of one commit. Named by the last of them, it is the next one after each.
+pub(super) fn part(revision: Revision, last: &Key) -> Vec<u8> {
+    let mut row = chunks_from(revision, Some(last));
+    row.push(0);
     row
 }
 
-/// The revision that a row of the journal is of.
-pub(super) fn journal_number(row: &[u8]) -> Option<Revision> {
-    let (_, number) = row.split_first()?;
-    Some(Revision::new(u64::from_be_bytes(number.try_into().ok()?)))
+pub(super) fn is_part(row: &[u8]) -> bool {
+    row.last() != Some(&AFTER_NAMES)
+}
+
+/// The first commit in a row of the log.
+pub(super) fn chunk_first(row: &[u8]) -> Option<Revision> {
+    let inverted = row.get(1..)?.first_chunk()?;
+    Some(Revision::new(!u64::from_be_bytes(*inverted)))
 }

@@ -10,9 +10,10 @@ pub(super) const DECISION: u8 = b'z';
 pub(super) const ADOPTED: u8 = b'd';
 pub(super) const GRAVE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
-/// Sorts after all others: a hub does not read the past when it opens, and what sorts after a row of it
-/// is of the past, too.
-pub(super) const HISTORY: u8 = b'~';
+/// Sorts after all that a hub reads when it opens: what sorts after a row of the past is of the past, too.
+pub(super) const CHUNK: u8 = b'}';
+/// The past as an earlier format had it: nothing reads it, and what the hub meets of it goes.
+pub(super) const OUTDATED: u8 = b'~';
 pub(super) const JOURNAL: u8 = b'j';
 pub(super) const KNOWN: u8 = b'k';
 pub(super) const MEMORY: u8 = b'm';

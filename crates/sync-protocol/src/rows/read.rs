@@ -4,11 +4,11 @@ use bytes::Bytes;
 use sync_core::codec::{self, List};
 use sync_core::{
     AgentId, Context, DecodeError, Entry, Incarnation, Key, Namespace, Payload, Policies, Policy,
-    Receipt, Revision, Row, Segment, Seq, Write, WriteId, Writer,
+    Receipt, Row, Segment, Seq, Write, WriteId, Writer,
 };
 
-use super::keys::{journal_number, outbox_numbers};
-use super::{Meta, RowError, kind};
+use super::keys::outbox_numbers;
+use super::{JournalRow, Meta, RowError, kind};
 use crate::hub::{Answered, Grave, Lifetime, Opened, Remembered, Run, StoredVote};
 use crate::replica::OwnVote;
 
@@ -41,10 +41,11 @@ pub(crate) enum Stored {
     Answered(Answered),
     /// In milliseconds.
     LongestLease(u64),
-    /// That there is one of this revision; it is read when it is asked for.
-    Journal(Revision),
+    Journal(JournalRow),
     /// Read when it is asked for.
-    History,
+    Past,
+    /// Of the past, in a format that is not read any more.
+    Outdated,
 }
 
 /// An outbox row's content.
@@ -119,11 +120,10 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         kind::ANSWERED => Stored::Answered(codec::from_bytes("answer row", value)?),
         kind::LEASE => Stored::LongestLease(codec::from_bytes("lease row", value)?),
         kind::OWN_VOTE => Stored::OwnVote(codec::from_bytes("own vote row", value)?),
-        kind::JOURNAL => match journal_number(&row.key) {
-            Some(revision) => Stored::Journal(revision),
-            None => return Ok(None),
-        },
-        kind::HISTORY => Stored::History,
+        // An earlier format had a row for each commit.
+        kind::JOURNAL if row.key.len() > 1 => Stored::Outdated,
+        kind::JOURNAL => Stored::Journal(codec::from_bytes("journal row", value)?),
+        kind::CHUNK | kind::OUTDATED => Stored::Past,
         _ => return Ok(None),
     }))
 }

@@ -1,4 +1,5 @@
-//! What changed between two revisions: the journal names the keys, their histories the values.
+//! What changed between two revisions: the log names the keys, with what they became, and where what they
+//! were is told.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use sync_core::{
 
 use super::invalid;
 use super::question::Step;
+use super::window::Window;
 use crate::hub::Hub;
-use crate::rows::{self, JournalRow, RowError, RowRange};
+use crate::rows::{self, Chunk, CommitHead, KeyRecord, RowError, RowRange};
 
 /// Keys in one answer, with two values of up to 4 KiB each. One commit is not cut, but read again for
 /// each further page of its keys.
@@ -19,9 +21,6 @@ const KEYS_PER_PAGE: usize = 64;
 
 /// Commits that one answer looks through: so many names are read in a few milliseconds.
 const COMMITS_PER_PAGE: usize = 4_096;
-
-/// Commits that are read at a time.
-pub(super) const COMMITS_PER_READ: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct DiffQuestion {
@@ -31,9 +30,18 @@ pub(super) struct DiffQuestion {
     kept_after: Option<Revision>,
     /// The last commit read.
     at: Revision,
+    /// The commits after it that are being read.
+    window: Option<Window>,
     commits: usize,
-    keys: BTreeMap<Key, KeyDiff>,
+    keys: BTreeMap<Key, Changed>,
     phase: Phase,
+}
+
+/// A key, and where it is told what it was and what it became.
+#[derive(Debug)]
+struct Changed {
+    diff: KeyDiff,
+    previous: Revision,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,24 +74,39 @@ impl DiffQuestion {
             after,
             kept_after,
             at: from,
+            window: None,
             commits: 0,
             keys: BTreeMap::new(),
             phase: Phase::Commits,
         })
     }
 
-    pub(super) fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self, hub: &Hub) -> Step {
         if self.phase == Phase::Commits {
-            if !self.is_full() {
-                return Step::Read(vec![rows::journal_after(self.at, COMMITS_PER_READ)]);
+            if let Some(range) = self.read(hub) {
+                return Step::Read(vec![range]);
             }
             self.phase = Phase::Values;
-            let ranges: Vec<RowRange> = self.page().flat_map(|(_, diff)| values_of(diff)).collect();
+            let ranges: Vec<RowRange> = self.page().flat_map(values_of).collect();
             if !ranges.is_empty() {
                 return Step::Read(ranges);
             }
         }
         Step::Answer(PastAnswer::Diff(self.answer()))
+    }
+
+    /// The rows to read; none once there is enough for a page, or no more.
+    fn read(&mut self, hub: &Hub) -> Option<RowRange> {
+        if self.is_full() {
+            return None;
+        }
+        if self.window.is_none() {
+            self.window = Window::next(hub, self.at, self.to);
+        }
+        if self.window.is_none() {
+            self.at = self.to;
+        }
+        self.window.as_ref().map(Window::read)
     }
 
     /// Whether enough was read for a page, or all there is.
@@ -92,15 +115,15 @@ impl DiffQuestion {
     }
 
     /// The keys of the page.
-    fn page(&self) -> impl Iterator<Item = (&Key, &KeyDiff)> {
+    fn page(&self) -> impl Iterator<Item = &Changed> {
         let after = self.after.as_ref();
-        let keys = self.keys.iter();
-        keys.filter(move |(key, _)| after.is_none_or(|after| *key > after))
+        let keys = self.keys.values();
+        keys.filter(move |changed| after.is_none_or(|after| changed.diff.key > *after))
             .take(KEYS_PER_PAGE)
     }
 
     fn answer(&self) -> DiffPage {
-        let changes: Vec<KeyDiff> = self.page().map(|(_, diff)| diff.clone()).collect();
+        let changes: Vec<KeyDiff> = self.page().map(|changed| changed.diff.clone()).collect();
         let last = changes.last().map(|diff| &diff.key);
         let further = last.is_some_and(|last| self.keys.keys().next_back() > Some(last));
         let (from, to) = (self.from, self.to);
@@ -130,25 +153,25 @@ impl DiffQuestion {
             // Commits that came since the rows were asked for have driven out some of them.
             self.begin_at(kept);
         }
-        for row in rows {
-            let row = rows::read_journal(row)?;
-            let Some(row) = row.filter(|row| row.revision <= self.to) else {
-                self.at = self.to;
-                return Ok(());
-            };
+        let Some(mut window) = self.window.take() else {
+            return Ok(());
+        };
+        if !window.take(rows)? {
+            self.window = Some(window);
+            return Ok(());
+        }
+        let to = window.to();
+        for (revision, (head, records)) in window.into_commits() {
             if self.is_full() {
                 return Ok(());
             }
-            if row.revision <= self.at {
-                continue;
+            if revision > self.at {
+                self.at = revision;
+                self.commits += 1;
+                self.note(hub, now, revision, &head, records);
             }
-            self.at = row.revision;
-            self.commits += 1;
-            self.note(row);
         }
-        if rows.len() < COMMITS_PER_READ {
-            self.at = self.to;
-        }
+        self.at = self.at.max(to);
         Ok(())
     }
 
@@ -160,58 +183,93 @@ impl DiffQuestion {
         self.keys.clear();
     }
 
-    fn note(&mut self, row: JournalRow) {
-        for touched in row.keys.0 {
-            let diff = self.keys.entry(touched.key.clone()).or_insert(KeyDiff {
-                key: touched.key,
-                before: touched.before,
-                version: touched.version,
-                revision: row.revision,
-                commits: 0,
-                kind: touched.kind,
-                was: None,
-                became: None,
+    fn note(
+        &mut self,
+        hub: &Hub,
+        now: Now,
+        revision: Revision,
+        head: &CommitHead,
+        records: Vec<KeyRecord>,
+    ) {
+        for record in records {
+            let key = record.key.clone();
+            let changed = self.keys.entry(key).or_insert_with(|| Changed {
+                diff: diff_of(&record, revision),
+                previous: record.previous,
             });
-            diff.version = touched.version;
-            diff.revision = row.revision;
+            let diff = &mut changed.diff;
+            diff.version = record.version;
+            diff.revision = revision;
             diff.commits += 1;
-            diff.kind = touched.kind;
+            diff.kind = record.kind;
+            diff.became = hub.told_value(record, revision, head, now);
         }
     }
 
+    /// What each key was is in the commit before the first; what it became may be in rows that were read
+    /// for their names only.
     fn take_values(&mut self, hub: &Hub, now: Now, rows: &[Row]) -> Result<(), RowError> {
-        for row in rows {
-            let Some((key, commit)) = rows::read_history(row)? else {
+        // Several keys may have asked for the same row.
+        let rows: BTreeMap<_, _> = rows.iter().map(|row| (&row.key, row)).collect();
+        for row in rows.into_values() {
+            let Some(chunk) = Chunk::read(row)? else {
                 continue;
             };
-            let kept = hub.is_dropped(&key, commit.version).is_none()
-                && hub.is_too_old(&key, &commit, now).is_none();
-            let Some(diff) = self.keys.get_mut(&key).filter(|_| kept) else {
-                continue;
-            };
-            if commit.version == diff.version {
-                diff.became = Some(commit.value);
-            } else if commit.version == diff.before {
-                diff.was = Some(commit.value);
-            }
-        }
-        for diff in self.keys.values_mut() {
-            if diff.before == Version::default() {
-                diff.was = Some(PastValue::default());
+            for commit in chunk.commits(Revision::default(), self.to) {
+                let (revision, head, records) = commit?;
+                for record in records {
+                    let Some(changed) = self.keys.get_mut(&record.key) else {
+                        continue;
+                    };
+                    let diff = &mut changed.diff;
+                    let value = hub.told_value(record, revision, &head, now);
+                    if revision == diff.revision {
+                        diff.became = value;
+                    } else if revision == changed.previous {
+                        diff.was = value;
+                    }
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The rows that hold a key's value before and after.
-fn values_of(diff: &KeyDiff) -> Vec<RowRange> {
-    let row = |version: Version, limit| {
-        let after = Version::new(version.get().saturating_sub(1));
-        rows::history_after(&diff.key, after, limit)
-    };
-    if diff.before.next() == diff.version {
-        return vec![row(diff.before, 2)];
+/// A key of which nothing is known but that it changes with a commit.
+fn diff_of(record: &KeyRecord, revision: Revision) -> KeyDiff {
+    KeyDiff {
+        key: record.key.clone(),
+        before: record.before,
+        version: record.version,
+        revision,
+        commits: 0,
+        kind: record.kind,
+        was: (record.before == Version::default()).then(PastValue::default),
+        became: None,
     }
-    vec![row(diff.before, 1), row(diff.version, 1)]
+}
+
+/// The rows that hold what is not known yet of a key's values.
+fn values_of(changed: &Changed) -> impl Iterator<Item = RowRange> {
+    let diff = &changed.diff;
+    let was = diff.was.is_none().then_some(changed.previous);
+    let became = diff.became.is_none().then_some(diff.revision);
+    let missing = was.into_iter().chain(became);
+    missing.map(|revision| rows::chunk_of(revision, &diff.key))
+}
+
+impl Hub {
+    /// The value that a commit left a key with, if that is told.
+    fn told_value(
+        &self,
+        record: KeyRecord,
+        revision: Revision,
+        head: &CommitHead,
+        now: Now,
+    ) -> Option<PastValue> {
+        let kept = self.is_dropped(&record.key, record.version).is_none()
+            && self.is_too_old(&record.key, head.at_ms, now).is_none();
+        let commit = record.commit(revision, head).filter(|_| kept);
+        commit.map(|commit| commit.value)
+    }
 }

@@ -1,49 +1,78 @@
-//! Which commits the journal holds. Revisions may be left out where a hub was behind a cursor, and
-//! commits where it recorded nothing: so what is there is counted in ranges.
+//! Of which commits the log names every key that they changed: the last ones, as many as the bound says.
+//! Revisions may be left out where a hub was behind a cursor: so what is there is counted in runs.
 
 use std::collections::VecDeque;
 
 use sync_core::Revision;
+use sync_core::codec::List;
 
-/// Rows that go with one commit, after the bound was lowered: few enough not to weigh on it.
-const DROPS_PER_COMMIT: usize = 16;
+use crate::rows::JournalRow;
 
-/// The revisions of its rows.
+/// Runs of revisions. A run ends where a hub's disk was rolled back; who makes one believe that again and
+/// again shortens what it tells of, and fills no memory.
+const RUNS_MAX: usize = 64;
+
+/// The commits that it is told of.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Journal {
     /// First and last of each, ascending.
-    ranges: VecDeque<(Revision, Revision)>,
-    rows: u64,
+    runs: VecDeque<(Revision, Revision)>,
     /// It holds every commit after this one.
     kept_after: Revision,
+    /// Whether the store says that there is any.
+    is_stored: bool,
 }
 
 impl Journal {
-    /// Takes a row back, in order. `follows` tells the commit that came before it: asked only where a
-    /// revision is left out.
-    pub(in crate::hub) fn restore<E>(
-        &mut self,
-        revision: Revision,
-        follows: impl FnOnce() -> Result<Revision, E>,
-    ) -> Result<(), E> {
-        let after = match self.last() {
-            Some(last) if last.next() == revision => last,
-            _ => follows()?,
-        };
-        self.append(revision, after);
-        Ok(())
+    /// Takes its row back.
+    pub(in crate::hub) fn restore(&mut self, row: JournalRow) {
+        self.runs = row.runs.0.into();
+        self.kept_after = row.kept_after;
+        self.is_stored = true;
     }
 
-    /// Takes a commit and the one before it; returns those that there is no room for any more.
-    pub(super) fn add(&mut self, revision: Revision, after: Revision, max: u64) -> Vec<Revision> {
-        if max > 0 {
-            self.append(revision, after);
+    /// All rows were taken back: the last run goes on to the last commit, and of all there are no more
+    /// than `max`.
+    pub(in crate::hub) fn open(&mut self, head: Revision, max: u64) {
+        if let Some((_, last)) = self.runs.back_mut() {
+            *last = head;
         }
-        let mut dropped = Vec::new();
-        while self.rows > max && dropped.len() < DROPS_PER_COMMIT {
-            dropped.extend(self.drop_first());
+        self.trim(max);
+    }
+
+    /// Takes a commit and the one before it. Whether its row is another one now.
+    pub(super) fn add(&mut self, revision: Revision, after: Revision, max: u64) -> bool {
+        let was_stored = self.is_stored;
+        if max == 0 {
+            *self = Self::default();
+            return was_stored;
         }
-        dropped
+        if self.last() != Some(after) {
+            // What came in between was not recorded, or nothing was before.
+            self.runs.clear();
+            self.kept_after = after;
+        }
+        let begins = match self.runs.back_mut() {
+            Some((_, last)) if last.next() == revision => {
+                *last = revision;
+                false
+            }
+            _ => {
+                self.runs.push_back((revision, revision));
+                true
+            }
+        };
+        self.is_stored = true;
+        self.trim(max);
+        begins
+    }
+
+    /// What the store has to know of it.
+    pub(super) fn row(&self) -> JournalRow {
+        JournalRow {
+            kept_after: self.kept_after,
+            runs: List(self.runs.iter().copied().collect()),
+        }
     }
 
     /// It holds every commit after this one; `head` is the last there is.
@@ -55,33 +84,44 @@ impl Journal {
         }
     }
 
+    /// The next commits after one, up to another and so many at most, as the first and the last of them.
+    pub(super) fn next(
+        &self,
+        after: Revision,
+        to: Revision,
+        most: u64,
+    ) -> Option<(Revision, Revision)> {
+        let (first, last) = *self.runs.iter().find(|(_, last)| *last > after)?;
+        let first = first.max(after.next());
+        let end = Revision::new(first.get().saturating_add(most.saturating_sub(1)));
+        (first <= to).then(|| (first, end.min(last).min(to)))
+    }
+
     fn last(&self) -> Option<Revision> {
-        self.ranges.back().map(|(_, last)| *last)
+        self.runs.back().map(|(_, last)| *last)
     }
 
-    fn append(&mut self, revision: Revision, after: Revision) {
-        if self.last() != Some(after) {
-            // What came in between was not recorded, or nothing was before.
-            self.kept_after = after;
+    /// Leaves out the oldest, until there are no more than `max` of them.
+    fn trim(&mut self, max: u64) {
+        let count = |(first, last): &(Revision, Revision)| last.get() - first.get() + 1;
+        let all: u64 = self.runs.iter().map(count).sum();
+        let mut over = all.saturating_sub(max);
+        while let Some(oldest) = self.runs.front().copied() {
+            let (first, last) = oldest;
+            let commits = count(&oldest);
+            if commits <= over || self.runs.len() > RUNS_MAX {
+                self.runs.pop_front();
+                over = over.saturating_sub(commits);
+                self.kept_after = self.kept_after.max(last);
+                continue;
+            }
+            if over > 0 {
+                let first = Revision::new(first.get() + over);
+                self.kept_after = self.kept_after.max(Revision::new(first.get() - 1));
+                self.runs[0] = (first, last);
+            }
+            return;
         }
-        self.rows += 1;
-        match self.ranges.back_mut() {
-            Some((_, last)) if last.next() == revision => *last = revision,
-            _ => self.ranges.push_back((revision, revision)),
-        }
-    }
-
-    fn drop_first(&mut self) -> Option<Revision> {
-        let (first, last) = self.ranges.front_mut()?;
-        let dropped = *first;
-        if first == last {
-            self.ranges.pop_front();
-        } else {
-            *first = first.next();
-        }
-        self.rows -= 1;
-        self.kept_after = self.kept_after.max(dropped);
-        Some(dropped)
     }
 }
 
@@ -96,14 +136,15 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_one_more_comes() {
         let mut journal = Journal::default();
-        assert_eq!(journal.add(r(1), r(0), 2), []);
-        assert_eq!(journal.add(r(2), r(1), 2), []);
+        assert!(journal.add(r(1), r(0), 2));
+        assert!(!journal.add(r(2), r(1), 2));
         assert_eq!(journal.kept_after(r(2)), r(0));
         // A revision is left out: nothing was committed in between.
-        assert_eq!(journal.add(r(9), r(2), 2), [r(1)]);
+        assert!(journal.add(r(9), r(2), 2));
         assert_eq!(journal.kept_after(r(9)), r(1));
-        assert_eq!(journal.add(r(10), r(9), 2), [r(2)]);
-        assert_eq!(journal.add(r(11), r(10), 2), [r(9)]);
+        assert!(!journal.add(r(10), r(9), 2));
+        assert_eq!(journal.kept_after(r(10)), r(2));
+        journal.add(r(11), r(10), 2);
         assert_eq!(journal.kept_after(r(11)), r(9));
     }
 
@@ -112,21 +153,60 @@ mod tests {
         let mut journal = Journal::default();
         journal.add(r(1), r(0), 9);
         assert_eq!(journal.kept_after(r(4)), r(4), "nothing was recorded since");
-        journal.add(r(5), r(4), 9);
+        assert!(journal.add(r(5), r(4), 9));
         assert_eq!(journal.kept_after(r(5)), r(4));
+        assert!(journal.add(r(6), r(5), 0), "the store forgets it, too");
+        assert!(!journal.add(r(7), r(6), 0));
+        assert_eq!(journal.kept_after(r(7)), r(7));
     }
 
     #[test]
     fn what_is_read_back_is_what_was_there() {
         let mut journal = Journal::default();
-        let never = || Err("not asked where nothing is left out");
-        journal.restore(r(3), || Ok::<_, &str>(r(2))).unwrap();
-        journal.restore(r(4), never).unwrap();
-        journal.restore(r(8), || Ok::<_, &str>(r(4))).unwrap();
-        assert_eq!(journal.kept_after(r(8)), r(2));
-        journal.restore(r(12), || Ok::<_, &str>(r(10))).unwrap();
-        assert_eq!(journal.kept_after(r(12)), r(10));
-        assert_eq!(journal.add(r(13), r(12), 0), [r(3), r(4), r(8), r(12)]);
-        assert_eq!(journal.kept_after(r(13)), r(13));
+        journal.add(r(3), r(2), 9);
+        journal.add(r(4), r(3), 9);
+        journal.add(r(8), r(4), 9);
+        let row = journal.row();
+        journal.add(r(9), r(8), 9);
+        for (max, kept) in [(9, 2), (3, 3), (2, 4), (1, 8), (0, 9)] {
+            let mut again = Journal::default();
+            again.restore(row.clone());
+            again.open(r(9), max);
+            assert_eq!(again.kept_after(r(9)), r(kept), "{max}");
+        }
+    }
+
+    #[test]
+    fn what_comes_next_has_no_gap_and_ends_where_it_should() {
+        let mut journal = Journal::default();
+        for (revision, after) in [(3, 2), (4, 3), (5, 4), (8, 5), (9, 8)] {
+            journal.add(r(revision), r(after), 9);
+        }
+        let cases = [
+            (2, 9, 2, Some((3, 4))),
+            (2, 9, 9, Some((3, 5))),
+            (4, 9, 9, Some((5, 5))),
+            (5, 9, 9, Some((8, 9))),
+            (5, 8, 9, Some((8, 8))),
+            (5, 7, 9, None),
+            (9, 9, 9, None),
+        ];
+        for (after, to, most, expected) in cases {
+            let found = journal.next(r(after), r(to), most);
+            let expected = expected.map(|(first, last)| (r(first), r(last)));
+            assert_eq!(found, expected, "after {after} up to {to}");
+        }
+    }
+
+    #[test]
+    fn gaps_without_end_shorten_it_and_no_more() {
+        let mut journal = Journal::default();
+        let mut after = 0;
+        for n in 1..=200 {
+            journal.add(r(10 * n), r(after), 1_000);
+            after = 10 * n;
+        }
+        assert_eq!(journal.row().runs.len(), RUNS_MAX);
+        assert_eq!(journal.kept_after(r(2_000)), r(10 * (200 - 64)));
     }
 }

@@ -7,17 +7,14 @@ use sync_core::{
     Key, Knew, Now, PastAnswer, PastCommit, RequestError, Revision, Row, Seen, StaleKey, WriteId,
 };
 
-use super::diff::COMMITS_PER_READ;
 use super::invalid;
 use super::question::Step;
 use super::walk::Walk;
+use super::window::Window;
 use crate::hub::Hub;
-use crate::keyspace::KeyState;
-use crate::rows::{self, JournalRow, RowError};
+use crate::rows::{KeyRecord, RowError, RowRange};
 
-/// Commits of the key that are looked through at a time, and keys in one answer: at 1 KiB each they fit
-/// a frame.
-const LOOKED_THROUGH: u64 = 16;
+/// Keys in one answer: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
 
 /// Commits that one answer looks through.
@@ -41,6 +38,8 @@ struct Found {
     kept_after: Option<Revision>,
     /// The last commit read.
     at: Revision,
+    /// The commits after it that are being read.
+    window: Option<Window>,
     commits: usize,
     names: BTreeSet<Key>,
     stale: Vec<StaleKey>,
@@ -48,24 +47,23 @@ struct Found {
 
 impl KnewQuestion {
     pub(super) fn new(hub: &Hub, key: Key, write: WriteId, after: Option<Revision>) -> Self {
-        let newest = hub.space.get(&key).map(KeyState::version);
         Self {
             write,
             after,
-            walk: Walk::new(key, newest.unwrap_or_default()),
+            walk: Walk::new(hub, key, None),
             found: None,
         }
     }
 
-    pub(super) fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self, hub: &Hub) -> Step {
         let Some(found) = &mut self.found else {
-            return match self.walk.read(LOOKED_THROUGH) {
+            return match self.walk.read() {
                 Some(range) => Step::Read(vec![range]),
                 None => Step::Refuse(self.not_found()),
             };
         };
-        if !found.is_full() {
-            return Step::Read(vec![rows::journal_after(found.at, COMMITS_PER_READ)]);
+        if let Some(range) = found.read(hub) {
+            return Step::Read(vec![range]);
         }
         Step::Answer(PastAnswer::Knew(Box::new(Knew {
             key: self.walk.key.clone(),
@@ -95,10 +93,11 @@ impl KnewQuestion {
             if kept > found.at {
                 // Commits that came since the rows were asked for have driven out some of them.
                 found.kept_after = Some(kept);
+                found.at = kept;
             }
             return found.take(&self.write, rows);
         }
-        for commit in self.walk.take(hub, now, rows)? {
+        for commit in self.walk.take(hub, now, rows, usize::MAX)? {
             if names(&commit, &self.write) {
                 let seen = seen_in(&commit, &self.write);
                 self.found = Some(Found::of(hub, &commit, seen, self.after));
@@ -140,6 +139,7 @@ impl Found {
             at_ms: commit.at_ms,
             kept_after: (known < kept).then_some(kept),
             at: from,
+            window: None,
             commits: 0,
             names: BTreeSet::new(),
             stale: Vec::new(),
@@ -156,41 +156,57 @@ impl Found {
         self.is_over() || enough
     }
 
+    /// The rows to read; none once there is enough for an answer, or no more.
+    fn read(&mut self, hub: &Hub) -> Option<RowRange> {
+        if self.is_full() {
+            return None;
+        }
+        if self.window.is_none() {
+            let last = Revision::new(self.committed.get().saturating_sub(1));
+            self.window = Window::next(hub, self.at, last);
+        }
+        if self.window.is_none() {
+            // Nothing further came before the write.
+            self.at = self.committed;
+        }
+        self.window.as_ref().map(Window::read)
+    }
+
     fn take(&mut self, write: &WriteId, rows: &[Row]) -> Result<(), RowError> {
-        let mut last = None;
-        for row in rows {
-            let row = rows::read_journal(row)?;
-            let row = row.filter(|row| row.revision < self.committed);
-            let Some(row) = row else {
-                // Nothing further came before the write.
-                self.at = self.committed;
-                return Ok(());
-            };
+        let Some(mut window) = self.window.take() else {
+            return Ok(());
+        };
+        if !window.take(rows)? {
+            self.window = Some(window);
+            return Ok(());
+        }
+        let to = window.to();
+        for (revision, (head, records)) in window.into_commits() {
             if self.is_full() {
                 return Ok(());
             }
+            if revision <= self.at {
+                continue;
+            }
             self.commits += 1;
-            self.at = row.revision;
-            last = Some(row.revision);
+            self.at = revision;
             // What its author had brought itself it knew.
-            if row.by.as_ref() != Some(write.writer.agent()) {
-                self.note(row);
+            if head.by.as_ref() != Some(write.writer.agent()) {
+                self.note(revision, records);
             }
         }
-        if last.is_none() {
-            self.at = self.committed;
-        }
+        self.at = self.at.max(to);
         Ok(())
     }
 
     /// The key that was written is told of, too: what came to it was concurrent.
-    fn note(&mut self, row: JournalRow) {
-        for touched in row.keys.0 {
-            if self.names.insert(touched.key.clone()) {
+    fn note(&mut self, revision: Revision, records: Vec<KeyRecord>) {
+        for record in records {
+            if self.names.insert(record.key.clone()) {
                 self.stale.push(StaleKey {
-                    key: touched.key,
-                    revision: row.revision,
-                    version: touched.version,
+                    key: record.key,
+                    revision,
+                    version: record.version,
                 });
             }
         }

@@ -51,8 +51,14 @@ impl Line {
 
     /// Names the read that a question waits for.
     pub(super) fn depart(&mut self, to: ReplyTo, question: Question) -> u64 {
+        let ticket = self.ticket();
+        self.reading.insert(ticket, (Some(to), question));
+        ticket
+    }
+
+    /// Names a read.
+    pub(super) fn ticket(&mut self) -> u64 {
         self.tickets += 1;
-        self.reading.insert(self.tickets, (Some(to), question));
         self.tickets
     }
 

@@ -67,8 +67,8 @@ impl Question {
             Self::History(question) => question.step(),
             Self::Explain(question) => question.step(hub, now),
             Self::State(question) => question.step(hub),
-            Self::Diff(question) => question.step(),
-            Self::Knew(question) => question.step(),
+            Self::Diff(question) => question.step(hub),
+            Self::Knew(question) => question.step(hub),
         }
     }
 
@@ -97,22 +97,23 @@ impl HistoryQuestion {
     pub(super) fn new(hub: &Hub, key: Key, upto: Option<Version>, limit: u32) -> Self {
         let version = hub.space.get(&key).map(KeyState::version);
         let version = version.unwrap_or_default();
-        let at = upto.map_or(version, |upto| upto.min(version));
         let limit = limit.min(COMMITS_PER_PAGE);
         Self {
             version,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            walk: Walk::new(key, at),
+            walk: Walk::new(hub, key, upto),
             commits: Vec::new(),
         }
     }
 
-    /// The rows to read; none once the page is full or there are no more.
-    pub(super) fn read(&mut self) -> Option<RowRange> {
-        match self.limit.saturating_sub(self.commits.len()) {
-            0 => None,
-            wanted => self.walk.read(wanted as u64),
-        }
+    /// The row to read; none once the page is full or there are no more.
+    pub(super) fn read(&self) -> Option<RowRange> {
+        self.walk.read().filter(|_| self.wanted() > 0)
+    }
+
+    /// How many commits more make the page full.
+    fn wanted(&self) -> usize {
+        self.limit.saturating_sub(self.commits.len())
     }
 
     fn step(&mut self) -> Step {
@@ -129,7 +130,9 @@ impl HistoryQuestion {
     }
 
     pub(super) fn take(&mut self, hub: &Hub, now: Now, rows: &[Row]) -> Result<(), RowError> {
-        self.commits.append(&mut self.walk.take(hub, now, rows)?);
+        let wanted = self.wanted();
+        self.commits
+            .append(&mut self.walk.take(hub, now, rows, wanted)?);
         Ok(())
     }
 }

@@ -1,26 +1,26 @@
-//! What a commit leaves for later: a row per key that it changed, and one that names them all.
+//! What a commit leaves for later: what it did to each key that it changed, in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::codec::List;
 use sync_core::{
-    Key, Now, Omitted, PastCommit, PastKind, PastLoss, PastValue, PastWrite, Reason, Receipt,
-    Revision, RowOp, Version,
+    Key, Now, Omitted, PastKind, PastLoss, PastValue, PastWrite, Reason, Receipt, Revision, RowOp,
+    Version,
 };
 
 use crate::hub::Hub;
 use crate::hub::commit::Commit;
 use crate::keyspace::KeyState;
-use crate::rows::{self, JournalRow, Touched};
+use crate::rows::{self, CommitBytes, CommitHead, KeyRecord, Told};
 
 /// Largest value that is remembered, in encoded bytes: of what is larger its size is. Values that people
 /// look at are smaller, and a key's past may take many times as much as the key.
 const VALUE_BYTES_MAX: usize = 4 << 10;
 
-/// Bytes of all values of one row.
-const ROW_VALUE_BYTES_MAX: usize = 16 << 10;
+/// Bytes of all values of the writes that a commit has brought to a key, or that have lost with it.
+const KEY_VALUE_BYTES_MAX: usize = 16 << 10;
 
-/// Writes that came, that lost and that were replaced, each, that a row names; of more it says how many.
+/// Writes that came, that lost and that were replaced, each, that are named; of more it says how many.
 const NAMED_MAX: usize = 16;
 
 /// Live writes that are folded to remember what they read as. More make a value that a change changes
@@ -28,12 +28,12 @@ const NAMED_MAX: usize = 16;
 const FOLDED_MAX: usize = 64;
 
 impl Hub {
-    /// Remembers a commit, in the same batch. `before` has the version that each key had, and `from` is
-    /// the revision before. O(changes).
+    /// Remembers a commit, in the same batch. `before` has the version and the revision that each key had,
+    /// and `from` is the revision before. O(changes).
     pub(in crate::hub) fn remember(
         &mut self,
         commit: &Commit,
-        before: &[(Key, Version)],
+        before: &[(Key, (Version, Revision))],
         from: Revision,
         now: Now,
         ops: &mut Vec<RowOp>,
@@ -42,51 +42,38 @@ impl Hub {
         for receipt in &commit.receipts {
             receipts.entry(&receipt.key).or_default().push(receipt);
         }
-        let mut keys = Vec::with_capacity(before.len());
-        for (key, before) in before {
-            let lost = receipts.remove(key).unwrap_or_default();
+        let max = self.config.limits.journal_max;
+        let by = commit.origin().and_then(|by| self.sessions.get(&by));
+        let head = CommitHead {
+            by: by.map(|session| session.agent.clone()),
+            at_ms: now.wall_ms,
+        };
+        let mut bytes = CommitBytes::new(self.revision, &head);
+        for (key, (before, previous)) in before {
             let Some(state) = self.space.get(key) else {
                 continue;
             };
-            let kind = kind_of(commit, key, state, &lost);
-            keys.push(Touched {
+            let has_history = self.commits_kept(key) > 0;
+            if max == 0 && !has_history {
+                continue;
+            }
+            let lost = receipts.remove(key).unwrap_or_default();
+            bytes.add(&KeyRecord {
                 key: key.clone(),
                 before: *before,
                 version: state.version(),
-                kind,
+                previous: *previous,
+                kind: kind_of(commit, key, state, &lost),
+                told: has_history.then(|| self.told(commit, key, state, &lost)),
             });
-            let commits = self.commits_kept(key);
-            if commits > 0 && state.version() > *before {
-                let past = self.past_commit(commit, key, state, *before, kind, &lost, now);
-                let outdated = outdated(*before, state.version(), commits);
-                ops.push(rows::put_history(key, past));
-                ops.extend(outdated.map(|version| rows::delete_history(key, version)));
-            }
         }
-        self.note_in_journal(commit, keys, from, ops);
-    }
-
-    fn note_in_journal(
-        &mut self,
-        commit: &Commit,
-        keys: Vec<Touched>,
-        from: Revision,
-        ops: &mut Vec<RowOp>,
-    ) {
-        let max = self.config.limits.journal_max;
-        if max > 0 {
-            let by = commit
-                .origin()
-                .and_then(|session| self.sessions.get(&session));
-            ops.push(rows::put_journal(&JournalRow {
-                revision: self.revision,
-                after: from,
-                by: by.map(|session| session.agent.clone()),
-                keys: List(keys),
-            }));
+        if self.past.journal.add(self.revision, from, max) {
+            ops.push(rows::put_journal(&self.past.journal.row()));
         }
-        let dropped = self.past.journal.add(self.revision, from, max);
-        ops.extend(dropped.into_iter().map(rows::delete_journal));
+        if !bytes.is_empty() {
+            let begun = self.past.log.add(bytes, ops);
+            self.thin_log(begun, ops);
+        }
     }
 
     /// How many commits of a key are kept.
@@ -96,20 +83,11 @@ impl Hub {
         commits.unwrap_or(self.config.limits.history_commits)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the row")]
-    fn past_commit(
-        &self,
-        commit: &Commit,
-        key: &Key,
-        state: &KeyState,
-        before: Version,
-        kind: PastKind,
-        lost: &[&Receipt],
-        now: Now,
-    ) -> PastCommit {
+    /// What is told of a commit's part of a key.
+    fn told(&self, commit: &Commit, key: &Key, state: &KeyState, lost: &[&Receipt]) -> Told {
         let entry = state.entry();
         let ids = commit.stale(key);
-        let mut room = Room(ROW_VALUE_BYTES_MAX);
+        let mut room = Room(KEY_VALUE_BYTES_MAX);
         let came = ids.iter().filter_map(|id| Some((id, entry.write(id)?)));
         let writes: Vec<_> = came.clone().take(NAMED_MAX).collect();
         let writes = writes.into_iter().map(|(id, write)| {
@@ -129,19 +107,12 @@ impl Hub {
         let all = came.count() + lost.len() + replaced.count();
         let unnamed = all - writes.len() - losses.len() - named.len();
         let rule = self.resolvers.of_entry(key, entry, |_| true);
-        PastCommit {
-            version: state.version(),
-            before,
-            revision: self.revision,
-            at_ms: now.wall_ms,
-            kind,
-            rule: rule.map(sync_core::Resolver::rule),
-            value: self.past_value(key, state),
-            writes: List(writes),
-            lost: List(losses),
-            replaced: List(named),
-            unnamed: u32::try_from(unnamed).unwrap_or(u32::MAX),
-        }
+        let mut told = Told::new(self.past_value(key, state), List(writes));
+        told.rule = rule.map(sync_core::Resolver::rule);
+        told.lost = List(losses);
+        told.replaced = List(named);
+        told.unnamed = u32::try_from(unnamed).unwrap_or(u32::MAX);
+        told
     }
 
     /// A key's value as it is, if it is small.
@@ -196,37 +167,5 @@ fn kind_of(commit: &Commit, key: &Key, state: &KeyState, lost: &[&Receipt]) -> P
         PastKind::Merged
     } else {
         PastKind::Changed
-    }
-}
-
-/// The versions that are not kept any more once a key goes from one to the next: those that were kept
-/// beside the one and are not beside the other. Versions may be left out.
-fn outdated(before: Version, version: Version, commits: u32) -> impl Iterator<Item = Version> {
-    let (before, commits) = (before.get(), u64::from(commits));
-    let first = before.saturating_sub(commits) + 1;
-    let last = version.get().saturating_sub(commits).min(before);
-    (first..=last).map(Version::new)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_goes_for_one_that_comes_and_all_where_versions_are_left_out() {
-        let cases: [(u64, u64, u32, &[u64]); 7] = [
-            (0, 1, 2, &[]),
-            (1, 2, 2, &[]),
-            (2, 3, 2, &[1]),
-            (3, 4, 2, &[2]),
-            (3, 9, 2, &[2, 3]),
-            (3, 5, 4, &[1]),
-            (3, 4, 1, &[3]),
-        ];
-        for (before, version, commits, expected) in cases {
-            let gone = outdated(Version::new(before), Version::new(version), commits);
-            let gone: Vec<u64> = gone.map(Version::get).collect();
-            assert_eq!(gone, expected, "{before} to {version} of {commits}");
-        }
     }
 }

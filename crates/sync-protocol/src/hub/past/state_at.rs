@@ -8,9 +8,6 @@ use crate::hub::Hub;
 use crate::keyspace::KeyState;
 use crate::rows::RowError;
 
-/// Commits that are looked through at a time.
-const COMMITS_PER_READ: u64 = 16;
-
 #[derive(Debug)]
 pub(super) struct StateQuestion {
     at: Revision,
@@ -23,10 +20,9 @@ pub(super) struct StateQuestion {
 
 impl StateQuestion {
     pub(super) fn new(hub: &Hub, key: Key, at: Revision) -> Self {
-        let newest = hub.space.get(&key).map(KeyState::version);
         Self {
             at,
-            walk: Walk::new(key, newest.unwrap_or_default()),
+            walk: Walk::new(hub, key, None),
             found: None,
             until: None,
         }
@@ -42,7 +38,7 @@ impl StateQuestion {
             return Step::Answer(self.as_it_is(hub, state));
         }
         if self.found.is_none()
-            && let Some(range) = self.walk.read(COMMITS_PER_READ)
+            && let Some(range) = self.walk.read()
         {
             return Step::Read(vec![range]);
         }
@@ -72,7 +68,7 @@ impl StateQuestion {
     }
 
     pub(super) fn take(&mut self, hub: &Hub, now: Now, rows: &[Row]) -> Result<(), RowError> {
-        for commit in self.walk.take(hub, now, rows)? {
+        for commit in self.walk.take(hub, now, rows, usize::MAX)? {
             if commit.revision <= self.at {
                 self.found = Some(commit);
                 return Ok(());

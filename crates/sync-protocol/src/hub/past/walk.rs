@@ -1,15 +1,11 @@
-//! A key's commits from the newest to the oldest, without a gap: where one is missing the walk ends, and
-//! says why.
+//! A key's commits from the newest to the oldest, each of which names the one before it: where one is
+//! missing the walk ends, and says why.
 
-use std::collections::BTreeMap;
-
-use sync_core::{Dropped, DroppedBy, Key, Now, PastCommit, Row, Version};
+use sync_core::{Dropped, DroppedBy, Key, Now, PastCommit, Revision, Row, Version};
 
 use crate::hub::Hub;
-use crate::rows::{self, RowError, RowRange};
-
-/// Rows that are read at a time: with the largest there can be, about half a megabyte.
-const ROWS_PER_READ: u64 = 16;
+use crate::keyspace::KeyState;
+use crate::rows::{self, Chunk, RowError, RowRange};
 
 /// Where a walk is.
 #[derive(Debug)]
@@ -17,32 +13,37 @@ pub(super) struct Walk {
     pub(super) key: Key,
     /// The version that comes next; 0 once there is none.
     at: Version,
-    /// The version after which the rows under way begin.
-    read_after: Version,
+    /// The commit that has brought it.
+    commit: Revision,
+    /// Newer versions are passed over.
+    upto: Version,
     /// Why it has ended before the first version.
     dropped: Option<Dropped>,
 }
 
 impl Walk {
-    /// Begins at a version.
-    pub(super) fn new(key: Key, at: Version) -> Self {
-        Self {
+    /// Begins at a version, or else at the newest.
+    pub(super) fn new(hub: &Hub, key: Key, upto: Option<Version>) -> Self {
+        let state = hub.space.get(&key);
+        let at = state.map(KeyState::version).unwrap_or_default();
+        let commit = state.map(KeyState::revision).unwrap_or_default();
+        let upto = upto.unwrap_or(at).min(at);
+        let mut walk = Self {
+            dropped: hub.is_dropped(&key, upto),
             key,
             at,
-            read_after: at,
-            dropped: None,
+            commit,
+            upto,
+        };
+        if upto == Version::default() {
+            walk.at = upto;
         }
+        walk
     }
 
-    /// The rows to read for as many commits more; none if it has ended.
-    pub(super) fn read(&mut self, commits: u64) -> Option<RowRange> {
-        if self.has_ended() {
-            return None;
-        }
-        let rows = commits.clamp(1, ROWS_PER_READ);
-        self.read_after = Version::new(self.at.get().saturating_sub(rows));
-        let limit = usize::try_from(rows).unwrap_or(usize::MAX);
-        Some(rows::history_after(&self.key, self.read_after, limit))
+    /// The row to read for the next commit; none if it has ended.
+    pub(super) fn read(&self) -> Option<RowRange> {
+        (!self.has_ended()).then(|| rows::chunk_of(self.commit, &self.key))
     }
 
     /// Whether there is nothing further, or nothing is kept of it.
@@ -59,42 +60,56 @@ impl Walk {
         self.dropped
     }
 
-    /// The commits among the rows that come next, the newest first.
+    /// The commits that come next and are in the row, so many at most, the newest first.
     pub(super) fn take(
         &mut self,
         hub: &Hub,
         now: Now,
         rows: &[Row],
+        most: usize,
     ) -> Result<Vec<PastCommit>, RowError> {
-        let mut held = BTreeMap::new();
-        for row in rows {
-            if let Some((key, commit)) = rows::read_history(row)?
-                && key == self.key
-            {
-                held.insert(commit.version, commit);
-            }
-        }
         let mut taken = Vec::new();
-        loop {
-            self.dropped = hub.is_dropped(&self.key, self.at);
-            if self.has_ended() || self.at <= self.read_after {
-                return Ok(taken);
+        let row = rows.first().map(Chunk::read).transpose()?.flatten();
+        let Some(chunk) = row else {
+            self.end(DroppedBy::Unrecorded);
+            return Ok(taken);
+        };
+        // The row that was asked for has the first one, or nothing has.
+        let mut is_sought = true;
+        while taken.len() < most {
+            let next = self.at.min(self.upto);
+            self.dropped = hub.is_dropped(&self.key, next);
+            if self.has_ended() || (self.commit < chunk.first && !is_sought) {
+                break;
             }
-            let Some(commit) = held.remove(&self.at) else {
+            is_sought = false;
+            let found = chunk.find(self.commit, &self.key)?;
+            let Some((head, record)) = found.filter(|(_, record)| record.version == self.at) else {
                 self.end(DroppedBy::Unrecorded);
-                return Ok(taken);
+                break;
             };
-            if let Some(age) = hub.is_too_old(&self.key, &commit, now) {
+            if let Some(age) = hub.is_too_old(&self.key, head.at_ms, now) {
                 self.end(age);
-                return Ok(taken);
+                break;
             }
-            self.at = commit.before;
-            taken.push(commit);
+            let commit = self.commit;
+            let (before, previous) = (record.before, record.previous);
+            if !record.is_link() {
+                let is_wanted = self.at <= self.upto;
+                let Some(told) = record.commit(commit, &head) else {
+                    self.end(DroppedBy::Unrecorded);
+                    break;
+                };
+                taken.extend(is_wanted.then_some(told));
+            }
+            (self.at, self.commit) = (before, previous);
         }
+        Ok(taken)
     }
 
     fn end(&mut self, why: DroppedBy) {
-        self.dropped = Some(Dropped { upto: self.at, why });
+        let upto = self.at.min(self.upto);
+        self.dropped = Some(Dropped { upto, why });
     }
 }
 
@@ -109,11 +124,11 @@ impl Hub {
         (!kept && version > Version::default()).then_some(Dropped { upto, why })
     }
 
-    /// Whether a commit is older than is kept of its key.
-    pub(super) fn is_too_old(&self, key: &Key, commit: &PastCommit, now: Now) -> Option<DroppedBy> {
+    /// Whether what was committed at a time is older than is kept of its key.
+    pub(super) fn is_too_old(&self, key: &Key, at_ms: u64, now: Now) -> Option<DroppedBy> {
         let age = self.policies().of(key)?.history.age?;
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let is_old = commit.at_ms.saturating_add(age_ms) < now.wall_ms;
+        let is_old = at_ms.saturating_add(age_ms) < now.wall_ms;
         is_old.then_some(DroppedBy::Age { age_ms })
     }
 }
