@@ -41,6 +41,12 @@ pub fn to_bytes<T: Encode>(item: &T) -> Bytes {
     out.into()
 }
 
+/// The same behind what is there already, without bytes of its own.
+pub fn append_bytes<T: Encode>(item: &T, out: &mut Vec<u8>) {
+    out.push(FORMAT);
+    write(item, out);
+}
+
 /// Reads what [`to_bytes`] wrote; everything must be consumed.
 pub fn from_bytes<'a, T: bincode::BorrowDecode<'a, ()>>(
     what: &'static str,

@@ -6,6 +6,7 @@
 
 mod authority;
 mod chunk;
+mod commit;
 mod keys;
 mod kind;
 mod owner;
@@ -23,7 +24,8 @@ use sync_core::{
 };
 
 pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
-pub(crate) use self::chunk::{Chunk, CommitBytes, CommitHead, Keep, KeyRecord, Told, put_chunk};
+pub(crate) use self::chunk::{Chunk, Keep, Record, put_chunk};
+pub(crate) use self::commit::{CommitBytes, CommitHead, KeyRecord, Told};
 pub use self::owner::{Owner, RowError};
 pub use self::past::RowRange;
 pub(crate) use self::past::{

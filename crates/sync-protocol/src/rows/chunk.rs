@@ -3,177 +3,12 @@
 //! A commit is a block, its revision and the blocks of its head and of each key: what comes later is put
 //! behind what is there, and nothing is read to find where it ends.
 
-use bincode::{Decode, Encode};
 use bytes::Bytes;
-use sync_core::codec::{self, List};
-use sync_core::{
-    AgentId, Key, MergeRule, PastCommit, PastKind, PastLoss, PastValue, PastWrite, Revision, Row,
-    RowOp, Version, WriteId,
-};
+use sync_core::codec;
+use sync_core::{Key, Revision, Row, RowOp};
 
+use super::commit::{CommitBytes, CommitHead, KeyRecord, LENGTH_BYTES, REVISION_BYTES, Told};
 use super::{RowError, delete, keys, kind, put};
-
-/// What holds for all keys of a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct CommitHead {
-    /// Who has brought it, if it all came from one connection.
-    pub(crate) by: Option<AgentId>,
-    /// When, by the hub's clock, in milliseconds since 1970.
-    pub(crate) at_ms: u64,
-}
-
-/// What a commit did to a key.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct KeyRecord {
-    pub(crate) key: Key,
-    pub(crate) before: Version,
-    pub(crate) version: Version,
-    /// The key's commit before this one; 0 if there is none.
-    pub(crate) previous: Revision,
-    pub(crate) kind: PastKind,
-    /// None where no history was kept of the key, or not any more.
-    pub(crate) told: Option<Told>,
-}
-
-/// What is told of it beside its numbers. A value that is that of the one write that came is kept once.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Told {
-    pub(crate) rule: Option<MergeRule>,
-    value: PastValue,
-    same: bool,
-    writes: List<PastWrite>,
-    pub(crate) lost: List<PastLoss>,
-    pub(crate) replaced: List<WriteId>,
-    pub(crate) unnamed: u32,
-}
-
-impl Told {
-    /// With neither losses nor a rule yet.
-    pub(crate) fn new(mut value: PastValue, writes: List<PastWrite>) -> Self {
-        let same = matches!(&writes[..], [write] if write.value == value);
-        if same {
-            value.value = None;
-        }
-        Self {
-            rule: None,
-            value,
-            same,
-            writes,
-            lost: List::default(),
-            replaced: List::default(),
-            unnamed: 0,
-        }
-    }
-
-    fn value(&self) -> PastValue {
-        match self.writes.first() {
-            Some(write) if self.same => write.value.clone(),
-            _ => self.value.clone(),
-        }
-    }
-}
-
-impl KeyRecord {
-    /// What it is told as; none if it is not.
-    pub(crate) fn commit(self, revision: Revision, head: &CommitHead) -> Option<PastCommit> {
-        let told = self.told?;
-        Some(PastCommit {
-            version: self.version,
-            before: self.before,
-            revision,
-            at_ms: head.at_ms,
-            kind: self.kind,
-            rule: told.rule,
-            value: told.value(),
-            writes: told.writes,
-            lost: told.lost,
-            replaced: told.replaced,
-            unnamed: told.unnamed,
-        })
-    }
-
-    /// Whether it only numbers the key's state anew: it stands between two commits that are told.
-    pub(crate) fn is_link(&self) -> bool {
-        self.version == self.before
-    }
-}
-
-/// A commit as bytes.
-#[derive(Debug)]
-pub(crate) struct CommitBytes {
-    pub(crate) revision: Revision,
-    head: Bytes,
-    keys: Vec<(Key, Bytes)>,
-}
-
-/// Bytes of a length before what it is of, and of a revision.
-const LENGTH_BYTES: usize = 4;
-const REVISION_BYTES: usize = 8;
-
-impl CommitBytes {
-    pub(crate) fn new(revision: Revision, head: &CommitHead) -> Self {
-        Self {
-            revision,
-            head: codec::to_bytes(head),
-            keys: Vec::new(),
-        }
-    }
-
-    /// Keys come in ascending order.
-    pub(crate) fn add(&mut self, record: &KeyRecord) {
-        self.keys
-            .push((record.key.clone(), codec::to_bytes(record)));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// Bytes that it takes in a row.
-    pub(crate) fn bytes(&self) -> usize {
-        let keys = self.keys.iter().map(|(_, bytes)| block_bytes(bytes));
-        LENGTH_BYTES + REVISION_BYTES + block_bytes(&self.head) + keys.sum::<usize>()
-    }
-
-    /// Puts it behind what is there.
-    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
-        push_length(out, self.bytes() - LENGTH_BYTES);
-        out.extend(self.revision.get().to_be_bytes());
-        push_block(out, &self.head);
-        for (_, bytes) in &self.keys {
-            push_block(out, bytes);
-        }
-    }
-
-    /// Rows of this commit alone, none of more than so many bytes unless it is of one key.
-    pub(crate) fn into_parts(self, bytes_max: usize) -> Vec<RowOp> {
-        let part = |keys: &mut Vec<(Key, Bytes)>| Self {
-            revision: self.revision,
-            head: self.head.clone(),
-            keys: std::mem::take(keys),
-        };
-        let mut rows = Vec::new();
-        let (mut keys, mut bytes) = (Vec::new(), 0);
-        for (key, record) in self.keys {
-            let added = block_bytes(&record);
-            if !keys.is_empty() && bytes + added > bytes_max {
-                rows.extend(part(&mut keys).into_part());
-                bytes = 0;
-            }
-            bytes += added;
-            keys.push((key, record));
-        }
-        rows.extend(part(&mut keys).into_part());
-        rows
-    }
-
-    fn into_part(self) -> Option<RowOp> {
-        let (last, _) = self.keys.last()?;
-        let mut value = Vec::with_capacity(self.bytes());
-        self.append_to(&mut value);
-        Some(put(keys::part(self.revision, last), value.into()))
-    }
-}
 
 /// A row that holds the commits from `first` on.
 pub(crate) fn put_chunk(first: Revision, commits: &[u8]) -> RowOp {
@@ -195,9 +30,20 @@ pub(crate) struct Chunk<'a> {
     row: &'a Row,
     /// No commit in it is older.
     pub(crate) first: Revision,
-    /// Each with its head and its keys.
-    commits: Vec<(Revision, Bytes, Vec<Bytes>)>,
+    commits: Vec<Cut>,
 }
+
+/// A commit, cut into its blocks.
+#[derive(Debug)]
+struct Cut {
+    revision: Revision,
+    head: Bytes,
+    /// Of each key its numbers and what is told of it.
+    keys: Vec<(Bytes, Bytes)>,
+}
+
+/// A key of a commit, and what is told of it: nothing where no history was kept of it, or not any more.
+pub(crate) type Record = (KeyRecord, Option<Told>);
 
 impl<'a> Chunk<'a> {
     /// Cuts a row; none if it is another kind of row.
@@ -228,12 +74,12 @@ impl<'a> Chunk<'a> {
         &self,
         revision: Revision,
         key: &Key,
-    ) -> Result<Option<(CommitHead, KeyRecord)>, RowError> {
-        for (_, head, records) in self.commits.iter().filter(|(at, ..)| *at == revision) {
-            for record in records {
-                let record = self.record(record)?;
+    ) -> Result<Option<(CommitHead, Record)>, RowError> {
+        for commit in self.commits.iter().filter(|cut| cut.revision == revision) {
+            for (numbers, told) in &commit.keys {
+                let record: KeyRecord = self.record(numbers)?;
                 if record.key == *key {
-                    return Ok(Some((self.head(head)?, record)));
+                    return Ok(Some((self.head(commit)?, (record, self.told(told)?))));
                 }
             }
         }
@@ -245,46 +91,39 @@ impl<'a> Chunk<'a> {
         &self,
         from: Revision,
         to: Revision,
-    ) -> impl Iterator<Item = Result<(Revision, CommitHead, Vec<KeyRecord>), RowError>> {
+    ) -> impl Iterator<Item = Result<(Revision, CommitHead, Vec<Record>), RowError>> {
         let within = move |at: Revision| from <= at && at <= to;
-        let commits = self.commits.iter().filter(move |(at, ..)| within(*at));
-        commits.map(|(at, head, records)| {
-            let records = records.iter().map(|record| self.record(record));
+        let commits = self.commits.iter().filter(move |cut| within(cut.revision));
+        commits.map(|commit| {
+            let keys = commit.keys.iter();
+            let records = keys.map(|(numbers, told)| Ok((self.record(numbers)?, self.told(told)?)));
             let records: Result<_, RowError> = records.collect();
-            Ok((*at, self.head(head)?, records?))
+            Ok((commit.revision, self.head(commit)?, records?))
         })
     }
 
-    /// The row without what need not be kept; none if all of it is.
+    /// The row without what need not be kept; none if all of it is. What is told of a key is told by its
+    /// size.
     pub(crate) fn thinned(
         &self,
-        keep: impl Fn(Revision, &CommitHead, &KeyRecord) -> Keep,
+        keep: impl Fn(Revision, &CommitHead, &KeyRecord, usize) -> Keep,
     ) -> Result<Option<RowOp>, RowError> {
         let (mut value, mut changed) = (Vec::new(), false);
-        for (revision, head, records) in &self.commits {
-            let read = self.head(head)?;
-            let mut commit = CommitBytes {
-                revision: *revision,
-                head: head.clone(),
-                keys: Vec::new(),
-            };
-            for bytes in records {
-                let record = self.record(bytes)?;
-                let is_name = record.told.is_none();
-                match keep(*revision, &read, &record) {
-                    Keep::Nothing => changed = true,
-                    Keep::Name if !is_name => {
-                        changed = true;
-                        commit.add(&KeyRecord {
-                            told: None,
-                            ..record
-                        });
-                    }
-                    _ => commit.keys.push((record.key, bytes.clone())),
+        for commit in &self.commits {
+            let head = self.head(commit)?;
+            let mut left = CommitBytes::emptied(commit.revision, &commit.head);
+            for (numbers, told) in &commit.keys {
+                let record = self.record(numbers)?;
+                let kept = keep(commit.revision, &head, &record, told.len());
+                match kept {
+                    Keep::Whole => left.add_read(record.key, numbers, told),
+                    Keep::Name => left.add_read(record.key, numbers, &[]),
+                    Keep::Nothing => {}
                 }
+                changed |= kept == Keep::Nothing || (kept == Keep::Name && !told.is_empty());
             }
-            if !commit.is_empty() {
-                commit.append_to(&mut value);
+            if !left.is_empty() {
+                left.append_to(&mut value);
             }
         }
         let key = self.row.key.to_vec();
@@ -295,18 +134,27 @@ impl<'a> Chunk<'a> {
         })
     }
 
-    fn head(&self, bytes: &Bytes) -> Result<CommitHead, RowError> {
-        let head = codec::from_bytes("head of a commit", bytes);
+    fn head(&self, commit: &Cut) -> Result<CommitHead, RowError> {
+        let head = codec::from_bytes("head of a commit", &commit.head);
         head.map_err(|e| RowError::unreadable(self.row, e.to_string()))
     }
 
-    fn record(&self, bytes: &Bytes) -> Result<KeyRecord, RowError> {
-        let record = codec::from_bytes("key of a commit", bytes);
+    fn record(&self, numbers: &Bytes) -> Result<KeyRecord, RowError> {
+        let record = codec::from_bytes("key of a commit", numbers);
         record.map_err(|e| RowError::unreadable(self.row, e.to_string()))
+    }
+
+    fn told(&self, told: &Bytes) -> Result<Option<Told>, RowError> {
+        if told.is_empty() {
+            return Ok(None);
+        }
+        let told = codec::from_bytes("commit of a key", told);
+        told.map(Some)
+            .map_err(|e| RowError::unreadable(self.row, e.to_string()))
     }
 }
 
-fn cut(value: &Bytes) -> Option<Vec<(Revision, Bytes, Vec<Bytes>)>> {
+fn cut(value: &Bytes) -> Option<Vec<Cut>> {
     let mut rest = value.clone();
     let mut commits = Vec::new();
     while !rest.is_empty() {
@@ -315,11 +163,16 @@ fn cut(value: &Bytes) -> Option<Vec<(Revision, Bytes, Vec<Bytes>)>> {
         let revision = Revision::new(u64::from_be_bytes(*revision));
         commit = commit.slice(REVISION_BYTES..);
         let head = take_block(&mut commit)?;
-        let mut records = Vec::new();
+        let mut keys = Vec::new();
         while !commit.is_empty() {
-            records.push(take_block(&mut commit)?);
+            let numbers = take_block(&mut commit)?;
+            keys.push((numbers, take_block(&mut commit)?));
         }
-        commits.push((revision, head, records));
+        commits.push(Cut {
+            revision,
+            head,
+            keys,
+        });
     }
     Some(commits)
 }
@@ -333,18 +186,4 @@ fn take_block(rest: &mut Bytes) -> Option<Bytes> {
     let block = rest.slice(LENGTH_BYTES..end);
     *rest = rest.slice(end..);
     Some(block)
-}
-
-fn block_bytes(block: &Bytes) -> usize {
-    LENGTH_BYTES + block.len()
-}
-
-fn push_block(out: &mut Vec<u8>, block: &Bytes) {
-    push_length(out, block.len());
-    out.extend_from_slice(block);
-}
-
-fn push_length(out: &mut Vec<u8>, length: usize) {
-    // What one commit comes to in a row is far below 4 GiB: its values are left out if they are large.
-    out.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
 }

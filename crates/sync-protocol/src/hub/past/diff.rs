@@ -13,7 +13,7 @@ use super::invalid;
 use super::question::Step;
 use super::window::Window;
 use crate::hub::Hub;
-use crate::rows::{self, Chunk, CommitHead, KeyRecord, RowError, RowRange};
+use crate::rows::{self, Chunk, CommitHead, KeyRecord, Record, RowError, RowRange, Told};
 
 /// Keys in one answer, with two values of up to 4 KiB each. One commit is not cut, but read again for
 /// each further page of its keys.
@@ -189,9 +189,9 @@ impl DiffQuestion {
         now: Now,
         revision: Revision,
         head: &CommitHead,
-        records: Vec<KeyRecord>,
+        records: Vec<Record>,
     ) {
-        for record in records {
+        for (record, told) in records {
             let key = record.key.clone();
             let changed = self.keys.entry(key).or_insert_with(|| Changed {
                 diff: diff_of(&record, revision),
@@ -202,7 +202,7 @@ impl DiffQuestion {
             diff.revision = revision;
             diff.commits += 1;
             diff.kind = record.kind;
-            diff.became = hub.told_value(record, revision, head, now);
+            diff.became = hub.told_value(&record, told, head, now);
         }
     }
 
@@ -217,12 +217,12 @@ impl DiffQuestion {
             };
             for commit in chunk.commits(Revision::default(), self.to) {
                 let (revision, head, records) = commit?;
-                for record in records {
+                for (record, told) in records {
                     let Some(changed) = self.keys.get_mut(&record.key) else {
                         continue;
                     };
                     let diff = &mut changed.diff;
-                    let value = hub.told_value(record, revision, &head, now);
+                    let value = hub.told_value(&record, told, &head, now);
                     if revision == diff.revision {
                         diff.became = value;
                     } else if revision == changed.previous {
@@ -262,14 +262,13 @@ impl Hub {
     /// The value that a commit left a key with, if that is told.
     fn told_value(
         &self,
-        record: KeyRecord,
-        revision: Revision,
+        record: &KeyRecord,
+        told: Option<Told>,
         head: &CommitHead,
         now: Now,
     ) -> Option<PastValue> {
         let kept = self.is_dropped(&record.key, record.version).is_none()
             && self.is_too_old(&record.key, head.at_ms, now).is_none();
-        let commit = record.commit(revision, head).filter(|_| kept);
-        commit.map(|commit| commit.value)
+        told.filter(|_| kept).map(|told| told.value())
     }
 }

@@ -12,7 +12,7 @@ use super::question::Step;
 use super::walk::Walk;
 use super::window::Window;
 use crate::hub::Hub;
-use crate::rows::{KeyRecord, RowError, RowRange};
+use crate::rows::{Record, RowError, RowRange};
 
 /// Keys in one answer: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
@@ -200,8 +200,8 @@ impl Found {
     }
 
     /// The key that was written is told of, too: what came to it was concurrent.
-    fn note(&mut self, revision: Revision, records: Vec<KeyRecord>) {
-        for record in records {
+    fn note(&mut self, revision: Revision, records: Vec<Record>) {
+        for (record, _) in records {
             if self.names.insert(record.key.clone()) {
                 self.stale.push(StaleKey {
                     key: record.key,

@@ -27,12 +27,12 @@ struct Open {
 
 impl Log {
     /// Adds a commit, whose rows go into its batch; returns how many rows it has begun.
-    pub(super) fn add(&mut self, commit: CommitBytes, ops: &mut Vec<RowOp>) -> usize {
-        let added = commit.bytes();
+    pub(super) fn add(&mut self, commit: &CommitBytes, ops: &mut Vec<RowOp>) -> usize {
+        let added = commit.len();
         if added > CHUNK_BYTES_MAX {
             // What comes later must not stand before it.
             self.open = None;
-            let parts = commit.into_parts(CHUNK_BYTES_MAX);
+            let parts = commit.to_parts(CHUNK_BYTES_MAX);
             let begun = parts.len();
             ops.extend(parts);
             return begun;
@@ -45,7 +45,7 @@ impl Log {
         let mut open = held.unwrap_or_else(|| Open {
             first: commit.revision,
             commits: 0,
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(CHUNK_BYTES_MAX),
         });
         commit.append_to(&mut open.bytes);
         open.commits += 1;

@@ -58,20 +58,21 @@ impl Hub {
                 continue;
             }
             let lost = receipts.remove(key).unwrap_or_default();
-            bytes.add(&KeyRecord {
+            let record = KeyRecord {
                 key: key.clone(),
                 before: *before,
                 version: state.version(),
                 previous: *previous,
                 kind: kind_of(commit, key, state, &lost),
-                told: has_history.then(|| self.told(commit, key, state, &lost)),
-            });
+            };
+            let told = has_history.then(|| self.told(commit, key, state, &lost));
+            bytes.add(&record, told.as_ref());
         }
         if self.past.journal.add(self.revision, from, max) {
             ops.push(rows::put_journal(&self.past.journal.row()));
         }
         if !bytes.is_empty() {
-            let begun = self.past.log.add(bytes, ops);
+            let begun = self.past.log.add(&bytes, ops);
             self.thin_log(begun, ops);
         }
     }

@@ -15,6 +15,10 @@ const LOOKS_PER_CHUNK: usize = 2;
 /// a read is worth it.
 const LOOKS_PER_READ: usize = 16;
 
+/// What is told of a key in a commit that is named anyway is left where it is if it is no larger: to write
+/// a row again takes more than that.
+const TOLD_BYTES: usize = 256;
+
 /// How far it is.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Thinning {
@@ -88,13 +92,17 @@ impl Hub {
                 && chunk.first < full_before
             {
                 let named_after = self.past.journal.kept_after(self.revision);
-                ops.extend(chunk.thinned(
-                    |at, head, record| match self.is_told(head, record, now) {
-                        true => Keep::Whole,
-                        false if at > named_after => Keep::Name,
-                        false => Keep::Nothing,
-                    },
-                )?);
+                ops.extend(chunk.thinned(|at, head, record, told| {
+                    let is_named = at > named_after;
+                    let is_little = is_named && told <= TOLD_BYTES;
+                    if is_little || self.is_told(head, record, told, now) {
+                        Keep::Whole
+                    } else if is_named {
+                        Keep::Name
+                    } else {
+                        Keep::Nothing
+                    }
+                })?);
             }
         }
         if !ops.is_empty() {
@@ -113,11 +121,11 @@ impl Hub {
     }
 
     /// Whether a history still takes what a commit did to a key.
-    fn is_told(&self, head: &CommitHead, record: &KeyRecord, now: Now) -> bool {
+    fn is_told(&self, head: &CommitHead, record: &KeyRecord, told: usize, now: Now) -> bool {
         let (key, version) = (&record.key, record.version);
         let known = self.space.get(key).is_some();
         let kept = self.is_dropped(key, version).is_none();
         let young = self.is_too_old(key, head.at_ms, now).is_none();
-        known && kept && young && (record.told.is_some() || record.is_link())
+        known && kept && young && (told > 0 || record.is_link())
     }
 }

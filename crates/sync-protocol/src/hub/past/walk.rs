@@ -84,7 +84,8 @@ impl Walk {
             }
             is_sought = false;
             let found = chunk.find(self.commit, &self.key)?;
-            let Some((head, record)) = found.filter(|(_, record)| record.version == self.at) else {
+            let Some((head, (record, told))) = found.filter(|(_, (r, _))| r.version == self.at)
+            else {
                 self.end(DroppedBy::Unrecorded);
                 break;
             };
@@ -92,17 +93,16 @@ impl Walk {
                 self.end(age);
                 break;
             }
-            let commit = self.commit;
-            let (before, previous) = (record.before, record.previous);
             if !record.is_link() {
-                let is_wanted = self.at <= self.upto;
-                let Some(told) = record.commit(commit, &head) else {
+                let Some(told) = told else {
                     self.end(DroppedBy::Unrecorded);
                     break;
                 };
-                taken.extend(is_wanted.then_some(told));
+                if self.at <= self.upto {
+                    taken.push(record.commit(self.commit, &head, told));
+                }
             }
-            (self.at, self.commit) = (before, previous);
+            (self.at, self.commit) = (record.before, record.previous);
         }
         Ok(taken)
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sync_core::{Revision, Row};
 
 use crate::hub::Hub;
-use crate::rows::{self, Chunk, CommitHead, KeyRecord, RowError, RowRange};
+use crate::rows::{self, Chunk, CommitHead, Record, RowError, RowRange};
 
 /// Commits in one window, which is held in memory: two full rows of them, and what the ends cut off.
 const COMMITS: u64 = 32;
@@ -21,7 +21,7 @@ pub(super) struct Window {
     to: Revision,
     /// The row after which the next read begins.
     after: Bytes,
-    commits: BTreeMap<Revision, (CommitHead, Vec<KeyRecord>)>,
+    commits: BTreeMap<Revision, (CommitHead, Vec<Record>)>,
 }
 
 impl Window {
@@ -54,7 +54,7 @@ impl Window {
                 let (revision, head, mut records) = commit?;
                 if chunk.is_part() {
                     // Of a commit that fills rows the names are enough.
-                    records.iter_mut().for_each(|record| record.told = None);
+                    records.iter_mut().for_each(|(_, told)| *told = None);
                 }
                 let held = self.commits.entry(revision).or_insert((head, Vec::new()));
                 held.1.append(&mut records);
@@ -78,7 +78,7 @@ impl Window {
     /// Its commits, in order.
     pub(super) fn into_commits(
         self,
-    ) -> impl Iterator<Item = (Revision, (CommitHead, Vec<KeyRecord>))> {
+    ) -> impl Iterator<Item = (Revision, (CommitHead, Vec<Record>))> {
         self.commits.into_iter()
     }
 }
