@@ -27,8 +27,9 @@ const GROUP_MAX: usize = 256;
 /// is what a swarm waits for another one.
 const GROUP_BYTES_MAX: usize = 256 << 10;
 
-/// Rows read at a time while a node opens.
-const ROWS_PER_SCAN: usize = 4_096;
+/// Rows read at a time while a node opens: at a hub the last of them are of its past, up to 4 KiB each, and
+/// are not taken.
+const ROWS_PER_SCAN: usize = 512;
 
 /// Per swarm the newest batch that the store has finished, and how.
 pub(crate) type Completions = BTreeMap<SwarmId, (Token, Result<(), String>)>;

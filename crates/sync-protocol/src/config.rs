@@ -77,7 +77,7 @@ pub struct Limits {
     /// says otherwise: what led to it, and not all there was. 0 keeps none.
     pub history_commits: u32,
     /// Commits of a swarm of which a hub keeps the keys that changed, so that it can tell what changed
-    /// between two of them: a few hours of a busy swarm, in 10 MB. 0 keeps none.
+    /// between two of them: a few hours of a busy swarm, in about 30 MB. 0 keeps none.
     pub journal_max: u64,
 }
 

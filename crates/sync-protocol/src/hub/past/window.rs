@@ -54,7 +54,9 @@ impl Window {
                 let (revision, head, mut records) = commit?;
                 if chunk.is_part() {
                     // Of a commit that fills rows the names are enough.
-                    records.iter_mut().for_each(|(_, told)| *told = None);
+                    for (_, told) in &mut records {
+                        *told = None;
+                    }
                 }
                 let held = self.commits.entry(revision).or_insert((head, Vec::new()));
                 held.1.append(&mut records);
