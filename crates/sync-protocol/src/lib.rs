@@ -27,7 +27,7 @@ pub use deadlines::Deadlines;
 pub use gate::Token;
 pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun};
 pub use keyspace::{KeyState, Keyspace};
-pub use receipts::RECEIPTS_WAITING_MAX;
+pub use receipts::{RECEIPTS_WAITING_MAX, REFUSALS_WAITING_MAX};
 pub use replica::{
     Command, Fate, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
     Wanted,

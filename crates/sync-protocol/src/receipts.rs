@@ -15,7 +15,7 @@ use crate::rows;
 pub const RECEIPTS_WAITING_MAX: u32 = 100_000;
 
 /// Refusals that wait for one agent before the hub takes no more of its pushes: some pushes.
-const REFUSALS_MAX: usize = 4_096;
+pub const REFUSALS_WAITING_MAX: usize = 4_096;
 
 /// Where a receipt stands among the others: the oldest first, and of one revision a summary.
 type Place = ReceiptPlace;
@@ -37,7 +37,7 @@ pub(crate) struct Receipts {
 
 impl Receipts {
     /// As a hub keeps them: a refusal is named until its writer has it, as that has to undo the write. An
-    /// agent has so many as it pushes before it takes them, see [`REFUSALS_MAX`].
+    /// agent has so many as it pushes before it takes them, see [`REFUSALS_WAITING_MAX`].
     pub(crate) fn of_hub() -> Self {
         Self {
             keeps_refusals: true,
@@ -47,7 +47,7 @@ impl Receipts {
 
     /// Whether so many refusals wait that the agent had better take them first.
     pub(crate) fn is_full_of_refusals(&self) -> bool {
-        self.refusals >= REFUSALS_MAX
+        self.refusals >= REFUSALS_WAITING_MAX
     }
 
     pub(crate) fn len(&self) -> usize {

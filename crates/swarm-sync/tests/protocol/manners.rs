@@ -212,9 +212,9 @@ fn who_takes_no_refusal_is_heard_no_further() {
         };
         Message::with(body, segments)
     };
-    let most = u64::from(sync_protocol::RECEIPTS_WAITING_MAX);
-    for after in (0..most).step_by(500) {
-        hub.hear(session, future(after, after + 500));
+    let most = sync_protocol::REFUSALS_WAITING_MAX as u64;
+    for after in (0..most).step_by(512) {
+        hub.hear(session, future(after, after + 512));
         hub.settle();
         hub.said.clear();
     }
