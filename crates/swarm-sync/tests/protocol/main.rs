@@ -65,6 +65,7 @@ mod merges;
 mod offline;
 mod own_votes;
 mod past;
+mod past_authors;
 mod past_log;
 mod past_reads;
 mod patterns;

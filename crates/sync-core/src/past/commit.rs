@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use crate::codec::List;
 use crate::cursor::Seen;
-use crate::id::{Revision, Version, WriteId};
+use crate::id::{AgentId, Revision, Version, WriteId};
 use crate::payload::{Payload, PayloadKind};
 use crate::receipt::{Reason, Receipt};
 use crate::resolver::MergeRule;
 use crate::stamp::Stamp;
 use crate::value::Value;
-use crate::write::Write;
+use crate::write::{Metadata, Write};
 
 /// One commit of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -25,6 +25,8 @@ pub struct PastCommit {
     pub revision: Revision,
     /// When, by the hub's clock, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Who brought it, or asked the hub for it; none if it came in a round from many, or is the hub's own.
+    pub by: Option<AgentId>,
     /// What it did to the key.
     pub kind: PastKind,
     /// The rule that the key was under; none if nothing is live.
@@ -101,6 +103,10 @@ pub struct PastWrite {
     pub value: PastValue,
     /// How far its author had read the hub's log.
     pub seen: Option<Seen>,
+    /// What its author has hung on it, a map: of one that was voted on, the proposal, its proposer and the
+    /// voters. Left out if there is no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
 }
 
 /// A write that lost.
@@ -195,8 +201,12 @@ impl From<Option<Value>> for PastValue {
 }
 
 impl PastWrite {
-    /// A write, without its value if that takes more than `room` bytes.
+    /// A write, without its value if that takes more than `room` bytes, and without its metadata if
+    /// there is no room left for that.
     pub fn of(id: &WriteId, write: &Write, room: usize) -> Self {
+        let bytes = write.payload.as_bytes().len();
+        let left = room.checked_sub(bytes).unwrap_or(room);
+        let metadata = write.metadata().filter(|m| m.as_bytes().len() <= left);
         Self {
             write: id.clone(),
             stamp: write.stamp,
@@ -204,6 +214,7 @@ impl PastWrite {
             field: write.payload.field_name().map(str::to_owned),
             value: PastValue::of(&write.payload, room),
             seen: write.seen(),
+            metadata: metadata.map(Metadata::value),
         }
     }
 }
@@ -219,6 +230,7 @@ impl PastLoss {
                 field: receipt.discarded.field_name().map(str::to_owned),
                 value: PastValue::of(&receipt.discarded, room),
                 seen,
+                metadata: None,
             },
             why: LossReason::of(receipt),
         }

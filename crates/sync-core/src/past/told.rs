@@ -48,6 +48,10 @@ impl fmt::Display for PastWrite {
             Did::Unset => write!(f, "removed its field {field:?}"),
             Did::Clear => f.write_str("removed all its fields"),
             Did::Claim => write!(f, "claimed it: {value}"),
+        }?;
+        match &self.metadata {
+            Some(metadata) => write!(f, ", with {}", metadata.to_json()),
+            None => Ok(()),
         }
     }
 }
@@ -123,6 +127,11 @@ impl PastCommit {
         told
     }
 
+    fn asked_by(&self) -> String {
+        let by = self.by.as_ref().map(|by| format!(" by {by}"));
+        by.unwrap_or_default()
+    }
+
     fn headline(&self) -> String {
         let (version, revision) = (self.version.get(), self.revision.get());
         let at = format!("version {version}, revision {revision}");
@@ -131,13 +140,15 @@ impl PastCommit {
         let by = self.writes.first().map(|write| &write.write);
         match (self.kind, self.writes.first(), by) {
             (PastKind::Expired, ..) => format!("Its lifetime ended ({at})."),
-            (PastKind::Cleared, ..) => format!("It was cleared ({at})."),
+            (PastKind::Cleared, ..) => format!("It was cleared{} ({at}).", self.asked_by()),
             (PastKind::Merged, Some(_), Some(by)) => {
                 format!("A merge made {} of it, {by} ({at}){under}.", self.value)
             }
             (PastKind::Unchanged, ..) => format!("What it shows stayed as it was ({at}){under}."),
             (_, Some(write), Some(by)) => format!("{by} {write} ({at}){under}."),
-            (PastKind::Deleted, ..) => format!("What was there was deleted ({at})."),
+            (PastKind::Deleted, ..) => {
+                format!("What was there was deleted{} ({at}).", self.asked_by())
+            }
             _ => format!("It came to {} ({at}){under}.", self.value),
         }
     }

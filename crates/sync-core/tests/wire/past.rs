@@ -1,9 +1,10 @@
 //! Every question about the past, and every answer.
 
 use sync_core::{
-    Answer, Ask, Did, DiffNext, DiffPage, Dropped, DroppedBy, HistoryPage, KeyDiff, KeyExplanation,
-    Knew, LossReason, MergeRule, Omitted, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss,
-    PastState, PastValue, PastWrite, Revision, Since, StaleKey, Stamp, StateVersion, Version,
+    AgentId, Answer, Ask, Did, DiffNext, DiffPage, Dropped, DroppedBy, HistoryPage, KeyDiff,
+    KeyExplanation, Knew, LossReason, MergeRule, Omitted, PastAnswer, PastAsk, PastCommit,
+    PastKind, PastLoss, PastState, PastValue, PastWrite, Revision, Since, StaleKey, Stamp,
+    StateVersion, Value, Version,
 };
 
 use super::bodies::cursor;
@@ -125,6 +126,7 @@ fn commits() -> Vec<PastCommit> {
         before: Version::new(version - 1),
         revision: Revision::new(300),
         at_ms: 1_700_000_000_000,
+        by: Some(AgentId::new("agent-1").unwrap()),
         kind,
         rule: Some(MergeRule::Lww),
         value: PastValue::omitted(Omitted::Bytes(1 << 20)),
@@ -154,6 +156,7 @@ fn writes() -> Vec<PastWrite> {
         field: Some("f".to_owned()),
         value: Some(value()).into(),
         seen: Some(seen()),
+        metadata: Some(Value::Map([("proposal".to_owned(), Value::from(7))].into())),
     };
     did.map(write).into()
 }
@@ -181,6 +184,7 @@ fn losses() -> Vec<PastLoss> {
             field: None,
             value: PastValue::omitted(Omitted::Parts(100)),
             seen: None,
+            metadata: None,
         },
         why,
     };

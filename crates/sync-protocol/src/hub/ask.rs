@@ -47,7 +47,7 @@ impl Hub {
             } => self
                 .write_here(now, to, &key, &operation, metadata)
                 .map(Answer::Written),
-            Ask::Clear(Some(key)) => Ok(Answer::Cleared(self.clear(now, &key))),
+            Ask::Clear(Some(key)) => Ok(Answer::Cleared(self.clear(now, to, &key))),
             Ask::Clear(None) => return self.clear_all(now, to),
             Ask::Status => Ok(Answer::Status(self.status(now))),
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
@@ -148,7 +148,7 @@ impl Hub {
         metadata: Option<Value>,
     ) -> Result<Ack, RequestError> {
         let writer = self.writer_for(to);
-        let mut commit = Commit::default();
+        let mut commit = Commit::asked_by(self.name_of(to));
         let write_id = self.admit_here(&mut commit, now, writer, key, operation, metadata)?;
         if write_id.is_some() {
             self.finish(commit, now);
@@ -197,9 +197,9 @@ impl Hub {
 
     /// Covers one key; returns whether it held a value. Versions go on counting underneath, so a key that
     /// returns is newer than every reader remembers.
-    fn clear(&mut self, now: Now, key: &Key) -> u64 {
+    fn clear(&mut self, now: Now, to: ReplyTo, key: &Key) -> u64 {
         let held = self.space.get(key).is_some_and(|s| s.entry().is_live());
-        let mut commit = Commit::clearing();
+        let mut commit = Commit::clearing(Some(self.name_of(to)));
         self.cover_all(&mut commit, key);
         self.finish(commit, now);
         u64::from(held)

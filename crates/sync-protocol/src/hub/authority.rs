@@ -41,7 +41,7 @@ impl Hub {
         if let Some(reply) = self.attempts.find(&asker, attempt, about) {
             return self.reply(to, reply);
         }
-        let mut commit = Commit::default();
+        let mut commit = Commit::asked_by(asker.clone());
         // To begin a lease anew twice is to begin it once.
         let repeats = !matches!(ask, AuthorityAsk::Renew { .. });
         let reply = self.decide_ask(&mut commit, now, to, ask);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Answer, Key, Now, RequestError, SessionId};
+use sync_core::{AgentId, Answer, Key, Now, RequestError, SessionId};
 
 use super::chores::KEYS_PER_CHORE;
 use super::commit::Commit;
@@ -23,6 +23,8 @@ pub(super) struct Clearings {
 #[derive(Debug, Default)]
 struct Clearing {
     callers: Vec<Caller>,
+    /// Who was the first of them.
+    by: Option<AgentId>,
     after: Option<Key>,
     /// Keys that somebody has written since it was last asked for: what came stays, and with it all of its
     /// key.
@@ -45,7 +47,7 @@ impl Clearings {
 
     /// One that is under way cleared nothing of what came since it was asked for; the next one clears
     /// everything that is there when it was asked for the last time.
-    fn ask(&mut self, to: ReplyTo) -> Result<(), RequestError> {
+    fn ask(&mut self, to: ReplyTo, name: AgentId) -> Result<(), RequestError> {
         let waiting = [&self.running, &self.next].into_iter().flatten();
         if waiting.map(|c| c.callers.len()).sum::<usize>() >= CALLERS_MAX {
             let reason = format!(
@@ -57,6 +59,7 @@ impl Clearings {
         let before = self.running.as_ref().map_or(0, |running| running.cleared);
         let next = self.next.get_or_insert_default();
         next.spared.clear();
+        next.by.get_or_insert(name);
         next.callers.push(Caller {
             to,
             meanwhile: before,
@@ -105,7 +108,7 @@ impl Clearings {
 impl Hub {
     /// Covers everything that is held now. What is written meanwhile stays, with all that its key holds.
     pub(super) fn clear_all(&mut self, now: Now, to: ReplyTo) {
-        match self.chores.clearings.ask(to) {
+        match self.chores.clearings.ask(to, self.name_of(to)) {
             Ok(()) => self.begin_given(now),
             Err(error) => self.reply(to, Err(error)),
         }
@@ -117,7 +120,7 @@ impl Hub {
             return false;
         };
         let keys = self.still_held(&clearing);
-        let mut commit = Commit::clearing();
+        let mut commit = Commit::clearing(clearing.by.clone());
         for key in &keys {
             self.cover_all(&mut commit, key);
         }

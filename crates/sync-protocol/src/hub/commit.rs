@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp, Seen,
-    SessionId, Version, Write, WriteId,
+    AgentId, Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp,
+    Seen, SessionId, Version, Write, WriteId,
 };
 
 use super::Hub;
@@ -26,6 +26,10 @@ pub(super) struct Commit {
     foreign: BTreeSet<Key>,
     /// Whose connection brought it, if just one.
     origin: Option<SessionId>,
+    /// Who asked the hub for it.
+    pub(super) by: Option<AgentId>,
+    /// Deletes that have come with it and done their work at once.
+    buried: BTreeMap<Key, Vec<(WriteId, Write)>>,
     pub(super) receipts: Vec<Receipt>,
     /// Versions below which a key must not come out.
     floors: BTreeMap<Key, Version>,
@@ -56,9 +60,18 @@ impl Commit {
         }
     }
 
-    /// A commit that removes everything that its keys hold.
-    pub(super) fn clearing() -> Self {
+    /// A commit that somebody has asked the hub for.
+    pub(super) fn asked_by(name: AgentId) -> Self {
         Self {
+            by: Some(name),
+            ..Self::default()
+        }
+    }
+
+    /// A commit that removes everything that its keys hold.
+    pub(super) fn clearing(by: Option<AgentId>) -> Self {
+        Self {
+            by,
             clears: true,
             own: true,
             ..Self::default()
@@ -147,6 +160,11 @@ impl Commit {
     /// The writes of a key that came or went so far.
     pub(super) fn stale(&self, key: &Key) -> &BTreeSet<WriteId> {
         self.changes.writes(key)
+    }
+
+    /// The deletes of a key that have come with it and done their work at once.
+    pub(super) fn buried(&self, key: &Key) -> &[(WriteId, Write)] {
+        self.buried.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// A fate that is told with it.
@@ -249,6 +267,9 @@ impl Hub {
             }
             self.bury(commit, &key, &buried);
             self.cover(commit, &key, ids);
+            if !buried.is_empty() {
+                commit.buried.entry(key).or_default().extend(buried);
+            }
         }
     }
 

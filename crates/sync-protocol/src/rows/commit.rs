@@ -77,6 +77,7 @@ impl KeyRecord {
             before: self.before,
             revision,
             at_ms: head.at_ms,
+            by: head.by.clone(),
             kind: self.kind,
             rule: told.rule,
             value: told.value(),

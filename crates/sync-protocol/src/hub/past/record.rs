@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::codec::List;
 use sync_core::{
     Key, Now, Omitted, PastKind, PastLoss, PastValue, PastWrite, Reason, Receipt, Revision, RowOp,
-    Version,
+    Version, WriteId,
 };
 
 use crate::hub::Hub;
@@ -43,9 +43,10 @@ impl Hub {
             receipts.entry(&receipt.key).or_default().push(receipt);
         }
         let max = self.config.limits.journal_max;
-        let by = commit.origin().and_then(|by| self.sessions.get(&by));
+        let brought = commit.origin().and_then(|by| self.sessions.get(&by));
+        let brought = || brought.map(|session| session.agent.clone());
         let head = CommitHead {
-            by: by.map(|session| session.agent.clone()),
+            by: commit.by.clone().or_else(brought),
             at_ms: now.wall_ms,
         };
         let mut bytes = CommitBytes::new(self.revision, &head);
@@ -89,10 +90,14 @@ impl Hub {
         let entry = state.entry();
         let ids = commit.stale(key);
         let mut room = Room(KEY_VALUE_BYTES_MAX);
-        let came = ids.iter().filter_map(|id| Some((id, entry.write(id)?)));
+        let buried = commit.buried(key);
+        let stays = ids.iter().filter_map(|id| Some((id, entry.write(id)?)));
+        // A delete that has done its work is gone with the commit that brings it.
+        let came = stays.chain(buried.iter().map(|(id, write)| (id, write)));
         let writes: Vec<_> = came.clone().take(NAMED_MAX).collect();
         let writes = writes.into_iter().map(|(id, write)| {
-            let room = room.take(write.payload.as_bytes().len());
+            let metadata = write.metadata().map_or(0, |m| m.as_bytes().len());
+            let room = room.take(write.payload.as_bytes().len() + metadata);
             PastWrite::of(id, write, room)
         });
         let writes: Vec<_> = writes.collect();
@@ -102,7 +107,9 @@ impl Hub {
         });
         let losses: Vec<_> = losses.collect();
         let lost_ids: BTreeSet<_> = lost.iter().map(|receipt| &receipt.write).collect();
-        let gone = |id: &&sync_core::WriteId| entry.write(id).is_none() && !lost_ids.contains(id);
+        let is_buried = |id: &WriteId| buried.iter().any(|(delete, _)| delete == id);
+        let gone =
+            |id: &&WriteId| entry.write(id).is_none() && !lost_ids.contains(id) && !is_buried(id);
         let replaced = ids.iter().filter(gone);
         let named: Vec<_> = replaced.clone().take(NAMED_MAX).cloned().collect();
         let all = came.count() + lost.len() + replaced.count();
