@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{Ack, Key, Operation, RequestError, StateVersion, Value};
+use sync_core::{Ack, Key, MergeRule, Operation, RequestError, StateVersion, Value};
 
 use super::Agent;
 
@@ -22,17 +22,25 @@ impl Place {
         self.agent.write(self.key()?, operation, None).await
     }
 
-    async fn value(&self) -> Result<Option<Value>, RequestError> {
+    /// The value, of a key under the rule whose operations this handle has: another rule's value may look
+    /// like one of its own.
+    async fn value(&self, rule: MergeRule) -> Result<Option<Value>, RequestError> {
         let state = self.agent.get(self.key()?).await?;
-        Ok(state.and_then(|s| s.value))
+        let Some((value, held)) = state.and_then(|s| Some((s.value?, s.metadata.rule))) else {
+            return Ok(None);
+        };
+        if held == Some(rule) {
+            return Ok(Some(value));
+        }
+        let held = held.map_or_else(|| "no rule".to_owned(), |held| format!("the rule {held}"));
+        self.mistaken(rule, &format!("{} under {held}", value.kind()))
     }
 
-    fn mistaken<T>(&self, expected: &str, found: &Value) -> Result<T, RequestError> {
+    fn mistaken<T>(&self, expected: MergeRule, found: &str) -> Result<T, RequestError> {
         let key = self.key()?;
         Err(RequestError::Operation {
             reason: format!(
-                "{key:?} holds no {expected} but {}; use another key, or delete this one first",
-                found.kind()
+                "{key:?} holds no {expected} but {found}; use another key, or delete this one first"
             ),
         })
     }
@@ -99,10 +107,10 @@ impl CounterOf {
 
     /// The sum, 0 if nobody has added.
     pub async fn get(&self) -> Result<i64, RequestError> {
-        match self.0.value().await? {
+        match self.0.value(MergeRule::Counter).await? {
             None => Ok(0),
             Some(Value::Int(sum)) => Ok(sum),
-            Some(other) => self.0.mistaken("counter", &other),
+            Some(other) => self.0.mistaken(MergeRule::Counter, other.kind()),
         }
     }
 
@@ -139,10 +147,10 @@ impl SetOf {
 
     /// The elements, in the order of their encoding. O(size).
     pub async fn elements(&self) -> Result<Vec<Value>, RequestError> {
-        match self.0.value().await? {
+        match self.0.value(MergeRule::Set).await? {
             None => Ok(Vec::new()),
             Some(Value::List(elements)) => Ok(elements),
-            Some(other) => self.0.mistaken("set", &other),
+            Some(other) => self.0.mistaken(MergeRule::Set, other.kind()),
         }
     }
 
@@ -179,10 +187,10 @@ impl MapOf {
 
     /// All fields; empty if there are none. O(size).
     pub async fn fields(&self) -> Result<BTreeMap<String, Value>, RequestError> {
-        match self.0.value().await? {
+        match self.0.value(MergeRule::Map).await? {
             None => Ok(BTreeMap::new()),
             Some(Value::Map(fields)) => Ok(fields),
-            Some(other) => self.0.mistaken("map", &other),
+            Some(other) => self.0.mistaken(MergeRule::Map, other.kind()),
         }
     }
 

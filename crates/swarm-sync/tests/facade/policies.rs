@@ -207,6 +207,12 @@ async fn typed_keys_read_and_write_what_they_are() {
     // The wrong type, a name that is none, a key that is none.
     assert_eq!(kind(b.counter("tags").get().await), "operation");
     assert_eq!(kind(b.counter("tags").add(1).await), "operation");
+    // A value that only looks like one.
+    let list: Vec<Value> = vec![1.into(), 1.into()];
+    a.register("list").set(list).await.unwrap();
+    a.register("number").set(7).await.unwrap();
+    assert_eq!(kind(a.set_of("list").elements().await), "operation");
+    assert_eq!(kind(a.counter("number").get().await), "operation");
     assert_eq!(kind(config.put("", 1).await), "invalid");
     assert_eq!(kind(a.counter("").add(1).await), "invalid");
     config.delete().await.unwrap();

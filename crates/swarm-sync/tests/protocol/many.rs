@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Delta, MergeRule, Since, Ttl};
+use sync_core::{Answer, Ask, Body, Delta, MergeRule, Since, Ttl};
 
-use crate::stage::{AgentSide, HubSide, key, policy, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, key, policy, put, read_reply, talk, trio};
 
 const MANY: usize = 2_500;
 
@@ -160,6 +160,35 @@ fn all_who_ask_while_all_is_cleared_share_the_next_clearing() {
     }
     assert_eq!(hub.hub.keyspace().live_keys(), 1);
     assert_eq!(hub.value("new"), Some(2.into()));
+}
+
+/// One that asks without end leaves room for the others; and keys that hold nothing any more cost each
+/// commit no more than so many looks.
+#[test]
+fn one_peer_does_not_use_up_the_clearings_of_the_others() {
+    let (mut hub, mut a, mut b) = trio();
+    write_many(&mut a);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let clear = |request| Body::Request {
+        request,
+        ask: Ask::Clear(None),
+    };
+    let session = a.session.unwrap();
+    for request in 0..=16 {
+        hub.hear(session, clear(request));
+    }
+    hub.hear(b.session.unwrap(), clear(9));
+    work(&mut hub);
+    let told = |to| {
+        let told = hub.said.iter().filter(|(of, _)| *of == to);
+        told.filter_map(|(_, message)| read_reply(message))
+            .collect::<Vec<_>>()
+    };
+    let of_a = told(session);
+    assert_eq!(of_a.iter().filter(|reply| reply.is_ok()).count(), 16);
+    assert_eq!(of_a.iter().filter(|reply| reply.is_err()).count(), 1);
+    assert!(matches!(told(b.session.unwrap())[..], [Ok(_)]));
+    assert_eq!(hub.hub.keyspace().live_keys(), 0);
 }
 
 /// Whoever waits for it is told that it will not be done.

@@ -88,6 +88,26 @@ fn who_was_away_when_a_vote_ended_is_told_when_it_is_back() {
     }
 }
 
+/// Its vote is on its disk, so its next run asks what came of it.
+#[test]
+fn who_voted_and_died_is_told_how_it_ended() {
+    let (mut hub, mut a, mut b) = ballots::asked();
+    vote(&mut a, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut b]);
+    for session in 11..13 {
+        a.restart();
+        a.reconnect(&mut hub, session);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(a.decided, [(ID, Verdict::Approved)], "once, to the first");
+        // An orderly end writes down what it has heard.
+        a.replica.flush_lazy_rows();
+        a.settle();
+    }
+}
+
 #[test]
 fn what_the_hub_knows_nothing_of_ends_too_and_may_be_asked_anew() {
     let (mut hub, mut a, mut b) = ballots::asked();

@@ -9,8 +9,14 @@ use super::chores::KEYS_PER_CHORE;
 use super::commit::Commit;
 use super::{Hub, ReplyTo};
 
-/// Callers that wait until the swarm is cleared; of one agent, a flood that reads no answers.
+/// Callers that wait until the swarm is cleared.
 const CALLERS_MAX: usize = 1_024;
+
+/// Of one connection: more would be a flood that reads no answers.
+const CALLERS_PER_PEER: usize = 16;
+
+/// Keys looked at for one commit. Most of them may hold nothing any more: some milliseconds.
+const KEYS_LOOKED_AT: usize = 100 * KEYS_PER_CHORE;
 
 /// The swarm's clearings.
 #[derive(Debug, Default)]
@@ -48,10 +54,9 @@ impl Clearings {
     /// One that is under way cleared nothing of what came since it was asked for; the next one clears
     /// everything that is there when it was asked for the last time.
     fn ask(&mut self, to: ReplyTo, name: AgentId) -> Result<(), RequestError> {
-        let waiting = [&self.running, &self.next].into_iter().flatten();
-        if waiting.map(|c| c.callers.len()).sum::<usize>() >= CALLERS_MAX {
+        if !self.has_room(to) {
             let reason = format!(
-                "{CALLERS_MAX} callers wait until the swarm is cleared, the limit: ask again later"
+                "{CALLERS_MAX} callers wait until the swarm is cleared, or {CALLERS_PER_PEER} of this connection, the limits: ask again later"
             );
             return Err(RequestError::Invalid { reason });
         }
@@ -65,6 +70,17 @@ impl Clearings {
             meanwhile: before,
         });
         Ok(())
+    }
+
+    fn has_room(&self, to: ReplyTo) -> bool {
+        let both = [&self.running, &self.next].into_iter().flatten();
+        let callers: Vec<_> = both
+            .flat_map(|c| &c.callers)
+            .map(|c| c.to.session())
+            .collect();
+        let own = callers.iter().filter(|session| **session == to.session());
+        let own_is_full = to.session().is_some() && own.count() >= CALLERS_PER_PEER;
+        !own_is_full && callers.len() < CALLERS_MAX
     }
 
     /// The one to go on with.
@@ -119,31 +135,38 @@ impl Hub {
         let Some(mut clearing) = self.chores.clearings.take() else {
             return false;
         };
-        let keys = self.still_held(&clearing);
+        let (keys, looked_up_to) = self.still_held(&clearing);
         let mut commit = Commit::clearing(clearing.by.clone());
         for key in &keys {
             self.cover_all(&mut commit, key);
         }
         clearing.cleared += keys.len() as u64;
         self.finish(commit, now);
-        if keys.len() < KEYS_PER_CHORE {
+        let Some(last) = looked_up_to else {
             self.chores.clearings.ended(clearing.cleared);
             for Caller { to, meanwhile } in clearing.callers {
                 self.reply(to, Ok(Answer::Cleared(meanwhile + clearing.cleared)));
             }
-        } else {
-            clearing.after = keys.last().cloned();
-            self.chores.clearings.running = Some(clearing);
-        }
+            return true;
+        };
+        clearing.after = Some(last);
+        self.chores.clearings.running = Some(clearing);
         true
     }
 
-    /// The next keys that nobody has written since the clearing was asked for.
-    fn still_held(&self, clearing: &Clearing) -> Vec<Key> {
+    /// The next keys that nobody has written since the clearing was asked for, and the last one that was
+    /// looked at; none if no more is left.
+    fn still_held(&self, clearing: &Clearing) -> (Vec<Key>, Option<Key>) {
+        let mut held = Vec::new();
         let rest = self.space.iter_after(clearing.after.as_ref());
-        let held = rest.filter(|(key, s)| s.entry().is_live() && !clearing.spared.contains(*key));
-        held.take(KEYS_PER_CHORE)
-            .map(|(key, _)| key.clone())
-            .collect()
+        for (looked_at, (key, state)) in (1..).zip(rest) {
+            if state.entry().is_live() && !clearing.spared.contains(key) {
+                held.push(key.clone());
+            }
+            if held.len() == KEYS_PER_CHORE || looked_at == KEYS_LOOKED_AT {
+                return (held, Some(key.clone()));
+            }
+        }
+        (held, None)
     }
 }

@@ -123,6 +123,8 @@ impl ReplicaRecovery {
             // The clock was put right between two runs, and the mark is of the time before.
             replica.clock.distrust();
         }
+        let longest = replica.config.limits.vote_deadline_max;
+        replica.votes.open(longest);
         let mut ops = Vec::new();
         replica.regroup_receipts(&mut ops);
         replica.lazy_rows.extend(ops);

@@ -203,6 +203,9 @@ impl Replica {
                 continue;
             }
             self.votes.told.forget(proposal);
+            if let Some(vote) = self.votes.end(proposal) {
+                self.lazy_rows.push(rows::put_own_vote(&vote));
+            }
             self.gate.push(ReplicaOutput::Forgotten(proposal));
         }
     }

@@ -50,13 +50,15 @@ pub(super) struct Batch {
 /// What the rounds that have ended came to.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
-    /// Who answered in each of them that was answered; none if none was.
+    /// Who answered in each of them that ended in its time; none if none was answered.
     responded: Option<BTreeSet<AgentId>>,
     revision: Revision,
     bytes: u64,
     brought: Committed,
     /// Whether a sweep has brought anything.
     changed: bool,
+    /// Whether one of them was answered by nobody in its time.
+    was_unanswered: bool,
     /// Why the others failed.
     failed: BTreeMap<Priority, RequestError>,
 }
@@ -65,6 +67,13 @@ impl Sum {
     /// A class that did not get as far as an answer.
     pub(super) fn fail(&mut self, priority: Priority, error: RequestError) {
         self.failed.insert(priority, error);
+    }
+
+    /// Who answered whatever they were asked; none if nothing was answered.
+    fn responded(&self) -> Option<BTreeSet<AgentId>> {
+        let responded = Some(self.responded.clone()?);
+        let all = responded.filter(|_| !self.was_unanswered);
+        Some(all.unwrap_or_default())
     }
 
     /// Why nothing was answered: what the most urgent class failed of.
@@ -88,7 +97,10 @@ impl Sum {
                 self.revision = self.revision.max(revision);
                 self.bytes += round.bytes;
             }
-            Err(error) => self.fail(round.priority, error),
+            Err(error) => {
+                self.was_unanswered |= matches!(error, RequestError::NobodyAnswered { .. });
+                self.fail(round.priority, error);
+            }
         }
         self.changed |= round.changed;
         self.brought.add(round.brought);
@@ -137,7 +149,7 @@ impl Hub {
         let Batch {
             keys, started, sum, ..
         } = batch;
-        let Some(responded) = &sum.responded else {
+        let Some(responded) = sum.responded() else {
             return Err(sum.first_failure());
         };
         let in_step = responded
@@ -148,7 +160,7 @@ impl Hub {
             epoch: self.epoch(),
             revision: sum.revision,
             in_step: in_step.cloned().collect(),
-            missing: self.missing(responded),
+            missing: self.missing(&responded),
             responded: responded.iter().cloned().collect(),
             conflicts: sum.brought.conflicts.values().sum(),
             bytes: sum.bytes,
@@ -162,12 +174,12 @@ impl Hub {
 
     /// What a sweep came to. One error if nobody was swept at all.
     fn swept(&self, sum: Sum) -> Result<Swept, RequestError> {
-        let Some(responded) = &sum.responded else {
+        let Some(responded) = sum.responded() else {
             return Err(sum.first_failure());
         };
         Ok(Swept {
             changed: sum.changed,
-            missing: self.missing(responded),
+            missing: self.missing(&responded),
             failed: sum.failed,
         })
     }

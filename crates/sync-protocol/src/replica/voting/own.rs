@@ -43,6 +43,16 @@ impl OwnVotes {
         self.by_id.insert(vote.proposal, vote);
     }
 
+    /// What earlier runs have voted on and not heard the end of: this one asks for it. The hub lets no vote
+    /// take longer than `longest`.
+    pub(crate) fn open(&mut self, longest: Duration) {
+        let undecided = self.by_id.values().filter(|vote| !vote.is_over);
+        for vote in undecided {
+            let of = (vote.proposal, vote.about);
+            self.told.note(Duration::ZERO, of, longest);
+        }
+    }
+
     pub(super) fn get(&self, proposal: ProposalId) -> Option<&OwnVote> {
         self.by_id.get(&proposal)
     }
