@@ -34,6 +34,7 @@
 //! - `votes`: from the proposal to the decision
 //! - `vote_refusals`: what is not voted on, and whose vote does not count
 //! - `vote_crashes`: votes that outlive those who take part
+//! - `undecided`: what is said of votes whose time ran out
 //! - `own_votes`: what an agent does with its votes
 //! - `past`: what a hub remembers of its commits
 //! - `past_reads`: how that is read from the store
@@ -85,6 +86,7 @@ mod stage;
 mod sweeps;
 mod tables;
 mod told;
+mod undecided;
 mod vote_crashes;
 mod vote_refusals;
 mod votes;

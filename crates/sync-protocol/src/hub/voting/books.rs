@@ -67,8 +67,20 @@ pub(crate) struct Open {
     pub(super) waiting: Vec<ReplyTo>,
     /// Connections through which it was asked for.
     told: BTreeSet<SessionId>,
+    pub(super) hub_was: HubWas,
     /// Of its proposal.
     bytes: usize,
+}
+
+/// Where the hub was while votes could be given: who was not connected then says nothing of agents if
+/// there was nothing to connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HubWas {
+    Here,
+    /// For a part of the time.
+    Restarted,
+    /// When the time ended.
+    AwayAtTheEnd,
 }
 
 impl Open {
@@ -145,6 +157,7 @@ impl Votes {
             left_max: Duration::MAX,
             waiting: Vec::new(),
             told: BTreeSet::new(),
+            hub_was: HubWas::Restarted,
             bytes: codec::to_bytes(&opened.proposal).len(),
             opened,
         };
@@ -175,7 +188,11 @@ impl Votes {
             return Vec::new();
         }
         for open in self.open.values_mut() {
-            open.deadline = now.mono + open.opened.left(now).min(open.left_max);
+            let left = open.opened.left(now).min(open.left_max);
+            if left.is_zero() {
+                open.hub_was = HubWas::AwayAtTheEnd;
+            }
+            open.deadline = now.mono + left;
         }
         self.open.keys().copied().collect()
     }
@@ -187,6 +204,7 @@ impl Votes {
             left_max: opened.timeout(),
             waiting: vec![to],
             told: BTreeSet::new(),
+            hub_was: HubWas::Here,
             bytes,
             opened,
         };

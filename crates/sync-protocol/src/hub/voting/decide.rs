@@ -10,7 +10,7 @@ use sync_core::{
     Now, ProposalId, RowOp, Value, Verdict, Vote,
 };
 
-use super::books::Open;
+use super::books::{HubWas, Open};
 use super::decided::Remembered;
 use crate::hub::Hub;
 use crate::hub::commit::Commit;
@@ -76,11 +76,18 @@ impl Hub {
                 "its algorithm {name:?} is not known to this hub: start it with that one, and propose again"
             ));
         }
+        if open.hub_was == HubWas::AwayAtTheEnd {
+            return Some(format!(
+                "its time ended while the hub was away, which then had the votes of {} of the roster's {}: what agents voted meanwhile came too late, so propose it again",
+                open.votes.len(),
+                open.opened.participants.len()
+            ));
+        }
         self.why_silent(open)
     }
 
     /// Who has not voted and is not connected: agents that have left for good count until they are taken
-    /// off the roster.
+    /// off the roster. After a restart they may just not be back yet.
     fn why_silent(&self, open: &Open) -> Option<String> {
         let participants = &open.opened.participants;
         let is_away = |agent: &AgentId| {
@@ -98,8 +105,13 @@ impl Hub {
         } else {
             ""
         };
+        let advice = if open.hub_was == HubWas::Here {
+            "take those off that are gone for good"
+        } else {
+            "the hub itself was started again meanwhile, so propose it again when they are back"
+        };
         Some(format!(
-            "{} of the roster's {} had not voted and were not connected ({}{more}): take those off that are gone for good",
+            "{} of the roster's {} had not voted and were not connected ({}{more}): {advice}",
             away.len(),
             participants.len(),
             named.join(", ")
