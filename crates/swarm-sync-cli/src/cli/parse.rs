@@ -132,9 +132,17 @@ pub(super) fn name(text: &str) -> Result<AgentId, String> {
 
 /// A whole number and a unit, which is not nothing.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let time = swarm_sync::span::parse(text).filter(|time| !time.is_zero());
+    more_than_nothing(written_span(text)?)
+}
+
+fn written_span(text: &str) -> Result<Duration, String> {
     let expected = || "expected a whole number and a unit, as in 500ms, 30s, 5m or 2h".to_owned();
-    time.ok_or_else(expected)
+    swarm_sync::span::parse(text).ok_or_else(expected)
+}
+
+fn more_than_nothing(time: Duration) -> Result<Duration, String> {
+    let some = (!time.is_zero()).then_some(time);
+    some.ok_or_else(|| "the time must be more than nothing, 1ms or longer".to_owned())
 }
 
 /// How often, and perhaps the keys of which priority.
@@ -143,9 +151,10 @@ pub(super) fn every(text: &str) -> Result<Every, String> {
         Some((name, time)) => (Some(priority(name)?), time),
         None => (None, text),
     };
-    let interval = span(interval).map_err(|e| {
+    let interval = written_span(interval).map_err(|e| {
         format!("{e}, after the name of a priority and `=` if it is for one, as in critical=5s")
     })?;
+    let interval = more_than_nothing(interval)?;
     Ok(Every { priority, interval })
 }
 
@@ -180,5 +189,26 @@ mod tests {
         assert!(every("low=").unwrap_err().contains("a unit"));
         assert_eq!(deadline("low=1m"), Ok((Priority::Low, seconds(60))));
         assert!(deadline("1m").is_err() && deadline("=1m").is_err());
+    }
+
+    #[test]
+    fn a_time_of_nothing_is_told_so_and_not_to_have_a_unit() {
+        let every = |text: &str| every(text).map(|every| every.interval);
+        let deadline = |text: &str| deadline(text).map(|(_, time)| time);
+        let told = [
+            vote_time("0s"),
+            vote_time("0ms"),
+            every("0s"),
+            every("critical=0m"),
+            deadline("critical=0s"),
+            span("0d"),
+        ];
+        for told in told.map(Result::unwrap_err) {
+            assert!(told.contains("more than nothing"), "{told}");
+            assert!(!told.contains("a unit"), "{told}");
+        }
+        for told in [vote_time("0"), every("0"), deadline("critical=0")] {
+            assert!(told.unwrap_err().contains("a unit"));
+        }
     }
 }

@@ -100,12 +100,13 @@ fn a_claim_is_one_holders_and_fences_off_the_others() {
 fn what_cannot_be_asked_gets_a_sentence() {
     let place = Place::new();
     let hub = place.hub();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["cas", "k", "1", "--expected", "-1"], "expected a version"),
         (&["cas", "k", "1"], "--expected"),
         (&["cas", "k", "1", "--if-claim", "t"], "--token"),
+        (&["claim", "k", "--lease", "0s"], "more than nothing"),
         (
-            &["claim", "k", "--lease", "0s"],
+            &["claim", "k", "--lease", "0"],
             "expected a whole number and a unit",
         ),
         (
