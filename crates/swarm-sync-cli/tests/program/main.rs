@@ -22,6 +22,7 @@
 //! - `policies`: what holds for keys of a pattern, from a file
 //! - `priorities`: what is urgent goes ahead of what waits
 //! - `receipts`: what came back, and levels that a write waits for
+//! - `pressure`: which synchronization ends if there are too many
 //! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
@@ -50,6 +51,8 @@ mod memory;
 mod oneshot;
 mod past;
 mod policies;
+#[cfg(unix)]
+mod pressure;
 mod priorities;
 mod receipts;
 mod replay;

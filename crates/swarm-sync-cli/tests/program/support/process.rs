@@ -67,6 +67,11 @@ impl Process {
         }
     }
 
+    /// The same, if there is one already.
+    pub(crate) fn line_if_any(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     pub(crate) fn json(&self) -> Json {
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line:?}"))
