@@ -360,7 +360,10 @@ Exits with 1 if the key holds no value. (For the program's own: swarm-sync --ver
 const STATUS_HELP: &str = "\
 Examples:
   swarm-sync status
-  swarm-sync status --hub 127.0.0.1:7420 --swarm team --json";
+  swarm-sync status --hub 127.0.0.1:7420 --swarm team --json
+
+Bytes, periodic synchronizations and votes (\"traffic\", \"periodic\" and \"consensus\" with
+--json) are counted since this hub started. What was voted is on its disk all the same.";
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {

@@ -133,12 +133,13 @@ pub(crate) fn synced(agreement: &Agreement) -> Option<String> {
     Some(said)
 }
 
-/// What votes have come to, a row for each algorithm that anything was put to; none if nothing was.
-pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> Option<String> {
+/// What votes have come to, a row for each algorithm that anything was put to. A hub counts from its
+/// start, so that nothing is said of what was decided before.
+pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> String {
     let is_used = |one: &&AlgorithmStatistics| one.open > 0 || one.mean_duration_ms.is_some();
     let used: Vec<_> = all.iter().filter(is_used).collect();
     if used.is_empty() {
-        return None;
+        return "no votes since this hub started".to_owned();
     }
     let headings = [
         "algorithm",
@@ -161,7 +162,7 @@ pub(crate) fn statistics(all: &[AlgorithmStatistics]) -> Option<String> {
             or_dash(one.mean_duration_ms),
         ]);
     }
-    Some(table.to_string())
+    format!("votes since this hub started:\n{table}")
 }
 
 /// Whether what was proposed takes place, with what it writes.

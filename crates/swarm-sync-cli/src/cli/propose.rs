@@ -6,7 +6,7 @@ use clap::Args;
 use swarm_sync::{Key, ProposalId, Share, Value};
 
 use super::SwarmArgs;
-use super::parse::{amount, share, vote_time};
+use super::parse::{amount, field, share, vote_time};
 use crate::json::value_or_text;
 
 pub(super) const HELP: &str = "\
@@ -25,6 +25,8 @@ Examples:
   swarm-sync propose 'move to model m2'
   swarm-sync propose '{\"action\":\"raise\"}' --key limit --value 100 --threshold 0.66
   swarm-sync propose 'add a worker' --key workers --add 1 --timeout 30s --sync
+  swarm-sync propose 'model m2' --key config --field model --value m2
+  swarm-sync propose 'no fallback' --key config --unset fallback
   swarm-sync propose 'go' --json | jq '.votes[] | {agent, vote, reason}'
 
 A hub that is killed and started again meanwhile is asked again; the votes that it has
@@ -40,11 +42,14 @@ pub(crate) struct ProposeArgs {
     /// What it is about, for those who vote: JSON, or text if it is not JSON.
     #[arg(allow_hyphen_values = true, value_parser = value_or_text)]
     pub(crate) proposal: Value,
-    /// Approval writes this key: with one of --value, --add, --insert, --remove, --delete.
+    /// Approval writes this key: with one of --value, --add, --insert, --remove, --unset, --delete.
     #[arg(long, value_name = "KEY", requires = "EffectArgs")]
     pub(crate) key: Option<Key>,
     #[command(flatten)]
     pub(crate) effect: EffectArgs,
+    /// Write the value to this field of a map, and leave its other fields.
+    #[arg(long, value_name = "NAME", requires = "value", allow_hyphen_values = true, value_parser = field)]
+    pub(crate) field: Option<String>,
     /// Who decides: an algorithm that the hub knows. Default: the hub's own.
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
@@ -83,6 +88,9 @@ pub(crate) struct EffectArgs {
     /// Take an element out of the set.
     #[arg(long, value_name = "ELEMENT", requires = "key", allow_hyphen_values = true, value_parser = value_or_text)]
     pub(crate) remove: Option<Value>,
+    /// Remove this field of the map.
+    #[arg(long, value_name = "NAME", requires = "key", allow_hyphen_values = true, value_parser = field)]
+    pub(crate) unset: Option<String>,
     /// Delete the key.
     #[arg(long, requires = "key")]
     pub(crate) delete: bool,

@@ -77,7 +77,12 @@ fn operation(args: &ProposeArgs) -> Option<Operation> {
     let effect = &args.effect;
     let of =
         |value: &Option<Value>, operation: fn(Value) -> Operation| value.clone().map(operation);
-    of(&effect.value, Operation::Put)
+    let value = effect.value.clone().map(|value| match &args.field {
+        Some(field) => Operation::PutField(field.clone(), value),
+        None => Operation::Put(value),
+    });
+    value
+        .or_else(|| effect.unset.clone().map(Operation::UnsetField))
         .or_else(|| effect.add.map(Operation::Add))
         .or_else(|| of(&effect.insert, Operation::Insert))
         .or_else(|| of(&effect.remove, Operation::Remove))

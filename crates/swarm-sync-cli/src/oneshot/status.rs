@@ -22,9 +22,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     print_traffic(&status.traffic)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
-    if let Some(table) = votes::statistics(&status.consensus) {
-        output::line(&table)?;
-    }
+    output::line(&votes::statistics(&status.consensus))?;
     Ok(())
 }
 

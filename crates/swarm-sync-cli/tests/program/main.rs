@@ -19,6 +19,7 @@
 //! - `agent_watch`: the same and policies through an agent
 //! - `voting`: proposals, votes and decisions, with the hub killed in between
 //! - `voting_input`: what is wrong with them
+//! - `vote_commands`: what the command line proposes, and what `status` says of votes
 //! - `policies`: what holds for keys of a pattern, from a file
 //! - `priorities`: what is urgent goes ahead of what waits
 //! - `receipts`: what came back, and levels that a write waits for
@@ -62,6 +63,7 @@ mod sentences;
 mod serve;
 mod stuck_reader;
 mod support;
+mod vote_commands;
 mod voting;
 mod voting_input;
 mod watching;
