@@ -272,19 +272,22 @@ fn a_peer_has_few_proposals_open_and_leaves_room_for_the_others() {
     let told = ask_as(&mut hub, greedy, 17, proposal(other_id(3)));
     assert!(told.contains("waits for 16 votes"), "{told}");
     // Nor does a new connection under the name help.
+    hub.pass(Duration::from_secs(2));
     let again = hub.connect(3, "greedy", Role::Client);
     let told = ask_as(&mut hub, again, 1, proposal(other_id(17)));
     assert!(told.contains("16 proposals of greedy"), "{told}");
+    assert!(told.ends_with("in 3 s at the latest"), "{told}");
     let other = hub.connect(4, "other", Role::Client);
     for n in 20..24 {
         assert_eq!(ask_as(&mut hub, other, n, proposal(other_id(n))), "");
     }
     let told = ask_as(&mut hub, other, 24, proposal(other_id(24)));
     assert!(told.contains("20 proposals of"), "{told}");
+    assert!(told.ends_with("in 3 s at the latest"), "{told}");
     // The hub's own program is not kept from asking.
     propose(&mut hub, proposal(|_| {}));
     assert!(hub.take_answer(ASKED).is_none());
-    hub.pass(Duration::from_secs(5));
+    hub.pass(Duration::from_secs(3));
     hub.settle();
     assert_eq!(ask_as(&mut hub, other, 25, proposal(other_id(25))), "");
 }

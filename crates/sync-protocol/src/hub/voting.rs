@@ -50,7 +50,7 @@ impl Hub {
             self.votes.wait(id, to);
             return Ok(());
         }
-        let (proposal, weights) = self.check_proposal(to, proposal, bytes)?;
+        let (proposal, weights) = self.check_proposal(now, to, proposal, bytes)?;
         let opened = Opened {
             proposal,
             fingerprint,

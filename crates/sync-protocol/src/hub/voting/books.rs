@@ -290,6 +290,16 @@ impl Votes {
         open.filter(|open| open.opened.proposer == *agent).count()
     }
 
+    /// How long the next one goes on at most, of those that this one or any peer has proposed.
+    pub(super) fn next_end(&self, now: Now, proposer: Option<&AgentId>) -> Duration {
+        let is_of = |open: &&Open| match proposer {
+            Some(agent) => open.opened.proposer == *agent,
+            None => open.opened.proposer.as_str() != HUB_NAME,
+        };
+        let ends = self.open.values().filter(is_of).map(|open| open.deadline);
+        ends.min().unwrap_or_default().saturating_sub(now.mono)
+    }
+
     /// How many answers a connection waits for.
     pub(super) fn awaited_by(&self, session: SessionId) -> usize {
         let waiting = self.open.values().flat_map(|open| &open.waiting);

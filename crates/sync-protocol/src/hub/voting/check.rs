@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Digest, DigestKey, Effect, Entry, Proposal, ProposalId, RequestError, Weights, codec,
+    AgentId, Digest, DigestKey, Effect, Entry, Now, Proposal, ProposalId, RequestError, Weights,
+    codec,
 };
 
 use crate::compose;
@@ -55,6 +56,7 @@ impl Hub {
     /// and what those who vote on it weigh.
     pub(super) fn check_proposal(
         &self,
+        now: Now,
         to: ReplyTo,
         mut proposal: Proposal,
         bytes: usize,
@@ -75,7 +77,7 @@ impl Hub {
             self.check_effect(effect)?;
         }
         self.check_askers(to)?;
-        self.check_room(to, bytes)?;
+        self.check_room(now, to, bytes)?;
         Ok((proposal, weights))
     }
 
@@ -154,21 +156,26 @@ impl Hub {
         )))
     }
 
-    fn check_room(&self, to: ReplyTo, bytes: usize) -> Result<(), RequestError> {
+    fn check_room(&self, now: Now, to: ReplyTo, bytes: usize) -> Result<(), RequestError> {
         let ReplyTo::Remote(..) = to else {
             return Ok(());
         };
         let proposer = self.name_of(to);
         if self.votes.of_proposer(&proposer) >= PROPOSALS_PER_PEER {
             return Err(invalid(format!(
-                "{PROPOSALS_PER_PEER} proposals of {proposer} are voted on, the limit: propose again when one is decided"
+                "{PROPOSALS_PER_PEER} proposals of {proposer} are voted on, the limit: propose again when one is decided, which is in {} s at the latest",
+                self.votes
+                    .next_end(now, Some(&proposer))
+                    .as_millis()
+                    .div_ceil(1_000)
             )));
         }
         let limits = &self.config.limits;
         let (open, held) = self.votes.of_peers();
         if open >= limits.polls_max || held + bytes > limits.poll_bytes_max {
             return Err(invalid(format!(
-                "{open} proposals of {held} bytes are voted on, as many as there may be: propose again when some are decided"
+                "{open} proposals of {held} bytes are voted on, as many as there may be: propose again when some are decided, of which the first is in {} s at the latest",
+                self.votes.next_end(now, None).as_millis().div_ceil(1_000)
             )));
         }
         Ok(())
