@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use swarm_sync::{
     Agreement, AlgorithmStatistics, Cast, Decision, Effect, Operation, Poll, Revision, Verdict,
-    Version,
+    Version, Vote,
 };
 
 use crate::output::{self, brief_text, or_dash, visible};
@@ -49,6 +49,12 @@ pub(crate) fn decision(decision: &Decision) -> Fields {
     let mut fields = fields(json!(decision));
     let dissent: Vec<&Cast> = decision.dissent().collect();
     fields.insert("dissent".to_owned(), json!(dissent));
+    if !decision.weights.is_empty() {
+        let of = |vote| decision.weight_that(vote);
+        let (all, abstain) = (decision.weight_in_all(), of(Vote::Abstain));
+        let sums = json!({"for": of(Vote::For), "against": of(Vote::Against), "abstain": abstain, "all": all});
+        fields.insert("weighed".to_owned(), sums);
+    }
     // Named also if nothing was committed.
     fields.entry("committed").or_insert(Json::Null);
     fields
@@ -79,12 +85,13 @@ fn fields(json: Json) -> Fields {
 pub(crate) fn text(decision: &Decision) -> String {
     let (voted, all) = (decision.votes.len(), decision.participants.len());
     let mut lines = vec![format!(
-        "{} by {}{}: {voted} of {all} voted, {} ms",
+        "{} by {}{}: {voted} of {all} voted{}, {} ms",
         decision.verdict,
         brief_text(&decision.algorithm),
         decision
             .threshold
             .map_or_else(String::new, |share| format!(" with a threshold of {share}")),
+        in_favour(decision),
         decision.duration_ms,
     )];
     lines.extend(written(decision));
@@ -104,6 +111,15 @@ pub(crate) fn text(decision: &Decision) -> String {
     lines.push(table.to_string());
     lines.push(format!("proposal {}", decision.proposal));
     lines.join("\n")
+}
+
+/// How much weight is in favour, where agents weigh differently.
+fn in_favour(decision: &Decision) -> String {
+    if decision.weights.is_empty() {
+        return String::new();
+    }
+    let (weight, all) = (decision.weight_that(Vote::For), decision.weight_in_all());
+    format!(", in favour {weight} of {all} by weight")
 }
 
 /// What was committed, or why it was not.

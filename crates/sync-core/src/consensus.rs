@@ -180,6 +180,9 @@ pub struct Decision {
     pub participants: Vec<AgentId>,
     /// Every vote that counted, ascending by agent.
     pub votes: Vec<Cast>,
+    /// What those who were to vote weighed, as far as that was not 1.
+    #[serde(skip_serializing_if = "Weights::is_empty")]
+    pub weights: Weights,
     /// From the proposal to the decision, in milliseconds, by the hub's clock.
     pub duration_ms: u64,
     /// What approval has committed.
@@ -205,6 +208,7 @@ impl Decision {
             threshold: None,
             participants: Vec::new(),
             votes: Vec::new(),
+            weights: Weights::default(),
             duration_ms: 0,
             committed: None,
             not_committed: None,
@@ -215,6 +219,17 @@ impl Decision {
     /// The votes of one kind.
     pub fn votes_that(&self, vote: Vote) -> impl Iterator<Item = &Cast> {
         self.votes.iter().filter(move |c| c.ballot.vote == vote)
+    }
+
+    /// What the votes of one kind weigh together.
+    pub fn weight_that(&self, vote: Vote) -> f64 {
+        let agents = self.votes_that(vote).map(|cast| &cast.agent);
+        self.weights.sum(agents)
+    }
+
+    /// What all who were to vote weigh together.
+    pub fn weight_in_all(&self) -> f64 {
+        self.weights.sum(&self.participants)
     }
 
     /// Those who voted otherwise than it was decided.

@@ -230,7 +230,19 @@ fn a_hub_is_told_who_decides_or_does_not_start() {
     vote(&mut two, &seen, "against", "");
     let seen = asked(&mut lead);
     vote(&mut lead, &seen, "for", "");
-    assert_eq!(decision(&mut one)["decision"], "approved");
+    let decided = decision(&mut one);
+    assert_eq!(decided["decision"], "approved");
+    let sums = json!({"for": 5.0, "against": 1.0, "abstain": 0.0, "all": 7.0});
+    assert_eq!(
+        (&decided["weights"], &decided["weighed"]),
+        (&json!({"lead": 5.0}), &sums)
+    );
+    let id = decided["proposal_id"].as_str().expect("an id");
+    let told = stdout(&hub.client(&["propose", "weighed", "--id", id]));
+    assert!(
+        told.contains("2 of 3 voted, in favour 5 of 7 by weight"),
+        "{told}"
+    );
     let status = stdout(&hub.client(&["status"]));
     assert!(
         status.contains("weighted") && !status.contains("quorum"),

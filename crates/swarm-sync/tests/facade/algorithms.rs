@@ -44,6 +44,8 @@ async fn weights_are_the_hubs_and_count() {
     let consensus = hub.consensus(&team());
     let decision = consensus.propose(draft("5 of 7")).await.unwrap();
     assert_eq!(decision.verdict, Verdict::Approved);
+    let sums = (decision.weight_that(Vote::For), decision.weight_in_all());
+    assert_eq!(sums, (5.0, 7.0), "{decision:?}");
     let decision = consensus.propose(draft("1 of 3").algorithm("quorum")).await;
     assert_eq!(decision.unwrap().verdict, Verdict::Rejected);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bincode::de::{BorrowDecoder, Decoder};
 use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Decode, Encode};
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::id::AgentId;
@@ -13,7 +14,7 @@ use crate::id::AgentId;
 pub const WEIGHT_MAX: f64 = 1e12;
 
 /// What each agent weighs: who is not named weighs 1.
-#[derive(Debug, Clone, PartialEq, Default, Encode)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Encode)]
 pub struct Weights(BTreeMap<AgentId, f64>);
 
 /// A weight that is none. The caller's fault; nothing was changed.
@@ -43,6 +44,16 @@ impl Weights {
     /// What an agent weighs.
     pub fn of(&self, agent: &AgentId) -> f64 {
         self.0.get(agent).copied().unwrap_or(1.0)
+    }
+
+    /// What some agents weigh together.
+    pub fn sum<'a>(&self, agents: impl IntoIterator<Item = &'a AgentId>) -> f64 {
+        agents.into_iter().map(|agent| self.of(agent)).sum()
+    }
+
+    /// Whether everybody weighs the same.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Those of some agents.
@@ -108,7 +119,9 @@ mod tests {
     fn only_weights_that_say_something_are_kept() {
         let weights = [("a", 5.0), ("b", 1.0), ("c", 0.0)];
         let weights = Weights::new(weights.map(|(name, weight)| (agent(name), weight))).unwrap();
-        let own = weights.among(&[agent("a"), agent("b"), agent("d")]);
+        let three = [agent("a"), agent("b"), agent("d")];
+        assert_eq!(weights.sum(&three).to_bits(), 7.0_f64.to_bits());
+        let own = weights.among(&three);
         assert_eq!(own.0, BTreeMap::from([(agent("a"), 5.0)]));
         let stored = codec::to_bytes(&own);
         let read = codec::from_bytes::<Weights>("weights", &stored);

@@ -8,7 +8,7 @@ use sync_core::{
     Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
     Pattern, Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision,
     Share, Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value,
-    Verdict, Version, Vote, Watched,
+    Verdict, Version, Vote, Watched, Weights,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -264,6 +264,7 @@ fn decision() -> Decision {
         agent: agent("a"),
         ballot,
     }];
+    decision.weights = Weights::new([(agent("b"), 2.5)]).unwrap();
     decision.duration_ms = 9;
     decision.committed = Some(CommittedEffect {
         key: key("k"),

@@ -131,6 +131,7 @@ impl Open {
             ballot: ballot.clone(),
         });
         decision.votes = votes.collect();
+        decision.weights.clone_from(&self.opened.weights);
         decision.duration_ms = now.wall_ms.saturating_sub(*began_ms);
         decision
     }
