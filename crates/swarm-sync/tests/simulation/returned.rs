@@ -1,6 +1,6 @@
 //! What users do about receipts: take them, at times late, or propose the value again.
 
-use sync_core::{Operation, Payload, PayloadKind, Reason, Receipt, WriteId};
+use sync_core::{Operation, Payload, PayloadKind, Reason, Receipt, Write, WriteId};
 use sync_protocol::{Command, Replica};
 
 use crate::workload::Asked;
@@ -73,7 +73,10 @@ impl World {
         self.stats.hit("proposed value again");
         let replaced = self.ghost.ops[&id].shown.contains(winner);
         let knew = before.context().contains(winner);
-        let right = knew && (replaced || before.write(winner).is_none());
+        // What clears all fields goes on clearing the others: a later one of its field takes no part of it.
+        let clears = |held: &Write| held.payload.kind() == PayloadKind::Cleared;
+        let stays = before.write(winner).is_some_and(|held| !clears(held));
+        let right = knew && (replaced || !stays);
         self.require(right, || format!("{id} has not seen what won: {receipt:?}"));
         let waits = self.replicas[n].machine.iter().flat_map(Replica::receipts);
         let taken = waits.filter(|r| r.write == receipt.write).count() == 0;
