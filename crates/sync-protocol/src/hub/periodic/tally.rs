@@ -76,7 +76,6 @@ impl Found {
             return Some(reason);
         }
         match self.nobody.as_ref().or_else(|| self.failed.values().next()) {
-            None if keys == 0 => Some("no key is what this is to synchronize".to_owned()),
             None => None,
             Some(reason) if done == keys => Some(format!(
                 "what agents have newly written may be missing: {reason}"
