@@ -49,7 +49,8 @@ propose has the roster vote and is answered with the decision. It also takes
 "algorithm", "timeout_ms", for what approval writes to "key" instead of "value": "add",
 "insert", "remove", "field" with "value", "unset", "delete":true; "sync":true to wait
 until the connected agents hold it, and "proposal_id" to hear of one again. vote is on
-what a proposal line of this run has told of, and stands with its reason.
+what a proposal line of this run has told of, and stands with its reason; cut off, it
+is kept and sent later, and answered at once with an error of kind \"unavailable\".
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
 follows), reload (everything follows anew) and watch-end, each with the "cursor" that

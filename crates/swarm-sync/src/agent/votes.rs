@@ -29,7 +29,8 @@ impl Agent {
     }
 
     /// Votes, and returns once the vote counts: it is durable here before it is sent, and at the hub. While
-    /// there is no connection it waits, and the vote is sent when there is one.
+    /// there is no connection it is kept, and sent when there is one; this returns at once with
+    /// [`RequestError::Unavailable`], as nothing can be heard of it. Asked once more, it says whether it counts.
     ///
     /// # Errors
     /// If this agent may not vote on it, has voted otherwise before, or the vote was over. If the hub has

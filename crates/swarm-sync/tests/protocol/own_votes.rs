@@ -21,12 +21,16 @@ fn a_vote_given_while_cut_off_is_kept_and_sent() {
     let (mut hub, mut a, mut b) = ballots::asked();
     a.cut(&mut hub);
     let asked = vote(&mut a, Vote::For);
+    assert!(a.answer(asked).is_none(), "it is not durable yet");
     a.settle();
-    assert!(a.answer(asked).is_none(), "it waits");
+    // Nothing can be heard of it, so that nobody waits for that.
+    let told = a.answer(asked).unwrap().unwrap_err();
+    assert_eq!(told.kind(), "unavailable");
+    let told = told.to_string();
+    assert!(told.contains("is kept and will be sent"), "{told}");
     a.connect(&mut hub, 11);
     vote(&mut b, Vote::For);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(counted(&mut a, asked), Ok(()));
     assert_eq!(names(&decision(&mut hub), Vote::For), ["a", "b"]);
     // Asking once more what became of it costs nothing.
     let again = vote(&mut a, Vote::For);
@@ -37,9 +41,10 @@ fn a_vote_given_while_cut_off_is_kept_and_sent() {
 #[test]
 fn who_waits_too_long_is_told_that_the_vote_is_kept() {
     let (mut hub, mut a, mut b) = ballots::asked();
-    a.cut(&mut hub);
     let asked = vote(&mut a, Vote::For);
     a.settle();
+    // The connection is lost, and the vote with it.
+    a.cut(&mut hub);
     assert_eq!(a.replica.poll_timeout(), Some(Duration::from_secs(2)));
     a.pass(Duration::from_secs(2));
     let told = counted(&mut a, asked).unwrap_err();
@@ -102,9 +107,10 @@ fn an_id_alone_is_nothing_to_vote_on() {
 #[test]
 fn who_waits_for_a_vote_on_what_the_id_no_longer_stands_for_is_told_so() {
     let (mut hub, mut a, mut b) = ballots::asked();
-    a.cut(&mut hub);
     let asked = vote(&mut a, Vote::For);
     a.settle();
+    // The connection is lost, and the vote with it.
+    a.cut(&mut hub);
     the_hub_forgets(&mut hub);
     b.reconnect(&mut hub, 12);
     talk(&mut hub, &mut [&mut b]);

@@ -18,7 +18,8 @@ pub(super) use self::own::OwnVotes;
 
 impl Replica {
     /// Votes on a proposal that this run was told of, or says again what an earlier one has said. An id
-    /// alone is nothing to vote on: anything may be proposed under it later.
+    /// alone is nothing to vote on: anything may be proposed under it later. While there is no connection
+    /// the caller is told so at once; the vote is kept, and sent when there is one.
     pub(super) fn vote(
         &mut self,
         now: Now,
@@ -37,6 +38,10 @@ impl Replica {
                 return self.answer(request, Ok(Outcome::Done));
             }
             Some(_) => self.send_again(now, proposal),
+        }
+        if !self.link.is_up() {
+            let doing = hearing_of(proposal);
+            return self.answer(request, Err(RequestError::Unavailable { doing }));
         }
         self.waiting.vote(now, request, proposal, timeout);
     }
@@ -209,6 +214,13 @@ impl Replica {
             self.gate.push(ReplicaOutput::Forgotten(proposal));
         }
     }
+}
+
+/// What a caller cannot have while there is no connection. The vote itself has all it needs.
+fn hearing_of(proposal: ProposalId) -> String {
+    format!(
+        "hearing whether the vote on the proposal {proposal} counts, which is kept and will be sent once there is a connection,"
+    )
 }
 
 /// Why a vote does not count.
