@@ -85,7 +85,7 @@ impl Hub {
         let limit = self.config.limits.voters_max;
         if participants == 0 {
             return Err(invalid(
-                "no agent is on the roster, so nobody could vote: start an agent, or register one"
+                "no agent is on the roster, so nobody could vote: connect one to this swarm first (`swarm-sync agent`; in the library `Agent`, or `StateSynchronizer::register` for one that comes later)"
                     .to_owned(),
             ));
         }
