@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sync_core::{AgentId, Body, Message, Operation, Priority, SessionId, Value, codec};
-use sync_protocol::PeriodicPlan;
+use sync_protocol::{PeriodicPlan, PeriodicRun};
 
 use crate::periodic::{MINUTE, every_minute, hub_with, planned_trio, the_one, turn};
 use crate::stage::{AgentSide, HubSide, policy, put, talk};
@@ -108,7 +108,8 @@ fn a_removal_is_gathered_too() {
 #[test]
 fn what_is_more_than_a_page_comes_page_by_page() {
     let mut hub = hub_with(&[every_minute(&["k*"])], |_| {});
-    let mut a = AgentSide::with("a", |config| config.limits.page_bytes = 1_000);
+    // Its push is out, so that an answer takes an eighth of a page.
+    let mut a = AgentSide::with("a", |config| config.limits.page_bytes = 8_000);
     a.connect(&mut hub, 1);
     talk(&mut hub, &mut [&mut a]);
     for n in 0..20 {
@@ -288,4 +289,63 @@ fn of_many_that_are_missing_some_are_named() {
     let line = the_one(&mut hub);
     assert_eq!((line.last_missing.len(), line.last_missing_count), (16, 20));
     assert_eq!(line.failed, 1);
+}
+
+/// Its link is slow: what runs ask of it would fill the link with the same pages again and again.
+#[test]
+fn who_has_not_answered_a_run_is_not_asked_the_same_by_the_next() {
+    let second = Duration::from_secs(1);
+    let plan = |priority| PeriodicPlan::of_priority(priority, 2 * second).with_timeout(second);
+    let plans = [plan(Priority::Medium), plan(Priority::High)];
+    let mut hub = hub_with(&plans, |_| {});
+    hub.govern(vec![policy("h*", |p| p.priority = Priority::High)]);
+    let mut a = AgentSide::new("a");
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    a.write("k", put(1));
+    a.said.clear();
+    let mut late = Vec::new();
+    for run in 0..4 {
+        hub.pass(2 * second);
+        let (questions, answers) = ask(&mut hub, &mut [&mut a]);
+        // One about each priority, and no more while they are not answered.
+        assert_eq!(questions.len(), if run == 0 { 2 } else { 0 });
+        late.extend(answers);
+        hub.pass(second);
+        hub.settle();
+        let first = |run: &PeriodicRun| run.missing.len() == 1;
+        assert!(hub.runs_of_plans.iter().all(first), "it is named");
+    }
+    hub.pass(2 * second);
+    // What comes late is taken, and then the run under way has its turn.
+    for answer in late {
+        hub.hear(SessionId(1), answer);
+    }
+    assert_eq!(hub.value("k"), Some(Value::Int(1)));
+    let (questions, _) = ask(&mut hub, &mut [&mut a]);
+    assert_eq!(questions.len(), 2);
+    // A question may be lost: it is not waited for for ever.
+    hub.pass(30 * second);
+    hub.settle();
+    hub.said.clear();
+    hub.pass(2 * second);
+    let (questions, _) = ask(&mut hub, &mut [&mut a]);
+    assert_eq!(questions.len(), 2);
+}
+
+/// The line brings it all the same: a little overtakes it, the rest does not cross twice.
+#[test]
+fn while_a_push_is_out_a_run_takes_a_small_part_of_a_page() {
+    let mut hub = hub_with(&[every_minute(&["*"])], |_| {});
+    let mut a = AgentSide::new("a");
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    for n in 0..100 {
+        a.write(&format!("k{n}"), put("x".repeat(4_000)));
+    }
+    a.said.clear();
+    hub.pass(MINUTE);
+    let (_, answers) = ask(&mut hub, &mut [&mut a]);
+    let taken = answers[0].segment_bytes();
+    assert!((1..=256 * 1_024 / 8).contains(&taken), "{taken}");
 }

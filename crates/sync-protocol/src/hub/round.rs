@@ -6,6 +6,7 @@ mod books;
 mod confirm;
 mod gather;
 mod heard;
+mod owes;
 mod room;
 mod sweep;
 
@@ -18,6 +19,7 @@ use sync_core::{AgentId, Body, Digest, Key, Now, Priority, RequestError, RoundId
 
 pub(super) use self::books::Rounds;
 pub(super) use self::gather::ResponseFrame;
+pub(super) use self::owes::Owes;
 pub(super) use self::sweep::{Swept, SweptPage};
 
 use self::batch::{Batch, Sum, Wanted};
@@ -162,6 +164,7 @@ impl Hub {
     pub(super) fn unsettle(&mut self, session: SessionId) {
         if let Some(peer) = self.sessions.get_mut(&session) {
             peer.settled = false;
+            peer.owes = Owes::default();
         }
         for (_, round, agent) in self.rounds_that_ask(session) {
             round.forget(agent, session);

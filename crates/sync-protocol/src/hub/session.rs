@@ -4,6 +4,7 @@ use sync_core::{
     AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing, Writer,
 };
 
+use super::round::Owes;
 use super::{Hub, Member, ReplyTo};
 
 /// One connection.
@@ -24,6 +25,8 @@ pub(super) struct Session {
     pub(super) offer: (u64, u32),
     /// Counts what was sent in pieces.
     pub(super) deliveries: u64,
+    /// Questions of sweeps that it has not answered.
+    pub(super) owes: Owes,
 }
 
 impl Hub {
@@ -47,6 +50,7 @@ impl Hub {
                 last_request: 0,
                 offer: (0, 0),
                 deliveries: 0,
+                owes: Owes::default(),
             },
         );
         if hello.role == Role::Member {

@@ -10,6 +10,11 @@ use sync_core::{Body, Digest, Message, RoundId};
 use super::Replica;
 use crate::hub::{Effort, Sought};
 
+/// The part of a page that an answer takes while a push is out. The push and those after it bring the same
+/// in their turn, so that more would only take the link from them, and from the answers to urgent rounds;
+/// it is enough for a few keys to overtake the line.
+const PART_BESIDE_PUSH: usize = 8;
+
 /// What one answer carries, and how far it reaches if others are to follow.
 type Page = (Vec<Bytes>, Option<Spot>);
 
@@ -34,6 +39,8 @@ impl Replica {
     /// refused it knows.
     fn swept(&self, scope: &Scope, after: Option<&Spot>) -> Page {
         let page = self.config.limits.page_bytes;
+        let part = self.link.flight.as_ref().map_or(1, |_| PART_BESIDE_PUSH);
+        let page = page / part;
         let sought = Sought::new(&scope.patterns, self.policies());
         let (mut segments, mut used, mut effort) = (Vec::new(), 0, Effort::default());
         let mut last = None;

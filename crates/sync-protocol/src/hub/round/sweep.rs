@@ -60,7 +60,8 @@ impl Hub {
         self.start(now, wanted);
     }
 
-    /// Asks connections for the page of a sweep that is due there.
+    /// Asks connections for the page of a sweep that is due there. One that has not answered an earlier run
+    /// about the same is asked once it has.
     pub(super) fn sweep_in(&mut self, number: u64, sessions: &[SessionId]) {
         let (epoch, digest) = (self.epoch(), self.digest());
         for session in sessions {
@@ -72,6 +73,11 @@ impl Hub {
                 continue;
             };
             let (part, after) = heard.page();
+            let started = of.started;
+            let peer = self.sessions.get_mut(session);
+            if !peer.is_some_and(|peer| peer.owes.ask((number, part), &scope, started)) {
+                continue;
+            }
             let body = Body::Sweep {
                 round: RoundId { epoch, number },
                 part,
@@ -94,11 +100,30 @@ impl Hub {
     ) -> Result<(), String> {
         let SweptPage { round, part, next } = page;
         let more = next.is_some();
+        let peer = self.sessions.get_mut(&session);
+        let about = peer.and_then(|peer| peer.owes.answered(round.number, part));
         let hear = |round: &mut Round, agent: &AgentId| round.hear_page(agent, part, next);
         let counted = self.take_answer(now, session, round, segments, hear)?;
         if counted && more {
             self.sweep_in(round.number, &[session]);
         }
+        for number in about.map_or_else(Vec::new, |about| self.sweeps_in_line(session, &about)) {
+            self.sweep_in(number, &[session]);
+        }
         Ok(())
+    }
+
+    /// The rounds about the same that a connection was not asked in yet, as it owed an answer.
+    fn sweeps_in_line(&self, session: SessionId, about: &Scope) -> Vec<u64> {
+        let Some(peer) = self.sessions.get(&session).filter(|peer| peer.settled) else {
+            return Vec::new();
+        };
+        let waits = |round: &Round| {
+            let same = round.scope.as_deref() == Some(about) && round.committed.is_none();
+            same && round.asks(&peer.agent, session) && round.waits_for.contains(&peer.agent)
+        };
+        let rounds = self.rounds.iter();
+        let waiting = rounds.filter(|(number, of)| waits(of) && !peer.owes.is_asked(*number));
+        waiting.map(|(number, _)| number).collect()
     }
 }
