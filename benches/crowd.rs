@@ -17,7 +17,7 @@ use crate::key;
 /// Longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A hub on a thread of its own, as one is meant to be run, and agents and a client on the caller's.
+/// A hub on a thread of its own, as one is meant to be run, and agents and a client on the caller's runtime.
 #[derive(Debug)]
 pub struct Crowd {
     /// The hub.
@@ -68,10 +68,10 @@ impl Crowd {
         }
     }
 
-    /// The first agent writes `count` keys, and all of the crowd gets them.
-    pub async fn fill(&self, count: usize, value: &Value) {
+    /// The first agent writes a value of its own to each of `count` keys, and all of the crowd gets them.
+    pub async fn fill(&self, count: usize, value_of: impl Fn(usize) -> Value) {
         for n in 0..count {
-            let written = self.agents[0].set(key(n), value.clone()).await;
+            let written = self.agents[0].set(key(n), value_of(n)).await;
             written.expect("it fits");
         }
         self.settle().await;

@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::ops::AsyncFnMut;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use swarm_sync::{Agent, Key, MemoryStore, Since, SledStore, Store, SyncReport, Traffic, Value};
-use sync_benches::{Crowd, PATIENCE, key};
+use sync_benches::{Crowd, PATIENCE, key, noise};
 use tokio::runtime::{Builder, Runtime};
 
 const AGENTS: usize = 100;
@@ -20,15 +21,26 @@ const KEYS: usize = 100;
 const CHANGES: usize = 10;
 const VALUE_BYTES: usize = 1_024;
 
-/// No two writes are of the same bytes, or a digest would say that there is nothing new.
+/// Makes unlike seeds of numbers that follow on each other.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// How long the hub's count stands still before it is taken: far longer than counting a message takes, and
+/// far shorter than the pause between signs of life.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// Bytes that no compression makes fewer, so that what is counted is what there is to send. No two writes
+/// are of the same bytes, or a digest would say that there is nothing new.
 fn value(number: usize) -> Value {
-    let mut bytes = vec![7; VALUE_BYTES];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    let mut bytes = noise((number as u64).wrapping_mul(SPREAD), VALUE_BYTES);
+    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
     Value::Bytes(bytes)
 }
 
+/// One thread that all agents share, and that goes on while criterion looks at its figures: one that only
+/// moves within `block_on` is silent meanwhile, and the hub closes its connections.
 fn runtime() -> Runtime {
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
     runtime.expect("a runtime")
 }
 
@@ -78,10 +90,10 @@ fn full(c: &mut Criterion, store_name: &str, store: Arc<dyn Store>) {
     let runtime = runtime();
     let crowd = runtime.block_on(async {
         let crowd = Crowd::start(store, AGENTS).await;
-        crowd.fill(KEYS, &value(0)).await;
+        crowd.fill(KEYS, value).await;
         crowd
     });
-    let mut written = 0;
+    let mut written = KEYS;
     for count in [1, KEYS] {
         let keys: Vec<Key> = (0..count).map(key).collect();
         let name = format!("full/{store_name}/{count}_keys");
@@ -116,16 +128,35 @@ fn full_sled(c: &mut Criterion) {
     full(c, "sled", Arc::new(store));
 }
 
+/// What the hub has sent, once it has counted it: it counts after it has sent.
+fn counted(crowd: &Crowd) -> u64 {
+    let mut before = None;
+    loop {
+        let Traffic { sent, .. } = crowd.traffic();
+        if before == Some(sent) {
+            return sent;
+        }
+        before = Some(sent);
+        thread::sleep(QUIET);
+    }
+}
+
 /// Asks once with nothing else going on, several times because of signs of life in between.
 fn bytes_of(crowd: &mut Crowd, runtime: &Runtime, since: Since) -> u64 {
     let mut once = || {
-        let Traffic { sent, .. } = crowd.traffic();
+        let before = counted(crowd);
         runtime
             .block_on(crowd.client.delta(since))
             .expect("the hub runs");
-        crowd.traffic().sent - sent
+        counted(crowd) - before
     };
     (0..10).map(|_| once()).min().expect("there are ten")
+}
+
+/// What was counted holds at least the values, as nothing makes them smaller.
+fn show_bytes(name: &str, bytes: u64, values: usize) {
+    assert!(bytes > (values * VALUE_BYTES) as u64, "{name}: {bytes}");
+    println!("{name}: {bytes} bytes");
 }
 
 /// The version of a key, what changed, and all there is, asked by a client.
@@ -133,9 +164,9 @@ fn asked(c: &mut Criterion) {
     let runtime = runtime();
     let (mut crowd, since) = runtime.block_on(async {
         let crowd = Crowd::start(Arc::new(MemoryStore::new()), AGENTS).await;
-        crowd.fill(KEYS, &value(0)).await;
+        crowd.fill(KEYS, value).await;
         let before = crowd.hub.status(&crowd.swarm).await.expect("the hub runs");
-        crowd.fill(CHANGES, &value(1)).await;
+        crowd.fill(CHANGES, |n| value(KEYS + n)).await;
         (crowd, Since::Revision(before.revision))
     });
     measure(c, &runtime, "version", async || {
@@ -155,7 +186,7 @@ fn asked(c: &mut Criterion) {
             assert_eq!(delta.changes.len(), count);
             start.elapsed()
         });
-        println!("{name}: {} bytes", bytes_of(&mut crowd, &runtime, since));
+        show_bytes(name, bytes_of(&mut crowd, &runtime, since), count);
     }
     runtime.block_on(crowd.stop());
 }
@@ -169,11 +200,11 @@ fn comes_back(c: &mut Criterion) {
     let runtime = runtime();
     let crowd = runtime.block_on(async {
         let crowd = Crowd::start(Arc::new(MemoryStore::new()), AGENTS).await;
-        crowd.fill(KEYS, &value(0)).await;
+        crowd.fill(KEYS, value).await;
         crowd
     });
     let (away, here) = (&crowd.agents[1], &crowd.agents[0]);
-    let (mut written, mut bytes) = (0, 0);
+    let (mut written, mut bytes) = (KEYS, 0);
     measure(c, &runtime, "comes_back", async || {
         away.go_offline().await.expect("it runs");
         for n in 0..CHANGES {
@@ -196,7 +227,7 @@ fn comes_back(c: &mut Criterion) {
         assert_eq!(held, Some(value(written)));
         taken
     });
-    println!("comes_back: {bytes} bytes");
+    show_bytes("comes_back", bytes, CHANGES);
     runtime.block_on(crowd.stop());
 }
 
