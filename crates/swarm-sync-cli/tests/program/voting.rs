@@ -179,9 +179,10 @@ fn a_hub_killed_in_the_middle_of_a_vote_counts_every_vote_once() {
     a.process.send(request.to_string().as_bytes());
     let hub = Hub::start_at(&place.path("hub"), &address);
     let answered = a.answer(&id);
-    // On a busy machine it gives up waiting for the confirmation; the vote stays.
-    let late = answered["error"]["kind"] == "deadline";
-    assert!(answered["ok"] == true || late, "{answered}");
+    // Cut off it is told so at once; had it not noticed yet, it waits. The vote stays all the same.
+    let kind = answered["error"]["kind"].as_str();
+    let kept = matches!(kind, Some("unavailable" | "deadline"));
+    assert!(answered["ok"] == true || kept, "{answered}");
     let last = asked(&mut c);
     vote(&mut c, &last, "for", "after the kill");
     let decided = decision(&mut a);
