@@ -9,7 +9,8 @@ pub(super) const HELP: &str = "\
 An agent is on the roster from its first connection on, connected or not. Votes need more
 than half of the roster, and a `sync` reports who of it is missing: take off who has left
 for good. What it wrote stays, votes under way keep their roster, and it is on the roster
-again once it connects.
+again once it connects. One that is connected connects again by itself, within a second or
+so: end it first. The answer says if it was connected, \"was_connected\" with --json.
 
 Examples:
   swarm-sync unregister worker-7

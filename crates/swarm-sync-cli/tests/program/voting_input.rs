@@ -133,7 +133,7 @@ fn a_command_line_that_is_wrong_says_what_is_expected() {
         (&["1", "--id", "xyz"], 2, "16 hexadecimal digits"),
         (&["1", "--id", "1"], 2, "16 hexadecimal digits"),
         // There is no roster.
-        (&["1"], 1, "start an agent"),
+        (&["1"], 1, "connect one to this swarm"),
     ];
     for (args, code, expected) in cases {
         let refused = hub.client(&[&["propose"], args].concat());
@@ -182,11 +182,19 @@ fn an_agent_that_has_left_for_good_counts_until_it_is_taken_off() {
         "{off:?}"
     );
     let off = json_of(&hub.client(&["unregister", "left-2", "--json"]));
-    assert_eq!(off, json!({"agent": "left-2", "unregistered": true}));
+    assert_eq!(
+        off,
+        json!({"agent": "left-2", "unregistered": true, "was_connected": false})
+    );
     let again = hub.client(&["unregister", "left-2", "--json"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("not on the roster"), "{again:?}");
     assert_eq!(vote_on("60000")["decision"], "approved");
+    let there = hub.client(&["unregister", "stays"]);
+    assert!(
+        stdout(&there).contains("It was connected just now"),
+        "{there:?}"
+    );
 }
 
 #[test]
