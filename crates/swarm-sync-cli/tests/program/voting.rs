@@ -184,6 +184,7 @@ fn a_hub_killed_in_the_middle_of_a_vote_counts_every_vote_once() {
     let kept = matches!(kind, Some("unavailable" | "deadline"));
     assert!(answered["ok"] == true || kept, "{answered}");
     let last = asked(&mut c);
+    c.ok(json!({"op": "wait", "timeout_ms": 60_000}));
     vote(&mut c, &last, "for", "after the kill");
     let decided = decision(&mut a);
     assert_eq!(decided["decision"], "approved", "{decided}");
