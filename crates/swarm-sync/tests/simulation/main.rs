@@ -84,6 +84,7 @@ const MUST_HAPPEN: &[&str] = &[
     "shed",
     "periodic run",
     "periodic run failed",
+    "periodic run with nothing to do",
     "periodic run changed something",
     "sweep with state",
     "sweep in pages",
