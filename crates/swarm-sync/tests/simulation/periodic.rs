@@ -46,9 +46,8 @@ impl World {
             self.stats.hit("periodic run changed something");
         }
         if run.synchronized == 0 && run.failure.is_none() {
-            // It was about no key that there was.
+            // It was about no key that there was, or is any more.
             self.stats.hit("periodic run with nothing to do");
-            self.require(!run.changed, || format!("a run about nothing: {run:?}"));
         }
     }
 
