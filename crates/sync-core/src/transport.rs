@@ -138,6 +138,12 @@ pub enum Refusal {
         /// What was wrong with it.
         reason: String,
     },
+    /// Who connects has not shown that it is who it says.
+    #[error("{reason}")]
+    Identity {
+        /// What was shown, and what would do.
+        reason: String,
+    },
     /// The hub itself writes under that name.
     #[error("the name {agent} is the hub's own: choose another one for this agent")]
     NameReserved {
@@ -369,6 +375,12 @@ pub enum TransportError {
         bytes: usize,
         /// The most allowed.
         limit: usize,
+    },
+    /// One end does not believe the other, or they found no common way to encrypt.
+    #[error("no secure connection: {reason}")]
+    Tls {
+        /// What was wrong and what to do.
+        reason: String,
     },
     /// There is no such connection (any more).
     #[error("not connected")]

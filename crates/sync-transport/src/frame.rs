@@ -12,7 +12,8 @@ pub(crate) use batch::Batch;
 pub(crate) use decoder::READ_BYTES_MAX;
 pub(crate) use decoder::{Decoder, Incoming};
 pub(crate) use handshake::{
-    decode_hello, decode_refusal, decode_welcome, encode_hello, encode_refusal, encode_welcome,
+    decode_hello, decode_refusal, decode_welcome, encode_hello, encode_proof, encode_refusal,
+    encode_welcome,
 };
 
 use sync_core::transport::{Compressions, Frame, TransportError};
@@ -32,6 +33,9 @@ pub(crate) const HEADER_BYTES: usize = 5;
 /// Longest hello, welcome or refusal. Two names of 128 bytes and a few numbers fit ten times over;
 /// a stranger gets to fill no more than this.
 pub(crate) const HANDSHAKE_BYTES_MAX: usize = 4096;
+
+/// A proof of a token: as long as a token.
+pub(crate) const PROOF_BYTES: usize = 32;
 
 /// Longest reason in a goodbye: a sentence.
 pub(crate) const REASON_BYTES_MAX: usize = 1024;
@@ -61,6 +65,8 @@ pub(crate) enum Kind {
     PackedWith = 9,
     /// That dictionary. Only a hub gives one, once.
     Dictionary = 10,
+    /// That a connecting peer has a token: before its hello, over TLS.
+    Proof = 11,
 }
 
 impl Kind {
@@ -76,6 +82,7 @@ impl Kind {
             8 => Self::Packed,
             9 => Self::PackedWith,
             10 => Self::Dictionary,
+            11 => Self::Proof,
             other => return Err(protocol(format!("{other:#04x} is no kind of frame"))),
         })
     }
@@ -90,6 +97,7 @@ impl Kind {
             Self::PackedWith => data_bytes_max.min(SMALL_BYTES_MAX),
             Self::Bye => REASON_BYTES_MAX,
             Self::Dictionary => DICTIONARY_BYTES_MAX,
+            Self::Proof => PROOF_BYTES,
         }
     }
 
@@ -99,9 +107,13 @@ impl Kind {
             Self::Data => Some(Compressions::NONE),
             Self::Packed => Some(Compressions::ZSTD),
             Self::PackedWith | Self::Dictionary => Some(Compressions::DICTIONARY),
-            Self::Hello | Self::Welcome | Self::Refuse | Self::Ping | Self::Pong | Self::Bye => {
-                None
-            }
+            Self::Hello
+            | Self::Welcome
+            | Self::Refuse
+            | Self::Ping
+            | Self::Pong
+            | Self::Bye
+            | Self::Proof => None,
         }
     }
 }

@@ -31,8 +31,9 @@
 //!   polled for `silence` is given up, and loses its name to a newcomer after `probe`.
 //!
 //! What does not: a sent frame may never arrive; only the layer above knows what did. A connection
-//! that ended stays ended: connecting again, paced by [`Backoff`], is the caller's decision. Names
-//! are believed and bytes travel in the clear: keep to loopback or a network that is trusted.
+//! that ended stays ended: connecting again, paced by [`Backoff`], is the caller's decision. Without
+//! feature `tls`, or where it is not used, names are believed and bytes travel in the clear: keep to
+//! loopback or a network that is trusted.
 
 #![cfg_attr(
     not(all(feature = "tcp", feature = "zstd")),
@@ -57,6 +58,8 @@ mod signal;
 mod tcp;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

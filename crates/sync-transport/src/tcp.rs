@@ -4,8 +4,10 @@
 //! ([`writer`]); everything in between is the same as within a process.
 
 mod coordinator;
+mod io;
 mod link;
 mod reader;
+mod security;
 mod session;
 mod socket;
 mod writer;

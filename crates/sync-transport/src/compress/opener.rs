@@ -9,12 +9,12 @@ use super::{Dictionary, SMALL_BYTES_MAX, Slot, codec, timed};
 use crate::frame::{Incoming, Kind, protocol};
 use crate::meter::Meter;
 
-/// Who gives dictionaries.
+/// Which end of a connection this is. Only a hub gives dictionaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// This one.
+    /// Where agents connect.
     Hub,
-    /// The peer.
+    /// Who connects.
     Agent,
 }
 

@@ -20,6 +20,9 @@ const SPARE_BYTES_MIN: usize = 512;
 /// reading and mostly of other frames, for as long as it waits.
 const COPY_BYTES_MAX: usize = 16 << 10;
 
+/// How TLS answers who says hello in the clear. As a length it would be over the limit of a handshake.
+const TLS_ALERT: [u8; 2] = [21, 3];
+
 /// One whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Incoming {
@@ -104,6 +107,11 @@ impl Decoder {
         let Some(&[a, b, c, d]) = self.buffer.first_chunk() else {
             return Ok(None);
         };
+        if self.data_bytes_max == 0 && [a, b] == TLS_ALERT {
+            return Err(protocol(
+                "the other end speaks TLS: give --tls-ca, and a certificate or a token",
+            ));
+        }
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         let Some(body) = length.checked_sub(1) else {
             return Err(protocol("a frame of length zero"));

@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 use bytes::Bytes;
 use sync_core::transport::{Hello, PROTOCOL_MAX, PROTOCOL_MIN, Refusal, TransportError, Welcome};
 
-use super::{HANDSHAKE_BYTES_MAX, Kind, clip, header, protocol};
+use super::{HANDSHAKE_BYTES_MAX, Kind, PROOF_BYTES, clip, header, protocol};
 
 /// Opens every hello, so that a program that dialled the wrong port is told so.
 const MAGIC: [u8; 4] = *b"SwSy";
@@ -22,6 +22,13 @@ fn config() -> Configuration<LittleEndian, Varint, Limit<HANDSHAKE_BYTES_MAX>> {
 /// A whole frame, length included.
 pub(crate) fn encode_hello(hello: &Hello) -> Result<Bytes, TransportError> {
     encode(Kind::Hello, &MAGIC, hello)
+}
+
+/// A whole frame, length included.
+pub(crate) fn encode_proof(proof: &[u8; PROOF_BYTES]) -> Bytes {
+    [&header(Kind::Proof, PROOF_BYTES)[..], proof]
+        .concat()
+        .into()
 }
 
 /// A whole frame, length included.

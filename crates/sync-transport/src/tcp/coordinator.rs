@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::security::Security;
 use super::session::serve;
 use crate::hub::{Hub, coordinator_by_hub};
 use crate::options::{CoordinatorOptions, INBOX_UNITS_MAX};
@@ -47,6 +48,28 @@ impl TcpCoordinator {
         address: impl ToSocketAddrs + fmt::Display,
         options: CoordinatorOptions,
     ) -> Result<Self, TransportError> {
+        Self::bind_as(address, options, Security::default()).await
+    }
+
+    /// The same over TLS: who connects has to prove its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpCoordinator::bind`].
+    #[cfg(feature = "tls")]
+    pub async fn bind_secure(
+        address: impl ToSocketAddrs + fmt::Display,
+        options: CoordinatorOptions,
+        tls: Arc<crate::tls::HubTls>,
+    ) -> Result<Self, TransportError> {
+        Self::bind_as(address, options, Security { tls: Some(tls) }).await
+    }
+
+    async fn bind_as(
+        address: impl ToSocketAddrs + fmt::Display,
+        options: CoordinatorOptions,
+        security: Security,
+    ) -> Result<Self, TransportError> {
         let failed = |reason: String| TransportError::Listen {
             address: address.to_string(),
             reason,
@@ -68,7 +91,12 @@ impl TcpCoordinator {
         let (listener, address) = listener.ok_or_else(|| failed(reason))?;
         let hub = Arc::new(Hub::new(options, INBOX_UNITS_MAX));
         let slots = Arc::new(Semaphore::new(slots_of(&hub)));
-        tokio::spawn(accept(Arc::clone(&hub), listener, Arc::clone(&slots)));
+        tokio::spawn(accept(
+            Arc::clone(&hub),
+            listener,
+            Arc::clone(&slots),
+            security,
+        ));
         Ok(Self {
             hub,
             address,
@@ -130,7 +158,7 @@ fn listen(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-async fn accept(hub: Arc<Hub>, listener: TcpListener, slots: Arc<Semaphore>) {
+async fn accept(hub: Arc<Hub>, listener: TcpListener, slots: Arc<Semaphore>, security: Security) {
     let accept = async {
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
@@ -138,7 +166,8 @@ async fn accept(hub: Arc<Hub>, listener: TcpListener, slots: Arc<Semaphore>) {
             };
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    tokio::spawn(serve(Arc::clone(&hub), stream, from, slot));
+                    let security = security.clone();
+                    tokio::spawn(serve(Arc::clone(&hub), stream, from, slot, security));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

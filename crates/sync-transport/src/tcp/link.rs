@@ -11,10 +11,10 @@ use sync_core::transport::{
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Duration, timeout};
 
-use super::reader::{Reader, closed};
+use super::io::{ReadHalf, WriteHalf, plain};
+use super::reader::{Reader, broken, closed};
 use super::session::goodbye;
 use super::socket::prepare;
 use super::writer::{Pace, write_all};
@@ -27,6 +27,8 @@ use crate::meter::Meter;
 use crate::options::LinkOptions;
 use crate::outbox::{Ending, Outbox};
 use crate::signal::Signal;
+#[cfg(feature = "tls")]
+use crate::{frame::encode_proof, tcp::io::secure, tls::AgentTls};
 
 /// Bytes of messages given out at a time, and one message whatever its size: what has arrived may be
 /// two hundred times as long once it is read.
@@ -37,7 +39,12 @@ const TAKE_BYTES_MAX: usize = 1 << 20;
 pub struct TcpLink {
     address: String,
     options: LinkOptions,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<AgentTls>>,
 }
+
+/// The two halves, and what is said before the hello.
+type Opened = (ReadHalf, WriteHalf, Bytes);
 
 impl TcpLink {
     /// `address` is `HOST:PORT`; the name is looked up at each connect.
@@ -45,7 +52,35 @@ impl TcpLink {
         Self {
             address: address.to_string(),
             options,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
+    }
+
+    /// The same over TLS.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, tls: Arc<AgentTls>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secured(&self, stream: TcpStream) -> Result<Opened, TransportError> {
+        let Some(tls) = &self.tls else {
+            let (read, write) = plain(stream);
+            return Ok((read, write, Bytes::new()));
+        };
+        let (stream, proof) = tls.connect(&self.address, stream).await?;
+        let (read, write) = secure(stream);
+        let proof = proof.map_or_else(Bytes::new, |proof| encode_proof(&proof.0));
+        Ok((read, write, proof))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_async, reason = "with TLS there is a handshake here")]
+    async fn secured(&self, stream: TcpStream) -> Result<Opened, TransportError> {
+        let (read, write) = plain(stream);
+        Ok((read, write, Bytes::new()))
     }
 
     async fn open(&self) -> Result<TcpStream, TransportError> {
@@ -66,16 +101,18 @@ impl TcpLink {
     async fn greet(
         &self,
         hello: &Hello,
+        proof: &Bytes,
         reader: &mut Reader,
-        write: &mut OwnedWriteHalf,
+        write: &mut WriteHalf,
         meter: &Meter,
     ) -> Result<Welcome, TransportError> {
-        let said = encode_hello(hello)?;
+        let said = [&proof[..], &encode_hello(hello)?].concat();
         let offered = hello.compressions;
-        write
-            .write_all(&said)
-            .await
-            .map_err(|e| closed(e.to_string()))?;
+        let written = async {
+            write.write_all(&said).await?;
+            write.flush().await
+        };
+        written.await.map_err(|e| broken(&e, Side::Agent))?;
         meter.add_sent(said.len());
         loop {
             match reader.next(meter)? {
@@ -104,17 +141,21 @@ impl TcpLink {
 #[async_trait]
 impl Link for TcpLink {
     async fn connect(&self, hello: &Hello) -> Result<Connection, TransportError> {
-        let (read, mut write): (OwnedReadHalf, _) = self.open().await?.into_split();
+        let stream = self.open().await?;
         let limit = self.options.hello;
-        let mut reader = Reader::new(read);
         let meter = Arc::new(Meter::default());
         let hello = Hello {
             compressions: offered(self.options.compression),
             ..hello.clone()
         };
-        let greeted = self.greet(&hello, &mut reader, &mut write, &meter);
+        let greeted = async {
+            let (read, mut write, proof) = self.secured(stream).await?;
+            let mut reader = Reader::new(read, Side::Agent);
+            let greeted = self.greet(&hello, &proof, &mut reader, &mut write, &meter);
+            greeted.await.map(|welcome| (welcome, reader, write))
+        };
         let doing = "waiting for the answer to the hello";
-        let welcome = timeout(limit, greeted)
+        let (welcome, mut reader, write) = timeout(limit, greeted)
             .await
             .map_err(|_| TransportError::Deadline { doing, limit })??;
         // Checked to be at most 16 MiB.
@@ -195,7 +236,7 @@ struct Shared {
 }
 
 impl Shared {
-    async fn write(self: Arc<Self>, mut io: OwnedWriteHalf, packer: Packer<'static>, pace: Pace) {
+    async fn write(self: Arc<Self>, mut io: WriteHalf, packer: Packer<'static>, pace: Pace) {
         let (outbox, meter) = (&self.outbox, &self.meter);
         let written = write_all(&mut io, Bytes::new(), outbox, packer, meter, pace).await;
         if let Err(error) = written {

@@ -1,14 +1,15 @@
 //! The reading half of a connection: bytes in, frames out, silence noticed.
 
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
 use sync_core::transport::{Compressions, TransportError};
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use crate::compress::Opener;
+use super::io::ReadHalf;
+use crate::compress::{Opener, Side};
 use crate::frame::{Decoder, Incoming};
 use crate::meter::Meter;
 
@@ -21,7 +22,8 @@ const LINGER_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Reader {
-    io: OwnedReadHalf,
+    io: ReadHalf,
+    side: Side,
     decoder: Decoder,
     /// Once admitted.
     opener: Option<Opener>,
@@ -35,11 +37,12 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads the frames of a handshake, whose deadline the caller keeps.
-    pub(crate) fn new(io: OwnedReadHalf) -> Self {
+    pub(crate) fn new(io: ReadHalf, side: Side) -> Self {
         // Until `admitted`.
         let silence = Duration::from_hours(1);
         Self {
             io,
+            side,
             decoder: Decoder::new(),
             opener: None,
             silence,
@@ -102,7 +105,7 @@ impl Reader {
             let bytes = match read {
                 Ok(0) => return Err(closed("the peer closed the connection")),
                 Ok(bytes) => bytes,
-                Err(error) => return Err(closed(error.to_string())),
+                Err(error) => return Err(broken(&error, self.side)),
             };
             self.decoder.filled(bytes);
             self.heard = Instant::now();
@@ -155,6 +158,16 @@ impl Reader {
         let limit = self.silence + Duration::from_secs(bytes / PROGRESS_BYTES_PER_SECOND);
         Some((self.begun? + limit, limit))
     }
+}
+
+/// Why bytes move no more; `side` is this end.
+pub(crate) fn broken(error: &io::Error, side: Side) -> TransportError {
+    #[cfg(feature = "tls")]
+    if let Some(reason) = crate::tls::sentence(error, side) {
+        return TransportError::Tls { reason };
+    }
+    let _ = side;
+    closed(error.to_string())
 }
 
 pub(crate) fn closed(reason: impl Into<String>) -> TransportError {

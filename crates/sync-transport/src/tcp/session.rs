@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::transport::{Hello, Refusal, TransportError};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
+use super::io::{ReadHalf, WriteHalf, plain};
 use super::reader::Reader;
+use super::security::{Security, Shown};
 use super::socket::prepare;
 use super::writer::{Pace, write_all, write_last};
 use crate::compress::{Opener, Packer, Side, Slot, offered};
-use crate::frame::{Incoming, Kind, clip, decode_hello, encode_refusal, encode_welcome, protocol};
+use crate::frame::{
+    Incoming, Kind, PROOF_BYTES, clip, decode_hello, encode_refusal, encode_welcome, protocol,
+};
 use crate::hub::{Hub, Peer, Rejection};
 use crate::outbox::Ending;
 
@@ -35,22 +39,32 @@ const TAKE_BYTES_MAX: usize = 256 << 10;
 const QUOTE_BYTES_MAX: usize = 256;
 
 /// Serves one connection. `slot` is held until the socket is closed.
-pub(crate) async fn serve(
+pub(super) async fn serve(
     hub: Arc<Hub>,
     stream: TcpStream,
     from: SocketAddr,
     slot: OwnedSemaphorePermit,
+    security: Security,
 ) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!(%from, %error, "a connection was gone before it was served");
         return;
     }
-    let (read, mut write) = stream.into_split();
-    let mut reader = Reader::new(read);
+    // Encrypting and saying hello take no longer together than a hello in the clear.
+    let due = Instant::now() + hub.options.hello;
+    let opened = tokio::select! {
+        biased;
+        () = hub.shut() => return,
+        opened = open(&hub, &security, stream, from, due) => opened,
+    };
+    let Some((read, mut write, shown)) = opened else {
+        return;
+    };
+    let mut reader = Reader::new(read, Side::Hub);
     let admitted = tokio::select! {
         biased;
         () = hub.shut() => return,
-        admitted = handshake(&hub, &mut reader) => admitted,
+        admitted = handshake(&hub, &mut reader, &shown, due) => admitted,
     };
     match admitted {
         Ok(Admitted {
@@ -66,7 +80,7 @@ pub(crate) async fn serve(
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
-            tracing::debug!(%from, %refusal, "a connection was refused");
+            audit(from, &refusal.to_string());
             if let Ok(bytes) = encode_refusal(&refusal) {
                 hub.meter.add_sent(bytes.len());
                 write_last(&mut write, &bytes, hub.options.close).await;
@@ -77,19 +91,59 @@ pub(crate) async fn serve(
     drop(slot);
 }
 
+/// Encrypts the connection, if that is asked for. None if it came to nothing: then it is closed.
+async fn open(
+    hub: &Hub,
+    security: &Security,
+    stream: TcpStream,
+    from: SocketAddr,
+    due: Instant,
+) -> Option<(ReadHalf, WriteHalf, Shown)> {
+    let Ok(opened) = timeout_at(due, security.open(stream)).await else {
+        let limit = hub.options.hello;
+        let doing = "the handshake of TLS";
+        audit(from, &TransportError::Deadline { doing, limit }.to_string());
+        return None;
+    };
+    match opened {
+        Ok(opened) => Some(opened),
+        Err((reason, socket)) => {
+            audit(from, &reason);
+            // The alert that says why is written; it must not be overtaken by a reset.
+            let (read, mut write) = plain(socket);
+            let _ = write.shutdown().await;
+            let reader = Reader::new(read, Side::Hub);
+            reader.linger(hub.options.close).await;
+            None
+        }
+    }
+}
+
+/// One line for each connection that came to nothing because of what it showed or said.
+fn audit(from: SocketAddr, reason: &str) {
+    tracing::warn!(target: "audit", %from, reason, "a connection was refused");
+}
+
 struct Admitted<'a> {
     peer: Arc<Peer>,
     welcome: Bytes,
     packer: Packer<'a>,
 }
 
-async fn handshake<'a>(hub: &'a Hub, reader: &mut Reader) -> Result<Admitted<'a>, Rejection> {
+async fn handshake<'a>(
+    hub: &'a Hub,
+    reader: &mut Reader,
+    shown: &Shown,
+    due: Instant,
+) -> Result<Admitted<'a>, Rejection> {
     let limit = hub.options.hello;
-    let said = timeout(limit, read_hello(hub, reader)).await;
-    let hello = said.unwrap_or_else(|_| {
+    let said = timeout_at(due, read_hello(hub, reader)).await;
+    let (hello, proof) = said.unwrap_or_else(|_| {
         let doing = "saying hello";
         Err(malformed(&TransportError::Deadline { doing, limit }))
     })?;
+    // First, so that a stranger learns nothing of which swarms and names there are.
+    shown.check(&hello, proof).map_err(Rejection::Refused)?;
     // Probing takes its time; an owner that is far behind may take any time. The peer has given
     // up long before then.
     let admitted = timeout(hub.options.probe + limit, hub.admit(&hello)).await;
@@ -119,14 +173,27 @@ fn malformed(error: &TransportError) -> Rejection {
     })
 }
 
-async fn read_hello(hub: &Hub, reader: &mut Reader) -> Result<Hello, Rejection> {
+/// The hello, and the proof of a token if one precedes it.
+async fn read_hello(
+    hub: &Hub,
+    reader: &mut Reader,
+) -> Result<(Hello, Option<[u8; PROOF_BYTES]>), Rejection> {
+    let mut proof = None;
     loop {
         match reader.next(&hub.meter).map_err(|e| malformed(&e))? {
             Some(Incoming {
                 kind: Kind::Hello,
                 body,
             }) => {
-                return decode_hello(&body).map_err(Rejection::Refused);
+                let hello = decode_hello(&body).map_err(Rejection::Refused)?;
+                return Ok((hello, proof));
+            }
+            Some(Incoming {
+                kind: Kind::Proof,
+                body,
+            }) if proof.is_none() => {
+                let whole = body[..].try_into();
+                proof = Some(whole.map_err(|_| malformed(&protocol("a proof that is cut short")))?);
             }
             Some(Incoming { kind, .. }) => {
                 let reason = format!("got a {kind:?} instead");
@@ -163,7 +230,7 @@ impl Session<'_> {
     async fn run(
         self,
         mut reader: Reader,
-        mut write: OwnedWriteHalf,
+        mut write: WriteHalf,
         welcome: Bytes,
         packer: Packer<'_>,
     ) {
@@ -254,7 +321,7 @@ impl Session<'_> {
         end
     }
 
-    async fn write(self, io: &mut OwnedWriteHalf, welcome: Bytes, packer: Packer<'_>) {
+    async fn write(self, io: &mut WriteHalf, welcome: Bytes, packer: Packer<'_>) {
         let options = &self.hub.options;
         let pace = Pace {
             stall: options.silence,

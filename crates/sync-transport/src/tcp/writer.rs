@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use sync_core::transport::TransportError;
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{sleep, timeout};
 
+use super::io::WriteHalf;
 use super::reader::closed;
 use crate::compress::Packer;
 use crate::frame::{Batch, Kind};
@@ -26,7 +26,7 @@ pub(crate) struct Pace {
 /// Writes `first`, then what the outbox gives, until the outbox ends or writing fails. Except at
 /// the end of a connection a frame that was begun is always finished.
 pub(crate) async fn write_all(
-    io: &mut OwnedWriteHalf,
+    io: &mut WriteHalf,
     first: Bytes,
     outbox: &Outbox,
     mut packer: Packer<'_>,
@@ -63,7 +63,7 @@ pub(crate) async fn write_all(
 }
 
 /// Writes one frame and nothing after it.
-pub(crate) async fn write_last(io: &mut OwnedWriteHalf, bytes: &[u8], limit: Duration) {
+pub(crate) async fn write_last(io: &mut WriteHalf, bytes: &[u8], limit: Duration) {
     let write = async {
         io.write_all(bytes).await?;
         io.shutdown().await
@@ -93,7 +93,7 @@ async fn fill(batch: &mut Batch, taken: Taken, packer: &mut Packer<'_>, meter: &
 }
 
 async fn write_batch(
-    io: &mut OwnedWriteHalf,
+    io: &mut WriteHalf,
     batch: &mut Batch,
     meter: &Meter,
     stall: Duration,
@@ -102,21 +102,30 @@ async fn write_batch(
         let written = match timeout(stall, write_some(io, batch)).await {
             Ok(Ok(0)) => return Err(closed("the system takes no more bytes")),
             Ok(written) => written.map_err(|e| closed(e.to_string()))?,
-            Err(_) => {
-                let doing = "waiting for the peer to read";
-                return Err(TransportError::Deadline {
-                    doing,
-                    limit: stall,
-                });
-            }
+            Err(_) => return Err(stalled(stall)),
         };
         meter.add_sent(written);
     }
-    Ok(())
+    flush(io, stall).await
+}
+
+/// What was written over TLS may not have left yet. In the clear there is nothing to do.
+async fn flush(io: &mut WriteHalf, stall: Duration) -> Result<(), TransportError> {
+    match timeout(stall, io.flush()).await {
+        Ok(flushed) => flushed.map_err(|e| closed(e.to_string())),
+        Err(_) => Err(stalled(stall)),
+    }
+}
+
+fn stalled(limit: Duration) -> TransportError {
+    TransportError::Deadline {
+        doing: "waiting for the peer to read",
+        limit,
+    }
 }
 
 /// One system call. For a single chunk the plain one, which costs the system less.
-async fn write_some(io: &mut OwnedWriteHalf, batch: &mut Batch) -> std::io::Result<usize> {
+async fn write_some(io: &mut WriteHalf, batch: &mut Batch) -> std::io::Result<usize> {
     if batch.chunk().len() < batch.remaining() {
         return io.write_buf(batch).await;
     }

@@ -1,0 +1,102 @@
+//! What a hub asks of a connection before it listens to what it says.
+
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
+use sync_core::transport::{Hello, Refusal};
+use tokio::net::TcpStream;
+
+use super::io::{ReadHalf, WriteHalf, plain};
+use crate::frame::PROOF_BYTES;
+#[cfg(feature = "tls")]
+use crate::{
+    compress::Side,
+    tcp::io::secure,
+    tls::{Credential, HubTls, Proof, sentence},
+};
+
+/// TLS, or nothing: then names are believed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Security {
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Arc<HubTls>>,
+}
+
+/// What a connection has shown by how it was opened.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    #[cfg(feature = "tls")]
+    credential: Option<Credential>,
+}
+
+/// A connection that was not opened: why, and its socket.
+pub(super) type Unopened = (String, TcpStream);
+
+impl Security {
+    /// The handshake of the encryption, if there is any. The caller keeps its deadline.
+    #[cfg(feature = "tls")]
+    pub(super) async fn open(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(ReadHalf, WriteHalf, Shown), Unopened> {
+        let Some(tls) = &self.tls else {
+            let (read, write) = plain(stream);
+            return Ok((read, write, Shown::default()));
+        };
+        let accepted = tls.accept(stream).await;
+        let (stream, credential) = accepted.map_err(|(error, socket)| {
+            let reason = sentence(&error, Side::Hub);
+            (reason.unwrap_or_else(|| error.to_string()), socket)
+        })?;
+        let (read, write) = secure(stream);
+        let credential = Some(credential);
+        Ok((read, write, Shown { credential }))
+    }
+
+    /// There is none.
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_async, reason = "with TLS there is a handshake here")]
+    pub(super) async fn open(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(ReadHalf, WriteHalf, Shown), Unopened> {
+        let (read, write) = plain(stream);
+        Ok((read, write, Shown::default()))
+    }
+}
+
+impl Shown {
+    /// Whether who connects is who it says.
+    #[cfg(feature = "tls")]
+    pub(super) fn check(
+        &self,
+        hello: &Hello,
+        proof: Option<[u8; PROOF_BYTES]>,
+    ) -> Result<(), Refusal> {
+        let Some(credential) = &self.credential else {
+            return no_proof(proof);
+        };
+        let checked = credential.check(hello, proof.map(Proof).as_ref());
+        checked.map_err(|reason| Refusal::Identity { reason })
+    }
+
+    /// Names are believed.
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn check(
+        &self,
+        _hello: &Hello,
+        proof: Option<[u8; PROOF_BYTES]>,
+    ) -> Result<(), Refusal> {
+        no_proof(proof)
+    }
+}
+
+/// A proof that nobody checks would be believed to have been checked.
+fn no_proof(proof: Option<[u8; PROOF_BYTES]>) -> Result<(), Refusal> {
+    match proof {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Malformed {
+            reason: "a token proves nothing without TLS".into(),
+        }),
+    }
+}

@@ -1,0 +1,167 @@
+//! The agent's end: believes only a hub of its CA, and proves its own name.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
+use sync_core::transport::TransportError;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::files::{certificates, content, private_key, roots};
+use super::identity::principals;
+use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
+use super::reason::sentence;
+use super::{ALPN, Principal, Proof, TlsError, Token, provider};
+use crate::compress::Side;
+use crate::lock;
+
+/// Where an agent has what it needs: the CA of its hub, and one of the two ways to prove its name.
+#[derive(Debug, Clone)]
+pub struct AgentTlsFiles {
+    /// The certificate of the CA that issues the hub's.
+    pub ca: PathBuf,
+    /// Its own certificate and the private key of it.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Its token, see [`Token`].
+    pub token: Option<PathBuf>,
+}
+
+/// The agent's end of every handshake. The files are read anew for each, so that a new certificate
+/// counts from the next connection on.
+#[derive(Debug)]
+pub struct AgentTls {
+    files: AgentTlsFiles,
+    last: Mutex<Arc<Loaded>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ClientConfig>,
+    named: Vec<Principal>,
+    token: Option<Token>,
+}
+
+impl AgentTls {
+    /// Reads all files.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with which of them.
+    pub fn load(files: AgentTlsFiles) -> Result<Self, TlsError> {
+        let last = Mutex::new(Arc::new(read(&files)?));
+        Ok(Self { files, last })
+    }
+
+    /// The names that this end can prove.
+    pub fn principals(&self) -> Vec<Principal> {
+        let loaded = Arc::clone(&lock(&self.last));
+        let token = loaded.token.iter().map(Token::principal);
+        loaded.named.iter().chain(token).cloned().collect()
+    }
+
+    /// The handshake with the hub at `address`, and the proof of the token if there is one.
+    pub(crate) async fn connect(
+        &self,
+        address: &str,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<Proof>), TransportError> {
+        let failed = |reason: String| TransportError::Tls { reason };
+        let name = server_name(address).map_err(failed)?;
+        let loaded = self.current();
+        let connector = TlsConnector::from(Arc::clone(&loaded.config));
+        let stream = connector.connect(name, stream).await.map_err(|error| {
+            failed(sentence(&error, Side::Agent).unwrap_or_else(|| {
+                format!("the hub ended the handshake: {error}; it may have no TLS, or be busy")
+            }))
+        })?;
+        let proof = match &loaded.token {
+            None => None,
+            Some(token) => {
+                let (_, connection) = stream.get_ref();
+                let export = [0; EXPORT_BYTES];
+                let export = connection.export_keying_material(export, EXPORT_LABEL, None);
+                let export = export.map_err(|e| failed(e.to_string()))?;
+                Some(Proof::of(token, &export))
+            }
+        };
+        Ok((stream, proof))
+    }
+
+    /// What the files say, or what they said last if they cannot be read at this moment: a file that is
+    /// being replaced must not cut an agent off.
+    fn current(&self) -> Arc<Loaded> {
+        match read(&self.files) {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                *lock(&self.last) = Arc::clone(&loaded);
+                loaded
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the files of TLS as they were before are used");
+                Arc::clone(&lock(&self.last))
+            }
+        }
+    }
+}
+
+fn read(files: &AgentTlsFiles) -> Result<Loaded, TlsError> {
+    let token = files.token.as_deref().map(Token::read).transpose()?;
+    let builder: ConfigBuilder<ClientConfig, WantsVerifier> =
+        ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(|e| TlsError::Mismatch {
+                reason: e.to_string(),
+            })?;
+    let builder = builder.with_root_certificates(roots(&files.ca)?);
+    let mut named = Vec::new();
+    let mut config = match &files.certificate {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate)?;
+            named = chain.first().map(principals).unwrap_or_default();
+            let config = builder.with_client_auth_cert(chain, private_key(key)?);
+            config.map_err(|e| {
+                let reason = format!("it does not go with {}: {e}", certificate.display());
+                content(key, reason)
+            })?
+        }
+    };
+    // What was resumed would not be judged anew.
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Loaded {
+        config: Arc::new(config),
+        named,
+        token,
+    })
+}
+
+/// What was dialled, as the hub's certificate must have it.
+fn server_name(address: &str) -> Result<ServerName<'static>, String> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| format!("{host:?} is neither a host name nor an address: check --hub"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_dialled_is_the_host() {
+        for (address, host) in [
+            ("127.0.0.1:7420", "127.0.0.1"),
+            ("[::1]:7420", "::1"),
+            ("hub.example:1", "hub.example"),
+        ] {
+            assert_eq!(server_name(address).unwrap().to_str(), host);
+        }
+        assert!(server_name("a b:1").is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads and writes the files: certificates, and what only its owner may read.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::TlsError;
+
+/// Larger than any chain of certificates and any list of tokens of the largest swarm; a device or a log
+/// given by mistake ends there.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+pub(super) fn content(path: &Path, reason: impl Into<String>) -> TlsError {
+    TlsError::Content {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> TlsError {
+    TlsError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Reads a file of text that is the owner's alone.
+///
+/// # Errors
+///
+/// [`TlsError::Exposed`] if others can read it: where the system knows such a thing.
+pub fn read_private(path: &Path) -> Result<String, TlsError> {
+    let file = File::open(path).map_err(|e| failed(path, e))?;
+    // Of what was opened, not of what may lie at that path by now.
+    refuse_exposed(path, &file)?;
+    read_text(path, file)
+}
+
+/// Writes a new file that is the owner's alone from its first byte on, durably; one that exists is left
+/// alone and is an error.
+pub fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|e| failed(path, e))
+}
+
+/// The certificates of a PEM file, one at least.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let file = File::open(path).map_err(|e| failed(path, e))?;
+    let text = read_text(path, file)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let read = read.map_err(|e| content(path, format!("not a certificate in PEM: {e}")))?;
+    if read.is_empty() {
+        return Err(content(
+            path,
+            "it holds no certificate in PEM; `swarm-sync cert` makes one",
+        ));
+    }
+    Ok(read)
+}
+
+/// The private key of a PEM file that is the owner's alone.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read_private(path)?;
+    // What the parser says could quote the key.
+    PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|_| content(path, "it holds no private key in PEM"))
+}
+
+/// Those who issue the certificates that are believed.
+pub(super) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .map_err(|e| content(path, format!("not the certificate of a CA: {e}")))?;
+    }
+    Ok(roots)
+}
+
+fn read_text(path: &Path, file: File) -> Result<String, TlsError> {
+    let mut text = String::new();
+    let mut limited = file.take(FILE_BYTES_MAX + 1);
+    limited
+        .read_to_string(&mut text)
+        .map_err(|e| failed(path, e))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        let reason = format!("it is larger than {FILE_BYTES_MAX} bytes, the limit");
+        return Err(content(path, reason));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn refuse_exposed(path: &Path, file: &File) -> Result<(), TlsError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let found = file.metadata().map_err(|e| failed(path, e))?;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(TlsError::Exposed {
+        path: path.to_owned(),
+        mode,
+    })
+}
+
+/// Elsewhere who may read a file is not a matter of a few bits.
+#[cfg(not(unix))]
+fn refuse_exposed(_path: &Path, _file: &File) -> Result<(), TlsError> {
+    Ok(())
+}

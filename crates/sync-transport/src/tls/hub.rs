@@ -1,0 +1,192 @@
+//! The hub's end: proves where it is, finds out who connects, and takes new files while it runs.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rustls::ServerConfig;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::version::TLS13;
+use sync_core::transport::Hello;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::files::{certificates, content, private_key, roots};
+use super::identity::principals;
+use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
+use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
+use crate::lock;
+
+/// Where a hub has what it needs. One of `ca` and `tokens` at least: without, nobody could be told
+/// from anybody else.
+#[derive(Debug, Clone)]
+pub struct HubTlsFiles {
+    /// Its certificate, for the names and addresses that agents dial, with those that lead to the CA.
+    pub certificate: PathBuf,
+    /// The private key of it.
+    pub key: PathBuf,
+    /// The certificate of the CA that issues those of agents; several while one replaces another.
+    pub ca: Option<PathBuf>,
+    /// The list of tokens, see [`Tokens`].
+    pub tokens: Option<PathBuf>,
+}
+
+/// The hub's end of every handshake.
+#[derive(Debug)]
+pub struct HubTls {
+    files: HubTlsFiles,
+    in_force: Mutex<Arc<InForce>>,
+}
+
+#[derive(Debug)]
+struct InForce {
+    config: Arc<ServerConfig>,
+    tokens: Option<Tokens>,
+}
+
+impl HubTls {
+    /// Reads all files.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with which of them.
+    pub fn load(files: HubTlsFiles) -> Result<Self, TlsError> {
+        let in_force = Mutex::new(Arc::new(read(&files)?));
+        Ok(Self { files, in_force })
+    }
+
+    /// Reads all files anew. Connections that begin from now on go by them; those that are there stay.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with which of them: then nothing changes.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let read = Arc::new(read(&self.files)?);
+        *lock(&self.in_force) = read;
+        Ok(())
+    }
+
+    /// The handshake. A failure gives the socket back, so that the alert on it can be read.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Credential), (io::Error, TcpStream)> {
+        let in_force = Arc::clone(&lock(&self.in_force));
+        let acceptor = TlsAcceptor::from(Arc::clone(&in_force.config));
+        let stream = acceptor.accept(stream).into_fallible().await?;
+        let (_, connection) = stream.get_ref();
+        let shown = connection.peer_certificates().and_then(<[_]>::first);
+        let named = shown.map(principals);
+        let export = [0; EXPORT_BYTES];
+        // Without it every proof fails, as it should.
+        let export = connection.export_keying_material(export, EXPORT_LABEL, None);
+        let credential = Credential {
+            named,
+            export: export.ok(),
+            in_force,
+        };
+        Ok((stream, credential))
+    }
+}
+
+/// What a connection has shown, before it said who it is.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    /// Whom its certificate names, if it has shown one.
+    named: Option<Vec<Principal>>,
+    export: Option<[u8; EXPORT_BYTES]>,
+    in_force: Arc<InForce>,
+}
+
+impl Credential {
+    /// Whether who connects is who it says. The reason tells what was shown, and nothing of what
+    /// there is: a name that is unknown reads as one with another token.
+    pub(crate) fn check(&self, hello: &Hello, proof: Option<&Proof>) -> Result<(), String> {
+        let claimed = Principal {
+            swarm: hello.swarm.clone(),
+            agent: hello.agent.clone(),
+        };
+        if let Some(named) = &self.named
+            && named.contains(&claimed)
+        {
+            return Ok(());
+        }
+        match (proof, &self.in_force.tokens, &self.export) {
+            (Some(proof), Some(tokens), Some(export)) => {
+                match tokens.accept(&claimed, proof, export) {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "the token is not one of {claimed}; check its file, and the hub's list"
+                    )),
+                }
+            }
+            (Some(_), None, _) => Err("this hub takes no tokens, only certificates".into()),
+            _ => Err(self.shown(&claimed)),
+        }
+    }
+
+    fn shown(&self, claimed: &Principal) -> String {
+        let Some(named) = &self.named else {
+            return format!("{claimed} is to be proved by a certificate or a token");
+        };
+        if named.is_empty() {
+            return format!(
+                "the certificate names no agent: it has no subject alternative name {}",
+                claimed.uri()
+            );
+        }
+        let named: Vec<_> = named.iter().map(ToString::to_string).collect();
+        format!(
+            "the certificate names {}, not {claimed}; use that name and swarm, or another certificate",
+            named.join(", ")
+        )
+    }
+}
+
+fn read(files: &HubTlsFiles) -> Result<InForce, TlsError> {
+    let chain = certificates(&files.certificate)?;
+    let key = private_key(&files.key)?;
+    let tokens = files.tokens.as_deref().map(Tokens::read).transpose()?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|e| mismatch(e.to_string()))?;
+    let builder = match &files.ca {
+        Some(ca) => {
+            let roots = Arc::new(roots(ca)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+            let verifier = match tokens {
+                Some(_) => verifier.allow_unauthenticated(),
+                None => verifier,
+            };
+            let verifier = verifier.build().map_err(|e| content(ca, e.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        None if tokens.is_some() => builder.with_no_client_auth(),
+        None => {
+            return Err(mismatch(
+                "TLS without a CA and without tokens tells nobody from anybody: give --tls-ca, \
+                 --tokens, or both",
+            ));
+        }
+    };
+    let config = builder.with_single_cert(chain, key);
+    let mut config = config.map_err(|e| {
+        let reason = format!("it does not go with {}: {e}", files.certificate.display());
+        content(&files.key, reason)
+    })?;
+    // What was resumed would not be judged anew.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(InForce {
+        config: Arc::new(config),
+        tokens,
+    })
+}
+
+fn mismatch(reason: impl Into<String>) -> TlsError {
+    TlsError::Mismatch {
+        reason: reason.into(),
+    }
+}

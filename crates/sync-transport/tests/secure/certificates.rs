@@ -1,0 +1,140 @@
+//! Who is believed by a certificate, and who is not.
+
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use sync_core::id::SwarmId;
+use sync_core::transport::Hello;
+
+use crate::scene::{
+    Scene, assert_serves, connect, connect_as, expired, hub, of_agent, of_hub, refused,
+};
+use crate::support::hello;
+
+#[tokio::test]
+async fn both_ends_are_who_their_certificates_say_and_messages_go_both_ways() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    for name in ["agent-1", "A.b:c_d"] {
+        let connection = connect(&hub, scene.agent_files(name), name).await.unwrap();
+        assert_serves(&hub, connection, name).await;
+    }
+}
+
+#[tokio::test]
+async fn one_certificate_may_name_an_agent_of_several_swarms() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    let issued = scene.issue("both", of_agent("other/agent-1"), |params| {
+        let uri = "swarm-sync://team/agent-1".try_into().unwrap();
+        params.subject_alt_names.push(SanType::URI(uri));
+    });
+    let files = scene.agent_with(Some(issued), None);
+    let connection = connect(&hub, files, "agent-1").await.unwrap();
+    assert_serves(&hub, connection, "agent-1").await;
+}
+
+#[tokio::test]
+async fn a_forged_agent_id_is_refused_with_the_names_that_would_do() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    let files = scene.agent_files("agent-1");
+    let reason = refused(&hub, files.clone(), "agent-2").await;
+    assert!(
+        reason.contains("the certificate names team/agent-1, not team/agent-2"),
+        "{reason}"
+    );
+    // It has done no harm to the one that it is of.
+    let connection = connect(&hub, files, "agent-1").await.unwrap();
+    assert_serves(&hub, connection, "agent-1").await;
+}
+
+#[tokio::test]
+async fn the_key_of_another_swarm_opens_nothing_here() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    let other = Hello {
+        swarm: SwarmId::new("other").unwrap(),
+        ..hello("agent-1")
+    };
+    let refused = connect_as(&hub, scene.agent_files("agent-1"), &other).await;
+    let reason = refused.unwrap_err().to_string();
+    assert!(
+        reason.contains("names team/agent-1, not other/agent-1"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn an_agents_certificate_that_is_not_in_order_is_refused_with_the_reason() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    let params = || of_agent("team/agent-1");
+    let strangers = Scene::new();
+    let cases = [
+        (
+            "expired",
+            scene.issue("expired", params(), expired),
+            "it has expired",
+        ),
+        (
+            "self-signed",
+            scene.self_signed("self", params()),
+            "not of the CA that is believed there",
+        ),
+        (
+            "of another CA",
+            strangers.issue("theirs", params(), |_| {}),
+            "not of the CA that is believed there",
+        ),
+        (
+            "a hub's",
+            scene.issue("as-hub", params(), |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            }),
+            "for another purpose",
+        ),
+        (
+            "without a name",
+            scene.issue("nameless", params(), |p| p.subject_alt_names.clear()),
+            "names no agent",
+        ),
+    ];
+    for (case, issued, words) in cases {
+        let files = scene.agent_with(Some(issued), None);
+        let reason = refused(&hub, files, "agent-1").await;
+        assert!(reason.contains(words), "{case}: {reason}");
+    }
+    let nothing = scene.agent_with(None, None);
+    let reason = refused(&hub, nothing, "agent-1").await;
+    assert!(reason.contains("nobody without a certificate"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_hubs_certificate_that_is_not_in_order_is_refused_by_the_agent() {
+    let scene = Scene::new();
+    let agent = scene.agent_files("agent-1");
+    let strangers = Scene::new();
+    let other_name = scene.hub_files_with(|params| {
+        let name = "hub.example".try_into().unwrap();
+        params.subject_alt_names = vec![SanType::DnsName(name)];
+    });
+    let (other_name, _) = hub(other_name).await;
+    let (old, _) = hub(scene.hub_files_with(expired)).await;
+    let (theirs, _) = hub(strangers.hub_files()).await;
+    let mut own = scene.hub_files();
+    (own.certificate, own.key) = scene.self_signed("own", of_hub());
+    let (own, _) = hub(own).await;
+    let as_agent = scene.hub_files_with(|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let (as_agent, _) = hub(as_agent).await;
+    for (case, hub, words) in [
+        ("another name", other_name, "is not for 127.0.0.1"),
+        ("expired", old, "the hub's certificate has expired"),
+        ("another CA", theirs, "not issued by the CA"),
+        ("self-signed", own, "not issued by the CA"),
+        ("an agent's", as_agent, "for another purpose"),
+    ] {
+        let reason = refused(&hub, agent.clone(), "agent-1").await;
+        assert!(reason.contains(words), "{case}: {reason}");
+    }
+}
