@@ -23,6 +23,7 @@ use crate::data::Data;
 use crate::exit::{Code, Failure};
 use crate::output::{self, Lines};
 use crate::signals::Signals;
+use crate::tls;
 
 use self::dispatch::{Dispatcher, End};
 use self::lines::Line;
@@ -62,7 +63,10 @@ async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
         compression: !args.no_compression,
         ..LinkOptions::default()
     };
-    let link = TcpLink::new(&args.at.hub, options);
+    let mut link = TcpLink::new(&args.at.hub, options);
+    if let Some(tls) = tls::agent(&args.at.tls)? {
+        link = link.with_tls(tls);
+    }
     let mut builder = Agent::builder(args.id.as_str(), link)
         .swarm(args.at.swarm.as_str())
         .store(data.store.clone());

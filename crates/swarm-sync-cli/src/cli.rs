@@ -2,6 +2,7 @@
 
 mod agent;
 mod authority;
+mod cert;
 mod keyed;
 mod memory;
 mod parse;
@@ -12,6 +13,7 @@ mod receipts;
 mod replay;
 mod rounds;
 mod serve;
+mod tls;
 mod unregister;
 mod writing;
 
@@ -27,6 +29,7 @@ use crate::position;
 
 pub(crate) use self::agent::AgentArgs;
 pub(crate) use self::authority::{CasArgs, ClaimArgs, HeldArgs, RenewArgs};
+pub(crate) use self::cert::{CertArgs, CertCommand, Directory};
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
 pub(crate) use self::memory::{
     MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,
@@ -42,6 +45,7 @@ pub(crate) use self::replay::ReplayArgs;
 pub(crate) use self::rounds::{Every, RoundArgs};
 use self::serve::SERVE_HELP;
 pub(crate) use self::serve::ServeArgs;
+pub(crate) use self::tls::{HubTlsArgs, TlsArgs};
 pub(crate) use self::unregister::UnregisterArgs;
 pub(crate) use self::writing::WriteArgs;
 
@@ -61,6 +65,8 @@ Environment:
   SWARM_SYNC_SWARM   name of the swarm
   SWARM_SYNC_NAME    name of the agent
   SWARM_SYNC_DATA    directory under which nodes keep their state
+  SWARM_SYNC_TLS_CA, SWARM_SYNC_TLS_CERT, SWARM_SYNC_TLS_KEY, SWARM_SYNC_TOKEN_FILE
+                     files by which agents and commands know the hub, and prove their name
   SWARM_SYNC_CONNECTIONS_MAX, SWARM_SYNC_OUTBOX_BYTES_MAX
                      bounds of a hub's memory; see `swarm-sync serve --help`
   RUST_LOG           what is logged to stderr; wins over -v
@@ -117,6 +123,9 @@ pub(crate) enum Command {
     /// Take an agent off the roster that has left for good.
     #[command(after_help = with_codes(unregister::HELP))]
     Unregister(UnregisterArgs),
+    /// Make a CA, certificates and tokens, for a start.
+    #[command(after_help = with_codes(cert::HELP))]
+    Cert(CertArgs),
     #[command(flatten)]
     Keyed(Keyed),
     /// Have the agents vote, and say how it ended, who voted how and why.
@@ -147,6 +156,7 @@ impl Command {
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
             Self::Unregister(args) => (args.hub.json, false),
+            Self::Cert(args) => (args.command.json(), false),
             Self::Keyed(command) => command.json(),
             Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),
@@ -216,6 +226,8 @@ pub(crate) struct SwarmArgs {
         default_value = "default"
     )]
     pub(crate) swarm: SwarmId,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 #[derive(Debug, Args)]

@@ -170,6 +170,7 @@ impl From<TransportError> for Failure {
         let (code, kind) = match error {
             TransportError::Unreachable { .. } => (Code::NoHub, "no-hub"),
             TransportError::Refused { .. } => (Code::NoHub, "refused"),
+            TransportError::Tls { .. } => (Code::NoHub, "tls"),
             _ => (Code::NoHub, "transport"),
         };
         Self::new(code, kind, error.to_string())

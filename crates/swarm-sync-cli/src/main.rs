@@ -2,6 +2,7 @@
 //! demonstration and the replay of a git history. It holds no logic: what it does is the library's.
 
 mod agent;
+mod cert;
 mod checks;
 mod cli;
 mod completions;
@@ -16,9 +17,11 @@ mod output;
 mod policies;
 mod position;
 mod replay;
+mod rights;
 mod rounds;
 mod serve;
 mod signals;
+mod tls;
 mod usage;
 mod votes;
 
@@ -69,6 +72,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Version(args) => oneshot::version(args).await,
         Command::Status(args) => oneshot::status(args).await,
         Command::Unregister(args) => oneshot::unregister(args).await,
+        Command::Cert(args) => cert::run(args),
         Command::Keyed(command) => oneshot::keyed(command).await,
         Command::Propose(args) => oneshot::propose(*args).await,
         Command::Policy(args) => oneshot::policy(args).await,

@@ -26,6 +26,7 @@ use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, ReadArgs, SetArgs,
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
+use crate::tls;
 
 pub(crate) use self::memory::memory;
 pub(crate) use self::policy::policy;
@@ -156,7 +157,8 @@ async fn connect(args: &HubArgs) -> Result<Client, Failure> {
 }
 
 async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Failure> {
-    connect_as(&link(&args.at), &args.at, name()?, timeout).await
+    let (link, name) = link(&args.at, name()?)?;
+    connect_as(&link, &args.at, name, timeout).await
 }
 
 async fn connect_as(
@@ -169,8 +171,16 @@ async fn connect_as(
     connected.map_err(|error| no_answer(&at.hub, error))
 }
 
-fn link(at: &SwarmArgs) -> TcpLink {
-    TcpLink::new(&at.hub, LinkOptions::default())
+/// The way to the hub, and the name to ask under: over TLS the one that is proved, else `name`.
+fn link(at: &SwarmArgs, name: AgentId) -> Result<(TcpLink, AgentId), Failure> {
+    let link = TcpLink::new(&at.hub, LinkOptions::default());
+    match tls::agent(&at.tls)? {
+        None => Ok((link, name)),
+        Some(tls) => {
+            let name = tls::name_in(&tls, &at.swarm)?;
+            Ok((link.with_tls(tls), name))
+        }
+    }
 }
 
 /// Something listens there, and says nothing that a hub would.

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, json};
+use swarm_sync::tls::HubTls;
 use swarm_sync::{
-    CoordinatorOptions, Limits, Policies, StateSynchronizer, SynchronizerBuilder, TcpCoordinator,
-    TransportError,
+    CoordinatorOptions, Limits, Policies, Rights, StateSynchronizer, SynchronizerBuilder,
+    TcpCoordinator, TransportError,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::cli::ServeArgs;
 use crate::data::Data;
@@ -18,28 +19,46 @@ use crate::exit::{Code, Failure};
 use crate::json::object_line;
 use crate::output;
 use crate::policies;
+use crate::rights;
 use crate::rounds::with_rounds;
 use crate::signals::Signals;
+use crate::tls;
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    if !args.insecure {
+    let tls = tls::hub(&args.tls)?;
+    if tls.is_none() && !args.insecure {
         refuse_reachable(&args.listen).await?;
     }
     refuse_two_weights(&args)?;
     let policies = args.policy.as_deref().map(policies::read).transpose();
     let policies = policies.map_err(policies::refused)?;
+    let rights = args.tls.rights.as_deref().map(rights::read).transpose();
+    let rights = rights.map_err(rights::refused)?;
+    let files = Files {
+        tls,
+        policies,
+        rights,
+    };
     let data = Data::open(&args.data, &["hub"]).await?;
-    let served = serve(&args, policies, &data, &mut signals).await;
+    let served = serve(&args, files, &data, &mut signals).await;
     let closed = data.store.close().await;
     served?;
     closed?;
     Ok(())
 }
 
+/// What was read before anything is opened.
+#[derive(Debug)]
+struct Files {
+    tls: Option<Arc<HubTls>>,
+    policies: Option<Policies>,
+    rights: Option<Rights>,
+}
+
 async fn serve(
     args: &ServeArgs,
-    policies: Option<Policies>,
+    files: Files,
     data: &Data,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
@@ -51,13 +70,20 @@ async fn serve(
         compression: !args.no_compression,
         ..CoordinatorOptions::default()
     };
-    let bound = TcpCoordinator::bind(&args.listen, options).await;
+    let bound = match &files.tls {
+        None => TcpCoordinator::bind(&args.listen, options).await,
+        Some(tls) => TcpCoordinator::bind_secure(&args.listen, options, Arc::clone(tls)).await,
+    };
     let coordinator = Arc::new(bound.map_err(cannot_listen)?);
     let address = coordinator.local_addr();
-    let count = policies.as_ref().map(|policies| policies.iter().count());
+    let count = files
+        .policies
+        .as_ref()
+        .map(|policies| policies.iter().count());
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
     let builder = builder.limits(limits(args));
-    let builder = with_policies(args, policies, builder.merges(policies::merges()));
+    let builder = builder.merges(policies::merges());
+    let builder = with_files(args, files, builder);
     let builder = with_rounds(&args.rounds, with_votes(args, builder))?;
     let hub = builder.start().await.map_err(|e| data.explain(e))?;
     announce(args, address, data, count)?;
@@ -83,21 +109,44 @@ fn limits(args: &ServeArgs) -> Limits {
     limits
 }
 
-/// A table from a file, which is read again whenever a client asks for it.
-fn with_policies(
+/// What files say, which are read again whenever a client asks for it: policies, and those of TLS.
+fn with_files(
     args: &ServeArgs,
-    policies: Option<Policies>,
-    builder: SynchronizerBuilder,
+    files: Files,
+    mut builder: SynchronizerBuilder,
 ) -> SynchronizerBuilder {
-    match (&args.policy, policies) {
-        (Some(file), Some(policies)) => {
-            let file = file.clone();
-            // A line each, as `policy check` has them: that is how `policy reload` takes them apart.
-            let source = move || policies::read(&file).map_err(|flaws| flaws.join("\n"));
-            builder.policies(policies).policy_source(source)
-        }
-        _ => builder,
+    let Files {
+        tls,
+        policies,
+        rights,
+    } = files;
+    if policies.is_none() && tls.is_none() {
+        return builder;
     }
+    let in_force = rights.map(|rights| watch::Sender::new(Arc::new(rights)));
+    if let Some(rights) = &in_force {
+        builder = builder.rights(rights.subscribe());
+    }
+    let granted = args.tls.rights.clone();
+    let file = args.policy.clone();
+    let source = move || {
+        // A line each, as `policy check` has them: that is how `policy reload` takes them apart.
+        let read = file.as_deref().map(policies::read).transpose();
+        let read = read.map_err(|flaws| flaws.join("\n"))?;
+        let rights = granted.as_deref().map(rights::read).transpose();
+        let rights = rights.map_err(|flaws| flaws.join("\n"))?;
+        // What cannot fail comes last, so that a broken file leaves everything as it is.
+        if let Some(tls) = &tls {
+            tls.reload().map_err(|e| e.to_string())?;
+        }
+        if let Some((in_force, rights)) = in_force.as_ref().zip(rights) {
+            in_force.send_replace(Arc::new(rights));
+        }
+        Ok(read.unwrap_or_default())
+    };
+    builder
+        .policies(policies.unwrap_or_default())
+        .policy_source(source)
 }
 
 /// Who decides votes.
@@ -176,8 +225,8 @@ async fn refuse_reachable(listen: &str) -> Result<(), Failure> {
             "insecure-address",
             format!(
                 "{listen} is not a loopback address ({ip}): whoever reaches it could read and \
-                 write everything, as there is no authentication yet; listen on 127.0.0.1, or add \
-                 --insecure if the network is trusted"
+                 write everything; give --tls-cert and --tls-key, which `swarm-sync cert` makes, \
+                 listen on 127.0.0.1, or add --insecure if the network is trusted"
             ),
         )),
     }

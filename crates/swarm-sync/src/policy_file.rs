@@ -34,7 +34,8 @@ use sync_core::{Policies, Policy};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use self::table::{Lines, Read, brief, read};
+pub(crate) use self::table::{Lines, brief};
+use self::table::{Read, read};
 
 /// Longest text that is read: room for the largest table with a page of comments for each policy.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;

@@ -43,6 +43,7 @@ pub mod policy;
 pub mod receipt;
 pub mod report;
 pub mod resolver;
+pub mod rights;
 pub mod rules;
 pub mod segment;
 pub mod stamp;
@@ -88,6 +89,7 @@ pub use report::{
     Since, StateMetadata, StateVersion, SyncReport, Watched,
 };
 pub use resolver::{Loss, MergeRule, OnConcurrent, Operation, OperationError, Plan, Resolver};
+pub use rights::{Allowed, GRANTS_MAX, Grant, Right, Rights};
 pub use rules::Resolvers;
 pub use segment::Segment;
 pub use stamp::{Clock, HybridClock, Now, Stamp};

@@ -97,6 +97,8 @@ pub enum Reason {
     /// It was covered, and the hub that knew why has lost its disk. Reported although it may have been
     /// replaced knowingly: saying too much is allowed here, silence is not.
     Unknown,
+    /// Its writer has no right to write the key.
+    Forbidden,
 }
 
 impl Receipt {

@@ -29,6 +29,7 @@ mod receipts;
 mod recover;
 mod reentry;
 mod repair;
+mod rights;
 mod roster;
 mod round;
 mod search;
@@ -37,12 +38,13 @@ mod voting;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
     AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
-    Incarnation, Key, Message, Now, Proposal, Receipt, RequestError, Resolvers, Revision, RowOp,
-    Seq, SessionId, Traffic, Writer,
+    Incarnation, Key, Message, Now, Proposal, Receipt, RequestError, Resolvers, Revision, Rights,
+    RowOp, Seq, SessionId, Traffic, Writer,
 };
 
 use crate::config::HubConfig;
@@ -123,6 +125,8 @@ pub struct Hub {
     holds: Holds,
     /// Rows that go with the next batch.
     unsaved: Vec<RowOp>,
+    /// Who may do what; none if everybody may do everything.
+    rights: Option<Arc<Rights>>,
     gate: Gate<HubOutput>,
     /// What all connections have moved, as far as the driver has said.
     traffic: Traffic,

@@ -10,6 +10,8 @@ mod error;
 mod files;
 mod hub;
 mod identity;
+#[cfg(feature = "certs")]
+mod issue;
 mod proof;
 mod reason;
 mod token;
@@ -17,9 +19,11 @@ mod tokens;
 
 pub use agent::{AgentTls, AgentTlsFiles};
 pub use error::TlsError;
-pub use files::{read_private, write_private};
+pub use files::{read_private, replace_private, write_private};
 pub use hub::{HubTls, HubTlsFiles};
 pub use identity::Principal;
+#[cfg(feature = "certs")]
+pub use issue::{Authority, Issued};
 pub use token::Token;
 pub use tokens::Tokens;
 

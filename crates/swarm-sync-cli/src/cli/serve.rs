@@ -7,13 +7,15 @@ use clap::Args;
 use swarm_sync::{AgentId, CoordinatorOptions, Limits, SwarmId};
 
 use super::parse::{address, connections, memory_bytes, outbox_bytes, vote_time, weight};
-use super::{DataArgs, RoundArgs};
+use super::{DataArgs, HubTlsArgs, RoundArgs};
 
 pub(super) const SERVE_HELP: &str = "\
 Examples:
   swarm-sync serve
   swarm-sync serve --listen 127.0.0.1:0 --data /var/lib/hub --json
   swarm-sync serve --swarm team-a --swarm team-b
+  swarm-sync serve --listen 0.0.0.0:7420 --tls-cert hub.pem --tls-key hub.key --tls-ca ca.pem
+                                            see `swarm-sync cert --help`
   swarm-sync serve --policy policies.toml   see `swarm-sync policy --help`
   swarm-sync serve --algorithm weighted --weight lead=3 --weight scout=0.5
   swarm-sync serve --sync-every 60s --sync-keys 'task_*' --sync-keys leader --sync-jitter 5s
@@ -104,8 +106,10 @@ pub(crate) struct ServeArgs {
     /// Print JSON lines instead of sentences.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Listen on an address that other machines reach. Names are believed and bytes travel in the
-    /// clear: anyone who reaches the address can read and write everything.
+    #[command(flatten)]
+    pub(crate) tls: HubTlsArgs,
+    /// Listen without TLS on an address that other machines reach. Names are believed and bytes travel
+    /// in the clear: anyone who reaches the address can read and write everything.
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Stop when stdin is closed: the process that holds its other end has ended.

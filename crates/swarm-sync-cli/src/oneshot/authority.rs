@@ -66,7 +66,8 @@ async fn connect(
     name: AgentId,
     run: Option<Incarnation>,
 ) -> Result<Authority, Failure> {
-    let link = Arc::new(link(&hub.at));
+    let (link, name) = link(&hub.at, name)?;
+    let link = Arc::new(link);
     let client = connect_as(&link, &hub.at, name, hub.patience()).await?;
     Ok(client.authority(link, run))
 }

@@ -18,9 +18,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     let draft = draft(&args);
-    let link = Arc::new(link(&args.at));
+    let (link, name) = link(&args.at, proposer()?)?;
+    let link = Arc::new(link);
     // A hub that is not there at the start is said at once; later it is waited for.
-    let client = connect_as(&link, &args.at, proposer()?, ANSWER_WAIT).await?;
+    let client = connect_as(&link, &args.at, name, ANSWER_WAIT).await?;
     let consensus = client.consensus(link);
     if args.id.is_none() {
         // Whoever stops waiting can still ask what it has come to.

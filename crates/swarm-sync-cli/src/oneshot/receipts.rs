@@ -12,13 +12,13 @@ use crate::output::{self, brief};
 use crate::signals::Signals;
 
 use super::write::unexpected;
-use super::{NAME, connect, name, print};
+use super::{NAME, connect, link, name, print};
 
 /// How often it is asked for more: people read no faster.
 const GLANCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn receipts(args: ReceiptsArgs) -> Result<(), Failure> {
-    let own = name()?;
+    let (_, own) = link(&args.hub.at, name()?)?;
     let whose = args.name.clone().unwrap_or_else(|| own.clone());
     if args.take && whose != own {
         let message = format!(

@@ -29,9 +29,10 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     };
     // From a position of its own, so that a connection lost before the first answer loses nothing.
     let from = args.from.unwrap_or(Since::Cursor(here));
-    let link = Arc::new(link(&args.hub.at));
+    let (link, name) = link(&args.hub.at, name()?)?;
+    let link = Arc::new(link);
     let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
-    let mut watch = Client::watch(link, swarm, name()?, pattern, Some(from));
+    let mut watch = Client::watch(link, swarm, name, pattern, Some(from));
     let (json, count) = (args.hub.json, args.count.map(NonZeroU64::get));
     let ended = tokio::select! {
         ended = follow(&mut watch, json, count) => ended.map(|()| "count"),

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::Merges;
-use sync_core::{Clock, Coordinator, Policies, Priority, Resolvers, Store};
+use sync_core::{Clock, Coordinator, Policies, Priority, Resolvers, Rights, Store};
 use sync_protocol::{Deadlines, Limits, PeriodicPlan, Schedule};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::StateSynchronizer;
 use super::driver::Driver;
@@ -41,6 +41,7 @@ pub struct SynchronizerBuilder {
     pub(super) merges: Merges,
     pub(super) merge_timeout: Duration,
     pub(super) policy_source: Option<PolicySource>,
+    pub(super) rights: Option<watch::Receiver<Arc<Rights>>>,
     pub(super) voting: Voting,
 }
 
@@ -61,6 +62,7 @@ impl StateSynchronizer {
             merges: Merges::default(),
             merge_timeout: Duration::from_secs(5),
             policy_source: None,
+            rights: None,
             voting: Voting::default(),
         }
     }
@@ -89,6 +91,14 @@ impl SynchronizerBuilder {
         source: impl Fn() -> Result<Policies, String> + Send + Sync + 'static,
     ) -> Self {
         self.policy_source = Some(PolicySource(Arc::new(source)));
+        self
+    }
+
+    /// Who may read, write and administer what; whatever is sent there later holds from then on. If not
+    /// set, everybody who is let in may do everything.
+    #[must_use]
+    pub fn rights(mut self, rights: watch::Receiver<Arc<Rights>>) -> Self {
+        self.rights = Some(rights);
         self
     }
 

@@ -4,6 +4,7 @@
 mod commands;
 mod outputs;
 mod periodic;
+mod rights;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -120,6 +121,7 @@ impl Driver {
                 merged = self.merging.next() => self.handle_merged(merged),
                 loaded = self.loading.next() => self.handle_loaded(loaded),
                 read = self.reloading.next() => self.handle_reloaded(read),
+                () = rights::changed(&mut self.settings.rights) => self.apply_rights(),
                 events = self.coordinator.take(EVENTS_PER_TAKE), if may_take => {
                     if events.is_empty() {
                         break None;
@@ -231,7 +233,8 @@ impl Driver {
             Ok(ControlFlow::Continue(()))
         })
         .await?;
-        let hub = recovery.open(self.epoch);
+        let mut hub = recovery.open(self.epoch);
+        hub.set_rights(self.rights());
         self.say_undecidable(swarm, &hub);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;

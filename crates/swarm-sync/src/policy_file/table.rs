@@ -63,12 +63,12 @@ const SHOWN_MAX: usize = 60;
 
 /// Where the lines of a text begin.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     ends: Vec<usize>,
 }
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let ends = text.match_indices('\n').map(|(at, _)| at);
         Self {
             ends: ends.collect(),
@@ -76,7 +76,7 @@ impl Lines {
     }
 
     /// The line, from 1, of a byte.
-    pub(super) fn at(&self, offset: usize) -> usize {
+    pub(crate) fn at(&self, offset: usize) -> usize {
         self.ends.partition_point(|end| *end < offset) + 1
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn is_of_all(flaw: &Flaw) -> bool {
 }
 
 /// Text of the file's in a sentence.
-pub(super) fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

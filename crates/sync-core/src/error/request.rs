@@ -283,6 +283,12 @@ pub enum RequestError {
         /// The largest allowed.
         limit: u64,
     },
+    /// The name that asks has no right to it. Says nothing of what there is.
+    #[error("no right to {doing}: the rights at the hub do not give it to this name")]
+    Forbidden {
+        /// What was asked.
+        doing: String,
+    },
 }
 
 impl RequestError {
@@ -316,6 +322,7 @@ impl RequestError {
             Self::ClaimsPaused { .. } => "claims-paused",
             Self::Superseded { .. } => "superseded",
             Self::NotHeld { .. } => "not-held",
+            Self::Forbidden { .. } => "forbidden",
         }
     }
 }

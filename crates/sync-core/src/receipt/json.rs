@@ -16,6 +16,7 @@ impl Reason {
             Self::TooLarge { .. } => "too-large",
             Self::Dropped { .. } => "dropped",
             Self::Unknown => "unknown",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -56,7 +57,10 @@ impl Serialize for Receipt {
                 object.serialize_entry("pattern", pattern)?;
                 object.serialize_entry("first", first)?;
             }
-            Reason::Superseded { .. } | Reason::RuleMismatch { .. } | Reason::Unknown => {}
+            Reason::Superseded { .. }
+            | Reason::RuleMismatch { .. }
+            | Reason::Unknown
+            | Reason::Forbidden => {}
         }
         object.end()
     }

@@ -34,6 +34,7 @@ impl Receipt {
                 "more receipts waited for the agent than {} lets wait",
                 policy(pattern.as_ref())
             ),
+            Reason::Forbidden => "its writer has no right to write the key".to_owned(),
             Reason::Unknown => {
                 "it was covered, and the hub that knew by what has lost its disk".to_owned()
             }
@@ -70,6 +71,10 @@ impl fmt::Display for Receipt {
                 f,
                 "{write} was not admitted: its clock is {ahead_ms} ms ahead of the hub's, \
                  {limit_ms} ms are tolerated; set the clock and write again"
+            ),
+            Reason::Forbidden => write!(
+                f,
+                "{write} was not admitted: its writer has no right to write {key:?}; have it granted at the hub, or use another key"
             ),
             Reason::Unknown => write!(
                 f,

@@ -29,6 +29,7 @@ impl Hub {
         segments: &[Bytes],
     ) -> Result<(), String> {
         let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
+        let decoded = self.only_allowed(session, decoded);
         if epoch == self.epoch() && self.has_settled(session) {
             self.take_held(now, session, decoded);
         }

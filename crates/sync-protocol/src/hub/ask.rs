@@ -29,6 +29,9 @@ impl Hub {
         if let Some(reason) = self.failed.clone() {
             return self.reply(to, Err(RequestError::Stopped { reason }));
         }
+        if let Some(refused) = self.forbidden(to, &ask) {
+            return self.reply(to, refused);
+        }
         let answer = match ask {
             Ask::Sync { keys, timeout_ms } => {
                 let timeout = timeout_ms.map(Duration::from_millis);
@@ -37,7 +40,7 @@ impl Hub {
             Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
             Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),
             Ask::Keys { pattern, after } => {
-                check_pattern(&pattern).map(|()| self.keys_matching(&pattern, after.as_ref()))
+                check_pattern(&pattern).map(|()| self.keys_for(to, &pattern, after.as_ref()))
             }
             Ask::Delta(since) => self.delta_values(since).map(Answer::Delta),
             Ask::Write {
@@ -49,7 +52,7 @@ impl Hub {
                 .map(Answer::Written),
             Ask::Clear(Some(key)) => Ok(Answer::Cleared(self.clear(now, to, &key))),
             Ask::Clear(None) => return self.clear_all(now, to),
-            Ask::Status => Ok(Answer::Status(self.status(now))),
+            Ask::Status => Ok(Answer::Status(self.status_for(to, self.status(now)))),
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
             Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
                 let reason = format!(
@@ -110,6 +113,32 @@ impl Hub {
         let failure = self.merges.failure(key).filter(|_| several);
         read.metadata.unmerged = failure.map(str::to_owned);
         read
+    }
+
+    /// The same for one that may not know of other keys: where a page ends is a key, too, and need not
+    /// be one that matches. Then it goes on until it does, or to the end.
+    fn keys_for(&self, to: ReplyTo, pattern: &Pattern, after: Option<&Key>) -> Answer {
+        let mut page = self.keys_matching(pattern, after);
+        while let Answer::Keys {
+            keys,
+            next: Some(next),
+        } = &page
+            && keys.is_empty()
+            && !self.sees_all(to)
+            && !pattern.matches(next.as_str())
+        {
+            page = self.keys_matching(pattern, Some(&next.clone()));
+        }
+        match page {
+            Answer::Keys {
+                keys,
+                next: Some(next),
+            } if !self.sees_all(to) && !pattern.matches(next.as_str()) => {
+                let next = keys.last().cloned();
+                Answer::Keys { keys, next }
+            }
+            page => page,
+        }
     }
 
     /// A page of the keys that match. It ends where enough keys were found, or enough were looked at.

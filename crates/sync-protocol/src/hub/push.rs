@@ -52,13 +52,12 @@ impl Hub {
             let mut commit = Commit::from(session);
             for (seq, segment) in deltas {
                 if seq > known {
-                    self.admit(
-                        &mut commit,
-                        now,
-                        &segment.key,
-                        segment.entry,
-                        Source::Writer,
-                    );
+                    let Segment { key, mut entry, .. } = segment;
+                    if !self.may_write(session, &key) {
+                        let id = WriteId::new(writer.clone(), seq);
+                        entry = self.bar(&mut commit, id, &key, &entry);
+                    }
+                    self.admit(&mut commit, now, &key, entry, Source::Writer);
                 }
             }
             commit.with_row(rows::put_known(&writer, upto));

@@ -65,6 +65,7 @@ impl HubRecovery {
             reloading: Vec::new(),
             holds: Holds::default(),
             unsaved: Vec::new(),
+            rights: None,
             gate: Gate::default(),
             traffic: Traffic::default(),
             failed: None,

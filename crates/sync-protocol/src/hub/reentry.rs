@@ -35,6 +35,7 @@ impl Hub {
         }
         if index == expected {
             let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
+            let decoded = self.only_allowed(session, decoded);
             let mut commit = Commit::from(session);
             for segment in decoded {
                 commit.with_floor(&segment.key, segment.version);

@@ -1,9 +1,11 @@
 //! Connections: who is there, and the one place where messages are told apart.
 
 use sync_core::{
-    AgentId, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing, Writer,
+    AgentId, Allowed, Body, Hello, Incarnation, Message, Now, Revision, Role, SessionId, Standing,
+    Writer,
 };
 
+use super::rights::NO_REPLICA;
 use super::round::Owes;
 use super::{Hub, Member, ReplyTo};
 
@@ -27,6 +29,8 @@ pub(super) struct Session {
     pub(super) deliveries: u64,
     /// Questions of sweeps that it has not answered.
     pub(super) owes: Owes,
+    /// What it may do; none if everything.
+    pub(super) allowed: Option<Allowed>,
 }
 
 impl Hub {
@@ -39,20 +43,22 @@ impl Hub {
         if let Err(error) = AgentId::of_peer(hello.agent.as_str()) {
             return self.disconnect(session, &error.to_string());
         }
-        self.sessions.insert(
-            session,
-            Session {
-                agent: hello.agent.clone(),
-                role: hello.role,
-                settled: false,
-                sent: None,
-                was_ahead: false,
-                last_request: 0,
-                offer: (0, 0),
-                deliveries: 0,
-                owes: Owes::default(),
-            },
-        );
+        let peer = Session {
+            agent: hello.agent.clone(),
+            role: hello.role,
+            settled: false,
+            sent: None,
+            was_ahead: false,
+            last_request: 0,
+            offer: (0, 0),
+            deliveries: 0,
+            owes: Owes::default(),
+            allowed: self.allowed(&hello.agent),
+        };
+        if hello.role == Role::Member && !peer.may_hold_a_replica() {
+            return self.disconnect(session, NO_REPLICA);
+        }
+        self.sessions.insert(session, peer);
         if hello.role == Role::Member {
             self.register(&hello.agent);
             let member = self.roster.entry(hello.agent.clone()).or_default();

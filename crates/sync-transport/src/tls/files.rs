@@ -54,6 +54,17 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
     written.map_err(|e| failed(path, e))
 }
 
+/// The same in place of a file that is there: who reads it meanwhile sees the old or the new one, whole.
+pub fn replace_private(path: &Path, text: &str) -> Result<(), TlsError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    // Of an attempt that was broken off.
+    let _ = fs::remove_file(&beside);
+    write_private(&beside, text)?;
+    fs::rename(&beside, path).map_err(|e| failed(path, e))
+}
+
 /// The certificates of a PEM file, one at least.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let file = File::open(path).map_err(|e| failed(path, e))?;

@@ -85,6 +85,8 @@ impl Driver {
 
     /// The policies were read anew, or could not be: those who asked for it are answered.
     pub(super) fn handle_reloaded(&mut self, read: Result<Policies, String>) {
+        // Whoever reads both anew is answered once both hold.
+        self.apply_rights();
         let merges = &self.settings.merges;
         let checked = read.and_then(|policies| {
             let known = check_functions(&policies, merges);

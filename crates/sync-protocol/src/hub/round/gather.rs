@@ -87,6 +87,7 @@ impl Hub {
         hear: impl FnOnce(&mut Round, &AgentId) -> Result<bool, String>,
     ) -> Result<bool, String> {
         let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
+        let decoded = self.only_allowed(session, decoded);
         if !self.has_settled(session) || round.epoch != self.epoch() {
             return Ok(false);
         }
