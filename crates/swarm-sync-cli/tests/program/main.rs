@@ -31,6 +31,8 @@
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
 //! - `completions`: scripts for shells, run by one
+//! - `security`: TLS, names that are proved, and rights
+//! - `security_input`: whoever is not let in, and files that are not used
 //! - `stuck_reader`: the end of a program that nobody reads
 
 mod agent_end;
@@ -59,6 +61,8 @@ mod receipts;
 mod replay;
 mod replay_input;
 mod rounds;
+mod security;
+mod security_input;
 mod sentences;
 mod serve;
 mod stuck_reader;

@@ -27,6 +27,10 @@ pub(crate) fn program(args: &[&str]) -> Command {
         "DATA",
         "CONNECTIONS_MAX",
         "OUTBOX_BYTES_MAX",
+        "TLS_CA",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TOKEN_FILE",
     ] {
         command.env_remove(format!("SWARM_SYNC_{name}"));
     }
