@@ -78,6 +78,7 @@ mod pressure;
 mod random;
 mod receipts;
 mod reproposing;
+mod rights;
 mod rollbacks;
 mod roster;
 mod rounds;

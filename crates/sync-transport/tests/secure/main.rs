@@ -4,6 +4,7 @@
 //! - `certificates`: who is believed by a certificate, and who is not
 //! - `tokens`: who is believed by a token, and who is not
 //! - `files`: what is refused before anybody connects, and what is read anew
+//! - `raw`: TLS by hand, on which anything can be said
 //! - `strangers`: those who never get as far as a name
 #![cfg(feature = "tls")]
 #![expect(
@@ -13,6 +14,7 @@
 
 mod certificates;
 mod files;
+mod raw;
 mod scene;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -1,18 +1,14 @@
 //! Those who never get as far as a name.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use sync_core::transport::Link;
 use sync_transport::{CoordinatorOptions, LinkOptions, TcpCoordinator, TcpLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
+use crate::raw::encrypted;
 use crate::scene::{SHORT, Scene, assert_serves, connect, hub, link};
 use crate::support::{PATIENCE, hello, soon};
 
@@ -65,33 +61,6 @@ async fn a_byte_now_and_then_does_not_make_a_handshake_longer() {
     assert!(since.elapsed() >= SHORT / 2, "it was cut off at once");
 }
 
-/// A connection encrypted as an agent's is, on which anything can be said.
-async fn encrypted(
-    scene: &Scene,
-    hub: &TcpCoordinator,
-) -> tokio_rustls::client::TlsStream<TcpStream> {
-    let files = scene.agent_files("agent-1");
-    let (certificate, key) = files.certificate.unwrap();
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(files.ca).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(
-            vec![CertificateDer::from_pem_file(certificate).unwrap()],
-            PrivateKeyDer::from_pem_file(key).unwrap(),
-        )
-        .unwrap();
-    let stream = TcpStream::connect(hub.local_addr()).await.unwrap();
-    let name = ServerName::try_from("127.0.0.1").unwrap();
-    let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_hello_that_is_cut_short_or_nonsense_is_refused_over_tls_too() {
     let scene = Scene::new();
@@ -118,7 +87,7 @@ async fn a_hello_that_is_cut_short_or_nonsense_is_refused_over_tls_too() {
         ("two proofs", [&proof[..], &proof].concat(), "Proof"),
     ];
     for (case, bytes, words) in cases {
-        let mut stream = encrypted(&scene, &hub).await;
+        let mut stream = encrypted(&scene, &hub, Some("agent-1")).await;
         stream.write_all(&bytes).await.unwrap();
         let mut answer = Vec::new();
         let _ = soon(stream.read_to_end(&mut answer)).await;
