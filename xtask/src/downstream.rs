@@ -25,9 +25,19 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     (
         "transport",
-        &["sled", "sync-store", "sync-protocol", "zstd"],
+        &[
+            "sled",
+            "sync-store",
+            "sync-protocol",
+            "zstd",
+            "rustls",
+            "ring",
+        ],
     ),
-    ("facade", &["sled", "toml", "socket2", "zstd", "moka"]),
+    (
+        "facade",
+        &["sled", "toml", "socket2", "zstd", "moka", "rustls", "rcgen"],
+    ),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {

@@ -82,9 +82,10 @@ fn put(directory: &Directory, name: &str, issued: &Issued) -> Result<(), Failure
 }
 
 fn write(directory: &Directory, path: &Path, text: &str) -> Result<(), Failure> {
-    let written = match directory.replace {
-        true => replace_private(path, text),
-        false => write_private(path, text),
+    let written = if directory.replace {
+        replace_private(path, text)
+    } else {
+        write_private(path, text)
     };
     written.map_err(|error| match error {
         TlsError::File { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -143,8 +143,8 @@ impl Command {
     /// Who reads what this command prints.
     pub(crate) fn audience(&self) -> Audience {
         let (json, conversation) = match self {
-            // It reports its own failure within its one object.
-            Self::Demo(_) => (false, false),
+            // The one reports its own failure within its one object, the other prints names of files.
+            Self::Demo(_) | Self::Cert(_) => (false, false),
             Self::Replay(args) => (args.json, false),
             Self::Serve(args) => (args.json, true),
             Self::Agent(args) => (args.json, true),
@@ -156,7 +156,6 @@ impl Command {
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
             Self::Unregister(args) => (args.hub.json, false),
-            Self::Cert(args) => (args.command.json(), false),
             Self::Keyed(command) => command.json(),
             Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),

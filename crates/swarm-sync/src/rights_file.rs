@@ -195,10 +195,10 @@ fn allow(value: &DeValue<'_>) -> Result<Vec<Right>, String> {
         _ => Err(shape.to_owned()),
     });
     let rights: Vec<Right> = rights.collect::<Result<_, _>>()?;
-    match rights.is_empty() {
-        true => Err(shape.to_owned()),
-        false => Ok(rights),
+    if rights.is_empty() {
+        return Err(shape.to_owned());
     }
+    Ok(rights)
 }
 
 #[cfg(test)]

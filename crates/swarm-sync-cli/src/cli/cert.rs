@@ -75,13 +75,6 @@ pub(crate) enum CertCommand {
     },
 }
 
-impl CertCommand {
-    /// Whether it prints JSON: there is nothing to read but what was made.
-    pub(crate) fn json(&self) -> bool {
-        false
-    }
-}
-
 /// Who is named.
 #[derive(Debug, Args)]
 pub(crate) struct Of {

@@ -1,7 +1,10 @@
 //! Whoever is not let in is told why, and the hub notes it; files that are not in order are not used.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::security::{Secured, ask, mode};
-use crate::support::{Agent, run, stderr};
+use crate::support::{Agent, PATIENCE, run, stderr};
 
 /// Asks in vain: what is said, and what the hub notes.
 fn refused(hub: &crate::support::Hub, tls: &[String]) -> (String, String) {
@@ -163,5 +166,23 @@ fn what_does_not_go_together_is_said_before_anything_is_opened() {
             "{args:?}: {}",
             stderr(&output)
         );
+    }
+}
+
+#[test]
+fn whoever_speaks_no_tls_or_says_nothing_is_noted_and_cut_off() {
+    let secured = Secured::new();
+    let hub = secured.serve(&[]);
+    let silent = TcpStream::connect(&hub.address).unwrap();
+    let mut browser = TcpStream::connect(&hub.address).unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let noted = hub.process.logged("audit");
+    assert!(noted.contains("does not speak TLS"), "{noted}");
+    let noted = hub.process.logged("audit");
+    assert!(noted.contains("handshake of TLS took longer"), "{noted}");
+    for mut cut in [silent, browser] {
+        let mut rest = Vec::new();
+        cut.set_read_timeout(Some(PATIENCE)).unwrap();
+        cut.read_to_end(&mut rest).unwrap();
     }
 }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use sync_core::{
-    Allowed, Answer, Ask, AuthorityAsk, Context, Entry, Expectation, HubStatus, Key, MemoryAnswer,
-    MemoryAsk, PastAsk, Payload, Reason, Receipt, Reply, RequestError, Revision, Right, Rights,
-    Role, Segment, SessionId, WriteId,
+    AgentId, Allowed, Answer, Ask, AuthorityAsk, Context, Digest, Entry, Expectation, HubStatus,
+    Key, MemoryAnswer, MemoryAsk, Namespace, PastAsk, Payload, Reason, Receipt, Reply,
+    RequestError, Revision, Right, Rights, Role, Segment, SessionId, WriteId,
 };
 
 use super::commit::{Commit, receipt};
@@ -34,7 +34,7 @@ impl Hub {
     }
 
     /// What a name may do here; none if it may do everything.
-    pub(super) fn allowed(&self, agent: &sync_core::AgentId) -> Option<Allowed> {
+    pub(super) fn allowed(&self, agent: &AgentId) -> Option<Allowed> {
         let rights = self.rights.as_ref()?;
         Some(rights.of(&self.config.swarm, agent))
     }
@@ -58,7 +58,7 @@ impl Hub {
             return status;
         }
         HubStatus {
-            digest: Default::default(),
+            digest: Digest::default(),
             keys: 0,
             members: Vec::new(),
             id_alarms: 0,
@@ -128,20 +128,16 @@ impl Session {
 pub(super) const NO_REPLICA: &str = "an agent holds the whole swarm, and this name has no right to read all of it: use commands, or have \
      it granted";
 
-fn refusal(allowed: &Allowed, own: &sync_core::AgentId, ask: &Ask) -> Option<Reply> {
+fn refusal(allowed: &Allowed, own: &AgentId, ask: &Ask) -> Option<Reply> {
     let key = |right, key: &Key| of_key(allowed, right, key.as_str());
-    let swarm = |right, doing: &str| match allowed.all(right) {
-        true => None,
-        false => Some(denied(doing)),
-    };
+    let swarm = |right, doing: &str| unless(allowed.all(right), || doing.to_owned());
     match ask {
         Ask::Version(k) => key(Right::Read, k).map(|_| Ok(Answer::Version(None))),
         Ask::Get(k) => key(Right::Read, k).map(|_| Ok(Answer::State(None))),
         Ask::Keys { pattern, .. } | Ask::Watch { pattern, .. } => {
-            match allowed.covers(Right::Read, pattern.as_str()) {
-                true => None,
-                false => Some(denied(&format!("read all of {:?}", pattern.as_str()))),
-            }
+            unless(allowed.covers(Right::Read, pattern.as_str()), || {
+                format!("read all of {:?}", pattern.as_str())
+            })
         }
         Ask::Delta(_) => swarm(Right::Read, "read the whole swarm"),
         Ask::Past(PastAsk::Diff { .. } | PastAsk::Knew { .. }) => {
@@ -169,10 +165,7 @@ fn refusal(allowed: &Allowed, own: &sync_core::AgentId, ask: &Ask) -> Option<Rep
 }
 
 fn of_key(allowed: &Allowed, right: Right, key: &str) -> Option<Reply> {
-    match allowed.may(right, key) {
-        true => None,
-        false => Some(denied(&format!("{right} {key:?}"))),
-    }
+    unless(allowed.may(right, key), || format!("{right} {key:?}"))
 }
 
 fn of_authority(allowed: &Allowed, ask: &AuthorityAsk) -> Option<Reply> {
@@ -193,7 +186,7 @@ fn of_authority(allowed: &Allowed, ask: &AuthorityAsk) -> Option<Reply> {
 }
 
 fn of_memory(allowed: &Allowed, ask: &MemoryAsk) -> Option<Reply> {
-    let of = |right, namespace: &sync_core::Namespace, key: &Key| {
+    let of = |right, namespace: &Namespace, key: &Key| {
         of_key(allowed, right, &format!("memory/{namespace}/{key}"))
     };
     match ask {
@@ -206,27 +199,23 @@ fn of_memory(allowed: &Allowed, ask: &MemoryAsk) -> Option<Reply> {
         }
         MemoryAsk::ListKeys { namespace, .. } => {
             let all = format!("memory/{namespace}/*");
-            match allowed.covers(Right::Read, &all) {
-                true => None,
-                false => Some(denied(&format!("read all of {all:?}"))),
-            }
+            unless(allowed.covers(Right::Read, &all), || {
+                format!("read all of {all:?}")
+            })
         }
         MemoryAsk::ClearNamespace(namespace) => {
             let all = format!("memory/{namespace}/*");
-            match allowed.covers(Right::Write, &all) {
-                true => None,
-                false => Some(denied(&format!("write all of {all:?}"))),
-            }
+            unless(allowed.covers(Right::Write, &all), || {
+                format!("write all of {all:?}")
+            })
         }
-        MemoryAsk::Stats { .. } => match allowed.all(Right::Read) {
-            true => None,
-            false => Some(denied("see what the memory holds")),
-        },
+        MemoryAsk::Stats { .. } => unless(allowed.all(Right::Read), || {
+            "see what the memory holds".to_owned()
+        }),
     }
 }
 
-fn denied(doing: &str) -> Reply {
-    Err(RequestError::Forbidden {
-        doing: doing.to_owned(),
-    })
+/// What is said to one who lacks the right to do it.
+fn unless(granted: bool, doing: impl FnOnce() -> String) -> Option<Reply> {
+    (!granted).then(|| Err(RequestError::Forbidden { doing: doing() }))
 }

@@ -118,13 +118,14 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<(), TlsError> {
 
     let found = file.metadata().map_err(|e| failed(path, e))?;
     let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
+    let of_others = mode & 0o077;
+    if of_others > 0 {
+        return Err(TlsError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
     }
-    Err(TlsError::Exposed {
-        path: path.to_owned(),
-        mode,
-    })
+    Ok(())
 }
 
 /// Elsewhere who may read a file is not a matter of a few bits.

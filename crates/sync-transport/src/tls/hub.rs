@@ -113,14 +113,12 @@ impl Credential {
             return Ok(());
         }
         match (proof, &self.in_force.tokens, &self.export) {
-            (Some(proof), Some(tokens), Some(export)) => {
-                match tokens.accept(&claimed, proof, export) {
-                    true => Ok(()),
-                    false => Err(format!(
-                        "the token is not one of {claimed}; check its file, and the hub's list"
-                    )),
-                }
+            (Some(proof), Some(tokens), Some(export)) if tokens.accept(&claimed, proof, export) => {
+                Ok(())
             }
+            (Some(_), Some(_), _) => Err(format!(
+                "the token is not one of {claimed}; check its file, and the hub's list"
+            )),
             (Some(_), None, _) => Err("this hub takes no tokens, only certificates".into()),
             _ => Err(self.shown(&claimed)),
         }

@@ -16,7 +16,7 @@ pub(super) async fn changed(rights: &mut Option<watch::Receiver<Arc<Rights>>>) {
         rights.mark_changed();
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Driver {
