@@ -116,13 +116,21 @@ fn a_replica_is_for_who_may_read_the_whole_swarm_also_once_that_changes() {
     let mut a = AgentSide::new("a");
     a.connect(&mut hub, 1);
     talk(&mut hub, &mut [&mut a]);
-    govern(
-        &mut hub,
-        vec![grant("a", "task_*", &[Right::Read, Right::Write])],
-    );
-    let reason = &hub.closed.last().expect("it was disconnected").1;
-    assert!(reason.contains("no right to read all of it"), "{reason}");
-    hub.closed.clear();
+    let waiting = hub.connect(4, "a", Role::Client);
+    let other = hub.connect(5, "x", Role::Client);
+    hub.settle();
+    let mut narrow = table();
+    narrow[0] = grant("x", "*", &[Right::Read]);
+    govern(&mut hub, narrow);
+    let closed = std::mem::take(&mut hub.closed);
+    let told = |session, words: &str| {
+        let mut closed = closed.iter();
+        closed.any(|(to, why)| *to == session && why.contains(words))
+    };
+    let member = a.session.expect("it was connected");
+    assert!(told(member, "no right to read all of it"), "{closed:?}");
+    assert!(told(waiting, "have changed"), "{closed:?}");
+    assert!(!told(other, ""), "nothing is new for it: {closed:?}");
     hub.connect(2, "a", Role::Member);
     hub.settle();
     assert_eq!(hub.closed.len(), 1, "and not let in again");

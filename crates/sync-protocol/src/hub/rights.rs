@@ -17,19 +17,24 @@ use super::{Hub, ReplyTo};
 
 impl Hub {
     /// Puts other rights in force, or none: then everybody may do everything. Members that may not read
-    /// the whole swarm any more are disconnected, as a replica holds all of it.
+    /// the whole swarm any more are disconnected, as a replica holds all of it; clients if anything has
+    /// changed for them, as they may wait for answers that were allowed before.
     pub fn set_rights(&mut self, rights: Option<Arc<Rights>>) {
         self.rights = rights;
         let mut gone = Vec::new();
         for (id, session) in &mut self.sessions {
             let rights = self.rights.as_ref();
-            session.allowed = rights.map(|r| r.of(&self.config.swarm, &session.agent));
-            if session.role == Role::Member && !session.may_hold_a_replica() {
-                gone.push(*id);
+            let allowed = rights.map(|r| r.of(&self.config.swarm, &session.agent));
+            let changed = session.allowed != allowed;
+            session.allowed = allowed;
+            match session.role {
+                Role::Member if !session.may_hold_a_replica() => gone.push((*id, NO_REPLICA)),
+                Role::Client if changed => gone.push((*id, CHANGED)),
+                Role::Member | Role::Client => {}
             }
         }
-        for session in gone {
-            self.disconnect(session, NO_REPLICA);
+        for (session, reason) in gone {
+            self.disconnect(session, reason);
         }
     }
 
@@ -127,6 +132,9 @@ impl Session {
 /// Why a member is not let in.
 pub(super) const NO_REPLICA: &str = "an agent holds the whole swarm, and this name has no right to read all of it: use commands, or have \
      it granted";
+
+/// Why a client has to connect again.
+const CHANGED: &str = "the rights of this name have changed: connect again";
 
 fn refusal(allowed: &Allowed, own: &AgentId, ask: &Ask) -> Option<Reply> {
     let key = |right, key: &Key| of_key(allowed, right, key.as_str());

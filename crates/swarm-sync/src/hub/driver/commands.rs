@@ -85,8 +85,6 @@ impl Driver {
 
     /// The policies were read anew, or could not be: those who asked for it are answered.
     pub(super) fn handle_reloaded(&mut self, read: Result<Policies, String>) {
-        // Whoever reads both anew is answered once both hold.
-        self.apply_rights();
         let merges = &self.settings.merges;
         let checked = read.and_then(|policies| {
             let known = check_functions(&policies, merges);
@@ -101,6 +99,9 @@ impl Driver {
         for hub in self.hubs.values_mut() {
             hub.handle_policies(now, checked.clone());
         }
+        // In the same step: whoever hears that the files were read finds both in force. Last, because
+        // who has asked may lose his connection over it.
+        self.apply_rights();
     }
 
     /// A table of the caller's own. Nobody's question about the file is answered by it.
