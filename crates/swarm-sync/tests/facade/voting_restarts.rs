@@ -98,10 +98,11 @@ async fn a_hub_restarted_in_the_middle_keeps_the_votes_and_the_answer() {
 
     let address = place.stop().await;
     let place = Place::start(&path("hub"), &address).await;
-    asked(&third, id).await;
-    third.vote(id, ballot(Vote::For)).await.unwrap();
-    asked(&first, id).await;
-    first.vote(id, ballot(Vote::For)).await.unwrap();
+    for agent in [&third, &first] {
+        asked(agent, id).await;
+        agent.wait_in_step(PATIENCE).await.unwrap();
+        agent.vote(id, ballot(Vote::For)).await.unwrap();
+    }
     let agreed = deciding.await.unwrap().unwrap();
     assert_eq!(agreed.decision.verdict, Verdict::Approved);
     let votes = &agreed.decision.votes;
