@@ -131,12 +131,10 @@ impl HubRecovery {
             Stored::Answered(answered) => hub.attempts.restore(answered, row.value.len()),
             Stored::LongestLease(lease_ms) => hub.claims.restore(lease_ms),
             Stored::Journal(journal) => hub.past.journal.restore(journal),
-            Stored::Past => {}
-            Stored::Outdated => {
-                if hub.unsaved.len() < OUTDATED_PER_OPEN {
-                    hub.unsaved.push(rows::delete_outdated(row));
-                }
+            Stored::Outdated if hub.unsaved.len() < OUTDATED_PER_OPEN => {
+                hub.unsaved.push(rows::delete_outdated(row));
             }
+            Stored::Past | Stored::Outdated => {}
             Stored::Outbox(..)
             | Stored::Repair(_)
             | Stored::Fate(_)
