@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, TableComponent, presets};
 use serde_json::Value as Json;
+use swarm_sync::AgentId;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -167,6 +168,16 @@ async fn write_lines(mut lines: mpsc::Receiver<String>) {
         if written.is_err() || stdout.flush().await.is_err() {
             return;
         }
+    }
+}
+
+/// Agents, by name.
+pub(crate) fn names<'a>(agents: impl IntoIterator<Item = &'a AgentId>) -> String {
+    let names: Vec<_> = agents.into_iter().map(AgentId::as_str).collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 

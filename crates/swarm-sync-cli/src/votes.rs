@@ -6,7 +6,7 @@ use swarm_sync::{
     Version, Vote,
 };
 
-use crate::output::{self, brief_text, or_dash, visible};
+use crate::output::{self, brief_text, names, or_dash, visible};
 
 /// The fields of an object.
 type Fields = Map<String, Json>;
@@ -138,12 +138,19 @@ fn written(decision: &Decision) -> Option<String> {
 /// How far it has come, for people; nothing if nothing was committed.
 pub(crate) fn synced(agreement: &Agreement) -> Option<String> {
     let said = match agreement.synced.as_ref()? {
-        Ok(report) => format!(
-            "in step at revision {}: {} of {} agents",
-            Revision::get(report.revision),
-            report.in_step.len(),
-            report.responded.len() + report.missing.len()
-        ),
+        Ok(report) => {
+            let others: Vec<_> = report.missing.iter().chain(report.unconfirmed()).collect();
+            let mut said = format!(
+                "in step at revision {}: {} of {} agents",
+                Revision::get(report.revision),
+                report.in_step.len(),
+                report.responded.len() + report.missing.len()
+            );
+            if !others.is_empty() {
+                said.push_str(&format!("; not: {}", names(others)));
+            }
+            said
+        }
         Err(error) => format!("not synchronized: {}", visible(&error.to_string())),
     };
     Some(said)

@@ -48,7 +48,11 @@ pub(crate) struct ProposeArgs {
     #[command(flatten)]
     pub(crate) effect: EffectArgs,
     /// Write the value to this field of a map, and leave its other fields.
-    #[arg(long, value_name = "NAME", requires = "value", allow_hyphen_values = true, value_parser = field)]
+    #[arg(
+        long, value_name = "NAME", requires = "value",
+        conflicts_with_all = ["add", "insert", "remove", "unset", "delete"],
+        allow_hyphen_values = true, value_parser = field
+    )]
     pub(crate) field: Option<String>,
     /// Who decides: an algorithm that the hub knows. Default: the hub's own.
     #[arg(long, value_name = "NAME")]

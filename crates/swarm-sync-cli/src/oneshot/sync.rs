@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use swarm_sync::{AgentId, KeyReport, SyncReport, Version};
+use swarm_sync::{KeyReport, SyncReport, Version};
 
 use super::{connect_within, print};
 use crate::cli::SyncArgs;
 use crate::exit::{Code, Failure};
 use crate::json;
-use crate::output::{self, brief_text, or_dash};
+use crate::output::{self, brief_text, names, or_dash};
 
 /// A round may take all of its time; its answer comes after.
 const ANSWER_AFTER_ROUND: Duration = Duration::from_secs(5);
@@ -71,18 +71,9 @@ fn failure(line: &KeyReport) -> String {
     format!("{key}: {}", output::visible(reason))
 }
 
-fn names<'a>(agents: impl IntoIterator<Item = &'a AgentId>) -> String {
-    let names: Vec<_> = agents.into_iter().map(AgentId::as_str).collect();
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use swarm_sync::{Epoch, Key, Revision};
+    use swarm_sync::{AgentId, Epoch, Key, Revision};
 
     use super::*;
 

@@ -34,6 +34,26 @@ fn a_proposal_writes_a_field_of_a_map_or_removes_it() {
     assert_eq!(unset, json!({"model": model}));
 }
 
+/// What it cannot mean is not taken for something else: here, to delete the whole map.
+#[test]
+fn a_field_goes_with_a_value_alone() {
+    let place = Place::new();
+    let hub = place.hub();
+    for effect in [
+        &["--delete"][..],
+        &["--add", "1"],
+        &["--insert", "x"],
+        &["--remove", "x"],
+        &["--unset", "g"],
+        &[],
+    ] {
+        let field = ["propose", "?", "--key", "config", "--field", "f"];
+        let refused = hub.client(&[&field, effect].concat());
+        assert_eq!(refused.status.code(), Some(2), "{effect:?}");
+        assert!(stderr(&refused).contains("--field"), "{}", stderr(&refused));
+    }
+}
+
 #[test]
 fn the_status_says_since_when_votes_are_counted() {
     let place = Place::new();

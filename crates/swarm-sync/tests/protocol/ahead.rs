@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use sync_core::{Body, Message, Operation, Policy, Priority, Segment, SessionId, Turn, Value};
+use sync_core::{
+    Body, Message, Operation, Policy, Priority, ProposalId, Segment, SessionId, Turn, Value,
+};
 use sync_protocol::HubOutput;
 
+use crate::ballots::{proposal, propose};
 use crate::hand::{deliver, say};
 use crate::stage::{AgentSide, HubSide, assert_equal, hub_config, policy, put, talk, trio};
 
@@ -163,6 +166,26 @@ fn an_update_of_an_urgent_key_is_sent_so_that_it_may_overtake_its_copy() {
         ),
         "{said:?}"
     );
+}
+
+/// It has a deadline, however much waits in line.
+#[test]
+fn a_question_to_vote_is_sent_so_that_it_may_overtake_its_copy() {
+    let (mut hub, mut a, mut b) = governed();
+    for (bytes, copies) in [(10, 2), (30_000, 1)] {
+        hub.said.clear();
+        let asked = proposal(|p| {
+            p.id = ProposalId::from_random(u64::try_from(bytes).unwrap());
+            p.subject = Value::from("x".repeat(bytes));
+        });
+        propose(&mut hub, asked);
+        let said = hub.said.iter().filter(|(to, _)| Some(*to) == b.session);
+        let asked = said.filter(|(_, m)| matches!(m.body, Body::Proposal { .. }));
+        let turns: Vec<_> = asked.map(|(_, m)| m.turn).collect();
+        let both = [Turn::AheadOfCopy(Priority::High), Turn::InLine];
+        assert_eq!(turns, both[2 - copies..], "{bytes} bytes");
+        talk(&mut hub, &mut [&mut a, &mut b]);
+    }
 }
 
 #[test]

@@ -48,7 +48,11 @@ impl Weights {
 
     /// What some agents weigh together.
     pub fn sum<'a>(&self, agents: impl IntoIterator<Item = &'a AgentId>) -> f64 {
-        agents.into_iter().map(|agent| self.of(agent)).sum()
+        // Not `sum`, which makes -0 of nobody.
+        agents
+            .into_iter()
+            .map(|agent| self.of(agent))
+            .fold(0.0, |all, own| all + own)
     }
 
     /// Whether everybody weighs the same.

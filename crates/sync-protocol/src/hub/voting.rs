@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use sync_core::consensus::REASON_BYTES_MAX;
 use sync_core::{
-    AgentId, Answer, Ballot, Body, Digest, Now, Proposal, ProposalId, RequestError, Role,
-    SessionId, Tally, Verdict, VoteOutcome,
+    AgentId, Answer, Ballot, Body, Digest, Message, Now, Priority, Proposal, ProposalId,
+    RequestError, Role, SessionId, Tally, Turn, Verdict, VoteOutcome,
 };
 
 use super::{Hub, ReplyTo};
@@ -27,6 +27,9 @@ pub(super) use self::books::Votes;
 pub(crate) use self::books::{Opened, StoredVote};
 pub(super) use self::decide::Deciding;
 pub(crate) use self::decided::Remembered;
+
+/// How urgent the question to vote is, whatever it is about.
+const ASKED_AS: Priority = Priority::High;
 
 impl Hub {
     /// Has the roster vote. The same proposal again is answered with what it comes to, or came to.
@@ -61,20 +64,26 @@ impl Hub {
         };
         self.persist(vec![rows::put_poll(&opened)]);
         self.votes.open(opened, bytes, now, to);
-        self.announce(now, id);
+        self.announce(now, id, bytes);
         Ok(())
     }
 
-    /// Asks every participant that is connected.
-    fn announce(&mut self, now: Now, id: ProposalId) {
+    /// Asks every participant that is connected; ahead of what waits for it, as a vote has a deadline.
+    fn announce(&mut self, now: Now, id: ProposalId, bytes: usize) {
         let Some(open) = self.votes.get(id) else {
             return;
         };
         let poll = Arc::new(open.poll(now));
         for session in self.connected(&open.opened.participants) {
             self.votes.note_told(id, session);
-            let poll = Arc::clone(&poll);
-            self.send(session, Body::Proposal { poll });
+            let question = || Body::Proposal {
+                poll: Arc::clone(&poll),
+            };
+            if bytes <= self.config.limits.ahead_bytes_max {
+                let copy = Message::from(question()).at(Turn::AheadOfCopy(ASKED_AS));
+                self.send(session, copy);
+            }
+            self.send(session, question());
         }
     }
 

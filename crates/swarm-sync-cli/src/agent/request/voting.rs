@@ -72,6 +72,11 @@ impl Fields {
         if self.peek("key").is_none() {
             return Err(no_effect());
         }
+        if effect != "value" && self.peek("field").is_some() {
+            return Err(Refused::bad(format!(
+                "\"field\" goes with \"value\", and \"unset\" names the field itself: {effect:?} is about the whole key"
+            )));
+        }
         let operation = match effect {
             "value" => match self.optional_text("field")? {
                 Some(field) => Operation::PutField(field, self.value("value")?),

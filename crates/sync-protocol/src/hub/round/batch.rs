@@ -57,8 +57,6 @@ pub(super) struct Sum {
     brought: Committed,
     /// Whether a sweep has brought anything.
     changed: bool,
-    /// Whether one of them was answered by nobody in its time.
-    was_unanswered: bool,
     /// Why the others failed.
     failed: BTreeMap<Priority, RequestError>,
 }
@@ -67,13 +65,6 @@ impl Sum {
     /// A class that did not get as far as an answer.
     pub(super) fn fail(&mut self, priority: Priority, error: RequestError) {
         self.failed.insert(priority, error);
-    }
-
-    /// Who answered whatever they were asked; none if nothing was answered.
-    fn responded(&self) -> Option<BTreeSet<AgentId>> {
-        let responded = Some(self.responded.clone()?);
-        let all = responded.filter(|_| !self.was_unanswered);
-        Some(all.unwrap_or_default())
     }
 
     /// Why nothing was answered: what the most urgent class failed of.
@@ -98,7 +89,6 @@ impl Sum {
                 self.bytes += round.bytes;
             }
             Err(error) => {
-                self.was_unanswered |= matches!(error, RequestError::NobodyAnswered { .. });
                 self.fail(round.priority, error);
             }
         }
@@ -149,7 +139,7 @@ impl Hub {
         let Batch {
             keys, started, sum, ..
         } = batch;
-        let Some(responded) = sum.responded() else {
+        let Some(responded) = &sum.responded else {
             return Err(sum.first_failure());
         };
         let in_step = responded
@@ -160,7 +150,7 @@ impl Hub {
             epoch: self.epoch(),
             revision: sum.revision,
             in_step: in_step.cloned().collect(),
-            missing: self.missing(&responded),
+            missing: self.missing(responded),
             responded: responded.iter().cloned().collect(),
             conflicts: sum.brought.conflicts.values().sum(),
             bytes: sum.bytes,
@@ -174,12 +164,12 @@ impl Hub {
 
     /// What a sweep came to. One error if nobody was swept at all.
     fn swept(&self, sum: Sum) -> Result<Swept, RequestError> {
-        let Some(responded) = sum.responded() else {
+        let Some(responded) = &sum.responded else {
             return Err(sum.first_failure());
         };
         Ok(Swept {
             changed: sum.changed,
-            missing: self.missing(&responded),
+            missing: self.missing(responded),
             failed: sum.failed,
         })
     }
