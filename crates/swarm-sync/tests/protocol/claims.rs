@@ -33,7 +33,7 @@ fn lease(answer: Result<AuthorityAnswer, RequestError>) -> Result<Lease, Request
     }
 }
 
-fn claim(
+pub(crate) fn claim(
     hub: &mut HubSide,
     agents: &mut [&mut AgentSide],
     lease_ms: u64,

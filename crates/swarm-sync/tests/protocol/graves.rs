@@ -22,7 +22,7 @@ fn is_grave(key: &[u8]) -> bool {
 }
 
 /// How many graves the hub's disk holds.
-fn graves(hub: &HubSide) -> usize {
+pub(crate) fn graves(hub: &HubSide) -> usize {
     hub.disk.rows().filter(|row| is_grave(&row.key)).count()
 }
 

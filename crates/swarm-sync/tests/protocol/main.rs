@@ -7,6 +7,7 @@
 //! - `authority`: commits with expectations
 //! - `deciding`: requests that the hub alone decides, to drive tests with
 //! - `decided_once`: decisions whose answers are lost
+//! - `decided_deletes`: deletes with expectations are deletes like any other
 //! - `claims`: keys that one holder has for itself
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
@@ -48,6 +49,7 @@ mod claims;
 mod classes;
 mod commits;
 mod cursors;
+mod decided_deletes;
 mod decided_once;
 mod deciding;
 #[path = "../support/disk.rs"]

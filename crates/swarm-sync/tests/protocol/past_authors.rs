@@ -41,7 +41,8 @@ fn what_the_hub_was_asked_to_remove_is_told_with_whoever_asked() {
     let last = newest(&mut hub, "k");
     assert_eq!((last.kind, by(&last)), (PastKind::Deleted, Some("b")));
     let told = last.sentences().join("\n");
-    assert!(told.contains("was deleted by b"), "{told}");
+    assert!(told.contains("deleted it"), "{told}");
+    assert_eq!(last.writes[0].write.writer.agent().as_str(), "b");
 
     let client = hub.connect(30, "cli", Role::Client);
     let ask = Ask::Clear(Some(key("cleared")));

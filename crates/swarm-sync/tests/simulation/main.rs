@@ -136,6 +136,7 @@ const MUST_HAPPEN: &[&str] = &[
     "compare-and-set",
     "commit of several keys",
     "conditional delete",
+    "decided delete is a write",
     "conflict",
     "decision asked again",
     "attempt comes again",

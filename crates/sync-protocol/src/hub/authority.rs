@@ -109,20 +109,27 @@ impl Hub {
         let metadata = compose::metadata(metadata)?;
         let payloads = self.check_commit(now, expect, assign)?;
         for (Assignment { key, .. }, payload) in assign.iter().zip(payloads) {
-            match payload {
-                Some(payload) => {
-                    let note = Note {
-                        metadata: metadata.clone(),
-                        seen: Some(self.here()),
-                    };
-                    self.decree(commit, now, writer, key, payload, note);
-                }
-                None => self.cover_all(commit, key),
-            }
+            let Some(payload) = payload.or_else(|| self.deletion(key)) else {
+                self.cover_all(commit, key);
+                continue;
+            };
+            let note = Note {
+                metadata: metadata.clone(),
+                seen: Some(self.here()),
+            };
+            self.decree(commit, now, writer, key, payload, note);
         }
         Ok(AuthorityAnswer::Committed(
             self.commit_outcome(commit, assign),
         ))
+    }
+
+    /// What deletes a key: a write, as any delete is under last writer wins, so that what is older and
+    /// has not seen it loses against it. None where it can do without: nothing is there, or a policy
+    /// lets no plain write in, which a grave would be kept for.
+    fn deletion(&self, key: &Key) -> Option<Payload> {
+        let policy = self.policies().of(key).and_then(|policy| policy.rule);
+        (self.is_live(key) && policy.is_none()).then(Payload::absent)
     }
 
     /// What a commit that is complete but for its number will have come to.

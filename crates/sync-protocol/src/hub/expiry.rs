@@ -227,7 +227,7 @@ impl Hub {
         self.policies().of(key)?.ttl
     }
 
-    fn is_live(&self, key: &Key) -> bool {
+    pub(super) fn is_live(&self, key: &Key) -> bool {
         self.space.get(key).is_some_and(|s| s.entry().is_live())
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::{
-    Ask, Assignment, AuthorityAsk, Body, Context, Expectation, Key, Message, PayloadKind, Revision,
-    Value, Version, Write, WriteId,
+    Ask, Assignment, AuthorityAsk, Body, Context, Expectation, Key, Message, Payload, PayloadKind,
+    Revision, Value, Version, Write, WriteId,
 };
 use sync_protocol::{Hub, KeyState};
 
@@ -127,20 +127,35 @@ impl World {
         let new = new.map(|(id, write)| (id.clone(), write.clone()));
         let after = self.was(key);
         let next = was.numbered.next();
-        let changed = new.is_some() || after.live != was.live;
+        let deleted = delete_in(&was.known, &after.known).filter(|_| new.is_none());
+        let changed = new.is_some() || deleted.is_some() || after.live != was.live;
         let follows = !changed || after.numbered == next;
         self.require(follows, || {
             format!("{key} was at {}, is at {}", was.numbered, after.numbered)
         });
         let version = new.is_some().then_some(after.version);
         made.versions.push((key.clone(), version));
-        match new {
-            Some((id, write)) => {
+        match (new, deleted) {
+            (Some((id, write)), _) => {
                 self.note_decreed(key, &id, &write, was.live.clone());
                 made.writes.push(id);
             }
-            None => self.note_deleted(&was.live),
+            (None, Some(id)) => {
+                self.note_delete(key, &id, was.live.clone());
+                made.writes.push(id);
+            }
+            (None, None) => self.note_deleted(&was.live),
         }
+    }
+
+    /// A delete that is a write: one that its commit has covered again.
+    fn note_delete(&mut self, key: &Key, id: &WriteId, shown: BTreeSet<WriteId>) {
+        self.stats.hit("decided delete is a write");
+        self.trace
+            .say(|| format!("{id}: decided to delete {key} over {shown:?}"));
+        let again = self.ghost.ops.contains_key(id);
+        self.require(!again, || format!("{id} deletes {key} once more"));
+        self.note_hubs(key, id, None, shown);
     }
 
     fn note_decreed(&mut self, key: &Key, id: &WriteId, write: &Write, shown: BTreeSet<WriteId>) {
@@ -150,9 +165,21 @@ impl World {
         self.trace
             .say(|| format!("{id}: decided {:?} of {key} over {shown:?}", write.payload));
         self.require(decreed && !again, || format!("{id} is {kind:?} of {key}"));
+        self.note_hubs(key, id, Some(write.payload.clone()), shown);
+        let written = (key.clone(), write.payload.clone());
+        self.ghost.written.insert(written);
+    }
+
+    fn note_hubs(
+        &mut self,
+        key: &Key,
+        id: &WriteId,
+        payload: Option<Payload>,
+        shown: BTreeSet<WriteId>,
+    ) {
         let op = Op {
             key: key.clone(),
-            payload: Some(write.payload.clone()),
+            payload,
             is_write: false,
             shown,
             total: 0,
@@ -161,8 +188,6 @@ impl World {
             merged_by: None,
         };
         self.ghost.ops.insert(id.clone(), op);
-        let written = (key.clone(), write.payload.clone());
-        self.ghost.written.insert(written);
     }
 
     /// What was live was deleted knowingly, for good once that is durable.
@@ -264,4 +289,12 @@ fn changed_by(ask: &AuthorityAsk) -> Vec<Key> {
         | AuthorityAsk::Renew { key, .. }
         | AuthorityAsk::Release { key, .. } => vec![key.clone()],
     }
+}
+
+/// The newest write that a key has come to know of.
+fn delete_in(before: &Context, after: &Context) -> Option<WriteId> {
+    let mut new = after.clone();
+    new.subtract(before);
+    let span = new.spans().last()?;
+    Some(WriteId::new(span.writer.clone(), span.last))
 }
