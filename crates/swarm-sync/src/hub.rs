@@ -4,6 +4,7 @@ mod builder;
 mod driver;
 mod loading;
 mod merging;
+mod receipts;
 mod reloading;
 mod turns;
 mod voting;

@@ -11,14 +11,14 @@ use crate::exit::{Code, Failure};
 use crate::output;
 use crate::votes;
 
-use super::{NAME, connect_as, link};
+use super::{NAME, connect_as, link, name};
 
 /// How long an answer may take on its way, beside the time of the vote.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     let draft = draft(&args);
-    let (link, name) = link(&args.at, proposer()?)?;
+    let (link, name) = link(&args.at, proposer(&args)?)?;
     let link = Arc::new(link);
     // A hub that is not there at the start is said at once; later it is waited for.
     let client = connect_as(&link, &args.at, name, ANSWER_WAIT).await?;
@@ -46,9 +46,13 @@ pub(crate) async fn propose(args: ProposeArgs) -> Result<(), Failure> {
     Failure::unless(votes::takes_place(&decision), code, printed)
 }
 
-/// A name of its own, as a hub lets few proposals of one name be open at once, and what is approved is
-/// written in the hub's name: that of the proposer costs no key anything.
-fn proposer() -> Result<AgentId, Failure> {
+/// What is approved is written in the proposer's name, and comes back to it if it loses: that is the one
+/// under which `receipts` looks. Where nothing is to be written it is a name of its own, as a hub lets few
+/// proposals of one name be open at once.
+fn proposer(args: &ProposeArgs) -> Result<AgentId, Failure> {
+    if args.key.is_some() {
+        return name();
+    }
     let name = format!("{NAME}-{:08x}", rand::random::<u32>());
     AgentId::new(name).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))
 }

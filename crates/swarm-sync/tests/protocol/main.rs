@@ -33,6 +33,7 @@
 //! - `memory`: application data beside the state
 //! - `ballots`: proposals and votes to drive tests with
 //! - `votes`: from the proposal to the decision
+//! - `vote_fates`: who hears that an approved write has lost
 //! - `vote_refusals`: what is not voted on, and whose vote does not count
 //! - `vote_crashes`: votes that outlive those who take part
 //! - `undecided`: what is said of votes whose time ran out
@@ -91,6 +92,7 @@ mod tables;
 mod told;
 mod undecided;
 mod vote_crashes;
+mod vote_fates;
 mod vote_refusals;
 mod votes;
 mod watching;

@@ -89,18 +89,19 @@ impl Hub {
         Answer::Receipts { receipts, last }
     }
 
-    /// A client has dealt with its receipts. An agent's go through its replica, which keeps them until
-    /// its application has.
+    /// A client has dealt with its receipts, or the program that runs the hub has. An agent's go through
+    /// its replica, which keeps them until its application has.
     pub(super) fn take_receipts(
         &mut self,
         to: ReplyTo,
         writes: &[WriteId],
     ) -> Result<u64, RequestError> {
-        let client = self.peer(to).filter(|peer| peer.role == Role::Client);
-        let client = client.map(|peer| peer.agent.clone());
+        let is_the_hubs = to.session().is_none();
+        let is_client = || self.peer(to).is_some_and(|peer| peer.role == Role::Client);
+        let name = (is_the_hubs || is_client()).then(|| self.name_of(to));
         // An agent may use the name, too.
-        let client = client.filter(|name| !self.roster.contains_key(name));
-        let Some(agent) = client else {
+        let name = name.filter(|name| !self.roster.contains_key(name));
+        let Some(agent) = name else {
             let reason = "only a client takes its receipts at the hub; those of an agent come to it by themselves";
             return Err(RequestError::Invalid {
                 reason: reason.to_owned(),

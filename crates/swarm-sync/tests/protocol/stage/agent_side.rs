@@ -36,6 +36,9 @@ pub(crate) struct AgentSide {
     requests: u64,
 }
 
+/// No run of an agent is one of the hub's, which writes in agents' names, too.
+const RUNS: u64 = 1 << 32;
+
 impl AgentSide {
     pub(crate) fn new(name: &str) -> Self {
         Self::with(name, |_| {})
@@ -69,7 +72,7 @@ impl AgentSide {
     }
 
     fn open(config: &ReplicaConfig, disk: &Disk, run: u64) -> Replica {
-        let run = Incarnation::from_random(run);
+        let run = Incarnation::from_random(RUNS + run);
         let mut recovery = ReplicaRecovery::new(config.clone(), sync_resolve::standard(), run);
         for row in disk.rows() {
             recovery.row(&row).expect("its own rows");

@@ -38,7 +38,7 @@ impl Hub {
         if verdict == Verdict::Timeout {
             decision.why = self.why_undecided(&open);
         }
-        let mut commit = Commit::default();
+        let mut commit = Commit::asked_by(open.opened.proposer.clone());
         commit.with_row(rows::delete_poll(id));
         commit.with_rows(open.votes.keys().map(|agent| rows::delete_vote(id, agent)));
         let effect = open.opened.proposal.effect.as_ref();
@@ -118,7 +118,8 @@ impl Hub {
         ))
     }
 
-    /// Puts what was approved into the commit, or says why it has no place any more.
+    /// Puts what was approved into the commit, or says why it has no place any more. It is written in the
+    /// proposer's name: should it lose later on, that is who can do something about it.
     fn admit_effect(
         &mut self,
         commit: &mut Commit,
@@ -129,7 +130,7 @@ impl Hub {
     ) -> Result<(), String> {
         let Effect { key, operation } = effect;
         let metadata = metadata(decision, proposer);
-        let writer = self.writer.clone();
+        let writer = self.writer_named(proposer.clone());
         let made = self.admit_here(commit, now, writer, key, operation, Some(metadata));
         if made.map_err(|error| error.to_string())?.is_none() {
             return Err(format!("there was nothing left to do to the key {key}"));
