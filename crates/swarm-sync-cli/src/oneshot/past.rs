@@ -1,7 +1,7 @@
 //! How a key came to be what it is, what it was, and what changed between two revisions.
 
 use serde_json::json;
-use swarm_sync::{Dropped, PastCommit, PastState, PastValue, Revision, Since, Version};
+use swarm_sync::{AgentId, Dropped, PastCommit, PastState, PastValue, Revision, Since, Version};
 
 use super::{connect, print, text_of_value};
 use crate::cli::{DiffArgs, ExplainKeyArgs, GetArgs, HistoryArgs};
@@ -50,17 +50,12 @@ fn print_commits(commits: &[PastCommit]) -> Result<(), Failure> {
     let headings = ["version", "revision", "what", "value", "by", "lost"];
     let mut table = output::table(&headings);
     for commit in commits {
-        let authors: Vec<&str> = commit
-            .writes
-            .iter()
-            .map(|write| write.write.writer.agent().as_str())
-            .collect();
         table.add_row([
             commit.version.get().to_string(),
             commit.revision.get().to_string(),
             commit.kind.to_string(),
             value_text(&commit.value),
-            brief_text(&authors.join(" ")),
+            brief_text(&authors(commit)),
             commit.lost.len().to_string(),
         ]);
     }
@@ -69,6 +64,22 @@ fn print_commits(commits: &[PastCommit]) -> Result<(), Failure> {
         output::line(&visible(&loss.to_string()))?;
     }
     Ok(())
+}
+
+/// Who wrote what came, each once; where no write has stayed, whoever asked for what was done.
+fn authors(commit: &PastCommit) -> String {
+    let writers = commit.writes.iter().map(|w| w.write.writer.agent());
+    let mut named: Vec<&AgentId> = Vec::new();
+    for agent in writers {
+        if !named.contains(&agent) {
+            named.push(agent);
+        }
+    }
+    if named.is_empty() {
+        named.extend(&commit.by);
+    }
+    let named: Vec<&str> = named.into_iter().map(AgentId::as_str).collect();
+    named.join(" ")
 }
 
 fn print_dropped(dropped: Option<Dropped>) -> Result<(), Failure> {

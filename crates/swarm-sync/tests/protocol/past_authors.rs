@@ -1,11 +1,13 @@
 //! Whose a commit is, also where it leaves no write behind, and what hangs on a write.
 
-use sync_core::{AgentId, Ask, Body, Did, Operation, PastCommit, PastKind, Role, Value, Vote};
+use sync_core::{
+    AgentId, Ask, Body, Did, MergeRule, Operation, PastCommit, PastKind, Role, Value, Vote,
+};
 
 use crate::ballots::{ASKED, propose, that_writes, vote};
 use crate::deciding::{commit, decide, delete, set};
 use crate::looking_back::{explain, history};
-use crate::stage::{HubSide, key, put, talk, trio};
+use crate::stage::{HubSide, key, policy, put, talk, trio};
 
 fn newest(hub: &mut HubSide, name: &str) -> PastCommit {
     history(hub, name).commits[0].clone()
@@ -50,6 +52,79 @@ fn what_the_hub_was_asked_to_remove_is_told_with_whoever_asked() {
     hub.settle();
     let told = newest(&mut hub, "cleared").sentences();
     assert!(told[0].contains("cleared by cli"), "{told:?}");
+}
+
+/// The newest commit is of one of them, or of none where something was taken away.
+#[test]
+fn everybody_is_named_whose_write_a_value_is_made_of() {
+    let field = |name: &str, value: i64| Operation::PutField(name.to_owned(), value.into());
+    let unset = |name: &str| Operation::UnsetField(name.to_owned());
+    let cases = [
+        ("kept", put("x"), put("y"), None),
+        ("sum", Operation::Add(42), Operation::Add(45), None),
+        (
+            "set",
+            Operation::Insert("x".into()),
+            Operation::Insert("y".into()),
+            None,
+        ),
+        (
+            "map",
+            field("f", 1),
+            field("g", 2),
+            Some((field("h", 3), unset("h"))),
+        ),
+    ];
+    let told = [
+        ["a, which set it to \"x\"", "b, which set it to \"y\""],
+        [
+            "a, which brought its own part of the sum to 42",
+            "b, which brought",
+        ],
+        ["a, which inserted \"x\"", "b, which inserted \"y\""],
+        [
+            "a, which set its field \"f\" to 1",
+            "b, which set its field \"g\" to 2",
+        ],
+    ];
+    for ((name, first, last, then), told) in cases.into_iter().zip(told) {
+        let (mut hub, mut a, mut b) = trio();
+        hub.govern(vec![policy("kept", |p| p.rule = Some(MergeRule::Causal))]);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        a.write(name, first);
+        b.write(name, last);
+        a.connect(&mut hub, 9);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        for operation in then.into_iter().flat_map(<[_; 2]>::from) {
+            b.write(name, operation);
+            talk(&mut hub, &mut [&mut a, &mut b]);
+        }
+        let sentences = explain(&mut hub, name).sentences.join("\n");
+        for told in told {
+            assert!(sentences.contains(told), "{told}: {sentences}");
+        }
+    }
+}
+
+#[test]
+fn of_many_authors_some_are_named_and_the_others_counted() {
+    let mut hub = HubSide::new();
+    for n in 0..20 {
+        let client = hub.connect(30 + n, &format!("client-{n:02}"), Role::Client);
+        for operation in [Operation::Add(1), Operation::Add(2)] {
+            let ask = Ask::Write {
+                key: key("sum"),
+                operation,
+                metadata: None,
+            };
+            hub.hear(client, Body::Request { request: 1, ask });
+            hub.settle();
+        }
+    }
+    let sentences = explain(&mut hub, "sum").sentences.join("\n");
+    let told = "client-15, which brought its own part of the sum to 3; and 4 more.";
+    assert!(sentences.contains(told), "{sentences}");
 }
 
 /// Whatever was done: at the key itself only the newest value of a register shows it.

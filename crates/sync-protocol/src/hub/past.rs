@@ -1,6 +1,7 @@
 //! The past: what each commit did to each key, for those who ask later. It is in the store only; a
 //! question about it waits until the driver has read the rows that answer it.
 
+mod authors;
 mod diff;
 mod explain;
 mod journal;

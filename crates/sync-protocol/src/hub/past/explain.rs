@@ -5,6 +5,7 @@ use sync_core::{
     Key, KeyExplanation, Now, PastAnswer, PastCommit, PastKind, Revision, StateVersion, Version,
 };
 
+use super::authors::whose;
 use super::question::{HistoryQuestion, Step};
 use crate::hub::Hub;
 use crate::hub::delta::weight_of;
@@ -38,6 +39,7 @@ impl ExplainQuestion {
         let dropped = self.history.walk.dropped();
         let held = hub.space.get(&key);
         let mut sentences = vec![hub.what_it_is(&key, held)];
+        sentences.extend(held.and_then(|state| whose(state.entry(), told(&commits))));
         sentences.extend(how_it_came(&commits, now));
         if commits.is_empty()
             && let Some(dropped) = dropped
@@ -60,16 +62,20 @@ impl ExplainQuestion {
 
 /// The commits back to the one that the value is of, in sentences.
 fn how_it_came(commits: &[PastCommit], now: Now) -> Vec<String> {
-    let made = commits.iter().position(|c| c.kind != PastKind::Unchanged);
-    let shown = made.map_or(commits.len(), |at| at + 1);
-    let mut told = Vec::new();
-    for commit in commits.iter().take(shown) {
-        told.extend(commit.sentences());
-        told.extend(what_was_known(commit));
+    let mut sentences = Vec::new();
+    for commit in told(commits) {
+        sentences.extend(commit.sentences());
+        sentences.extend(what_was_known(commit));
         let ms = now.wall_ms.saturating_sub(commit.at_ms);
-        told.push(format!("That was committed {} ago.", span(ms)));
+        sentences.push(format!("That was committed {} ago.", span(ms)));
     }
-    told
+    sentences
+}
+
+/// Those that have come since, and that one.
+fn told(commits: &[PastCommit]) -> &[PastCommit] {
+    let made = commits.iter().position(|c| c.kind != PastKind::Unchanged);
+    made.map_or(commits, |at| &commits[..=at])
 }
 
 /// How far the author of a commit's write had read.

@@ -15,7 +15,7 @@ use crate::rows::{self, CommitBytes, CommitHead, KeyRecord, Told};
 
 /// Largest value that is remembered, in encoded bytes: of what is larger its size is. Values that people
 /// look at are smaller, and a key's past may take many times as much as the key.
-const VALUE_BYTES_MAX: usize = 4 << 10;
+pub(super) const VALUE_BYTES_MAX: usize = 4 << 10;
 
 /// Bytes of all values of the writes that a commit has brought to a key, or that have lost with it.
 const KEY_VALUE_BYTES_MAX: usize = 16 << 10;
