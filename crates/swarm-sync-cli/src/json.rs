@@ -77,7 +77,13 @@ pub(crate) fn object_line(head: &[(&str, Json)], fields: Map<String, Json>) -> S
 
 /// The first integer in JSON text that no value can hold, as the error to answer with.
 pub(crate) fn number_range(text: &str) -> Option<ValueError> {
-    integer_out_of_range(text).map(|number| ValueError::NumberRange(shorten(number)))
+    number_range_but(text, &[])
+}
+
+/// The same of an object, some fields of which are no values: whoever reads them says what they must be.
+pub(crate) fn number_range_but(text: &str, numbers: &[&str]) -> Option<ValueError> {
+    let number = integer_out_of_range(text, numbers)?;
+    Some(ValueError::NumberRange(shorten(number)))
 }
 
 /// Only the grammar: neither the depth of lists nor the size of numbers matters to this.
@@ -114,21 +120,38 @@ fn with_finite_numbers(text: &str) -> Vec<u8> {
     finite
 }
 
-/// The first integer in JSON text that does not fit `i64`. `serde_json` reads one beyond 64 bits as
-/// a float, which would change it without a word.
-fn integer_out_of_range(text: &str) -> Option<&str> {
+/// The first integer in JSON text that does not fit `i64`, but for what these fields of its outermost
+/// object hold. `serde_json` reads one beyond 64 bits as a float, which would change it without a word.
+fn integer_out_of_range<'a>(text: &'a str, fields: &[&str]) -> Option<&'a str> {
     let bytes = text.as_bytes();
-    let mut at = 0;
+    let (mut at, mut depth) = (0, 0_usize);
+    // The last string of the outermost object: a number that follows it is what that field holds.
+    let mut field = "";
     while at < bytes.len() {
         match bytes[at] {
-            b'"' => at = end_of_string(bytes, at),
+            b'"' => {
+                let start = at + 1;
+                at = end_of_string(bytes, at);
+                if depth == 1 {
+                    field = text.get(start..at - 1).unwrap_or_default();
+                }
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                at += 1;
+            }
             b'-' | b'0'..=b'9' => {
                 let rest = &bytes[at..];
                 let part = |b: &u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
                 let len = rest.iter().position(|b| !part(b)).unwrap_or(rest.len());
                 let number = &text[at..at + len];
                 let whole = !number.contains(['.', 'e', 'E']);
-                if whole && number.parse::<i64>().is_err() {
+                let is_value = depth != 1 || !fields.contains(&field);
+                if is_value && whole && number.parse::<i64>().is_err() {
                     return Some(number);
                 }
                 at += len;
@@ -240,7 +263,23 @@ mod tests {
             ("100000000000000000000", Some("100000000000000000000")),
         ];
         for (text, expected) in cases {
-            assert_eq!(integer_out_of_range(text), expected, "{text}");
+            assert_eq!(integer_out_of_range(text, &[]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_is_left_to_whoever_reads_it() {
+        let big = "18446744073709551616";
+        let cases = [
+            (format!(r#"{{"expected":{big},"value":1}}"#), false),
+            (format!(r#"{{"expected":1,"value":{big}}}"#), true),
+            (format!(r#"{{"value":{{"expected":{big}}}}}"#), true),
+            (format!(r#"{{"expected":[{big}]}}"#), true),
+            (format!(r#"{{"value":"expected","x":{big}}}"#), true),
+        ];
+        for (text, is_found) in cases {
+            let found = integer_out_of_range(&text, &["expected"]);
+            assert_eq!(found.is_some(), is_found, "{text}");
         }
     }
 

@@ -18,14 +18,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    AgentId, Client, LinkOptions, Operation, Revision, Since, StartError, StateVersion, TcpLink,
-    TransportError, Value, Version,
+    AgentId, Client, Expected, LinkOptions, Operation, Revision, Since, StartError, StateVersion,
+    TcpLink, TransportError, Value, Version,
 };
 
 use crate::cli::{AddArgs, DeltaArgs, GetArgs, HubArgs, Keyed, ReadArgs, SetArgs, SwarmArgs};
 use crate::completions;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief, brief_text, or_dash, shorten};
+use crate::position::hand_back;
 use crate::tls;
 
 pub(crate) use self::memory::memory;
@@ -44,14 +45,12 @@ pub(crate) async fn get(args: ReadArgs) -> Result<(), Failure> {
     if let Some(at) = at {
         return past::get_at(&args, at).await;
     }
-    let mut client = connect(&args.hub).await?;
-    let state = client.get(args.key.clone()).await?;
-    client.close().await;
+    let (state, expected) = read(&args).await?;
     let Some(state) = state.filter(|s| s.value.is_some()) else {
-        return absent(&args);
+        return absent(&args, expected);
     };
     if args.hub.json {
-        return print(&state);
+        return print(&read_json(&state, expected)?);
     }
     output::line(&text_of(&state))?;
     print_siblings(&state)?;
@@ -64,12 +63,47 @@ pub(crate) async fn get(args: ReadArgs) -> Result<(), Failure> {
 pub(crate) async fn version(args: GetArgs) -> Result<(), Failure> {
     let mut client = connect(&args.hub).await?;
     let version = client.version(args.key.clone()).await?;
+    // Asked after it, the position is not before what was read. A person is not shown it.
+    let expected = if args.hub.json {
+        let at = client.status().await?.position();
+        Some(Expected::read_at(version.unwrap_or_default(), at))
+    } else {
+        None
+    };
     client.close().await;
     match version {
-        None => absent(&args),
-        Some(version) if args.hub.json => print(&json!({"key": args.key, "version": version})),
+        None => absent(&args, expected),
+        Some(version) if args.hub.json => {
+            let read = json!({"key": args.key, "version": version});
+            print(&read_json(&read, expected)?)
+        }
         Some(version) => Ok(output::line(&version.get().to_string())?),
     }
+}
+
+/// A key, and for programs what they can expect it to be.
+async fn read(args: &GetArgs) -> Result<(Option<StateVersion>, Option<Expected>), Failure> {
+    let mut client = connect(&args.hub).await?;
+    let key = args.key.clone();
+    let (state, at) = if args.hub.json {
+        let (state, at) = client.get_with_position(key).await?;
+        (state, Some(at))
+    } else {
+        (client.get(key).await?, None)
+    };
+    client.close().await;
+    let expected = at.map(|_| Expected::of_read(state.as_ref(), at));
+    Ok((state, expected))
+}
+
+/// What was read as one object, with what can be handed back.
+fn read_json(read: &impl Serialize, expected: Option<Expected>) -> Result<Json, Failure> {
+    let object = serde_json::to_value(read);
+    let mut object = object.map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))?;
+    if let (Json::Object(fields), Some(expected)) = (&mut object, expected) {
+        hand_back(fields, expected);
+    }
+    Ok(object)
 }
 
 pub(crate) async fn set(args: SetArgs) -> Result<(), Failure> {
@@ -203,7 +237,7 @@ fn name() -> Result<AgentId, Failure> {
     AgentId::new(NAME).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))
 }
 
-fn absent(args: &GetArgs) -> Result<(), Failure> {
+fn absent(args: &GetArgs, expected: Option<Expected>) -> Result<(), Failure> {
     let (key, swarm) = (&args.key, &args.hub.at.swarm);
     let shown = shorten(key.as_str());
     output::complain(&format!(
@@ -211,7 +245,7 @@ fn absent(args: &GetArgs) -> Result<(), Failure> {
     ));
     let printed = if args.hub.json {
         let object = json!({"key": key, "value": null, "version": null});
-        output::line(&object.to_string())
+        output::line(&read_json(&object, expected)?.to_string())
     } else {
         Ok(())
     };

@@ -1,6 +1,7 @@
-//! A position in a hub's log as text: what `watch` prints at its end and takes to go on.
+//! A position in a hub's log as text, as reads and `watch` print it, and versions that are bound to one.
 
-use swarm_sync::{Cursor, Epoch, Revision, Since};
+use serde_json::{Map, Value as Json, json};
+use swarm_sync::{Ack, Cursor, Epoch, Expected, Revision, Seen, Since, Version};
 
 const EXPECTED: &str = "expected a revision, EPOCH:REVISION or EPOCH:REVISION:HEAD as an earlier watch printed it, or `start`";
 
@@ -26,6 +27,47 @@ pub(crate) fn parse(text: &str) -> Result<Since, String> {
         }
         _ => return Err(EXPECTED.to_owned()),
     })
+}
+
+const VERSION: &str = "expected a version, a whole number, 0 for a key that must not exist, and bound to the log it was read in VERSION@EPOCH:REVISION, as `get --json` prints it as \"expected\"";
+
+/// A version, and the position it was read at as [`expected_text`] writes it.
+pub(crate) fn parse_expected(text: &str) -> Result<Expected, String> {
+    let (version, at) = match text.split_once('@') {
+        None => (text, None),
+        Some((version, at)) => (version, Some(at)),
+    };
+    let version = version.strip_prefix('v').unwrap_or(version).parse();
+    let version = version.map(Version::new).map_err(|_| VERSION)?;
+    match at.map(parse) {
+        None => Ok(version.into()),
+        // What was read may reach as far as the head that was there then.
+        Some(Ok(Since::Cursor(cursor))) => {
+            let (epoch, revision) = (cursor.epoch, cursor.head.max(cursor.revision));
+            Ok(Expected::read_at(version, Seen { epoch, revision }))
+        }
+        Some(_) => Err(VERSION.to_owned()),
+    }
+}
+
+/// What [`parse_expected`] takes; none if it is not bound to a position.
+fn expected_text(expected: Expected) -> Option<String> {
+    let at = since_text(expected.position()?.into());
+    Some(format!("{}@{at}", expected.version().get()))
+}
+
+/// Hangs on an answer what can be handed back: where it was read, and the version bound to that.
+pub(crate) fn hand_back(answer: &mut Map<String, Json>, expected: Expected) {
+    let at = expected.position().map(|at| since_text(at.into()));
+    answer.insert("position".to_owned(), json!(at));
+    answer.insert("expected".to_owned(), json!(expected_text(expected)));
+}
+
+/// Hangs on an acknowledgement where the hub has the write, if it waited for that.
+pub(crate) fn hand_back_written(answer: &mut Map<String, Json>, ack: &Ack) {
+    if let Some(at) = ack.position() {
+        answer.insert("position".to_owned(), json!(since_text(at.into())));
+    }
 }
 
 /// `EPOCH:REVISION`, with the hub's last revision after it where that was another.
@@ -68,6 +110,27 @@ mod tests {
         assert_eq!(parse("start"), Ok(Since::START));
         assert_eq!(parse("17"), Ok(Since::Revision(Revision::new(17))));
         assert_eq!(parse("r17"), parse("17"));
+    }
+
+    #[test]
+    fn a_version_is_taken_as_it_is_printed() {
+        let Ok(epoch) = "00000000000000ff".parse::<Epoch>() else {
+            panic!("16 digits are an epoch");
+        };
+        let revision = Revision::new(9);
+        let bound = Expected::read_at(Version::new(3), Seen { epoch, revision });
+        let printed = "3@00000000000000ff:9";
+        assert_eq!(expected_text(bound).as_deref(), Some(printed));
+        for text in [printed, "v3@00000000000000ff:9", "3@00000000000000ff:7:9"] {
+            assert_eq!(parse_expected(text), Ok(bound), "{text}");
+        }
+        assert_eq!(parse_expected("3"), Ok(Version::new(3).into()));
+        assert_eq!(expected_text(Expected::ABSENT), None);
+        for text in [
+            "", "@", "3@", "@7", "3@7", "3@start", "-1", "3@ff:x", "3@4@5",
+        ] {
+            assert_eq!(parse_expected(text), Err(VERSION.to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sync_core::{
     Ack, Cursor, Digest, Durability, Incarnation, Key, Pattern, Policy, Receipt, RequestError,
-    StateVersion, Traffic, Version, WriteId,
+    Seen, StateVersion, Traffic, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
@@ -77,6 +77,20 @@ impl Agent {
 
     /// A key as this replica holds it, with how far to trust it; `None` if it holds no value.
     pub async fn get<K>(&self, key: K) -> Result<Option<StateVersion>, RequestError>
+    where
+        K: TryInto<Key>,
+        K::Error: Into<RequestError>,
+    {
+        Ok(self.get_with_position(key).await?.0)
+    }
+
+    /// The same with where in the hub's log this replica stands, for an [`Expected`](crate::Expected) that
+    /// holds only for the log it was read in. None before it has met its hub, and while it exchanges
+    /// everything with one that has lost state.
+    pub async fn get_with_position<K>(
+        &self,
+        key: K,
+    ) -> Result<(Option<StateVersion>, Option<Seen>), RequestError>
     where
         K: TryInto<Key>,
         K::Error: Into<RequestError>,
@@ -188,9 +202,12 @@ impl Agent {
         self.receipts.get_or_init(open).subscribe()
     }
 
-    /// The caller has dealt with these receipts: forget them.
-    pub async fn take_receipts(&self, writes: Vec<WriteId>) -> Result<(), RequestError> {
-        self.run(Command::TakeReceipts(writes)).await.map(|_| ())
+    /// The caller has dealt with these receipts: forget them. Returns how many of them had waited.
+    pub async fn take_receipts(&self, writes: Vec<WriteId>) -> Result<u64, RequestError> {
+        match self.run(Command::TakeReceipts(writes)).await? {
+            Outcome::Taken(count) => Ok(count),
+            other => Err(misanswered(&other)),
+        }
     }
 
     /// Proposes again what a receipt gave back: a new write that has seen what it lost against. The

@@ -11,7 +11,7 @@ use sync_core::codec;
 use sync_core::{
     Ack, AgentId, Answer, Ask, Body, Connection, DecodeError, Delta, Hello, HubStatus, Incarnation,
     Key, Link, Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError,
-    Role, Since, StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
+    Role, Seen, Since, StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
 };
 use sync_protocol::Limits;
 
@@ -66,6 +66,17 @@ impl Client {
             Answer::State(state) => Ok(state.map(|boxed| *boxed)),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// The same with where the hub's log stood then, for an [`Expected`](crate::Expected) that holds only
+    /// for the log it was read in.
+    pub async fn get_with_position(
+        &mut self,
+        key: Key,
+    ) -> Result<(Option<StateVersion>, Seen), RequestError> {
+        let state = self.get(key).await?;
+        // Asked after it, over the same connection: of the same run, and not before what was read.
+        Ok((state, self.status().await?.position()))
     }
 
     /// The version of a key at the hub.

@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
 use crate::consensus::AlgorithmStatistics;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Seen};
 use crate::digest::Digest;
 use crate::id::{AgentId, Epoch, Key, Revision, SwarmId, Version, WriteId};
 use crate::resolver::MergeRule;
@@ -118,6 +118,29 @@ pub enum Since {
 impl Since {
     /// Everything.
     pub const START: Self = Self::Revision(Revision::new(0));
+}
+
+impl From<Revision> for Since {
+    fn from(revision: Revision) -> Self {
+        Self::Revision(revision)
+    }
+}
+
+impl From<Cursor> for Since {
+    fn from(cursor: Cursor) -> Self {
+        Self::Cursor(cursor)
+    }
+}
+
+impl From<Seen> for Since {
+    fn from(seen: Seen) -> Self {
+        let Seen { epoch, revision } = seen;
+        Self::Cursor(Cursor {
+            epoch,
+            revision,
+            head: revision,
+        })
+    }
 }
 
 /// The changes after some position.
@@ -240,6 +263,18 @@ pub struct Ack {
     /// Whoever has read up to there has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// The run of the hub that the revision is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+}
+
+impl Ack {
+    /// Where the hub has it, as somebody else's read can wait for; none if the acknowledgement did not
+    /// wait for that.
+    pub fn position(&self) -> Option<Seen> {
+        let (epoch, revision) = self.epoch.zip(self.revision)?;
+        Some(Seen { epoch, revision })
+    }
 }
 
 /// One agent as the hub sees it.
@@ -280,6 +315,16 @@ pub struct HubStatus {
     pub consensus: Vec<AlgorithmStatistics>,
     /// What the hub's process has moved in this run, for all its swarms, and what compression did to it.
     pub traffic: Traffic,
+}
+
+impl HubStatus {
+    /// Where its log stands.
+    pub fn position(&self) -> Seen {
+        Seen {
+            epoch: self.epoch,
+            revision: self.revision,
+        }
+    }
 }
 
 /// A synchronization that takes place every so often.

@@ -13,6 +13,7 @@ mod offer;
 mod outbox;
 mod policy;
 mod push;
+mod reach;
 mod read;
 mod recover;
 mod repair;
@@ -43,6 +44,7 @@ use self::decide::Decisions;
 use self::level::Climbs;
 use self::link::Link;
 use self::outbox::Outbox;
+use self::reach::Reaches;
 use self::repair::Repair;
 use self::trace::Traces;
 
@@ -87,6 +89,7 @@ pub struct Replica {
     waiting: Waiting,
     decisions: Decisions,
     climbs: Climbs,
+    reaches: Reaches,
     votes: OwnVotes,
     /// Rows that may go with the next batch: losing them costs a repeated message.
     lazy_rows: Vec<RowOp>,
@@ -151,8 +154,8 @@ impl Replica {
                 timeout,
             } => self.vote(now, request, proposal, ballot, timeout),
             Command::TakeReceipts(writes) => {
-                self.take_receipts(&writes);
-                self.answer(request, Ok(Outcome::Done));
+                let taken = self.take_receipts(&writes);
+                self.answer(request, Ok(Outcome::Taken(taken)));
             }
             Command::Repropose(write) => self.repropose(now, request, &write),
             Command::WaitForLevel {
@@ -160,8 +163,8 @@ impl Replica {
                 level,
                 timeout,
             } => self.wait_for_level(now, request, write, level, timeout),
-            Command::WaitForRevision { revision, timeout } => {
-                self.wait_for_revision(now, request, revision, timeout);
+            Command::WaitForPosition { at, timeout } => {
+                self.wait_for_position(now, request, at, timeout);
             }
         }
     }
@@ -188,7 +191,8 @@ impl Replica {
                     .drain()
                     .into_iter()
                     .chain(self.decisions.drain())
-                    .chain(self.climbs.drain());
+                    .chain(self.climbs.drain())
+                    .chain(self.reaches.drain());
                 for request in held.chain(waiting) {
                     self.answer(request, Err(error.clone()));
                 }
@@ -203,6 +207,7 @@ impl Replica {
         self.expire_waiting(now);
         self.expire_decisions(now);
         self.expire_climbs(now);
+        self.expire_reaches(now);
         if self.link.is_up() && self.failed.is_none() {
             self.retry(now);
         }
@@ -223,6 +228,7 @@ impl Replica {
             self.waiting.deadline(),
             self.decisions.deadline(),
             self.climbs.deadline(),
+            self.reaches.deadline(),
         ];
         [link].into_iter().chain(waiting).flatten().min()
     }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use swarm_sync::{
-    Ack, Agent, Durability, Key, Policies, ProposalDraft, RequestError, Revision, Since, Value,
+    Ack, Agent, Durability, Expected, Key, Policies, ProposalDraft, RequestError, Since, Value,
     WriteOptions,
 };
 
 use crate::json;
 use crate::policies::{self, Explanation};
+use crate::position::{hand_back, hand_back_written};
 use crate::votes;
 
 use super::answer::{self, Fields, fields, object};
@@ -70,8 +71,8 @@ pub(super) async fn perform(
         }
         Request::Fate(write) => answer::fate(&write, agent.fate(write.clone()).await?),
         Request::AckReceipt(write) => {
-            agent.take_receipts(vec![write.clone()]).await?;
-            Ok(object(json!({ "write": write })))
+            let taken = agent.take_receipts(vec![write.clone()]).await? > 0;
+            Ok(object(json!({ "write": write, "taken": taken })))
         }
         Request::Policies => {
             let policies = policies::list(&agent.policies().await?);
@@ -120,6 +121,7 @@ fn check_level(level: Durability, durable: bool) -> Result<(), RequestError> {
 
 fn written(ack: &Ack) -> Result<Fields, Refused> {
     let mut answer = fields(ack)?;
+    hand_back_written(&mut answer, ack);
     if ack.write_id.is_none() {
         // As this replica sees it; another may hold what it does not show.
         answer.insert("nothing_to_do".to_owned(), true.into());
@@ -158,23 +160,22 @@ async fn digest(agent: &Agent) -> Result<Fields, Refused> {
 async fn get(
     agent: &Agent,
     key: Key,
-    at_least: Option<(Revision, Option<Duration>)>,
+    at_least: Option<(Since, Option<Duration>)>,
 ) -> Result<Fields, Refused> {
-    let state = match at_least {
-        None => agent.get(key.clone()).await?,
-        Some((revision, timeout)) => {
-            let timeout = timeout.unwrap_or(WAIT);
-            agent.read_at_least(key.clone(), revision, timeout).await?
-        }
-    };
-    let fields = match state {
-        Some(state) => answer::state(&state),
+    if let Some((at, timeout)) = at_least {
+        let timeout = timeout.unwrap_or(WAIT);
+        agent.read_at_least(key.clone(), at, timeout).await?;
+    }
+    let (state, at) = agent.get_with_position(key.clone()).await?;
+    let mut fields = match &state {
+        Some(state) => answer::state(state),
         None => {
             let provisional = agent.is_provisional(key.clone()).await?;
             let replica = agent.state().await?.replica;
             answer::no_state(key.as_str(), provisional, &replica)
         }
     };
+    hand_back(&mut fields, Expected::of_read(state.as_ref(), at));
     Ok(fields)
 }
 
@@ -249,8 +250,9 @@ async fn receipts(agent: &Agent, forget: Forget) -> Result<Fields, Refused> {
         Forget::All => held.into_iter().map(|r| r.write).collect(),
         Forget::Writes(writes) => writes,
     };
-    if !taken.is_empty() {
-        agent.take_receipts(taken).await?;
-    }
-    Ok(object(json!({ "receipts": listed })))
+    let taken = match taken.is_empty() {
+        true => 0,
+        false => agent.take_receipts(taken).await?,
+    };
+    Ok(object(json!({ "receipts": listed, "taken": taken })))
 }

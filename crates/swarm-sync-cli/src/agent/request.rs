@@ -22,7 +22,7 @@ use swarm_sync::{
     Revision, Since, Value, WriteId,
 };
 
-use crate::json::{Parsed, current, number_range, parse_object};
+use crate::json::{Parsed, current, number_range_but, parse_object};
 use crate::output::shorten;
 use crate::position;
 
@@ -35,6 +35,23 @@ use super::lines::{LINE_BYTES_MAX, Line};
 
 /// Longest wait a request may ask for.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+/// Fields with a whole number that is no value of the data model. Whoever reads one says what it must be.
+const COUNTS: &[&str] = &[
+    "expected",
+    "at",
+    "at_least",
+    "from",
+    "to",
+    "since",
+    "timeout_ms",
+    "lease_ms",
+    "replicas",
+    "watch",
+    "limit",
+    "upto",
+    "after",
+];
 
 const OPS: &str = "set, delete, add, insert, remove, put, unset, get, version, keys, cursor, delta, sync, \
     clear, watch, unwatch, policies, explain, history, diff, knew, cas, claim, renew, release, memory, propose, vote, flush, wait, offline, online, digest, status, receipts, \
@@ -51,8 +68,8 @@ pub(super) enum Request {
     },
     Get {
         key: Key,
-        /// A revision that is to be held first, and how long to wait for it.
-        at_least: Option<(Revision, Option<Duration>)>,
+        /// A position up to which all is to be held first, and how long to wait for it.
+        at_least: Option<(Since, Option<Duration>)>,
     },
     Version(Key),
     Keys(Pattern),
@@ -179,7 +196,7 @@ fn id_in(start: &[u8]) -> Json {
 
 fn parse(text: &str, parsed: &mut Parsed) -> Result<Request, Refused> {
     parse_object(text, parsed).map_err(Refused::bad)?;
-    if let Some(error) = number_range(text) {
+    if let Some(error) = number_range_but(text, COUNTS) {
         return Err(RequestError::from(error).into());
     }
     let mut fields = Fields::of(std::mem::take(&mut parsed.fields))?;

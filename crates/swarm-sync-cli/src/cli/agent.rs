@@ -22,8 +22,9 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
       {"op":"knew","key":"k","write":"…"} and {"op":"diff","from":7,"to":9}, which is
       answered with "next" if there is more: ask again with its "from", "to", "after"
   {"id":13,"op":"cas","key":"k","expected":3,"value":1}    only if it is at that version, 0 if
-      it must not exist; or "delete":true; "claim":"t" with its "token" for as long as that
-      is claimed, which may stand in for "expected"
+      it must not exist; as the "expected" of a read, "VERSION@EPOCH:REVISION", it also holds
+      only for the log it was read in; or "delete":true; "claim":"t" with its "token" for as
+      long as that is claimed, which may stand in for "expected"
   {"id":14,"op":"claim","key":"t","lease_ms":30000}        answered with the "token" that renew
       (with "lease_ms") and release take; these four also "timeout_ms"
   {"id":15,"op":"memory","action":"store","namespace":"notes","key":"k","value":1}
@@ -34,16 +35,19 @@ pub(super) const HELP: &str = r#"One JSON object per line in, one per line out w
   {"id":18,"op":"wait"}                                    until once in step with the hub
   {"id":19,"op":"clear","key":"k"}                         or "all":true
   {"id":20,"op":"receipts","take":true}                    own writes that lost, and forget them
-  {"id":21,"op":"repropose","write":"…"}                   one of them again; also ack_receipt
+  {"id":21,"op":"repropose","write":"…"}                   one of them again; also ack_receipt,
+      answered with "taken", false if no receipt of that write waits
   {"id":22,"op":"fate","write":"…"}                        where an own write is, or why it ended
   {"id":23,"op":"propose","proposal":"any JSON","key":"k","value":1,"threshold":0.66}
   {"id":24,"op":"vote","proposal_id":"…","vote":"for","reason":"…"}  or against, abstain
   {"id":25,"op":"quit"}                                    so does the end of stdin
 The hub need not be there yet: writes are answered once they are on disk. A map
 reads as an object. A write that is to wait takes "level": "disk", "hub", or "replicas"
-with "replicas":2, so many other agents, and "timeout_ms"; from "hub" on it is answered
-with its "revision", which another agent's get takes as "at_least" to read no older
-state. A receipt says "value", "winner", "winning_value", "rule" and "why". Concurrent
+with "replicas":2, so many other agents, each with it in its own store, be that a disk or
+memory, and "timeout_ms"; from "hub" on it is answered with its "position",
+"EPOCH:REVISION", which another agent's get takes as "at_least" to read no older state
+(refused if the hub has lost that; a bare revision is one of the log that the agent is in).
+A get says with "position" and "expected" what it was read at. A receipt says "value", "winner", "winning_value", "rule" and "why". Concurrent
 values that a policy keeps are the "siblings" of a read.
 propose has the roster vote and is answered with the decision. It also takes
 "algorithm", "timeout_ms", for what approval writes to "key" instead of "value": "add",

@@ -3,21 +3,25 @@
 use std::time::Duration;
 
 use clap::Args;
-use swarm_sync::{AgentId, Incarnation, Key, Token, Value};
+use swarm_sync::{AgentId, Expected, Incarnation, Key, Token, Value};
 
 use super::HubArgs;
-use super::parse::{expected, name, span};
+use super::parse::{name, span};
 use crate::json::value_or_text;
+use crate::position::parse_expected;
 
 pub(super) const CAS_HELP: &str = "\
 Examples:
   swarm-sync cas owner agent-1 --expected 0     only if nobody has set it
-  swarm-sync cas owner agent-2 --expected 3     only if it is at version 3
+  read=$(swarm-sync get owner --json | jq -r .expected)     3@5f1c9e07aa34b211:812, say
+  swarm-sync cas owner agent-2 --expected $read     only if it is still what was read
   swarm-sync cas owner --delete --expected 4
   swarm-sync cas done/7 '\"ok\"' --if-claim task/7 --token 5f1c9e07aa34b211:812
 
-The hub decides, so nothing can come in between; `version` and `get --json` show at which
-version a key is. A conflict exits with 1 and says what the key holds instead, with --json
+The hub decides, so nothing can come in between. `get --json`, `version --json` and
+`cas --json` print as \"expected\" the version with where it was read, VERSION@EPOCH:REVISION:
+should the hub have lost that with its disk, the number may stand for another value by now,
+and it is refused. A bare VERSION says just the number. A conflict exits with 1 and says what the key holds instead, with --json
 as an object; nothing has changed then.
 
 The key is the hub's from then on (rule authority): plain writes to it are refused until it
@@ -35,9 +39,10 @@ pub(crate) struct CasArgs {
     /// Delete the key instead.
     #[arg(long, conflicts_with = "value")]
     pub(crate) delete: bool,
-    /// The version that the key must be at; 0 if it must not exist.
-    #[arg(long, value_name = "VERSION", allow_hyphen_values = true, value_parser = expected, required_unless_present = "if_claim")]
-    pub(crate) expected: Option<u64>,
+    /// The version that the key must be at, 0 if it must not exist; as `get --json` prints it
+    /// (VERSION@EPOCH:REVISION) it holds only for the log that it was read in.
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true, value_parser = parse_expected, required_unless_present = "if_claim")]
+    pub(crate) expected: Option<Expected>,
     /// Only as long as this key is claimed with --token.
     #[arg(long, value_name = "KEY", requires = "token")]
     pub(crate) if_claim: Option<Key>,
@@ -54,6 +59,7 @@ pub(crate) struct CasArgs {
 pub(super) const CLAIM_HELP: &str = "\
 Examples:
   swarm-sync claim task/7 --lease 30s --name worker-3
+  swarm-sync claim task/7 --attempt 5f1c9e07aa34b211     the same claim if asked again
   token=$(swarm-sync claim task/7 --lease 30s --json | jq -r .token)
   swarm-sync renew task/7 $token --lease 30s
   swarm-sync release task/7 $token
@@ -74,6 +80,9 @@ pub(crate) struct ClaimArgs {
     /// Who is to have it.
     #[arg(long, value_name = "NAME", default_value = "cli", value_parser = name)]
     pub(crate) name: AgentId,
+    /// Names this attempt, as for `cas`: 16 hexadecimal digits. Default: one that is drawn.
+    #[arg(long, value_name = "ID")]
+    pub(crate) attempt: Option<Incarnation>,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
 }

@@ -116,15 +116,6 @@ pub(super) fn count<N: FromStr>(text: &str) -> Result<N, String> {
         .map_err(|_| "expected a whole number from 1, for instance 5".to_owned())
 }
 
-/// The version that a key is to be at.
-pub(super) fn expected(text: &str) -> Result<u64, String> {
-    let number = text.strip_prefix('v').unwrap_or(text).parse();
-    number.map_err(|_| {
-        "expected a version, a whole number, 0 for a key that must not exist; `swarm-sync version KEY` shows it"
-            .to_owned()
-    })
-}
-
 /// Under which name something is done.
 pub(super) fn name(text: &str) -> Result<AgentId, String> {
     AgentId::of_peer(text).map_err(|error| error.to_string())

@@ -16,9 +16,10 @@ Commands write at the hub under one name, cli. An agent that was cut off may sti
 supersede what they wrote: the receipt says what was discarded, what won and why, and
 waits until it is taken. An agent's receipts come to it by themselves and are its own to
 take; here they can only be looked at. With --follow one line or object follows as each
-arrives, until Ctrl-C. --take forgets at the hub what has been printed, and only then: if
-nobody reads it, nothing is taken; if the hub is lost in between, the exit code is 1 and
-they are shown again the next time. A line with the reason dropped counts those that were
+arrives, until Ctrl-C, also after a lost connection and a restart of the hub; one that has
+lost its disk shows anew what waits there. --take forgets at the hub what has been printed,
+and only then: if nobody reads it, nothing is taken; if the hub is lost in between, the exit
+code is 1 and they are shown again the next time, or with --follow taken later. A line with the reason dropped counts those that were
 too many to wait (`receipts` in the policy of their keys).";
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use swarm_sync::{AgentId, Authority, Incarnation, Lease, Version, span};
+use swarm_sync::{AgentId, Authority, Incarnation, Lease, span};
 
 use crate::cli::{CasArgs, ClaimArgs, HeldArgs, HubArgs, RenewArgs};
 use crate::decisions;
@@ -15,9 +15,8 @@ use super::{connect_as, link, name, print};
 
 pub(super) async fn cas(args: CasArgs) -> Result<(), Failure> {
     let authority = connect(&args.hub, name()?, args.attempt).await?;
-    let expected = args.expected.map(Version::new);
     let claim = args.if_claim.zip(args.token);
-    let transaction = decisions::transaction(&args.key, args.value, expected, claim);
+    let transaction = decisions::transaction(&args.key, args.value, args.expected, claim);
     let outcome = authority.commit(transaction).await?;
     if args.hub.json {
         return print(&decisions::to_json(&args.key, &outcome));
@@ -29,7 +28,7 @@ pub(super) async fn cas(args: CasArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn claim(args: ClaimArgs) -> Result<(), Failure> {
-    let authority = connect(&args.hub, args.name, None).await?;
+    let authority = connect(&args.hub, args.name, args.attempt).await?;
     let lease = authority.claim(args.key, args.lease).await?;
     told(&args.hub, &lease)
 }

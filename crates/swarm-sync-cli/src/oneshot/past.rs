@@ -36,7 +36,7 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<(), Failure> {
     if commits.is_empty() && last.dropped.is_none() {
         let key = brief_text(args.key.as_str());
         return Ok(output::line(&format!(
-            "no commit has ever touched {key:?}"
+            "no commit that this hub knows of has touched {key:?}"
         ))?);
     }
     print_commits(&commits)?;

@@ -1,21 +1,17 @@
 //! `receipts`: what came back to those who write without a replica, or waits for an agent.
 
-use std::time::Duration;
+mod follow;
 
 use serde_json::json;
-use swarm_sync::{AgentId, Answer, Ask, Client, Receipt, ReceiptPlace};
-use tokio::time::{MissedTickBehavior, interval};
+use swarm_sync::{AgentId, Answer, Ask, Client, Receipt, ReceiptPlace, RequestError, WriteId};
 
 use crate::cli::ReceiptsArgs;
 use crate::exit::{Code, Failure};
 use crate::output::{self, brief};
 use crate::signals::Signals;
 
-use super::write::unexpected;
+use super::write::misanswered;
 use super::{NAME, connect, link, name, print};
-
-/// How often it is asked for more: people read no faster.
-const GLANCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn receipts(args: ReceiptsArgs) -> Result<(), Failure> {
     let (_, own) = link(&args.hub.at, name()?)?;
@@ -27,6 +23,12 @@ pub(super) async fn receipts(args: ReceiptsArgs) -> Result<(), Failure> {
         return Err(Failure::new(Code::Usage, "usage", message));
     }
     let mut signals = Signals::listen()?;
+    if args.follow {
+        return tokio::select! {
+            ended = follow::follow(&args, &whose) => ended,
+            () = signals.end() => Ok(()),
+        };
+    }
     let mut client = connect(&args.hub).await?;
     let told = tokio::select! {
         told = tell(&mut client, &args, &whose) => told,
@@ -37,35 +39,26 @@ pub(super) async fn receipts(args: ReceiptsArgs) -> Result<(), Failure> {
 }
 
 async fn tell(client: &mut Client, args: &ReceiptsArgs, whose: &AgentId) -> Result<(), Failure> {
-    let mut after = None;
-    let mut ticks = interval(GLANCE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let listed = list(client, whose, &mut after).await?;
-        // What is taken is nowhere else: it is taken once it is out of this process.
-        show(&listed, args, whose)?;
-        let taken = if args.take && !listed.is_empty() {
-            take(client, &listed).await?
-        } else {
-            0
-        };
-        if args.follow {
-            continue;
-        }
-        if args.take && !listed.is_empty() && !args.hub.json {
-            output::line(&format!("{taken} taken"))?;
-        }
+    let listed = list(client, whose, &mut None).await?;
+    // What is taken is nowhere else: it is taken once it is out of this process.
+    show(&listed, args, whose)?;
+    if !args.take || listed.is_empty() {
         return Ok(());
     }
+    let writes: Vec<_> = listed.into_iter().map(|receipt| receipt.write).collect();
+    let taken = take(client, &writes).await?;
+    if !args.hub.json {
+        output::line(&format!("{taken} taken"))?;
+    }
+    Ok(())
 }
 
 fn show(listed: &[Receipt], args: &ReceiptsArgs, whose: &AgentId) -> Result<(), Failure> {
-    if args.hub.json && !args.follow {
+    if args.hub.json {
         let taken = if args.take { listed.len() } else { 0 };
         return print(&json!({"name": whose, "receipts": listed, "taken": taken}));
     }
-    if listed.is_empty() && !args.follow {
+    if listed.is_empty() {
         return Ok(output::line(&format!("no receipt waits for {whose}"))?);
     }
     listed
@@ -78,7 +71,7 @@ async fn list(
     client: &mut Client,
     agent: &AgentId,
     after: &mut Option<ReceiptPlace>,
-) -> Result<Vec<Receipt>, Failure> {
+) -> Result<Vec<Receipt>, RequestError> {
     let mut listed = Vec::new();
     loop {
         let ask = Ask::Receipts {
@@ -91,19 +84,19 @@ async fn list(
                 listed.extend(receipts.0);
                 *after = last;
             }
-            other => return Err(unexpected(&other)),
+            other => return Err(misanswered(&other)),
         }
     }
 }
 
-async fn take(client: &mut Client, listed: &[Receipt]) -> Result<u64, Failure> {
+/// How many of them had waited.
+async fn take(client: &mut Client, writes: &[WriteId]) -> Result<u64, RequestError> {
     let mut taken = 0;
     // As many ids as fit a request.
-    for some in listed.chunks(1_000) {
-        let writes: Vec<_> = some.iter().map(|receipt| receipt.write.clone()).collect();
-        match client.ask(Ask::TakeReceipts(writes.into())).await? {
+    for some in writes.chunks(1_000) {
+        match client.ask(Ask::TakeReceipts(some.to_vec().into())).await? {
             Answer::Taken(count) => taken += count,
-            other => return Err(unexpected(&other)),
+            other => return Err(misanswered(&other)),
         }
     }
     Ok(taken)

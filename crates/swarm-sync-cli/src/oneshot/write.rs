@@ -1,11 +1,12 @@
 //! Writes that the hub decides.
 
 use serde_json::json;
-use swarm_sync::{Answer, Ask, Key, Operation, RequestError};
+use swarm_sync::{Ack, Answer, Ask, Key, Operation, RequestError};
 
 use crate::cli::{ClearArgs, WriteArgs};
 use crate::exit::{Code, Failure};
 use crate::output;
+use crate::position::hand_back_written;
 
 use super::{connect, print};
 
@@ -23,7 +24,7 @@ pub(super) async fn write(to: &WriteArgs, key: Key, operation: Operation) -> Res
     client.close().await;
     let ack = written?;
     if hub.json {
-        return print(&ack);
+        return print_written(&ack);
     }
     let said = match &ack.write_id {
         Some(write) => format!("{write} ({})", ack.durability),
@@ -31,6 +32,14 @@ pub(super) async fn write(to: &WriteArgs, key: Key, operation: Operation) -> Res
     };
     output::line(&said)?;
     Ok(())
+}
+
+fn print_written(ack: &Ack) -> Result<(), Failure> {
+    let mut object = json!(ack);
+    if let Some(fields) = object.as_object_mut() {
+        hand_back_written(fields, ack);
+    }
+    print(&object)
 }
 
 pub(super) async fn clear(args: ClearArgs) -> Result<(), Failure> {
@@ -55,8 +64,12 @@ pub(super) async fn clear(args: ClearArgs) -> Result<(), Failure> {
 
 /// The hub's mistake.
 pub(super) fn unexpected(answer: &Answer) -> Failure {
+    misanswered(answer).into()
+}
+
+/// The same for whoever has more to do before it ends.
+pub(super) fn misanswered(answer: &Answer) -> RequestError {
     RequestError::Invalid {
         reason: format!("the hub answered another question: {answer:?}"),
     }
-    .into()
 }

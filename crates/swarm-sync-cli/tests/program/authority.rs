@@ -64,6 +64,18 @@ fn an_attempt_that_is_repeated_is_decided_once() {
 }
 
 #[test]
+fn a_claim_that_is_asked_for_again_is_the_same() {
+    let place = Place::new();
+    let hub = place.hub();
+    let attempt = ["claim", "task", "--json", "--attempt", "00000000000000aa"];
+    let first = json_of(&hub.client(&attempt));
+    assert!(first["token"].is_string(), "{first}");
+    assert_eq!(json_of(&hub.client(&attempt)), first);
+    let another = json_of(&hub.client(&["claim", "task", "--json"]));
+    assert_eq!(another["error"]["kind"], "claimed");
+}
+
+#[test]
 fn a_claim_is_one_holders_and_fences_off_the_others() {
     let place = Place::new();
     let hub = place.hub();
@@ -94,6 +106,17 @@ fn a_claim_is_one_holders_and_fences_off_the_others() {
     let stale = hub.client(&done);
     assert_eq!(stale.status.code(), Some(1));
     assert!(stderr(&stale).contains("has ended"), "{}", stderr(&stale));
+    let invented = "00000000000000ff:1";
+    let never = hub.client(&[
+        "cas",
+        "done",
+        "1",
+        "--if-claim",
+        "task",
+        "--token",
+        invented,
+    ]);
+    assert!(stderr(&never).contains("never had"), "{}", stderr(&never));
 }
 
 #[test]

@@ -23,6 +23,7 @@
 //! - `policies`: what holds for keys of a pattern, from a file
 //! - `priorities`: what is urgent goes ahead of what waits
 //! - `receipts`: what came back, and levels that a write waits for
+//! - `positions`: reads that are handed back, and hubs that have lost what they are of
 //! - `pressure`: which synchronization ends if there are too many
 //! - `rounds`: synchronization by priority and by schedule
 //! - `demo`: the demonstration, whole and failing
@@ -54,6 +55,7 @@ mod memory;
 mod oneshot;
 mod past;
 mod policies;
+mod positions;
 #[cfg(unix)]
 mod pressure;
 mod priorities;

@@ -73,7 +73,10 @@ fn the_commits_of_a_key_can_be_looked_at() {
         "{text}"
     );
     let text = stdout(&hub.client(&["explain", "nobody"]));
-    assert!(text.contains("No commit has ever touched"), "{text}");
+    assert!(
+        text.contains("No commit that this hub knows of has touched"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Hub, Place, json_of, program, run, stderr, stdout, until};
+use crate::support::{Agent, Hub, Place, Process, json_of, program, run, stderr, stdout, until};
 
 /// A write of `cli` that an agent, which had not seen it, has superseded.
 fn lost(place: &Place) -> (Hub, Agent) {
@@ -79,6 +79,30 @@ fn what_nobody_has_read_is_not_taken() {
 }
 
 #[test]
+fn a_follower_goes_on_after_a_restart_of_the_hub() {
+    let place = Place::new();
+    let (mut hub, mut agent) = lost(&place);
+    let address = hub.address.clone();
+    let follow = [
+        "receipts", "--follow", "--take", "--json", "--hub", &address,
+    ];
+    let following = Process::start(&follow);
+    assert_eq!(following.json()["key"], "k");
+    let listed = || json_of(&run(&["receipts", "--json", "--hub", &address]));
+    until(listed, |listed| listed["receipts"] == json!([]));
+    hub.process.kill();
+    hub = Hub::start_at(&place.path("hub"), &address);
+    agent.in_step();
+    agent.ok(json!({"op": "offline"}));
+    assert!(hub.client(&["set", "later", "mine"]).status.success());
+    agent.set("later", &json!("theirs"));
+    agent.ok(json!({"op": "online"}));
+    agent.flush();
+    assert_eq!(following.json()["key"], "later", "and nothing twice");
+    until(listed, |listed| listed["receipts"] == json!([]));
+}
+
+#[test]
 fn the_receipts_of_an_agent_are_its_own_to_take() {
     let place = Place::new();
     let hub = place.hub();
@@ -136,7 +160,9 @@ fn an_agent_follows_a_write_and_proposes_it_again() {
     assert_eq!(kind, "invalid");
     assert!(message.contains("no receipt of"), "{message}");
     assert_eq!(agent.ok(json!({"op": "receipts"}))["receipts"], json!([]));
-    agent.ok(json!({"op": "ack_receipt", "write": write}));
+    // The receipt went with it.
+    let acked = agent.ok(json!({"op": "ack_receipt", "write": write}));
+    assert_eq!(acked["taken"], false);
     agent.flush();
     winner.reads("k", &json!("early"));
 }

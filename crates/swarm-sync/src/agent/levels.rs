@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Durability, Key, Operation, RequestError, Revision, StateVersion, Value,
-    WriteId,
+    Ack, Answer, Ask, Durability, Key, Operation, RequestError, Since, StateVersion, Value, WriteId,
 };
 use sync_protocol::{Command, Fate, Outcome, Wanted};
 
@@ -120,15 +119,18 @@ impl Agent {
         }
     }
 
-    /// A key once this replica holds everything up to a revision: after an agent's write was acknowledged
-    /// with it, that write or what came after it.
+    /// A key once this replica holds everything up to a position: after an agent's write was acknowledged
+    /// with it ([`Ack::position`]), that write or what came after it. A bare [`Revision`](crate::Revision)
+    /// is taken as one of the log that this replica follows.
     ///
     /// # Errors
-    /// [`RequestError::Deadline`] if that took too long, with how far the replica is.
+    /// [`RequestError::EpochMismatch`] or [`RequestError::Ahead`] if the position is of a log that the hub
+    /// has lost, or of another hub's: nothing that is read here tells of it. [`RequestError::Deadline`] if it
+    /// took too long, with how far the replica is.
     pub async fn read_at_least<K>(
         &self,
         key: K,
-        revision: Revision,
+        at: impl Into<Since>,
         timeout: Duration,
     ) -> Result<Option<StateVersion>, RequestError>
     where
@@ -136,8 +138,8 @@ impl Agent {
         K::Error: Into<RequestError>,
     {
         let key = key.try_into().map_err(Into::into)?;
-        self.run(Command::WaitForRevision { revision, timeout })
-            .await?;
+        let at = at.into();
+        self.run(Command::WaitForPosition { at, timeout }).await?;
         self.get(key).await
     }
 

@@ -1,7 +1,8 @@
 //! What is to happen, and what must hold for it.
 
 use sync_core::{
-    Assignment, AuthorityAsk, Expectation, Key, RequestError, Seen, Token, Value, Version,
+    Assignment, AuthorityAsk, Expectation, Key, RequestError, Seen, StateVersion, Token, Value,
+    Version,
 };
 
 /// The version that a key is expected to be at.
@@ -25,6 +26,23 @@ impl Expected {
             version,
             at: Some(at),
         }
+    }
+
+    /// What was read, at the position it was read at: none if that is not known. A key that held no value
+    /// must not exist.
+    pub fn of_read(state: Option<&StateVersion>, at: Option<Seen>) -> Self {
+        let version = state.and_then(|state| state.version).unwrap_or_default();
+        Self { version, at }
+    }
+
+    /// The version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Where it was read; none if it is not bound to that.
+    pub fn position(&self) -> Option<Seen> {
+        self.at
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    Answer, Ask, Assignment, AuthorityAnswer, AuthorityAsk, ChangeKind, Expectation, Lease,
-    Operation, Pattern, RequestError, Since, Token, Value,
+    Answer, Ask, Assignment, AuthorityAnswer, AuthorityAsk, ChangeKind, Epoch, Expectation, Lease,
+    Operation, Pattern, RequestError, Revision, Since, Token, Value,
 };
 use sync_protocol::{Command, Outcome};
 
@@ -132,6 +132,15 @@ fn a_token_that_has_moved_on_sets_nothing() {
     assert_eq!(hub.value("done"), Some(1.into()));
     finish(&mut hub, &mut [&mut b, &mut a], second, 3).unwrap();
     assert_eq!(hub.value("done"), Some(3.into()));
+}
+
+#[test]
+fn a_token_of_a_run_that_the_hub_never_had_is_told_so() {
+    let (mut hub, mut a, mut b) = trio();
+    let invented = Token::new(Epoch::from_random(77), Revision::new(1));
+    let never = finish(&mut hub, &mut [&mut a, &mut b], invented, 1).unwrap_err();
+    assert_eq!(never.kind(), "stale-token");
+    assert!(never.to_string().contains("never had"), "{never}");
 }
 
 /// Its time is over, but the hub has not come to say so.

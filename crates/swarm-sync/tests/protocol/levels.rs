@@ -217,8 +217,8 @@ fn a_read_waits_for_the_revision_that_another_was_told() {
     let (mut hub, mut a, mut b) = trio();
     a.write("k", put(1));
     talk(&mut hub, &mut [&mut a]);
-    let wait = |revision| Command::WaitForRevision {
-        revision,
+    let wait = |revision: Revision| Command::WaitForPosition {
+        at: revision.into(),
         timeout: Duration::from_secs(5),
     };
     let (now, later) = (hub.hub.revision(), Revision::new(1_000));

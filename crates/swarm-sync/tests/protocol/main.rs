@@ -24,6 +24,7 @@
 //! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
 //! - `levels`: how far a write has got, and how far behind a read is
+//! - `positions`: reads that wait for what somebody else was told of
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
 //! - `offline`: many writes while cut off
@@ -75,6 +76,7 @@ mod past_reads;
 mod patterns;
 mod periodic;
 mod policies;
+mod positions;
 mod pressure;
 #[allow(dead_code, reason = "the simulation asks it for more")]
 #[path = "../simulation/random.rs"]

@@ -55,7 +55,7 @@ fn an_explanation_says_by_what_a_write_has_won() {
     }
     assert_eq!(told.state.and_then(|s| s.value), Some("late".into()));
     let nobody = explain(&mut hub, "unknown");
-    assert!(nobody.sentences[0].contains("No commit has ever touched"));
+    assert!(nobody.sentences[0].contains("No commit that this hub knows of has touched"));
     assert!(nobody.state.is_none() && nobody.commits.is_empty());
 }
 

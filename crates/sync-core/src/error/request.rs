@@ -96,7 +96,7 @@ pub enum RequestError {
     },
     /// The position is not of this hub's log.
     #[error(
-        "the cursor belongs to another run of the hub ({epoch} is the current one): read everything once, from revision 0"
+        "the position belongs to another run of the hub, which its log does not continue ({epoch} is the current one): what was read there may be lost; read anew, a log once from revision 0"
     )]
     EpochMismatch {
         /// The hub's current run.
@@ -289,6 +289,16 @@ pub enum RequestError {
         /// What was asked.
         doing: String,
     },
+    /// A token is of a run that the hub's log does not know: invented, another hub's, or lost with its disk.
+    #[error(
+        "the token {token} of {key:?} names a run that this hub never had, or has lost with its disk: it stands for no claim here, and nothing was changed; claim the key anew"
+    )]
+    ForeignToken {
+        /// Of which key.
+        key: Key,
+        /// The token.
+        token: Token,
+    },
 }
 
 impl RequestError {
@@ -318,7 +328,7 @@ impl RequestError {
             Self::AlreadyVoted { .. } => "already-voted",
             Self::Conflict { .. } => "conflict",
             Self::Claimed { .. } => "claimed",
-            Self::StaleToken { .. } => "stale-token",
+            Self::StaleToken { .. } | Self::ForeignToken { .. } => "stale-token",
             Self::ClaimsPaused { .. } => "claims-paused",
             Self::Superseded { .. } => "superseded",
             Self::NotHeld { .. } => "not-held",

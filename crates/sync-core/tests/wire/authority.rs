@@ -79,7 +79,7 @@ pub(super) fn answers() -> [AuthorityAnswer; 3] {
     ]
 }
 
-pub(super) fn errors() -> [RequestError; 4] {
+pub(super) fn errors() -> [RequestError; 5] {
     let current = Current {
         key: key("claimed"),
         expected: Version::new(5),
@@ -101,6 +101,10 @@ pub(super) fn errors() -> [RequestError; 4] {
             key: key("claimed"),
             token: token(),
             holder: Some(agent("agent-2")),
+        },
+        RequestError::ForeignToken {
+            key: key("claimed"),
+            token: token(),
         },
         RequestError::ClaimsPaused {
             remaining_ms: 1_000,

@@ -208,6 +208,7 @@ fn answers() -> Vec<Answer> {
             write_id: Some(id("a", 1, 1)),
             durability,
             revision: (durability > Durability::Disk).then_some(Revision::new(300)),
+            epoch: (durability > Durability::Disk).then_some(EPOCH),
         }));
     }
     answers.extend([

@@ -186,6 +186,7 @@ impl Hub {
             write_id,
             durability: Durability::Hub,
             revision: Some(self.revision),
+            epoch: Some(self.epoch()),
         })
     }
 

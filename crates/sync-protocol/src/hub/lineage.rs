@@ -75,6 +75,11 @@ impl Lineage {
 }
 
 impl Lineage {
+    /// Whether that run is one of those that are kept.
+    pub(crate) fn has_run(&self, epoch: Epoch) -> bool {
+        self.runs.iter().any(|run| run.epoch == epoch)
+    }
+
     /// The same of a place that somebody has read.
     pub(crate) fn check_seen(&self, seen: Seen, head: Revision) -> Result<(), Invalid> {
         let Seen { epoch, revision } = seen;

@@ -54,7 +54,7 @@ impl Replica {
         let due = self.note_fates(gone, &mut ops);
         self.persist(ops);
         self.report(due);
-        self.settle_revisions();
+        self.settle_reaches();
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bincode::Encode;
-use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Revision, Seq, codec};
+use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec};
 
 use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
@@ -15,7 +15,6 @@ pub(super) struct Waiting {
     asks: BTreeMap<RequestId, Deadline>,
     flushes: BTreeMap<RequestId, Flush>,
     votes: BTreeMap<RequestId, (ProposalId, Deadline)>,
-    revisions: BTreeMap<RequestId, (Revision, Deadline)>,
 }
 
 /// Writes that are to reach the hub.
@@ -47,9 +46,8 @@ impl Waiting {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let flushes = self.flushes.values().map(|f| f.deadline.at);
         let votes = self.votes.values().map(|(_, d)| d.at);
-        let revisions = self.revisions.values().map(|(_, d)| d.at);
         let asks = self.asks.values().map(|d| d.at);
-        asks.chain(flushes).chain(votes).chain(revisions).min()
+        asks.chain(flushes).chain(votes).min()
     }
 
     /// The last write of this run that a flush waits for.
@@ -62,7 +60,6 @@ impl Waiting {
         let asks = std::mem::take(&mut self.asks).into_keys();
         asks.chain(std::mem::take(&mut self.flushes).into_keys())
             .chain(std::mem::take(&mut self.votes).into_keys())
-            .chain(std::mem::take(&mut self.revisions).into_keys())
             .collect()
     }
 
@@ -115,7 +112,7 @@ impl Replica {
     }
 
     pub(super) fn handle_reply(&mut self, now: Now, request: RequestId, reply: Reply) {
-        if self.take_holders(now, request, &reply) {
+        if self.take_holders(now, request, &reply) || self.take_lineage(request, &reply) {
             return;
         }
         if self.waiting.asks.remove(&request).is_some() || self.take_decision(request) {
@@ -138,32 +135,6 @@ impl Replica {
         };
         self.waiting.flushes.insert(request, flush);
         self.settle_flushes();
-    }
-
-    /// Answers once everything up to a revision is held.
-    pub(super) fn wait_for_revision(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        revision: Revision,
-        timeout: Duration,
-    ) {
-        let deadline = Deadline::after(now, timeout);
-        self.waiting.revisions.insert(request, (revision, deadline));
-        self.settle_revisions();
-    }
-
-    /// Answers whoever waits for what is held by now.
-    pub(super) fn settle_revisions(&mut self) {
-        let Some(held) = self.cursor.map(|cursor| cursor.revision) else {
-            return;
-        };
-        let reached = |_: &RequestId, (revision, _): &mut (Revision, Deadline)| *revision <= held;
-        let done = self.waiting.revisions.extract_if(.., reached);
-        let done: Vec<RequestId> = done.map(|(request, _)| request).collect();
-        for request in done {
-            self.answer(request, Ok(Outcome::Done));
-        }
     }
 
     /// Answers the flushes whose writes have all landed.
@@ -193,14 +164,6 @@ impl Replica {
             .extract_if(.., |_, (_, deadline)| late(deadline));
         let votes = votes.map(|(request, (id, d))| (request, voting(id), d.limit));
         let mut expired: Vec<_> = asks.chain(votes).collect();
-        let revisions = waiting
-            .revisions
-            .extract_if(.., |_, (_, deadline)| late(deadline));
-        let revisions: Vec<_> = revisions.collect();
-        let reaching = |(request, (revision, d)): (_, (_, Deadline))| {
-            (request, self.reaching(revision), d.limit)
-        };
-        expired.extend(revisions.into_iter().map(reaching));
         let flushes = self
             .waiting
             .flushes
@@ -219,21 +182,6 @@ fn voting(proposal: ProposalId) -> String {
     format!(
         "the hub's word on the vote on the proposal {proposal}, which is kept and will be sent,"
     )
-}
-
-impl Replica {
-    fn reaching(&self, revision: Revision) -> String {
-        let at = self.cursor.map_or(0, |cursor| cursor.revision.get());
-        let link = if self.link.is_up() {
-            "connected to its hub"
-        } else {
-            "not connected to its hub"
-        };
-        format!(
-            "reaching revision {}, as this replica is at {at} and {link},",
-            revision.get()
-        )
-    }
 }
 
 fn doing(ask: &Ask) -> &'static str {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sync_core::{
     Ack, Answer, Ask, AuthorityAsk, Ballot, Batch, Durability, Key, Message, Operation, Poll,
-    ProposalId, Receipt, RequestError, Revision, Value, Verdict, WriteId,
+    ProposalId, Receipt, RequestError, Since, Value, Verdict, WriteId,
 };
 
 use super::Fate;
@@ -79,10 +79,11 @@ pub enum Command {
         /// Give up after this.
         timeout: Duration,
     },
-    /// Wait until everything up to a revision is held here.
-    WaitForRevision {
-        /// The revision.
-        revision: Revision,
+    /// Wait until everything up to a position is held here. Refused with [`RequestError::EpochMismatch`] or
+    /// [`RequestError::Ahead`] if the log of this replica's hub does not hold it.
+    WaitForPosition {
+        /// Where; a bare revision is one of the log that this replica follows.
+        at: Since,
         /// Give up after this.
         timeout: Duration,
     },
@@ -104,8 +105,10 @@ pub struct Wanted {
 pub enum Outcome {
     /// To [`Command::Write`] and [`Command::Repropose`].
     Written(Ack),
-    /// To both flushes, to [`Command::Vote`], [`Command::TakeReceipts`] and [`Command::WaitForRevision`].
+    /// To both flushes, to [`Command::Vote`] and [`Command::WaitForPosition`].
     Done,
+    /// To [`Command::TakeReceipts`]: how many of them had waited.
+    Taken(u64),
     /// To [`Command::Ask`] and [`Command::Decide`].
     Answered(Answer),
     /// To [`Command::WaitForLevel`].

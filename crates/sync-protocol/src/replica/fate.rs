@@ -126,12 +126,13 @@ impl Replica {
     }
 
     /// The caller has dealt with these.
-    pub(super) fn take_receipts(&mut self, writes: &[WriteId]) {
+    pub(super) fn take_receipts(&mut self, writes: &[WriteId]) -> u64 {
         let policies = self.resolvers.policies();
         let taken = writes
             .iter()
             .filter(|id| self.receipts.remove(id, policies).is_some());
         let taken: Vec<&WriteId> = taken.collect();
+        let count = taken.len() as u64;
         for id in taken.iter().filter(|id| id.writer == self.me) {
             self.traces.forget(id.seq);
         }
@@ -139,6 +140,7 @@ impl Replica {
         if !ops.is_empty() {
             self.persist(ops);
         }
+        count
     }
 
     /// Hands receipts that are being stored to the caller. Of some only a number may be left by now.

@@ -345,23 +345,25 @@ impl Replica {
                 other => other,
             }));
         }
-        let position = || self.position_of(&climb.write).map(|seen| seen.revision);
-        let (durability, revision) = match fate {
+        let noted = self.position_of(&climb.write);
+        let (durability, at) = match fate {
             Fate::Refused(receipt) => {
                 let reason = receipt.to_string();
                 return Err(RequestError::Operation { reason });
             }
             // It lost: it has reached the hub, and no more.
             Fate::Superseded(receipt) | Fate::Merged(receipt) => {
-                (Durability::Hub, Some(receipt.revision))
+                let revision = receipt.revision;
+                (Durability::Hub, noted.map(|seen| Seen { revision, ..seen }))
             }
-            Fate::AtHub { revision, .. } => (at_hub_or(replicas), Some(revision)),
-            _ => (at_hub_or(replicas), position()),
+            _ => (at_hub_or(replicas), noted),
         };
+        let at = at.filter(|seen| seen.revision > Revision::default());
         Ok(Outcome::Written(Ack {
             write_id: Some(climb.write.clone()),
             durability,
-            revision: revision.filter(|revision| *revision > Revision::default()),
+            revision: at.map(|seen| seen.revision),
+            epoch: at.map(|seen| seen.epoch),
         }))
     }
 }

@@ -119,6 +119,7 @@ impl Replica {
         self.fail_asks("it was cut");
         self.unsend_decisions();
         self.climbs.unsend();
+        self.reaches.unsend();
     }
 
     /// Asks the hub at once whether anything is new, instead of with the next beat.
@@ -210,6 +211,7 @@ impl Replica {
         self.send_decisions();
         self.settle_flushes();
         self.settle_climbs(now);
+        self.settle_reaches();
         Ok(())
     }
 
@@ -235,7 +237,7 @@ impl Replica {
         if self.cursor != before {
             self.persist(Vec::new());
         }
-        self.settle_revisions();
+        self.settle_reaches();
     }
 
     /// Equal positions and nothing pending, yet other content: exchange everything once.

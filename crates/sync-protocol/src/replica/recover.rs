@@ -6,6 +6,7 @@ use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, 
 
 use super::decide::Decisions;
 use super::level::Climbs;
+use super::reach::Reaches;
 use super::trace::Traces;
 use super::{Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
@@ -47,6 +48,7 @@ impl ReplicaRecovery {
             waiting: Waiting::default(),
             decisions: Decisions::default(),
             climbs: Climbs::default(),
+            reaches: Reaches::default(),
             votes: OwnVotes::default(),
             lazy_rows: Vec::new(),
             gate: Gate::default(),

@@ -145,6 +145,12 @@ impl Replica {
         })
     }
 
+    /// Where what is read here comes from, for whoever wants it to be of the same log later; none if that is
+    /// not known. While all is exchanged anew with a hub, versions of an earlier one may still be shown.
+    pub fn position(&self) -> Option<Seen> {
+        self.head_met().filter(|_| !self.reentering)
+    }
+
     /// Revisions between what is held and the last head of the hub that was heard of.
     pub(super) fn behind(&self) -> Option<u64> {
         let heard = self.head?;

@@ -85,6 +85,7 @@ impl Replica {
             write_id,
             durability,
             revision: None,
+            epoch: None,
         };
         self.answer(request, Ok(Outcome::Written(ack)));
     }

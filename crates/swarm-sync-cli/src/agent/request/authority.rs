@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use swarm_sync::{IdError, Key, Token, Value, Version};
+use serde_json::Value as Json;
+use swarm_sync::{Expected, IdError, Key, Token, Value, Version};
 
 use super::Refused;
 use super::fields::Fields;
+use crate::position::parse_expected;
 
 /// What the hub is to decide, and how long that may take.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub(in super::super) enum Decide {
     Cas {
         key: Key,
         /// None if the claim is all that is expected.
-        expected: Option<Version>,
+        expected: Option<Expected>,
         /// None deletes it.
         value: Option<Value>,
         /// A key that must be claimed, with the token.
@@ -64,6 +66,7 @@ impl Fields {
     }
 
     fn cas(&mut self) -> Result<Decide, Refused> {
+        self.check_whole()?;
         let value = if self.flag("delete")? {
             None
         } else {
@@ -83,16 +86,41 @@ impl Fields {
         })
     }
 
-    /// The version expected, which may be left out under a claim.
-    fn expected(&mut self, claimed: bool) -> Result<Option<Version>, Refused> {
-        let given = self.take("expected");
-        if claimed && given.is_none() {
-            return Ok(None);
+    /// Says all at once if several things are missing.
+    fn check_whole(&self) -> Result<(), Refused> {
+        let needed: [(&[&str], &str); 3] = [
+            (&["key"], "\"key\""),
+            (&["value", "delete"], "\"value\", or \"delete\":true"),
+            (
+                &["expected", "claim"],
+                "\"expected\", or \"claim\" with its \"token\"",
+            ),
+        ];
+        let is_missing = |names: &&[&str]| names.iter().all(|name| self.peek(name).is_none());
+        let missing = needed.iter().filter(|(names, _)| is_missing(names));
+        let missing: Vec<&str> = missing.map(|(_, words)| *words).collect();
+        if missing.len() < 2 {
+            return Ok(());
         }
-        let version = given.and_then(|version| version.as_u64());
-        let needed = "the version that the key is at, 0 if it must not exist; it may be left out only with \"claim\" and its \"token\"";
-        let version = version.ok_or_else(|| self.mistyped("expected", needed))?;
-        Ok(Some(Version::new(version)))
+        let missing = missing.join("; ");
+        Err(Refused::bad(format!("`cas` needs more: {missing}")))
+    }
+
+    /// The version expected, bound to where it was read or not, which may be left out under a claim.
+    fn expected(&mut self, claimed: bool) -> Result<Option<Expected>, Refused> {
+        let needed = "the version that the key is at, 0 if it must not exist, or the \"expected\" of a read; it may be left out only with \"claim\" and its \"token\"";
+        match self.take("expected") {
+            None if claimed => Ok(None),
+            Some(Json::String(text)) => match parse_expected(&text) {
+                Ok(expected) => Ok(Some(expected)),
+                Err(needed) => Err(self.mistyped("expected", &needed)),
+            },
+            given => {
+                let version = given.and_then(|version| version.as_u64());
+                let version = version.ok_or_else(|| self.mistyped("expected", needed))?;
+                Ok(Some(Version::new(version).into()))
+            }
+        }
     }
 
     fn lease(&mut self) -> Result<Duration, Refused> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use swarm_sync::{Durability, IdError, Revision, WriteId};
+use swarm_sync::{Durability, IdError, WriteId};
 
 use super::fields::Fields;
 use super::{PastRequest, Refused, Request};
@@ -20,9 +20,9 @@ impl Fields {
         if let Some(at) = self.since("at")? {
             return Ok(Request::Past(PastRequest::StateAt(key, at)));
         }
-        let at_least = match self.peek("at_least") {
+        let at_least = match self.since("at_least")? {
             None => None,
-            Some(_) => Some((Revision::new(self.number("at_least")?), self.timeout()?)),
+            Some(at) => Some((at, self.timeout()?)),
         };
         Ok(Request::Get { key, at_least })
     }

@@ -1,8 +1,8 @@
 //! What an agent's own callers ask for, and its voter.
 
 use sync_core::{
-    Ballot, Key, Now, Pattern, Policy, ProposalId, Receipt, RequestError, StateVersion, Version,
-    WriteId,
+    Ballot, Key, Now, Pattern, Policy, ProposalId, Receipt, RequestError, Seen, StateVersion,
+    Version, WriteId,
 };
 use sync_protocol::{Command, Fate, Outcome};
 use tokio::sync::oneshot;
@@ -20,7 +20,7 @@ pub(in crate::agent) enum AgentCommand {
     },
     Get {
         key: Key,
-        done: oneshot::Sender<Option<StateVersion>>,
+        done: oneshot::Sender<(Option<StateVersion>, Option<Seen>)>,
     },
     Provisional {
         key: Key,
@@ -74,7 +74,7 @@ impl Driver {
                 let _ = done.send(self.voting.subscribe());
             }
             AgentCommand::Get { key, done } => {
-                let _ = done.send(self.replica.get(now, &key));
+                let _ = done.send((self.replica.get(now, &key), self.replica.position()));
             }
             AgentCommand::Provisional { key, done } => {
                 let _ = done.send(self.replica.is_provisional(&key));

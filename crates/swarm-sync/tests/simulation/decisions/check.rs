@@ -178,7 +178,7 @@ impl World {
                     self.check_current(index, current);
                 }
             }
-            RequestError::StaleToken { .. } => {
+            RequestError::StaleToken { .. } | RequestError::ForeignToken { .. } => {
                 self.stats.hit("stale token");
                 self.check_stale(index);
             }

@@ -298,6 +298,10 @@ impl Hub {
         let held = held.filter(|held| held.end > now.mono);
         match held {
             Some(held) if held.claim.token == token => Ok(()),
+            _ if !self.lineage.has_run(token.granted().epoch) => {
+                let key = key.clone();
+                Err(RequestError::ForeignToken { key, token })
+            }
             held => Err(RequestError::StaleToken {
                 key: key.clone(),
                 token,

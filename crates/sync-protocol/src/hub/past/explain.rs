@@ -48,8 +48,8 @@ impl ExplainQuestion {
         }
         sentences.extend(hub.what_is_open(&key, held));
         sentences.extend(hub.when_it_ends(&key, now));
-        sentences.push(hub.what_holds_for(&key));
         let live = held.filter(|state| state.entry().is_live());
+        sentences.push(hub.what_holds_for(&key, live.is_some()));
         Step::Answer(PastAnswer::Explained(Box::new(KeyExplanation {
             state: live.map(|state| hub.state_beside(&key, state)),
             key,
@@ -112,7 +112,7 @@ fn span(ms: u64) -> String {
 impl Hub {
     fn what_it_is(&self, key: &Key, held: Option<&KeyState>) -> String {
         let Some(state) = held.filter(|state| state.version() > Version::default()) else {
-            return format!("No commit has ever touched {key:?}.");
+            return format!("No commit that this hub knows of has touched {key:?}.");
         };
         let at = format!(
             "version {}, revision {}",
@@ -161,18 +161,22 @@ impl Hub {
         Some(format!("Its lifetime ends in {}.", span(left)))
     }
 
-    fn what_holds_for(&self, key: &Key) -> String {
+    /// The policy, and where the rule comes from: a key that holds nothing has none yet, or no more.
+    fn what_holds_for(&self, key: &Key, is_live: bool) -> String {
+        let by_write = if is_live {
+            "its first write gave it its rule"
+        } else {
+            "its next write will give it its rule"
+        };
         let Some(policy) = self.policies().of(key) else {
-            return "No policy is about it: its first write gave it its rule.".to_owned();
+            return format!("No policy is about it: {by_write}.");
         };
         let pattern = &policy.pattern;
         match policy.rule {
             Some(rule) => {
                 format!("The policy {pattern} counts for it, and gives it the rule {rule}.")
             }
-            None => {
-                format!("The policy {pattern} counts for it; its first write gave it its rule.")
-            }
+            None => format!("The policy {pattern} counts for it; {by_write}."),
         }
     }
 
