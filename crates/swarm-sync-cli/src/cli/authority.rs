@@ -29,6 +29,9 @@ is deleted. A policy with rule = \"authority\" makes that last.
 
 Repeated with the same --attempt it is decided once, and answered alike.";
 
+/// What may stand for what, which is not to be seen from what is missing.
+pub(super) const CAS_USAGE: &str = "swarm-sync cas <KEY> <VALUE | --delete> <--expected <VERSION> | --if-claim <KEY> --token <TOKEN>> [OPTIONS]";
+
 #[derive(Debug, Args)]
 pub(crate) struct CasArgs {
     /// The key.

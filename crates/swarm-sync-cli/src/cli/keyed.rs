@@ -7,7 +7,8 @@ use clap_complete::Shell;
 use swarm_sync::{Key, Pattern, Since, Value};
 
 use super::authority::{
-    CAS_HELP, CLAIM_HELP, CasArgs, ClaimArgs, HeldArgs, RELEASE_HELP, RENEW_HELP, RenewArgs,
+    CAS_HELP, CAS_USAGE, CLAIM_HELP, CasArgs, ClaimArgs, HeldArgs, RELEASE_HELP, RENEW_HELP,
+    RenewArgs,
 };
 use super::parse::{count, field, pattern};
 use super::past::{DIFF_HELP, DiffArgs, EXPLAIN_HELP, ExplainKeyArgs, HISTORY_HELP, HistoryArgs};
@@ -55,7 +56,7 @@ pub(crate) enum Keyed {
     #[command(after_help = with_codes(receipts::HELP))]
     Receipts(ReceiptsArgs),
     /// Set or delete a key if it is at a version, decided by the hub.
-    #[command(after_help = with_codes(CAS_HELP))]
+    #[command(after_help = with_codes(CAS_HELP), override_usage = CAS_USAGE)]
     Cas(CasArgs),
     /// Have a key for oneself for a time.
     #[command(after_help = with_codes(CLAIM_HELP))]

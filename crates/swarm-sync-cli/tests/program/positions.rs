@@ -124,7 +124,7 @@ fn what_is_wrong_with_an_expectation_is_said() {
     let (_, message) = agent.refused(json!({"op": "cas", "key": "k", "value": 1}));
     assert!(message.contains("\"expected\""), "{message}");
     let refused = hub.client(&["cas", "k"]);
-    for part in ["VALUE", "--expected"] {
+    for part in ["VALUE", "--expected", "--delete", "--if-claim"] {
         assert!(stderr(&refused).contains(part), "{}", stderr(&refused));
     }
     for bad in ["3@", "3@7", "x@00000000000000ff:1"] {

@@ -111,8 +111,10 @@ impl Fields {
         let needed = "the version that the key is at, 0 if it must not exist, or the \"expected\" of a read; it may be left out only with \"claim\" and its \"token\"";
         match self.take("expected") {
             None if claimed => Ok(None),
+            // Text is bound to a position: a bare version is a number.
             Some(Json::String(text)) => match parse_expected(&text) {
-                Ok(expected) => Ok(Some(expected)),
+                Ok(expected) if expected.position().is_some() => Ok(Some(expected)),
+                Ok(_) => Err(self.mistyped("expected", needed)),
                 Err(needed) => Err(self.mistyped("expected", &needed)),
             },
             given => {
