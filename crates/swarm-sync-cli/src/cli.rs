@@ -263,7 +263,8 @@ Examples:
   swarm-sync get config --json | jq .value
   swarm-sync get config --at 17         what it was at revision 17
 
-Exits with 1 if the key holds no value.";
+With --json \"expected\" is what `cas --expected` takes, and \"position\" what an agent's
+get takes as \"at_least\". Exits with 1 if the key holds no value, which can be expected, too.";
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
@@ -364,7 +365,7 @@ pub(crate) struct DeltaArgs {
 const VERSION_HELP: &str = "\
 Examples:
   swarm-sync version config
-  swarm-sync version config --json
+  swarm-sync version config --json      also \"expected\", for `cas --expected`
 
 Exits with 1 if the key holds no value. (For the program's own: swarm-sync --version.)";
 

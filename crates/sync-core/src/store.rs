@@ -25,8 +25,8 @@ pub enum Durability {
     Disk,
     /// The loss of this agent's disk: the hub has committed it at its own store's level.
     Hub,
-    /// The loss of the hub's disk, too: so many other agents have confirmed to hold it durably, each at
-    /// its own store's level.
+    /// The loss of the hub's disk, too: so many other agents have confirmed to hold it, each at its own
+    /// store's level, be that a disk or memory.
     Replicas(u32),
 }
 

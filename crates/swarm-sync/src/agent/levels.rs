@@ -76,7 +76,7 @@ impl Agent {
     }
 
     /// What is known of a write of this agent: of this run, or with a receipt that waits. Connected to
-    /// the hub, it says how many other agents hold it durably.
+    /// the hub, it says how many other agents hold it, each at its own store's level.
     pub async fn fate(&self, write: WriteId) -> Result<Fate, RequestError> {
         let fate = self.local_fate(write).await?;
         let Fate::AtHub { epoch, revision } = fate else {

@@ -11,7 +11,7 @@ use crate::span::millis;
 
 impl Client {
     /// A write decided and made durable at the hub, answered once so many agents have confirmed that they
-    /// hold it durably. What has nothing to do waits for nobody.
+    /// hold it, each at its own store's level. What has nothing to do waits for nobody.
     ///
     /// # Errors
     /// [`RequestError::Unreached`] if that took longer than `timeout`, or the connection was lost meanwhile:

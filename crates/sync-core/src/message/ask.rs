@@ -88,8 +88,8 @@ pub enum Ask {
     },
     /// Something about the past.
     Past(PastAsk),
-    /// How many agents, other than the one that asks, have confirmed to hold everything up to a revision
-    /// durably. Answered as soon as there are enough.
+    /// How many agents, other than the one that asks, have confirmed to hold everything up to a revision,
+    /// each at its own store's level. Answered as soon as there are enough.
     Held {
         /// The run of the hub that the revision is of, if the asker knows it: checked against the hub's
         /// lineage.

@@ -29,7 +29,7 @@ pub enum Fate {
         /// At this revision or before.
         revision: Revision,
     },
-    /// The hub has committed it, and other agents have confirmed to hold it durably.
+    /// The hub has committed it, and other agents have confirmed to hold it, each at its own store's level.
     OnReplicas {
         /// How many.
         replicas: u32,
