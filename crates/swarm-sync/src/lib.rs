@@ -74,19 +74,19 @@ pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::{
-    Ack, AgentId, AgentStatus, AlgorithmStatistics, Allowed, Answer, Ask, Ballot, Cast, Change,
-    ChangeKind, Claim, Clock, CommitOutcome, CommittedEffect, Compression, ConsensusAlgorithm,
-    Coordinator, Current, Cursor, Decision, Delta, Did, DiffNext, DiffPage, Digest, Dropped,
-    DroppedBy, Durability, Effect, Epoch, FIELD_BYTES_MAX, Grant, History, HistoryPage, HubStatus,
-    IdError, Incarnation, KEY_BYTES_MAX, Key, KeyDiff, KeyExplanation, KeyReport, Knew, Lease,
-    Link, LossReason, MemberStatus, MemoryStats, MergeRule, Namespace, NamespaceStats, Now,
-    Omitted, OnConcurrent, Operation, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss,
-    PastState, PastValue, PastWrite, Pattern, PeriodicStatus, Policies, Policy, PolicyError, Poll,
-    Priority, Proposal, ProposalId, Reason, Receipt, ReceiptPlace, RequestError, Resolver,
-    Resolvers, Revision, Right, Rights, Seen, Share, Sibling, Since, StaleKey, Stamp,
-    StateMetadata, StateVersion, Store, StoreError, SwarmId, SyncReport, Tally, Token, Topology,
-    TopologyInfo, Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, Weights,
-    WriteId,
+    Ack, Activity, AgentId, AgentStatus, AlgorithmStatistics, Allowed, Answer, Ask, Ballot, Cast,
+    Change, ChangeKind, Claim, Clock, CommitOutcome, CommittedEffect, Compression,
+    ConsensusAlgorithm, Coordinator, Current, Cursor, Decision, Delta, DeltaCounts, Did, DiffNext,
+    DiffPage, Digest, Dropped, DroppedBy, Durability, Effect, Epoch, FIELD_BYTES_MAX, Grant,
+    History, HistoryPage, HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key, KeyDiff,
+    KeyExplanation, KeyReport, Knew, Lease, Link, LossReason, MemberStatus, MemoryStats, MergeRule,
+    Namespace, NamespaceStats, Now, Omitted, OnConcurrent, Operation, PastAnswer, PastAsk,
+    PastCommit, PastKind, PastLoss, PastState, PastValue, PastWrite, Pattern, PeriodicStatus,
+    Policies, Policy, PolicyError, Poll, Priority, Proposal, ProposalId, Reason, Receipt,
+    ReceiptPlace, RequestError, Resolver, Resolvers, Revision, Right, Rights, RoundCounts,
+    RuleConflicts, SameCounts, Seen, Share, Sibling, Since, StaleKey, Stamp, StateMetadata,
+    StateVersion, Store, StoreError, SwarmId, SyncReport, Tally, Token, Topology, TopologyInfo,
+    Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, Weights, WriteId,
 };
 pub use sync_protocol::{
     Covers, Fate, Limits, PeriodicPlan, RECEIPTS_WAITING_MAX, ReplicaStatus, ScheduleError,

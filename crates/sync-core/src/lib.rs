@@ -25,6 +25,7 @@
 //! assert_eq!(left.live_count(), 2);
 //! ```
 
+pub mod activity;
 pub mod authority;
 pub mod codec;
 pub mod consensus;
@@ -54,6 +55,7 @@ pub mod transport;
 pub mod value;
 pub mod write;
 
+pub use activity::{Activity, DeltaCounts, RoundCounts, RuleConflicts, SameCounts};
 pub use authority::{
     Assignment, Attempt, AuthorityAnswer, AuthorityAsk, Claim, CommitOutcome, Current, Expectation,
     Lease, Token,

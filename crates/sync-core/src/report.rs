@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
+use crate::activity::Activity;
 use crate::consensus::AlgorithmStatistics;
 use crate::cursor::{Cursor, Seen};
 use crate::digest::Digest;
@@ -286,6 +287,9 @@ pub struct MemberStatus {
     pub connected: bool,
     /// The last revision it confirmed to hold, if any since the hub started.
     pub acked: Option<Revision>,
+    /// How many revisions it is behind, as far as it has confirmed; none if it has confirmed nothing since
+    /// the hub started.
+    pub lag: Option<u64>,
     /// Receipts that wait for it.
     pub receipts: u32,
     /// Writes that only their number is left of: more receipts waited than may.
@@ -315,6 +319,11 @@ pub struct HubStatus {
     pub consensus: Vec<AlgorithmStatistics>,
     /// What the hub's process has moved in this run, for all its swarms, and what compression did to it.
     pub traffic: Traffic,
+    /// What the hub has done for the swarm in this run.
+    pub activity: Activity,
+    /// Bytes that the store of the hub's process takes on disk, with all its swarms; none if it keeps
+    /// nothing there.
+    pub store_bytes: Option<u64>,
 }
 
 impl HubStatus {

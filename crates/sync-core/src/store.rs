@@ -131,6 +131,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What `Ok` from [`Store::commit`] survives.
     fn durability(&self) -> Durability;
 
+    /// Bytes that it takes on disk with all its swarms, as of the last commit; none if it keeps nothing
+    /// there, or does not know. Cheap, and waits for nothing.
+    fn bytes_on_disk(&self) -> Option<u64> {
+        None
+    }
+
     /// Waits for commits under way and releases the files. Every later call is
     /// [`StoreError::Closed`]. Closing twice is not an error.
     async fn close(&self) -> Result<(), StoreError>;

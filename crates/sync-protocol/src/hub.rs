@@ -1,5 +1,6 @@
 //! The hub of one swarm: collects, resolves, commits, numbers, fans out.
 
+mod activity;
 mod admit;
 mod adopted;
 mod ahead;
@@ -42,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::{
-    AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
+    Activity, AgentId, Ask, Batch, Body, Context, Decision, Digest, Epoch, HUB_NAME, HybridClock,
     Incarnation, Key, Message, Now, Proposal, Receipt, RequestError, Resolvers, Revision, Rights,
     RowOp, Seq, SessionId, Traffic, Writer,
 };
@@ -130,6 +131,9 @@ pub struct Hub {
     gate: Gate<HubOutput>,
     /// What all connections have moved, as far as the driver has said.
     traffic: Traffic,
+    /// What the store takes on disk, as far as the driver has said.
+    store_bytes: Option<u64>,
+    activity: Activity,
     /// Why the hub stopped, if its store failed.
     failed: Option<String>,
 }
@@ -194,6 +198,11 @@ impl Hub {
     /// What all connections have moved so far: what the status tells.
     pub fn note_traffic(&mut self, traffic: Traffic) {
         self.traffic = traffic;
+    }
+
+    /// What the store takes on disk by now: what the status tells.
+    pub fn note_store_bytes(&mut self, bytes: Option<u64>) {
+        self.store_bytes = bytes;
     }
 
     /// A local request, answered through [`HubOutput::Answer`].

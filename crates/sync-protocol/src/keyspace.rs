@@ -18,6 +18,8 @@ pub struct KeyState {
     revision: Revision,
     /// Sum over the live writes, so that a digest costs O(changes).
     live: Digest,
+    /// The same of their weights: what the whole entry would be is asked at every commit.
+    weight: u64,
 }
 
 impl KeyState {
@@ -34,6 +36,11 @@ impl KeyState {
     /// The commit that last changed it, 0 before the first.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// About how many bytes its live writes take on the wire. O(1).
+    pub fn weight(&self) -> u64 {
+        self.weight
     }
 }
 
@@ -107,6 +114,8 @@ pub struct Keyspace {
     keys: BTreeMap<Key, Box<KeyState>>,
     digest: Digest,
     live_keys: u64,
+    /// That of all keys.
+    weight: u64,
     writers: Writers,
 }
 
@@ -117,6 +126,7 @@ impl Keyspace {
             keys: BTreeMap::new(),
             digest: Digest::default(),
             live_keys: 0,
+            weight: 0,
             writers: Writers::default(),
         }
     }
@@ -145,6 +155,11 @@ impl Keyspace {
         self.live_keys
     }
 
+    /// About how many bytes all live writes take on the wire. O(1).
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
     /// The hash of one whole entry, context included.
     pub(crate) fn entry_digest(&self, key: &Key) -> Digest {
         self.keys
@@ -166,11 +181,12 @@ impl Keyspace {
     pub(crate) fn join(&mut self, key: &Key, delta: Entry) -> Joined {
         let hash = self.hash;
         let state = self.keys.entry(key.clone()).or_default();
-        let before = hash.key(key, state.live);
+        let before = (hash.key(key, state.live), state.weight);
         let joined = state.entry.join(delta);
         let gone = joined.removed.iter().chain(&joined.replaced);
         for (id, write) in gone {
             state.live = state.live.minus(hash.write(id, &write.payload));
+            state.weight -= write.weight() as u64;
         }
         let come = joined
             .added
@@ -179,9 +195,10 @@ impl Keyspace {
         for id in come {
             if let Some(write) = state.entry.write(id) {
                 state.live = state.live.plus(hash.write(id, &write.payload));
+                state.weight += write.weight() as u64;
             }
         }
-        let after = hash.key(key, state.live);
+        let after = (hash.key(key, state.live), state.weight);
         self.account(before, after);
         joined
     }
@@ -190,7 +207,7 @@ impl Keyspace {
     pub(crate) fn replace(&mut self, key: &Key, entry: Entry, changes: &mut Changes) {
         let hash = self.hash;
         let state = self.keys.entry(key.clone()).or_default();
-        let before = hash.key(key, state.live);
+        let before = (hash.key(key, state.live), state.weight);
         let rows = changes.keys.entry(key.clone()).or_default();
         rows.extend(
             state
@@ -202,8 +219,9 @@ impl Keyspace {
         state.live = entry.writes().fold(Digest::default(), |sum, (id, write)| {
             sum.plus(hash.write(id, &write.payload))
         });
+        state.weight = entry.writes().map(|(_, write)| write.weight() as u64).sum();
         state.entry = entry;
-        let after = hash.key(key, state.live);
+        let after = (hash.key(key, state.live), state.weight);
         self.account(before, after);
     }
 
@@ -225,7 +243,7 @@ impl Keyspace {
             entry,
             version,
             revision,
-            live: Digest::default(),
+            ..KeyState::default()
         };
         self.keys.insert(segment.key, Box::new(state));
     }
@@ -243,13 +261,14 @@ impl Keyspace {
         let Some(state) = self.keys.get_mut(key) else {
             return false;
         };
-        let before = hash.key(key, state.live);
-        let part = hash.write(&id, &write.payload);
+        let before = (hash.key(key, state.live), state.weight);
+        let (part, weight) = (hash.write(&id, &write.payload), write.weight() as u64);
         if !state.entry.restore(id, write) {
             return false;
         }
         state.live = state.live.plus(part);
-        let after = hash.key(key, state.live);
+        state.weight += weight;
+        let after = (hash.key(key, state.live), state.weight);
         self.account(before, after);
         true
     }
@@ -276,8 +295,9 @@ impl Keyspace {
         ops
     }
 
-    /// Puts the digest right after a key's part of it went from `before` to `after`.
-    fn account(&mut self, before: Digest, after: Digest) {
+    /// Puts the sums right after a key's part of them, digest and weight, went from `before` to `after`.
+    fn account(&mut self, (before, was_heavy): (Digest, u64), (after, is_heavy): (Digest, u64)) {
+        self.weight = self.weight + is_heavy - was_heavy;
         self.digest = self.digest.minus(before).plus(after);
         let (was, is) = (before != Digest::default(), after != Digest::default());
         self.live_keys = self.live_keys + u64::from(is) - u64::from(was);

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::memory::check_row_keys;
 use engine::Engine;
-use worker::{Commit, Job, PANICKED, Stopped};
+use worker::{Commit, Job, PANICKED, Size, Stopped};
 
 /// Calls that may wait for the thread; the next one waits for its place. More would not share more
 /// flushes, only take more memory.
@@ -70,6 +70,7 @@ pub struct SledStore {
     path: PathBuf,
     jobs: mpsc::Sender<Job>,
     stopped: Stopped,
+    size: Size,
     /// Closes when the thread has released everything.
     ended: watch::Receiver<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -126,11 +127,13 @@ impl SledStore {
         let (jobs, inbox) = mpsc::channel(WAITING_CALLS_MAX);
         let (ended_sender, ended) = watch::channel(());
         let stopped = Stopped::default();
+        let size = Size::default();
+        size.measure(&engine);
         let thread = thread::Builder::new()
             .name("sync-store".to_owned())
             .spawn({
-                let stopped = stopped.clone();
-                move || worker::run(engine, inbox, &stopped, ended_sender)
+                let (stopped, size) = (stopped.clone(), size.clone());
+                move || worker::run(engine, inbox, &stopped, &size, ended_sender)
             })
             .map_err(|e| StoreError::Io {
                 path: path.display().to_string(),
@@ -141,6 +144,7 @@ impl SledStore {
             path: path.to_owned(),
             jobs,
             stopped,
+            size,
             ended,
             thread: Mutex::new(Some(thread)),
         })
@@ -210,6 +214,10 @@ impl Store for SledStore {
 
     fn durability(&self) -> Durability {
         Durability::Disk
+    }
+
+    fn bytes_on_disk(&self) -> Option<u64> {
+        self.size.get()
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use swarm_sync::{AgentId, HubStatus, PeriodicStatus, Revision, Traffic, span};
+use swarm_sync::{Activity, AgentId, HubStatus, PeriodicStatus, Revision, Traffic, span};
 
 use super::{connect, print};
 use crate::cli::StatusArgs;
@@ -19,7 +19,8 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
         return print(&status);
     }
     print_hub(&args.hub.at.hub, &status)?;
-    print_traffic(&status.traffic)?;
+    print_activity(&status.activity)?;
+    print_traffic(&status.traffic, status.store_bytes)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
     output::line(&votes::statistics(&status.consensus))?;
@@ -45,8 +46,41 @@ fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the hub has moved for all its swarms, and what of that compression has saved.
-fn print_traffic(traffic: &Traffic) -> Result<(), Failure> {
+/// What the hub has done for the swarm since it started.
+fn print_activity(activity: &Activity) -> Result<(), Failure> {
+    let Activity {
+        commits,
+        rounds,
+        conflicts,
+        refused,
+        delta,
+        same,
+    } = activity;
+    let by_rule = conflicts
+        .iter()
+        .map(|of| format!("{} {}", of.rule, of.writes));
+    let by_rule = by_rule.collect::<Vec<_>>().join(", ");
+    let by_rule = if by_rule.is_empty() {
+        "none".to_owned()
+    } else {
+        by_rule
+    };
+    output::line(&format!(
+        "of this swarm, in this run:\n  commits {commits}\n  rounds {}: {} complete, {} incomplete, {} failed\n  \
+         conflicts {by_rule}; refused {refused}\n  saved about {} bytes by deltas, {} by {} answers of nothing new",
+        rounds.run,
+        rounds.complete,
+        rounds.incomplete,
+        rounds.failed,
+        delta.saved_bytes(),
+        same.saved_bytes,
+        same.answers,
+    ))?;
+    Ok(())
+}
+
+/// What the hub has moved for all its swarms, what of that compression has saved, and what its store takes.
+fn print_traffic(traffic: &Traffic, store_bytes: Option<u64>) -> Result<(), Failure> {
     let moved = |name, moved: u64, plain: u64| {
         let saved = plain.saturating_sub(moved);
         let percent = (saved * 100).checked_div(plain).unwrap_or_default();
@@ -62,6 +96,9 @@ fn print_traffic(traffic: &Traffic) -> Result<(), Failure> {
         ),
         traffic.compression.cpu_us.div_ceil(1_000),
     ))?;
+    if let Some(bytes) = store_bytes {
+        output::line(&format!("  the store takes {bytes} bytes on disk"))?;
+    }
     Ok(())
 }
 
@@ -70,12 +107,19 @@ fn print_members(status: &HubStatus) -> Result<(), Failure> {
         output::line("no agent has joined yet")?;
         return Ok(());
     }
-    let mut table = output::table(&["agent", "connected", "in step up to", "receipts"]);
+    let mut table = output::table(&[
+        "agent",
+        "connected",
+        "in step up to",
+        "behind by",
+        "receipts",
+    ]);
     for member in &status.members {
         table.add_row([
             member.agent.to_string(),
             if member.connected { "yes" } else { "no" }.to_owned(),
             or_dash(member.acked.map(Revision::get)),
+            or_dash(member.lag),
             member.receipts.to_string(),
         ]);
     }

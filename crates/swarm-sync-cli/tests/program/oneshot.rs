@@ -132,6 +132,21 @@ fn deltas_and_status_show_the_log_and_the_roster() {
         (&json!("agent-1"), &json!(true))
     );
     assert_eq!(status["digest"], agent.digest());
+    assert_eq!(
+        (&members[0]["lag"], &members[0]["receipts"]),
+        (&json!(0), &json!(0))
+    );
+    let did = &status["activity"];
+    assert_eq!(
+        (&did["commits"], &did["rounds"]["run"]),
+        (&json!(3), &json!(0))
+    );
+    assert_eq!(did["conflicts"], json!([]));
+    assert!(
+        status["store_bytes"]
+            .as_u64()
+            .is_some_and(|bytes| bytes > 0)
+    );
     let table = stdout(&hub.client(&["status"]));
     assert!(
         table.contains("agent-1") && table.contains("revision 3"),

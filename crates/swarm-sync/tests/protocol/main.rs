@@ -3,6 +3,7 @@
 //!
 //! - `stage`: a hub and agents without a driver
 //! - `hand`: one side at a time
+//! - `activity`: what a hub counts of its work
 //! - `ahead`: urgent keys overtake what waits in line
 //! - `authority`: commits with expectations
 //! - `deciding`: requests that the hub alone decides, to drive tests with
@@ -44,6 +45,7 @@
 //! - `looking_back`: questions about the past, to drive tests with
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
+mod activity;
 mod ahead;
 mod authority;
 mod ballots;

@@ -4,11 +4,12 @@ use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::transport::Compression;
 use sync_core::{
-    Ack, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision,
-    Delta, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer, MergeRule, NamespaceStats,
-    Pattern, Payload, PeriodicStatus, Priority, Reason, Receipt, Reply, RequestError, Revision,
-    Share, Sibling, Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value,
-    Verdict, Version, Vote, Watched, Weights,
+    Ack, Activity, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect,
+    Decision, Delta, DeltaCounts, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer,
+    MergeRule, NamespaceStats, Pattern, Payload, PeriodicStatus, Priority, Reason, Receipt, Reply,
+    RequestError, Revision, RoundCounts, RuleConflicts, SameCounts, Share, Sibling, Stamp,
+    StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict, Version, Vote,
+    Watched, Weights,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -123,6 +124,7 @@ fn status() -> HubStatus {
         agent: agent("a"),
         connected: true,
         acked: Some(Revision::new(1)),
+        lag: Some(300),
         receipts: 2,
         receipts_dropped: 300,
     };
@@ -146,6 +148,36 @@ fn status() -> HubStatus {
                 received_packed: 6,
                 cpu_us: 7,
             },
+        },
+        activity: activity(),
+        store_bytes: Some(1 << 33),
+    }
+}
+
+fn activity() -> Activity {
+    let conflicts = |rule, writes| RuleConflicts { rule, writes };
+    Activity {
+        commits: 1,
+        rounds: RoundCounts {
+            run: 6,
+            complete: 1,
+            incomplete: 2,
+            failed: 3,
+            elapsed_ms: 400,
+        },
+        conflicts: vec![
+            conflicts(MergeRule::Lww, 2),
+            conflicts(MergeRule::Custom, 300),
+        ],
+        refused: 5,
+        delta: DeltaCounts {
+            sent: 6,
+            sent_bytes: 7,
+            whole_bytes: 1 << 20,
+        },
+        same: SameCounts {
+            answers: 8,
+            saved_bytes: 900,
         },
     }
 }

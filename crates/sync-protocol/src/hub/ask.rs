@@ -240,6 +240,7 @@ impl Hub {
             agent: agent.clone(),
             connected: member.session.is_some(),
             acked: member.acked,
+            lag: self.lag_of(member),
             receipts: self.receipts_of(agent),
             receipts_dropped: self.receipts.get(agent).map_or(0, Receipts::dropped),
         });
@@ -254,6 +255,8 @@ impl Hub {
             periodic: self.periodic.status(now),
             consensus: self.vote_statistics(),
             traffic: self.traffic,
+            activity: self.activity.clone(),
+            store_bytes: self.store_bytes,
         }
     }
 }

@@ -305,6 +305,7 @@ impl Hub {
         }
         let from = self.revision;
         self.revision = self.next_revision();
+        self.activity.commits += 1;
         let mut before = Vec::with_capacity(changed.len());
         for key in &changed {
             before.push((key.clone(), self.number(key, &commit)));

@@ -7,6 +7,7 @@ use sync_core::{
 };
 
 use super::Hub;
+use super::activity::{self, CaughtUp};
 use super::fanout::Packer;
 use super::lineage::Invalid;
 use crate::keyspace::KeyState;
@@ -82,7 +83,20 @@ impl Hub {
         } else if let Some(peer) = self.sessions.get_mut(&session) {
             peer.was_ahead = false;
         }
-        let (segments, to, next) = self.page(from, resume);
+        let is_first = resume.is_none();
+        let Found {
+            segments,
+            weight,
+            to,
+            next,
+        } = self.page(from, resume);
+        let page = CaughtUp {
+            from,
+            is_first,
+            is_last: next.is_none(),
+            weight,
+        };
+        self.count_catching_up(session, page);
         let head = self.revision;
         let cursor = Cursor {
             epoch: self.epoch(),
@@ -112,16 +126,11 @@ impl Hub {
         }
     }
 
-    /// One page of whole entries: its segments, the last revision that is complete with it, and
-    /// where the next page starts.
-    fn page(
-        &self,
-        from: Revision,
-        resume: Option<Resume>,
-    ) -> (Vec<bytes::Bytes>, Revision, Option<Resume>) {
+    /// One page of whole entries.
+    fn page(&self, from: Revision, resume: Option<Resume>) -> Found {
         let budget = self.config.limits.page_bytes;
         let mut packer = Packer::new(budget);
-        let mut used = 0;
+        let (mut used, mut weight) = (0, 0);
         let mut complete = from;
         let mut last: Option<Resume> = None;
         let start = resume.as_ref().map(|r| (r.revision, r.key.clone()));
@@ -142,9 +151,15 @@ impl Hub {
             for part in state.entry().parts(after, budget) {
                 let segment = encode_parts(key, state.version(), revision, &part.entry);
                 if used > 0 && used + segment.len() > budget {
-                    return (flatten(packer), complete, last);
+                    return Found {
+                        segments: flatten(packer),
+                        weight,
+                        to: complete,
+                        next: last,
+                    };
                 }
                 used += segment.len();
+                weight += activity::weight_of(&part.entry);
                 packer.push(segment);
                 let end = part.end;
                 last = Some(Resume {
@@ -157,7 +172,12 @@ impl Hub {
                 last.after = None;
             }
         }
-        (flatten(packer), self.revision, None)
+        Found {
+            segments: flatten(packer),
+            weight,
+            to: self.revision,
+            next: None,
+        }
     }
 
     /// The rows of the index after `from`, or from `start` on if that is later.
@@ -222,6 +242,18 @@ impl Hub {
             more,
         })
     }
+}
+
+/// One page of whole entries.
+#[derive(Debug)]
+struct Found {
+    segments: Vec<bytes::Bytes>,
+    /// About how many bytes its writes take.
+    weight: u64,
+    /// The last revision that is complete with it.
+    to: Revision,
+    /// Where the next page starts.
+    next: Option<Resume>,
 }
 
 /// Changes in order of their revisions, up to about a page. A revision is never cut: its keys share one

@@ -74,6 +74,7 @@ impl Hub {
             .filter(|(_, s)| s.sent == Some(from))
             .map(|(id, _)| *id)
             .collect();
+        self.count_fan_out(in_step.len(), changed, commit);
         for session in in_step {
             let is_echo = |key: &Key| Self::is_echo(commit, key, session);
             let frames = if commit.is_from(session) && changed.iter().any(is_echo) {

@@ -23,6 +23,7 @@ impl Hub {
         let mut sessions = BTreeSet::new();
         for mut receipt in std::mem::take(&mut commit.receipts) {
             receipt.revision = self.revision;
+            self.count_fate(&receipt.reason);
             let agent = receipt.addressee().clone();
             sessions.extend(self.roster.get(&agent).and_then(|m| m.session));
             let mut names = self.names(&agent);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
+use sync_core::{Activity, Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
 
 use super::authority::{Attempts, Claims};
 use super::chores::Chores;
@@ -68,6 +68,8 @@ impl HubRecovery {
             rights: None,
             gate: Gate::default(),
             traffic: Traffic::default(),
+            store_bytes: None,
+            activity: Activity::default(),
             failed: None,
             config,
             resolvers,

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use sync_core::{
-    AgentId, Allowed, Answer, Ask, AuthorityAsk, Context, Digest, Entry, Expectation, HubStatus,
-    Key, MemoryAnswer, MemoryAsk, Namespace, PastAsk, Payload, Reason, Receipt, Reply,
+    Activity, AgentId, Allowed, Answer, Ask, AuthorityAsk, Context, Digest, Entry, Expectation,
+    HubStatus, Key, MemoryAnswer, MemoryAsk, Namespace, PastAsk, Payload, Reason, Receipt, Reply,
     RequestError, Revision, Right, Rights, Role, Segment, SessionId, WriteId,
 };
 
@@ -69,6 +69,8 @@ impl Hub {
             id_alarms: 0,
             periodic: Vec::new(),
             consensus: Vec::new(),
+            activity: Activity::default(),
+            store_bytes: None,
             ..status
         }
     }

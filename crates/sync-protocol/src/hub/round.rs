@@ -17,13 +17,13 @@ use sync_core::codec::List;
 use sync_core::message::distinct;
 use sync_core::{AgentId, Body, Digest, Key, Now, Priority, RequestError, RoundId, SessionId};
 
-pub(super) use self::books::Rounds;
+pub(super) use self::books::{Round, Rounds};
 pub(super) use self::gather::ResponseFrame;
 pub(super) use self::owes::Owes;
 pub(super) use self::sweep::{Swept, SweptPage};
 
 use self::batch::{Batch, Sum, Wanted};
-use self::books::{Round, weight_of};
+use self::books::weight_of;
 use self::heard::Heard;
 use self::sweep::scope;
 use super::{Asker, Hub, ReplyTo};
@@ -131,9 +131,14 @@ impl Hub {
         let digests: Vec<(Key, Digest)> = digests
             .map(|k| (k.clone(), self.space.entry_digest(k)))
             .collect();
+        let named: Vec<&[Key]> = round.keys.chunks(KEYS_PER_PART).collect();
+        let weights = self.weights_of(&named);
         let mut parts: Vec<&[(Key, Digest)]> = digests.chunks(KEYS_PER_PART).collect();
         if parts.is_empty() {
             parts.push(&[]);
+        }
+        if let Some(round) = self.rounds.get_mut(number) {
+            round.weights = weights;
         }
         let round = RoundId { epoch, number };
         for (part, keys) in (0..).zip(&parts) {
@@ -220,7 +225,9 @@ impl Hub {
         for (id, rounds) in void {
             for number in rounds {
                 self.commit_page(now, number);
-                self.rounds.close(number);
+                if let Some(round) = self.rounds.close(number) {
+                    self.count_round(now, &round, false);
+                }
             }
             self.rounds.close_batch(id);
         }

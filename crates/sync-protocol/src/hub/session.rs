@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) sent: Option<Revision>,
     /// What is urgent was sent ahead of the pages that this peer catches up by.
     pub(super) was_ahead: bool,
+    /// About how many bytes of writes the pages have brought by which it catches up from a position.
+    pub(super) caught_up: Option<u64>,
     /// The last delta request that was answered. One that comes late must not unsettle what a later
     /// one has settled.
     pub(super) last_request: u64,
@@ -49,6 +51,7 @@ impl Hub {
             settled: false,
             sent: None,
             was_ahead: false,
+            caught_up: None,
             last_request: 0,
             offer: (0, 0),
             deliveries: 0,

@@ -74,6 +74,11 @@ impl Table {
         Ok(table)
     }
 
+    /// What sled's files take on disk; none if the system does not say.
+    pub(super) fn bytes_on_disk(&self) -> Option<u64> {
+        self.db.size_on_disk().ok()
+    }
+
     pub(super) fn seal(&self) -> Seal {
         self.seal
     }

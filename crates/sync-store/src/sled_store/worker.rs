@@ -1,6 +1,7 @@
 //! The store's own thread: sled's calls block, so they never run on the runtime's threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sync_core::id::SwarmId;
@@ -65,11 +66,30 @@ impl Stopped {
     }
 }
 
+/// What the files took on disk after the last commit, in bytes; 0 as long as nobody knows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Size(Arc<AtomicU64>);
+
+impl Size {
+    pub(super) fn get(&self) -> Option<u64> {
+        // It orders nothing.
+        let bytes = self.0.load(Ordering::Relaxed);
+        (bytes > 0).then_some(bytes)
+    }
+
+    pub(super) fn measure(&self, engine: &Engine) {
+        if let Some(bytes) = engine.table.bytes_on_disk() {
+            self.0.store(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The thread's body. `_ended` is dropped when everything is released.
 pub(super) fn run(
     engine: Engine,
     jobs: mpsc::Receiver<Job>,
     stopped: &Stopped,
+    size: &Size,
     _ended: watch::Sender<()>,
 ) {
     // sled panics on some kinds of damage. Unwinding drops `jobs`, and with it every waiting
@@ -79,6 +99,7 @@ pub(super) fn run(
             engine,
             jobs,
             stopped: stopped.clone(),
+            size: size.clone(),
         }
         .work();
     }));
@@ -93,6 +114,7 @@ struct Worker {
     engine: Engine,
     jobs: mpsc::Receiver<Job>,
     stopped: Stopped,
+    size: Size,
 }
 
 impl Worker {
@@ -158,6 +180,7 @@ impl Worker {
             tracing::error!(%error, "the store stops");
             self.stopped.set(error.to_string());
         }
+        self.size.measure(&self.engine);
         for commit in group {
             let _ = commit.reply.send(written.clone());
         }
@@ -178,6 +201,7 @@ impl Worker {
             engine,
             mut jobs,
             stopped,
+            ..
         } = self;
         let released = engine.close();
         if let Err(error) = &released {

@@ -38,8 +38,10 @@ impl Driver {
     /// over or the store has to catch up first.
     pub(super) async fn take_turn(&mut self) {
         let traffic = self.coordinator.traffic();
+        let store_bytes = self.store.bytes_on_disk();
         for hub in self.hubs.values_mut() {
             hub.note_traffic(traffic);
+            hub.note_store_bytes(store_bytes);
         }
         self.take_ready().await;
         self.tend();

@@ -169,7 +169,7 @@ impl Rounds {
 
 /// A round under way.
 #[derive(Debug)]
-pub(super) struct Round {
+pub(in crate::hub) struct Round {
     /// What it is a part of.
     pub(super) batch: u64,
     /// That of its keys.
@@ -179,6 +179,8 @@ pub(super) struct Round {
     pub(super) scope: Option<Arc<Scope>>,
     /// How many messages it takes to name the keys.
     pub(super) parts: u32,
+    /// Per part about how many bytes the writes of its keys took when it was last asked.
+    pub(super) weights: Vec<u64>,
     pub(super) started: Duration,
     pub(super) deadline: Duration,
     /// The members asked, each with what of its answer has arrived.
@@ -214,6 +216,7 @@ impl Round {
             batch,
             priority,
             parts: u32::try_from(parts_of(&keys)).unwrap_or(u32::MAX),
+            weights: Vec::new(),
             keys,
             scope: None,
             started,
@@ -234,6 +237,23 @@ impl Round {
             .iter()
             .filter(|(_, h)| h.complete(self.parts))
             .map(|(agent, _)| agent)
+    }
+
+    /// When it began.
+    pub(in crate::hub) fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// Whether an agent has answered in full.
+    pub(in crate::hub) fn was_answered_by(&self, agent: &AgentId) -> bool {
+        let heard = self.asked.get(agent);
+        heard.is_some_and(|heard| heard.complete(self.parts))
+    }
+
+    /// About how many bytes the writes of a part's keys take.
+    pub(super) fn weight_of_part(&self, part: u32) -> u64 {
+        let part = usize::try_from(part).unwrap_or(usize::MAX);
+        self.weights.get(part).copied().unwrap_or_default()
     }
 
     /// Whether `agent` is asked through `session`.

@@ -70,8 +70,17 @@ impl Hub {
             index,
             frames,
         };
-        let hear = |round: &mut Round, agent: &AgentId| round.hear(agent, frame);
+        let brings_nothing = frames == 1 && segments.is_empty();
+        let mut spared = None;
+        let hear = |round: &mut Round, agent: &AgentId| {
+            let counts = round.hear(agent, frame)?;
+            spared = (counts && brings_nothing).then(|| round.weight_of_part(part));
+            Ok(counts)
+        };
         self.take_answer(now, session, round, segments, hear)?;
+        if let Some(bytes) = spared {
+            self.count_same(bytes);
+        }
         Ok(())
     }
 

@@ -100,10 +100,20 @@ impl Hub {
     ) -> Result<(), String> {
         let SweptPage { round, part, next } = page;
         let more = next.is_some();
+        let brings_nothing = part == 0 && !more && segments.is_empty();
         let peer = self.sessions.get_mut(&session);
         let about = peer.and_then(|peer| peer.owes.answered(round.number, part));
-        let hear = |round: &mut Round, agent: &AgentId| round.hear_page(agent, part, next);
+        let mut is_same = false;
+        let hear = |round: &mut Round, agent: &AgentId| {
+            let counts = round.hear_page(agent, part, next)?;
+            is_same = counts && brings_nothing;
+            Ok(counts)
+        };
         let counted = self.take_answer(now, session, round, segments, hear)?;
+        if is_same {
+            // It names no keys: what it spares is not known.
+            self.count_same(0);
+        }
         if counted && more {
             self.sweep_in(round.number, &[session]);
         }
