@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 
 use crate::shell::{cargo, output};
-use crate::{downstream, replay, shell, tidy};
+use crate::{downstream, release, replay, shell, tidy};
 
 fn run_step(name: &str, step: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();
@@ -50,6 +50,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         command.env("RUSTDOCFLAGS", "-D warnings");
         shell::run(command)
     })?;
+    run_step("packages", || release::check_packages(root))?;
     run_step("downstream", || downstream::run(root))?;
     run_step("benches compile", || {
         step(&["bench", "--package", "sync-benches", "--no-run"])

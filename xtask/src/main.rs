@@ -6,6 +6,7 @@
 
 mod ci;
 mod downstream;
+mod release;
 mod replay;
 mod shell;
 mod tidy;
@@ -21,17 +22,21 @@ struct Args {
     task: Task,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything a change must pass: fmt, clippy, tidy, tests, docs, downstream crates, benches
-    /// compile, demo, replay.
+    /// Everything a change must pass: fmt, clippy, tidy, tests, docs, packages, downstream
+    /// crates, benches compile, demo, replay.
     Ci,
     /// The conventions no compiler checks: layering, file headers and sizes, links, invariants.
     Tidy,
     /// Builds small crates that use single layers and looks at what they pull in.
     Downstream,
+    /// Packages the crates as they stand, without building the packages.
+    Packages,
     /// Replays this repository, and generated histories of many authors and of many paths.
     Replay,
+    /// Makes a release: versions, changelog, packages, archive, commit and tag; publishes if told to.
+    Release(release::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,7 +45,9 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Downstream => downstream::run(&root),
+        Task::Packages => release::check_packages(&root),
         Task::Replay => replay::run(&root),
+        Task::Release(options) => release::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

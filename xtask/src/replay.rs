@@ -7,12 +7,12 @@ mod memory;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::shell::{cargo, output, run as finish};
+use crate::shell::{cargo, git, output, run as finish};
 
 use self::history::History;
 
@@ -73,17 +73,4 @@ fn generate(root: &Path, name: &str, history: &History) -> anyhow::Result<PathBu
     drop(pipe);
     ensure!(child.wait()?.success(), "`git fast-import` failed");
     Ok(directory)
-}
-
-/// Runs git on what is in `directory`. Within a hook, `GIT_DIR` and its like name the repository that was
-/// committed to: it would be that one whose history is made up.
-fn git(directory: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"GIT_") {
-            command.env_remove(name);
-        }
-    }
-    command.arg("-C").arg(directory).args(words);
-    command
 }

@@ -20,6 +20,21 @@ pub(crate) fn cargo(dir: &Path, words: &[&str]) -> Command {
     command
 }
 
+/// `git` on what is in `directory`. Within a hook, `GIT_DIR` and its like name the repository that was
+/// committed to: it would be that one which changes. Who commits, when and with which settings stays.
+pub(crate) fn git(directory: &Path, words: &[&str]) -> Command {
+    const KEPT: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_"];
+    let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("GIT_") && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            command.env_remove(&name);
+        }
+    }
+    command.arg("-C").arg(directory).args(words);
+    command
+}
+
 /// Runs to the end; an error names the command.
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
     eprintln!("\n$ {}", describe(&command));

@@ -32,7 +32,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Files that are, or would be, in the repository.
-fn tracked(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn tracked(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut git = std::process::Command::new("git");
     git.current_dir(root)
         .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
