@@ -44,7 +44,8 @@ pub(crate) struct Options {
     /// The registry that the crates are made for, as cargo's configuration calls it.
     #[arg(long, value_name = "NAME")]
     registry: Option<String>,
-    /// Publishes the crates to that registry; without a version, those of the version that was tagged last.
+    /// Publishes the crates to that registry; without a version, those of the version of Cargo.toml if that is released
+    /// already.
     #[arg(long, requires = "registry")]
     publish: bool,
     /// The workspace to release, in place of this one.

@@ -11,10 +11,10 @@ use super::manifests::{Workspace, for_registry};
 use super::stage::Stage;
 use crate::shell;
 
-/// The number of a build of each package by itself: with what it has by default, and with nothing more than it needs.
+/// How each package is built by itself: with what it has by default, and with nothing more than it needs.
 const BUILDS: [&[&str]; 2] = [&[], &["--no-default-features"]];
 
-/// Sets the registry in the manifest of the tree to package; its index, if cargo knows the name.
+/// Sets the registry in the manifest of the tree to package, which cargo can read only if it knows the name.
 pub(crate) fn set_registry(
     tree: &Path,
     names: &[&str],
@@ -48,13 +48,13 @@ pub(crate) fn make_quickly(
     workspace: &Workspace,
     version: &str,
 ) -> anyhow::Result<()> {
-    run(stage, workspace, &["--no-verify"])?;
+    run(stage, workspace, &["--no-verify", "--quiet"])?;
     check(stage, workspace, version)
 }
 
 fn run(stage: &Stage, workspace: &Workspace, more: &[&str]) -> anyhow::Result<()> {
     // The edits that packages need are not committed.
-    let mut words = vec!["package", "--quiet", "--allow-dirty"];
+    let mut words = vec!["package", "--allow-dirty"];
     for name in workspace.names() {
         words.extend(["--package", name]);
     }

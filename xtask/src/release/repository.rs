@@ -49,7 +49,7 @@ impl Repository {
 
     /// Refuses changes that are not committed: what is released is what others can look up.
     pub(crate) fn check_clean(&self) -> anyhow::Result<()> {
-        let status = self.ask(&["status", "--porcelain"])?;
+        let status = self.ask(&["status", "--porcelain", "--untracked-files=normal"])?;
         let lines: Vec<&str> = status.lines().take(LINES_SHOWN_MAX).collect();
         ensure!(
             lines.is_empty(),

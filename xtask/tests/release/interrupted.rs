@@ -1,35 +1,66 @@
 //! Releases that fail or are killed on the way.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use crate::fixture::Fixture;
+
+/// A release whose checks have begun: commit, tag and packages are made, and the checks end with their input.
+fn checking(fixture: &Fixture) -> (Child, impl Iterator<Item = String>) {
+    fixture.write("slow", "");
+    fixture.commit("Be slow");
+    let mut command = fixture.release_command(&["minor"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    let has_begun = lines.any(|line| line == "checking");
+    assert!(has_begun, "it ended before it checked anything");
+    (child, lines)
+}
 
 #[test]
 fn a_release_that_was_killed_has_changed_nothing_and_can_be_run_again() {
     let fixture = Fixture::new();
-    fixture.write("slow", "");
-    fixture.commit("Be slow");
-    let before = fixture.state();
-    let mut command = fixture.release_command(&["minor"]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // The checks have begun, and end only with their input: commit, tag and packages are made by now.
-    assert!(
-        lines.any(|line| line.unwrap() == "checking"),
-        "it ended before it checked anything"
-    );
+    let (mut child, _lines) = checking(&fixture);
+    let during = fixture.state();
+    assert!(!during.contains("refs/tags"), "{during}");
     fixture.refused(&["minor"], "another release is being made");
     child.kill().unwrap();
     child.wait().unwrap();
-    drop(child);
-    assert_eq!(fixture.state(), before);
+    assert_eq!(fixture.state(), during);
     fixture.released(&["minor"]);
     assert_eq!(fixture.git(&["tag", "--list"]), "v0.2.0");
+}
+
+#[test]
+fn what_is_committed_while_a_release_is_made_stops_it() {
+    let fixture = Fixture::new();
+    let (mut child, _lines) = checking(&fixture);
+    fixture.write("alpha/src/late.rs", "");
+    fixture.commit("Come late");
+    let before = fixture.state();
+    drop(child.stdin.take());
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(fixture.state(), before);
+    fixture.released(&["minor"]);
+    let files = fixture.git(&["ls-tree", "-r", "--name-only", "v0.2.0"]);
+    assert!(files.contains("alpha/src/late.rs"), "{files}");
+}
+
+#[test]
+fn a_branch_that_cannot_move_is_left_without_the_tag() {
+    let fixture = Fixture::new();
+    let (mut child, _lines) = checking(&fixture);
+    let before = fixture.state();
+    // What another git at work here would leave.
+    fixture.write(".git/index.lock", "");
+    drop(child.stdin.take());
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(fixture.state(), before);
+    fs::remove_file(fixture.root().join(".git/index.lock")).unwrap();
+    fixture.released(&["minor"]);
 }
 
 #[test]

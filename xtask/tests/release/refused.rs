@@ -79,13 +79,24 @@ fn crates_out_of_step_are_refused() {
 }
 
 #[test]
-fn a_crate_that_builds_only_in_its_workspace_is_refused() {
+fn a_crate_that_does_not_build_by_itself_is_refused() {
     let fixture = Fixture::new();
-    let said = "pub const NAME: &str = include_str!(\"../../README.md\");\n";
-    fixture.write("alpha/src/lib.rs", said);
+    let text = fixture.read("alpha/src/lib.rs");
+    let beside = "pub const NAME: &str = include_str!(\"../../README.md\");\n";
+    fixture.write("alpha/src/lib.rs", beside);
     fixture.commit("Read what lies beside");
     let said = fixture.refused(&["patch"], "the packages are not complete");
-    assert!(said.contains("README.md"), "{said}");
+    assert!(said.contains("couldn't read"), "{said}");
+
+    let gated = "#[cfg(not(feature = \"whole\"))]\ncompile_error!(\"half of it is no crate\");\n";
+    fixture.write("alpha/src/lib.rs", &format!("{gated}{text}"));
+    fixture.replace(
+        "alpha/Cargo.toml",
+        "[package]",
+        "[features]\ndefault = [\"whole\"]\nwhole = []\n\n[package]",
+    );
+    fixture.commit("Need a feature");
+    fixture.refused(&["patch"], "half of it is no crate");
 }
 
 #[test]
