@@ -174,6 +174,18 @@ pub enum StoreError {
         /// The one this program writes.
         known: u8,
     },
+    /// Made by another kind of store. Nothing was changed.
+    #[error(
+        "{path} is a store of {found}, not of {wanted}; open it as one of {found}, or choose another directory"
+    )]
+    Engine {
+        /// The directory.
+        path: String,
+        /// What keeps its rows.
+        found: String,
+        /// What was to be opened.
+        wanted: &'static str,
+    },
     /// A row key over the limit. The caller's fault; nothing of the group was changed.
     #[error("a row key has {bytes} bytes; the limit is {ROW_KEY_BYTES_MAX}")]
     RowKeyTooLong {

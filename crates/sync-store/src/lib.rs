@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | `Memory` | nothing: the rows end with the process |
 //! | [`SledStore`] (feature `sled`, default) | `Disk` | `kill -9`, and power loss as far as sled allows; what sled loses is reported as damage when the directory is opened, never as rows that are not there |
+//! | [`RedbStore`] (feature `redb`) | `Disk` | `kill -9` and power loss: the engine fsyncs every commit; the choice where power loss matters most |
 //!
-//! Both pass [`sync_core::testing::store_suite`](https://docs.rs/sync-core), which runs on a store
+//! All pass [`sync_core::testing::store_suite`](https://docs.rs/sync-core), which runs on a store
 //! of your own too.
 //!
 //! ```
@@ -34,12 +35,27 @@
 //! ```
 //!
 //! [`SledStore`] keeps its promises on top of a storage engine that does not fsync and that opens
-//! damaged files without a word. [`SledStore`]'s own page says how.
+//! damaged files without a word. [`SledStore`]'s own page says how. A directory belongs to the engine that
+//! made it; another one refuses it with a sentence.
 
+#[cfg(feature = "_disk")]
+mod damage;
+#[cfg(feature = "_disk")]
+mod directory;
 mod memory;
+#[cfg(feature = "redb")]
+mod redb_store;
+#[cfg(feature = "_disk")]
+mod row;
+#[cfg(feature = "_disk")]
+mod seal;
 #[cfg(feature = "sled")]
 mod sled_store;
+#[cfg(feature = "_disk")]
+mod thread;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "redb")]
+pub use redb_store::{RedbOptions, RedbStore};
 #[cfg(feature = "sled")]
 pub use sled_store::{SledOptions, SledStore};

@@ -38,6 +38,22 @@ impl StoreFixture for Sled {
     }
 }
 
+#[cfg(feature = "redb")]
+struct Redb;
+
+#[cfg(feature = "redb")]
+impl StoreFixture for Redb {
+    type Place = tempfile::TempDir;
+
+    fn place(&self) -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    async fn open(&self, place: &tempfile::TempDir) -> Arc<dyn Store> {
+        Arc::new(sync_store::RedbStore::open(place.path()).unwrap())
+    }
+}
+
 /// One test per law and store, so that a failure names both.
 macro_rules! laws {
     ($($law:ident),+ $(,)?) => {
@@ -56,6 +72,16 @@ macro_rules! laws {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $law() {
                     super::store_suite::$law(&super::Sled).await;
+                }
+            )+
+        }
+
+        #[cfg(feature = "redb")]
+        mod redb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    super::store_suite::$law(&super::Redb).await;
                 }
             )+
         }
@@ -91,4 +117,10 @@ async fn the_whole_suite_runs_in_one_call() {
 #[tokio::test]
 async fn the_whole_suite_runs_on_one_thread() {
     store_suite::run_all(&Sled).await;
+}
+
+#[cfg(feature = "redb")]
+#[tokio::test]
+async fn the_whole_suite_runs_on_one_thread_with_redb() {
+    store_suite::run_all(&Redb).await;
 }

@@ -1,4 +1,4 @@
-//! Damage is an error with a name, never a row that is just not there.
+//! In a directory of sled, damage is an error with a name, never a row that is just not there.
 #![cfg(feature = "sled")]
 #![allow(clippy::unwrap_used, reason = "helpers fail by panicking, as tests do")]
 
@@ -8,8 +8,8 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Numbers, batch, put, read_all, swarm};
-use sync_core::store::{Row, Store, StoreError};
+use common::{batch, copy, put, swarm};
+use sync_core::store::{Store, StoreError};
 use sync_store::SledStore;
 use tempfile::TempDir;
 
@@ -225,19 +225,6 @@ async fn rows_gone_with_their_seal_are_damage() {
     assert_damaged(place.path(), r#""s""#, "step 2 was acknowledged");
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 #[tokio::test]
 async fn an_older_database_beside_a_newer_seal_is_damage() {
     let place = closed_store().await;
@@ -252,53 +239,4 @@ async fn an_older_database_beside_a_newer_seal_is_damage() {
     store.close().await.unwrap();
     fs::copy(place.path().join("seal"), older.path().join("seal")).unwrap();
     assert_damaged(older.path(), r#""s""#, "step 3 was acknowledged");
-}
-
-/// What happens to a file on a bad disk, at a seeded place.
-fn break_file(file: &Path, numbers: &mut Numbers) {
-    let mut bytes = fs::read(file).unwrap();
-    // Most of a small database file is zeros that nothing reads; damage there proves nothing.
-    let used = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0) + 1;
-    let at = usize::try_from(numbers.below(used as u64)).unwrap();
-    match numbers.below(4) {
-        0 => bytes.truncate(at),
-        1 => {
-            let end = bytes.len().min(at + 4_096);
-            bytes[at..end].fill(0);
-        }
-        _ => bytes[at] ^= 1 << numbers.below(8),
-    }
-    fs::write(file, bytes).unwrap();
-}
-
-/// sled alone opens most of these without an error and without the rows.
-#[tokio::test]
-async fn a_broken_file_is_damage_or_does_not_matter() {
-    const TRIALS: u64 = 40;
-    let place = tempfile::tempdir().unwrap();
-    let s = swarm("swarm");
-    let store = SledStore::open(place.path()).unwrap();
-    for number in 0..60_u8 {
-        let ops = [put([number], [number; 300]), put("last", [number])];
-        store.commit(vec![batch(&s, ops)]).await.unwrap();
-    }
-    let expected: Vec<Row> = read_all(&store, &s).await;
-    store.close().await.unwrap();
-
-    let first = std::env::var("SYNC_STORE_SEED").ok();
-    let first: u64 = first.map_or(0, |seed| seed.parse().unwrap());
-    for seed in first..first + TRIALS {
-        let broken = tempfile::tempdir().unwrap();
-        copy(place.path(), broken.path());
-        break_file(&broken.path().join("db"), &mut Numbers(seed));
-        match SledStore::open(broken.path()) {
-            Err(StoreError::Corrupt { .. } | StoreError::Io { .. }) => {}
-            Err(other) => panic!("seed {seed}: {other}"),
-            Ok(store) => {
-                let found = read_all(&store, &s).await;
-                assert!(found == expected, "seed {seed}: rows are missing or differ");
-                store.close().await.unwrap();
-            }
-        }
-    }
 }

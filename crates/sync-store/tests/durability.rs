@@ -1,5 +1,5 @@
 //! An acknowledgement comes after an fsync of what it acknowledges: seen by strace.
-#![cfg(all(target_os = "linux", feature = "sled"))]
+#![cfg(all(target_os = "linux", any(feature = "sled", feature = "redb")))]
 #![allow(clippy::unwrap_used, reason = "helpers fail by panicking, as tests do")]
 
 #[path = "support/common.rs"]
@@ -10,19 +10,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use common::{CHILD_DIRECTORY, batch, child, put, say, swarm};
-use sync_core::store::Store;
-use sync_store::SledStore;
+use common::{CHILD_DIRECTORY, CHILD_ENGINE, Disk, batch, child, put, say, swarm};
 
 const ACKS: usize = 6;
 
 /// Not a test of its own: commits and says so.
 #[tokio::test]
 async fn committer() {
-    let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
+    let Some((disk, directory)) = Disk::of_child() else {
         return;
     };
-    let store = SledStore::open(directory).unwrap();
+    let store = disk.open(directory).unwrap();
     let s = swarm("s");
     for number in 0..ACKS {
         // Small, chunked, and through the redo log.
@@ -104,8 +102,8 @@ fn parse(trace: &str) -> Vec<Call> {
 }
 
 /// The trace of `committer` on `directory`, or why there is none.
-fn trace(directory: &Path, output: &Path) -> Result<String, String> {
-    let traced = child("committer", directory);
+fn trace(disk: Disk, directory: &Path, output: &Path) -> Result<String, String> {
+    let traced = child("committer", disk, directory);
     let result = Command::new("strace")
         .args(["-f", "-y", "-s", "64", "-e"])
         .arg("trace=fdatasync,fsync,pwrite64,write,sync_file_range")
@@ -114,6 +112,7 @@ fn trace(directory: &Path, output: &Path) -> Result<String, String> {
         .arg(traced.get_program())
         .args(traced.get_args())
         .env(CHILD_DIRECTORY, directory)
+        .env(CHILD_ENGINE, disk.database())
         .output();
     match result {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -130,16 +129,29 @@ fn trace(directory: &Path, output: &Path) -> Result<String, String> {
     }
 }
 
+#[cfg(feature = "sled")]
 #[test]
 fn every_acknowledgement_follows_an_fsync() {
+    check(Disk::Sled, &["conf"]);
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn every_acknowledgement_of_redb_follows_an_fsync() {
+    check(Disk::Redb, &[]);
+}
+
+/// `others` are files of the engine beside its rows.
+fn check(disk: Disk, others: &[&str]) {
     let place = tempfile::tempdir().unwrap();
     // strace shows paths without symbolic links.
     let root = place.path().canonicalize().unwrap();
     let directory = root.join("store");
-    let trace = match trace(&directory, &root.join("trace")) {
+    let trace = match trace(disk, &directory, &root.join("trace")) {
         Ok(trace) => trace,
         Err(reason) => {
-            writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+            let mut told = std::io::stderr();
+            writeln!(told, "skipped: {reason}").unwrap();
             return;
         }
     };
@@ -151,7 +163,7 @@ fn every_acknowledgement_follows_an_fsync() {
     assert_eq!(acks.len(), ACKS, "acknowledgements in the trace:\n{trace}");
     let mut before = 0;
     for ack in acks {
-        for file in ["db", "seal"].map(|name| directory.join(name)) {
+        for file in [disk.database(), "seal"].map(|name| directory.join(name)) {
             let written = calls
                 .iter()
                 .rfind(|call| call.is_write_to(&file) && call.ended < ack.begun)
@@ -175,7 +187,7 @@ fn every_acknowledgement_follows_an_fsync() {
         before = ack.ended;
     }
     // What opening made must be durable before anything is acknowledged, the names included.
-    for file in ["", "conf", "db", "format"] {
+    for file in ["", disk.database(), "format"].iter().chain(others) {
         let file = directory.join(file);
         let is_format = |call: &Call| call.file.ends_with("format.new");
         let found = calls

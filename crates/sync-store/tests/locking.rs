@@ -1,5 +1,5 @@
 //! Who may open which directory.
-#![cfg(feature = "sled")]
+#![cfg(any(feature = "sled", feature = "redb"))]
 #![allow(clippy::unwrap_used, reason = "helpers fail by panicking, as tests do")]
 
 #[path = "support/common.rs"]
@@ -10,12 +10,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{CHILD_DIRECTORY, batch, child, put, read_all, say, swarm};
-use sync_core::store::{Store, StoreError};
-use sync_store::SledStore;
+use common::{Disk, batch, child, put, read_all, say, swarm};
+use sync_core::store::StoreError;
 
-fn assert_in_use(directory: &Path) {
-    let error = SledStore::open(directory).unwrap_err();
+fn assert_in_use(disk: Disk, directory: &Path) {
+    let error = disk.open(directory).unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
     let expected = format!(
         "{} is in use by another process; stop it or choose another directory",
@@ -26,67 +25,73 @@ fn assert_in_use(directory: &Path) {
 
 #[tokio::test]
 async fn a_directory_has_one_store_at_a_time() {
-    let place = tempfile::tempdir().unwrap();
-    let store = SledStore::open(place.path()).unwrap();
-    assert_in_use(place.path());
-    let s = swarm("s");
-    store
-        .commit(vec![batch(&s, [put("k", "v")])])
-        .await
-        .unwrap();
-    assert_in_use(place.path());
-    store.close().await.unwrap();
-    let store = SledStore::open(place.path()).unwrap();
-    assert_eq!(read_all(&store, &s).await.len(), 1);
-    store.close().await.unwrap();
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let store = disk.open(place.path()).unwrap();
+        assert_in_use(disk, place.path());
+        let s = swarm("s");
+        store
+            .commit(vec![batch(&s, [put("k", "v")])])
+            .await
+            .unwrap();
+        assert_in_use(disk, place.path());
+        store.close().await.unwrap();
+        let store = disk.open(place.path()).unwrap();
+        assert_eq!(read_all(&*store, &s).await.len(), 1);
+        store.close().await.unwrap();
+    }
 }
 
 #[test]
 fn of_many_that_open_at_once_one_gets_it() {
-    let place = tempfile::tempdir().unwrap();
-    let opened = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| SledStore::open(place.path())))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect::<Vec<_>>()
-    });
-    assert_eq!(opened.iter().filter(|store| store.is_ok()).count(), 1);
-    for error in opened.into_iter().filter_map(Result::err) {
-        assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let opened = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| disk.open(place.path())))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(opened.iter().filter(|store| store.is_ok()).count(), 1);
+        for error in opened.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+        }
     }
 }
 
 #[tokio::test]
 async fn dropping_without_closing_keeps_what_was_committed_and_releases() {
-    let place = tempfile::tempdir().unwrap();
-    let s = swarm("s");
-    let store = SledStore::open(place.path()).unwrap();
-    store
-        .commit(vec![batch(&s, [put("k", "v")])])
-        .await
-        .unwrap();
-    drop(store);
-    let store = loop {
-        match SledStore::open(place.path()) {
-            Ok(store) => break store,
-            Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
-            Err(error) => panic!("{error}"),
-        }
-    };
-    assert_eq!(read_all(&store, &s).await.len(), 1);
-    store.close().await.unwrap();
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let s = swarm("s");
+        let store = disk.open(place.path()).unwrap();
+        store
+            .commit(vec![batch(&s, [put("k", "v")])])
+            .await
+            .unwrap();
+        drop(store);
+        let store = loop {
+            match disk.open(place.path()) {
+                Ok(store) => break store,
+                Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(read_all(&*store, &s).await.len(), 1);
+        store.close().await.unwrap();
+    }
 }
 
 /// Not a test of its own: holds the directory until it is killed.
 #[test]
 fn holder() {
-    let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
+    let Some((disk, directory)) = Disk::of_child() else {
         return;
     };
-    let _store = SledStore::open(directory).unwrap();
+    let _store = disk.open(directory).unwrap();
     say("open");
     // Standard input never ends before the parent does.
     let mut line = String::new();
@@ -95,23 +100,25 @@ fn holder() {
 
 #[test]
 fn another_process_is_told_apart_from_a_dead_one() {
-    let place = tempfile::tempdir().unwrap();
-    let mut holder = child("holder", place.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    assert!(
-        lines
-            .map_while(Result::ok)
-            .any(|line| line.ends_with("open")),
-        "the holder could not open the directory"
-    );
-    assert_in_use(place.path());
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    SledStore::open(place.path()).unwrap();
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let mut holder = child("holder", disk, place.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        assert!(
+            lines
+                .map_while(Result::ok)
+                .any(|line| line.ends_with("open")),
+            "the holder could not open the directory"
+        );
+        assert_in_use(disk, place.path());
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        disk.open(place.path()).unwrap();
+    }
 }
 
 #[cfg(unix)]
@@ -119,25 +126,30 @@ fn another_process_is_told_apart_from_a_dead_one() {
 fn a_directory_is_made_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
-    let place = tempfile::tempdir().unwrap();
-    let directory = place.path().join("not").join("there");
-    drop(SledStore::open(&directory).unwrap());
-    for made in [&*directory, directory.parent().unwrap()] {
-        let mode = fs::metadata(made).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("not").join("there");
+        drop(disk.open(&directory).unwrap());
+        for made in [&*directory, directory.parent().unwrap()] {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+        }
     }
 }
 
 #[test]
 fn a_path_that_is_a_file_is_an_error() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("file");
-    fs::write(&file, "text").unwrap();
-    let error = SledStore::open(&file).unwrap_err();
-    assert!(matches!(error, StoreError::Io { .. }), "{error}");
-    assert_eq!(fs::read(&file).unwrap(), b"text");
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "text").unwrap();
+        let error = disk.open(&file).unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), b"text");
+    }
 }
 
+#[cfg(feature = "sled")]
 #[test]
 fn what_is_not_a_store_is_left_alone() {
     let files = tempfile::tempdir().unwrap();
@@ -147,7 +159,7 @@ fn what_is_not_a_store_is_left_alone() {
     db.insert("theirs", "value").unwrap();
     drop(db);
     for place in [&files, &database] {
-        let error = SledStore::open(place.path()).unwrap_err();
+        let error = Disk::Sled.open(place.path()).unwrap_err();
         assert!(
             error.to_string().contains("the directory is not a store"),
             "{error}"
@@ -162,56 +174,78 @@ fn what_is_not_a_store_is_left_alone() {
 
 #[tokio::test]
 async fn a_newer_format_is_refused_and_left_alone() {
-    let place = tempfile::tempdir().unwrap();
-    let s = swarm("s");
-    let store = SledStore::open(place.path()).unwrap();
-    store
-        .commit(vec![batch(&s, [put("k", "v")])])
-        .await
-        .unwrap();
-    store.close().await.unwrap();
-    let file = place.path().join("format");
-    let known = fs::read(&file).unwrap();
-    fs::write(&file, "swarm-sync store\nformat 7\n").unwrap();
-    let error = SledStore::open(place.path()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Format {
-                found: 7,
-                known: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    for garbage in ["", "swarm-sync store\nformat 1", "something else"] {
-        fs::write(&file, garbage).unwrap();
-        let error = SledStore::open(place.path()).unwrap_err();
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    for &disk in Disk::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let s = swarm("s");
+        let store = disk.open(place.path()).unwrap();
+        store
+            .commit(vec![batch(&s, [put("k", "v")])])
+            .await
+            .unwrap();
+        store.close().await.unwrap();
+        let file = place.path().join("format");
+        let known = fs::read(&file).unwrap();
+        fs::write(&file, "swarm-sync store\nformat 7\n").unwrap();
+        let error = disk.open(place.path()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StoreError::Format {
+                    found: 7,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        for garbage in ["", "swarm-sync store\nformat 1", "something else"] {
+            fs::write(&file, garbage).unwrap();
+            let error = disk.open(place.path()).unwrap_err();
+            assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        }
+        fs::write(&file, known).unwrap();
+        let store = disk.open(place.path()).unwrap();
+        assert_eq!(read_all(&*store, &s).await.len(), 1);
+        store.close().await.unwrap();
     }
-    fs::write(&file, known).unwrap();
-    let store = SledStore::open(place.path()).unwrap();
-    assert_eq!(read_all(&store, &s).await.len(), 1);
-    store.close().await.unwrap();
 }
 
+#[cfg(feature = "sled")]
 #[test]
 fn an_interrupted_first_open_can_be_repeated() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("lock"), "").unwrap();
     fs::write(place.path().join("format.new"), "swarm-sy").unwrap();
-    drop(SledStore::open(place.path()).unwrap());
+    drop(Disk::Sled.open(place.path()).unwrap());
 
     // Stopped after the format was written, before the seal was.
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("format"), "swarm-sync store\nformat 1\n").unwrap();
     drop(sled::open(place.path()).unwrap());
-    drop(SledStore::open(place.path()).unwrap());
+    drop(Disk::Sled.open(place.path()).unwrap());
 
     // Stopped before the seal had its length.
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("format"), "swarm-sync store\nformat 1\n").unwrap();
     fs::write(place.path().join("seal"), [0; 10]).unwrap();
-    drop(SledStore::open(place.path()).unwrap());
+    drop(Disk::Sled.open(place.path()).unwrap());
+}
+
+#[cfg(all(feature = "sled", feature = "redb"))]
+#[tokio::test]
+async fn a_directory_of_another_engine_is_refused_and_left_alone() {
+    for (disk, other) in [(Disk::Sled, Disk::Redb), (Disk::Redb, Disk::Sled)] {
+        let place = tempfile::tempdir().unwrap();
+        let s = swarm("s");
+        let store = disk.open(place.path()).unwrap();
+        let batches = vec![batch(&s, [put("k", "v")])];
+        store.commit(batches).await.unwrap();
+        store.close().await.unwrap();
+        let error = other.open(place.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Engine { .. }), "{error}");
+        assert!(!place.path().join(other.database()).exists());
+        let store = disk.open(place.path()).unwrap();
+        assert_eq!(read_all(&*store, &s).await.len(), 1);
+        store.close().await.unwrap();
+    }
 }

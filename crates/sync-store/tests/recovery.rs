@@ -1,5 +1,5 @@
 //! A process that is killed at any moment keeps every acknowledged batch, and every batch whole.
-#![cfg(all(unix, feature = "sled"))]
+#![cfg(all(unix, any(feature = "sled", feature = "redb")))]
 #![allow(clippy::unwrap_used, reason = "helpers fail by panicking, as tests do")]
 
 #[path = "support/common.rs"]
@@ -9,12 +9,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{CHILD_DIRECTORY, Numbers, batch, child, delete, put, read_all, say, swarm};
+use common::{Disk, Numbers, batch, child, delete, put, read_all, say, swarm};
 use sync_core::store::{Batch, Row, Store};
-use sync_store::SledStore;
 
 /// Each has a swarm and commits on its own, so that commits of several meet in one group.
 const WRITERS: u64 = 4;
@@ -63,7 +61,7 @@ fn batch_of(writer: u64, number: u64) -> Batch {
 
 /// The number of the last batch that is there, 0 for none. Fails unless exactly the rows are there
 /// that the batches up to it leave.
-async fn check(store: &SledStore, writer: u64) -> u64 {
+async fn check(store: &dyn Store, writer: u64) -> u64 {
     let mut found = read_all(store, &swarm(&format!("w{writer}"))).await;
     let Some(at) = found.iter().position(|row| row.key == LAST) else {
         assert!(found.is_empty(), "writer {writer}: rows without a batch");
@@ -86,15 +84,15 @@ async fn check(store: &SledStore, writer: u64) -> u64 {
 /// Not a test of its own: commits and says so until it is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writer() {
-    let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
+    let Some((disk, directory)) = Disk::of_child() else {
         return;
     };
-    let store = Arc::new(SledStore::open(directory).unwrap());
+    let store = disk.open(directory).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for writer in 0..WRITERS {
         let store = store.clone();
         tasks.spawn(async move {
-            let mut number = check(&store, writer).await + 1;
+            let mut number = check(&*store, writer).await + 1;
             loop {
                 // Every third call commits a group of two.
                 let group: Vec<u64> = (number..).take(1 + usize::from(number % 3 == 0)).collect();
@@ -111,8 +109,8 @@ async fn writer() {
 
 /// Runs a writer and kills it some time after a number of acknowledgements. Returns the last that
 /// each of its writers was given.
-fn run_and_kill(directory: &Path, acks: u64, then: Duration) -> BTreeMap<u64, u64> {
-    let mut writer = child("writer", directory)
+fn run_and_kill(disk: Disk, directory: &Path, acks: u64, then: Duration) -> BTreeMap<u64, u64> {
+    let mut writer = child("writer", disk, directory)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -147,7 +145,7 @@ fn run_and_kill(directory: &Path, acks: u64, then: Duration) -> BTreeMap<u64, u6
 }
 
 /// `SYNC_STORE_SEED` replaces the seed, to repeat a failure or to look for one.
-async fn rounds(seed: u64, rounds: u32) {
+async fn rounds(disk: Disk, seed: u64, rounds: u32) {
     let given = std::env::var("SYNC_STORE_SEED").ok();
     let seed = given.map_or(seed, |seed| seed.parse().unwrap());
     let place = tempfile::tempdir().unwrap();
@@ -156,30 +154,38 @@ async fn rounds(seed: u64, rounds: u32) {
     for round in 0..rounds {
         let acks = numbers.below(60);
         let then = Duration::from_micros(numbers.below(8_000));
-        acknowledged.extend(run_and_kill(place.path(), acks, then));
-        let opened = SledStore::open(place.path());
-        let store = opened.unwrap_or_else(|e| panic!("seed {seed}, round {round}: {e}"));
+        acknowledged.extend(run_and_kill(disk, place.path(), acks, then));
+        let opened = disk.open(place.path());
+        let store = opened.unwrap_or_else(|e| panic!("{disk:?}, seed {seed}, round {round}: {e}"));
         for writer in 0..WRITERS {
-            let last = check(&store, writer).await;
+            let last = check(&*store, writer).await;
             let promised = acknowledged.get(&writer).copied().unwrap_or(0);
             assert!(
                 last >= promised,
-                "seed {seed}, round {round}: {promised} of writer {writer} was acknowledged, {last} is there"
+                "{disk:?}, seed {seed}, round {round}: {promised} of writer {writer} was acknowledged, {last} is there"
             );
         }
         store.close().await.unwrap();
     }
 }
 
-// Two tests, so that they run side by side.
+// Several tests, so that they run side by side.
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn what_was_acknowledged_survives_being_killed() {
-    rounds(1, 8).await;
+    rounds(Disk::Sled, 1, 8).await;
 }
 
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn what_was_acknowledged_survives_being_killed_again() {
-    rounds(2, 8).await;
+    rounds(Disk::Sled, 2, 8).await;
+}
+
+#[cfg(feature = "redb")]
+#[tokio::test]
+async fn what_redb_acknowledged_survives_being_killed() {
+    rounds(Disk::Redb, 3, 8).await;
 }
 
 /// A process that is killed while it opens a store leaves a snapshot half written, which sled takes for the
@@ -188,12 +194,12 @@ async fn what_was_acknowledged_survives_being_killed_again() {
 async fn a_snapshot_that_was_never_finished_is_no_damage() {
     let directory = tempfile::tempdir().unwrap();
     let swarm = swarm("team");
-    let store = SledStore::open(directory.path()).unwrap();
+    let store = Disk::Sled.open(directory.path()).unwrap();
     for n in 0..200_u64 {
         let row = put(format!("{n:04}"), n.to_le_bytes());
         store.commit(vec![batch(&swarm, [row])]).await.unwrap();
     }
-    let before = read_all(&store, &swarm).await;
+    let before = read_all(&*store, &swarm).await;
     store.close().await.unwrap();
     for name in [
         "snap.0000000000000001.generating",
@@ -201,6 +207,6 @@ async fn a_snapshot_that_was_never_finished_is_no_damage() {
     ] {
         std::fs::write(directory.path().join(name), [7; 100]).unwrap();
     }
-    let store = SledStore::open(directory.path()).unwrap();
-    assert_eq!(read_all(&store, &swarm).await, before);
+    let store = Disk::Sled.open(directory.path()).unwrap();
+    assert_eq!(read_all(&*store, &swarm).await, before);
 }

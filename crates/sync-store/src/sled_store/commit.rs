@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sync_core::store::{Batch, RowOp, StoreError};
 
 use super::redo::{self, Changes};
-use super::row::{frame, row_key, unframe};
 use super::table::{STEP_CHANGES_MAX, Table};
 use super::value::{Body, Chunked};
+use crate::row::{frame, row_key, unframe};
 
 /// Writes batches in order. Nothing is durable, and the last batches may not even be written,
 /// before [`Writer::finish`] and [`Table::flush`].
@@ -123,7 +123,7 @@ mod tests {
 
     use super::super::SledOptions;
     use super::super::engine::Engine;
-    use super::super::row::PHYSICAL_BYTES_MAX;
+    use super::super::keys::PHYSICAL_BYTES_MAX;
     use super::*;
 
     fn write(engine: &mut Engine, group: &[RowOp]) {

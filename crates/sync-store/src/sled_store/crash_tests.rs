@@ -8,7 +8,7 @@ use sync_core::store::{Batch, Row, RowOp, StoreError};
 
 use super::commit::Writer;
 use super::engine::Engine;
-use super::row::{COMMIT_KEY, all_parts};
+use super::keys::{COMMIT_KEY, all_parts};
 use super::{SledOptions, read, redo};
 
 fn swarm() -> SwarmId {

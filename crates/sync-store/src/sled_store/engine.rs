@@ -4,14 +4,17 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use sync_core::store::StoreError;
+use sync_core::id::SwarmId;
+use sync_core::store::{Batch, Row, StoreError};
 
 use super::SledOptions;
-use super::directory::Directory;
-use super::redo;
-use super::row::SEAL_KEY;
-use super::seal::{Seal, SealFile};
-use super::table::{Table, corrupt, engine};
+use super::commit::Writer;
+use super::table::{Table, engine};
+use super::{files, read, redo};
+use crate::damage::corrupt;
+use crate::directory::{Directory, EngineKind};
+use crate::seal::Sealed;
+use crate::thread;
 
 /// Everything that is open. Its calls block.
 #[derive(Debug)]
@@ -20,16 +23,14 @@ pub(super) struct Engine {
     pub(super) table: Table,
     /// Our own handle on sled's file, for the fsync that sled leaves out.
     pub(super) db: File,
-    pub(super) seal_file: SealFile,
-    /// What the file `seal` says.
-    sealed: u64,
+    pub(super) sealed: Sealed,
     directory: Directory,
 }
 
 impl Engine {
     /// Opens the directory, checks every row in it and brings it to the state between two batches.
     pub(super) fn open(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
-        let directory = Directory::take(path)?;
+        let directory = Directory::take(path, EngineKind::Sled)?;
         let name = directory.name().clone();
         // On damaged files sled panics in places. The lock is not ours to keep then, and nothing
         // that the closure touched is used again.
@@ -42,9 +43,8 @@ impl Engine {
     }
 
     fn open_sled(directory: Directory, options: &SledOptions) -> Result<Self, StoreError> {
-        directory.wait_for_sled()?;
-        directory.remove_unfinished_snapshots()?;
-        let seal_file = directory.open_seal()?;
+        files::wait_for_sled(&directory)?;
+        files::remove_unfinished_snapshots(&directory)?;
         let config = sled::Config::new()
             .path(directory.path())
             .cache_capacity(options.cache_bytes)
@@ -54,27 +54,15 @@ impl Engine {
             .open()
             .map_err(|e| engine(directory.name(), e, "opening"))?;
         let table = Table::new(directory.name().clone(), db)?;
-        let db = directory.open_and_sync()?;
+        let db = files::open_and_sync(&directory)?;
         table.verify()?;
-        let (seal_file, sealed) = match seal_file {
-            Some(file) => (SealFile::new(file), None),
-            None if table.seal() == Seal::default() => {
-                let file = SealFile::create(directory.create_seal()?)
-                    .map_err(|e| directory.io_error("making the seal", &e))?;
-                (file, Some(Seal::default()))
-            }
-            None => return Err(table.corrupt(SEAL_KEY, "the file `seal` is missing")),
-        };
+        let sealed = Sealed::open(&directory, &table.seal())?;
         let mut engine = Self {
             table,
             db,
-            seal_file,
-            sealed: 0,
+            sealed,
             directory,
         };
-        if sealed.is_none() {
-            engine.compare_seals()?;
-        }
         if redo::recover(&mut engine.table)? {
             tracing::info!(
                 path = &**engine.directory.name(),
@@ -85,57 +73,54 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Finds out whether sled lost its newest rows.
-    fn compare_seals(&mut self) -> Result<(), StoreError> {
-        let here = self.table.seal();
-        let acknowledged = self
-            .seal_file
-            .read()
-            .map_err(|e| {
-                let reason = format!("the file `seal` cannot be read: {e}");
-                self.table.corrupt(SEAL_KEY, reason)
-            })?
-            .unwrap_or_default();
-        self.sealed = acknowledged.number;
-        if acknowledged.number > here.number {
-            let reason = format!(
-                "step {} was acknowledged, the newest here is {}: the storage engine lost its newest rows",
-                acknowledged.number, here.number
-            );
-            return Err(self.table.corrupt(SEAL_KEY, reason));
-        }
-        if acknowledged.number == here.number && acknowledged != here {
-            let reason = "it is not the one that was acknowledged under its number";
-            return Err(self.table.corrupt(SEAL_KEY, reason));
-        }
-        Ok(())
-    }
-
     /// Makes everything written so far durable: sled's buffers to the system, its file to the disk,
     /// then the seal to its own file.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         let seal = self.table.seal();
-        if seal.number == self.sealed {
+        if self.sealed.holds(&seal) {
             return Ok(());
         }
         self.table.flush()?;
         self.db
             .sync_data()
             .map_err(|e| self.directory.io_error("fdatasync", &e))?;
-        self.seal_file
-            .write(&seal)
-            .map_err(|e| self.directory.io_error("writing the seal", &e))?;
-        self.sealed = seal.number;
-        Ok(())
+        self.sealed.write(&self.directory, &seal)
+    }
+}
+
+impl thread::Engine for Engine {
+    fn commit<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<(), StoreError> {
+        let mut writer = Writer::new(&mut self.table);
+        for batch in batches {
+            writer.add(batch)?;
+        }
+        writer.finish()?;
+        self.sync()
     }
 
-    /// Lets go of everything; on return the directory can be opened again.
-    pub(super) fn close(self) -> Result<(), StoreError> {
+    fn scan(
+        &self,
+        swarm: &SwarmId,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        read::scan(&self.table, swarm, after, limit)
+    }
+
+    fn swarms(&self) -> Result<Vec<SwarmId>, StoreError> {
+        read::swarms(&self.table)
+    }
+
+    fn bytes_on_disk(&self) -> Option<u64> {
+        self.table.bytes_on_disk()
+    }
+
+    fn close(self) -> Result<(), StoreError> {
         let Self {
             table, directory, ..
         } = self;
         drop(table);
-        directory.wait_for_sled()?;
+        files::wait_for_sled(&directory)?;
         directory.release()
     }
 }

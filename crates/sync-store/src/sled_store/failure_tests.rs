@@ -8,10 +8,11 @@ use sync_core::id::SwarmId;
 use sync_core::store::{Batch, RowOp, Store, StoreError};
 
 use super::engine::Engine;
-use super::row::{chunk_key, frame, row_key};
-use super::seal::SealFile;
+use super::keys::chunk_key;
 use super::value::{Body, Chunked};
 use super::{SledOptions, SledStore};
+use crate::row::{frame, row_key};
+use crate::seal::SealFile;
 
 fn swarm() -> SwarmId {
     SwarmId::new("s").unwrap()
@@ -82,7 +83,7 @@ async fn a_seal_that_cannot_be_written_stops_the_store() {
     let place = tempfile::tempdir().unwrap();
     let mut engine = engine(place.path());
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    engine.seal_file = SealFile::new(full);
+    engine.sealed.file = SealFile::new(full);
     let store = SledStore::start(place.path(), engine).unwrap();
     assert_stops(store, "writing the seal").await;
 }

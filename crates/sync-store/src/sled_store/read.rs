@@ -6,9 +6,9 @@ use bytes::Bytes;
 use sync_core::id::SwarmId;
 use sync_core::store::{Row, StoreError};
 
-use super::row::{ROW_PREFIX, row_key, swarm_of, swarm_prefix};
 use super::table::Table;
 use super::value::Body;
+use crate::row::{ROW_PREFIX, after_all, row_key, swarm_of, swarm_prefix};
 
 /// Up to `limit` rows of `swarm` whose keys come after `after`.
 pub(super) fn scan(
@@ -52,15 +52,4 @@ pub(super) fn swarms(table: &Table) -> Result<Vec<SwarmId>, StoreError> {
     // By key they come shortest name first.
     swarms.sort_unstable();
     Ok(swarms)
-}
-
-/// The least key after all keys that start with `prefix`.
-fn after_all(prefix: &[u8]) -> Vec<u8> {
-    let mut next = prefix.to_vec();
-    if let Some(last) = next.last_mut() {
-        // A swarm's prefix ends with its name, and a name is ASCII.
-        debug_assert!(last.is_ascii(), "a swarm name of other than ASCII");
-        *last += 1;
-    }
-    next
 }

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 
 use sync_core::store::StoreError;
 
-use super::row::{
-    COMMIT_KEY, FRAME_BYTES, PART_KEY_BYTES, PHYSICAL_BYTES_MAX, all_parts, frame, part_key,
-};
+use super::keys::{COMMIT_KEY, PART_KEY_BYTES, PHYSICAL_BYTES_MAX, all_parts, part_key};
 use super::table::{STEP_CHANGES_MAX, Table};
+use crate::row::{FRAME_BYTES, frame};
 
 /// Changes to physical rows by key; `None` removes the row.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;

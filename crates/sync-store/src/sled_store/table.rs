@@ -1,17 +1,16 @@
 //! The one sled tree, with a checksum on every row and a seal over all of them.
 
-use std::fmt::Write as _;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use sled::IVec;
 use sync_core::store::StoreError;
 
-use super::row::{
-    CHUNK_PREFIX, COMMIT_KEY, FRAME_BYTES, PART_PREFIX, ROW_PREFIX, SEAL_KEY, frame, unframe,
-};
-use super::seal::Seal;
+use super::keys::{CHUNK_PREFIX, COMMIT_KEY, PART_PREFIX, PHYSICAL_BYTES_MAX};
 use super::value::Body;
+use crate::damage::corrupt;
+use crate::row::{FRAME_BYTES, ROW_PREFIX, SEAL_KEY, frame, unframe};
+use crate::seal::Seal;
 
 /// Most rows in one atomic step of sled. With 1,000 rows per step a bulk load was seen to grow the
 /// file to 8 GiB.
@@ -126,6 +125,10 @@ impl Table {
             match value {
                 Some(framed) => {
                     let checked = unframe(key, framed).map_err(|e| self.corrupt(key, e))?;
+                    debug_assert!(
+                        key.len() + framed.len() <= PHYSICAL_BYTES_MAX,
+                        "a physical row over the limit"
+                    );
                     seal.add(checked.checksum);
                     batch.insert(key, framed);
                 }
@@ -244,15 +247,6 @@ impl Table {
     }
 }
 
-/// Damage to the physical row `key` of the directory `name`.
-pub(super) fn corrupt(name: &str, key: &[u8], reason: impl Into<String>) -> StoreError {
-    StoreError::Corrupt {
-        path: name.to_owned(),
-        row: escape(key),
-        reason: reason.into(),
-    }
-}
-
 /// An error of sled as one of ours.
 pub(super) fn engine(name: &str, error: sled::Error, doing: &'static str) -> StoreError {
     match error {
@@ -270,14 +264,4 @@ pub(super) fn engine(name: &str, error: sled::Error, doing: &'static str) -> Sto
             reason: other.to_string(),
         },
     }
-}
-
-/// A key as printable text.
-fn escape(key: &[u8]) -> String {
-    let mut text = String::with_capacity(key.len() + 2);
-    text.push('"');
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{}", key.escape_ascii());
-    text.push('"');
-    text
 }

@@ -2,8 +2,9 @@
 
 use sync_core::store::StoreError;
 
-use super::row::{CHUNK_KEY_BYTES, FRAME_BYTES, PHYSICAL_BYTES_MAX, chunk_key, frame};
+use super::keys::{CHUNK_KEY_BYTES, PHYSICAL_BYTES_MAX, chunk_key};
 use super::table::Table;
+use crate::row::{FRAME_BYTES, frame};
 
 /// Value bytes in one chunk.
 const CHUNK_BYTES: usize = PHYSICAL_BYTES_MAX - CHUNK_KEY_BYTES - FRAME_BYTES;

@@ -1,14 +1,18 @@
-//! The seal: what a directory must hold, written in every atomic step and again outside sled.
+//! The seal: what a directory must hold, written in every atomic step and again outside the engine.
 //!
-//! sled opens damaged files without an error and without the rows that were in the damaged part.
-//! The seal row says how many rows there are and sums their checksums, so a missing row shows. A
+//! Engines open damaged files without an error and without what was in the damaged part: sled without the
+//! rows that were there, redb without its newest commit. The seal row says how many rows there are and sums their checksums, so a missing row shows. A
 //! lost tail takes the seal row back with it, so the newest acknowledged seal is kept in a file of
 //! its own as well. A file behind the row is normal: a crash came between the two.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::row::FORMAT;
+use sync_core::store::StoreError;
+
+use crate::damage::corrupt;
+use crate::directory::Directory;
+use crate::row::{FORMAT, SEAL_KEY};
 
 /// Encoded length of a seal.
 const SEAL_BYTES: usize = 32;
@@ -22,31 +26,31 @@ const MAGIC: [u8; 8] = *b"swrmseal";
 
 /// What the physical rows other than the seal's own add up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Seal {
+pub(crate) struct Seal {
     /// Counts the atomic steps. Never goes back.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// How many physical rows there are.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// The sum of their weights.
-    pub(super) digest: u64,
+    pub(crate) digest: u64,
     /// The number that the next chunked value takes.
-    pub(super) next_value: u64,
+    pub(crate) next_value: u64,
 }
 
 impl Seal {
     /// Takes a row with this checksum in.
-    pub(super) fn add(&mut self, checksum: u32) {
+    pub(crate) fn add(&mut self, checksum: u32) {
         self.rows = self.rows.wrapping_add(1);
         self.digest = self.digest.wrapping_add(weight(checksum));
     }
 
     /// Takes a row with this checksum out.
-    pub(super) fn remove(&mut self, checksum: u32) {
+    pub(crate) fn remove(&mut self, checksum: u32) {
         self.rows = self.rows.wrapping_sub(1);
         self.digest = self.digest.wrapping_sub(weight(checksum));
     }
 
-    pub(super) fn encode(&self) -> [u8; SEAL_BYTES] {
+    pub(crate) fn encode(&self) -> [u8; SEAL_BYTES] {
         let mut bytes = [0; SEAL_BYTES];
         let numbers = [self.number, self.rows, self.digest, self.next_value];
         for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
@@ -56,7 +60,7 @@ impl Seal {
     }
 
     /// `None` if the length is not a seal's.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; SEAL_BYTES] = bytes.try_into().ok()?;
         let (numbers, _) = bytes.as_chunks::<8>();
         let [number, rows, digest, next_value] = numbers else {
@@ -82,26 +86,26 @@ fn weight(checksum: u32) -> u64 {
 
 /// The file `seal`: the newest acknowledged seal.
 #[derive(Debug)]
-pub(super) struct SealFile {
+pub(crate) struct SealFile {
     file: File,
 }
 
 impl SealFile {
     /// Takes a file just created and gives it its final length, so that no later write changes
     /// metadata.
-    pub(super) fn create(mut file: File) -> io::Result<Self> {
+    pub(crate) fn create(mut file: File) -> io::Result<Self> {
         file.write_all(&[0; SLOT_BYTES * SLOTS])?;
         file.sync_all()?;
         Ok(Self { file })
     }
 
-    pub(super) fn new(file: File) -> Self {
+    pub(crate) fn new(file: File) -> Self {
         Self { file }
     }
 
     /// The newer of the readable slots, or `None` if nothing was ever written. A slot that cannot
     /// be read is a torn write, as long as the other one can.
-    pub(super) fn read(&mut self) -> io::Result<Option<Seal>> {
+    pub(crate) fn read(&mut self) -> io::Result<Option<Seal>> {
         let mut bytes = Vec::with_capacity(SLOT_BYTES * SLOTS);
         self.file.seek(SeekFrom::Start(0))?;
         self.file.read_to_end(&mut bytes)?;
@@ -118,11 +122,67 @@ impl SealFile {
     }
 
     /// Writes `seal` over the older slot and waits until it is on disk.
-    pub(super) fn write(&mut self, seal: &Seal) -> io::Result<()> {
+    pub(crate) fn write(&mut self, seal: &Seal) -> io::Result<()> {
         let slot = seal.number % SLOTS as u64;
         self.file.seek(SeekFrom::Start(slot * SLOT_BYTES as u64))?;
         self.file.write_all(&encode_slot(seal))?;
         self.file.sync_data()
+    }
+}
+
+/// The file `seal` of an open directory, and what it says.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) file: SealFile,
+    number: u64,
+}
+
+impl Sealed {
+    /// Opens the file, or makes it for a store that never had rows, and finds out whether the engine,
+    /// whose seal is `here`, lost its newest rows.
+    pub(crate) fn open(directory: &Directory, here: &Seal) -> Result<Self, StoreError> {
+        let damaged = |reason: String| corrupt(directory.name(), SEAL_KEY, reason);
+        let Some(file) = directory.open_seal()? else {
+            if *here != Seal::default() {
+                return Err(damaged("the file `seal` is missing".to_owned()));
+            }
+            let file = SealFile::create(directory.create_seal()?)
+                .map_err(|e| directory.io_error("making the seal", &e))?;
+            return Ok(Self { file, number: 0 });
+        };
+        let mut file = SealFile::new(file);
+        let acknowledged = file
+            .read()
+            .map_err(|e| damaged(format!("the file `seal` cannot be read: {e}")))?
+            .unwrap_or_default();
+        if acknowledged.number > here.number {
+            return Err(damaged(format!(
+                "step {} was acknowledged, the newest here is {}: the storage engine lost its newest rows",
+                acknowledged.number, here.number
+            )));
+        }
+        if acknowledged.number == here.number && acknowledged != *here {
+            let reason = "it is not the one that was acknowledged under its number";
+            return Err(damaged(reason.to_owned()));
+        }
+        Ok(Self {
+            file,
+            number: acknowledged.number,
+        })
+    }
+
+    /// Whether `seal` is written already.
+    pub(crate) fn holds(&self, seal: &Seal) -> bool {
+        self.number == seal.number
+    }
+
+    /// Writes the seal of what is on disk by now.
+    pub(crate) fn write(&mut self, directory: &Directory, seal: &Seal) -> Result<(), StoreError> {
+        self.file
+            .write(seal)
+            .map_err(|e| directory.io_error("writing the seal", &e))?;
+        self.number = seal.number;
+        Ok(())
     }
 }
 

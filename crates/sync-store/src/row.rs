@@ -1,43 +1,27 @@
-//! Physical rows: their keys, and the frame of format byte and checksum around every value.
+//! What every store on disk shares: the keys of rows, and the frame of format byte and checksum around
+//! every value.
 //!
 //! | key | body |
 //! |---|---|
-//! | `c` | the commit row of a large batch: [`super::redo`] |
-//! | `p` index:u32 | a part of a large batch that is not in its place yet |
-//! | `r` length:u8 swarm key | a row, or the place of its chunks: [`super::value`] |
+//! | `r` length:u8 swarm key | a row |
 //! | `s` | the seal: [`super::seal`] |
-//! | `v` value:u64 index:u32 | a chunk of a row's value |
 //!
-//! Numbers in keys are big-endian, so that they sort; numbers in bodies are little-endian.
-
-use std::ops::RangeInclusive;
+//! A store may have more of its own.
 
 use sync_core::id::SwarmId;
 
 /// The format of everything in a store's directory. Higher ones come from newer programs.
-pub(super) const FORMAT: u8 = 1;
-
-/// Longest physical row, key and value together. sled writes larger items into files of their own
-/// that it never fsyncs; this stays far below its limit.
-pub(super) const PHYSICAL_BYTES_MAX: usize = 4_096;
+pub(crate) const FORMAT: u8 = 1;
 
 /// The format byte and the checksum in front of every body.
-pub(super) const FRAME_BYTES: usize = 5;
+pub(crate) const FRAME_BYTES: usize = 5;
 
-pub(super) const COMMIT_KEY: &[u8] = b"c";
-pub(super) const SEAL_KEY: &[u8] = b"s";
-pub(super) const PART_PREFIX: u8 = b'p';
-pub(super) const ROW_PREFIX: u8 = b'r';
-pub(super) const CHUNK_PREFIX: u8 = b'v';
-
-/// Length of the key of a chunk.
-pub(super) const CHUNK_KEY_BYTES: usize = 13;
-/// Length of the key of a part.
-pub(super) const PART_KEY_BYTES: usize = 5;
+pub(crate) const SEAL_KEY: &[u8] = b"s";
+pub(crate) const ROW_PREFIX: u8 = b'r';
 
 /// What every key of `swarm`'s rows starts with. The length in front keeps a swarm apart from one
 /// whose name starts with its name.
-pub(super) fn swarm_prefix(swarm: &SwarmId) -> Vec<u8> {
+pub(crate) fn swarm_prefix(swarm: &SwarmId) -> Vec<u8> {
     let name = swarm.as_str().as_bytes();
     let mut prefix = Vec::with_capacity(2 + name.len());
     prefix.push(ROW_PREFIX);
@@ -46,53 +30,40 @@ pub(super) fn swarm_prefix(swarm: &SwarmId) -> Vec<u8> {
     prefix
 }
 
+/// The least key after all keys that start with `prefix`.
+pub(crate) fn after_all(prefix: &[u8]) -> Vec<u8> {
+    let mut next = prefix.to_vec();
+    if let Some(last) = next.last_mut() {
+        // A swarm's prefix ends with its name, and a name is ASCII.
+        debug_assert!(last.is_ascii(), "a swarm name of other than ASCII");
+        *last += 1;
+    }
+    next
+}
+
 /// The physical key of the row `key` of `swarm`.
-pub(super) fn row_key(swarm: &SwarmId, key: &[u8]) -> Vec<u8> {
+pub(crate) fn row_key(swarm: &SwarmId, key: &[u8]) -> Vec<u8> {
     let mut physical = swarm_prefix(swarm);
     physical.extend_from_slice(key);
     physical
 }
 
 /// The swarm and the length of the prefix of a physical row key.
-pub(super) fn swarm_of(physical: &[u8]) -> Option<(SwarmId, usize)> {
+pub(crate) fn swarm_of(physical: &[u8]) -> Option<(SwarmId, usize)> {
     let length = usize::from(*physical.get(1)?);
     let name = std::str::from_utf8(physical.get(2..2 + length)?).ok()?;
     Some((SwarmId::new(name).ok()?, 2 + length))
 }
 
-pub(super) fn chunk_key(value: u64, index: u32) -> Vec<u8> {
-    let mut key = Vec::with_capacity(CHUNK_KEY_BYTES);
-    key.push(CHUNK_PREFIX);
-    key.extend_from_slice(&value.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    key
-}
-
-pub(super) fn part_key(index: u32) -> Vec<u8> {
-    let mut key = Vec::with_capacity(PART_KEY_BYTES);
-    key.push(PART_PREFIX);
-    key.extend_from_slice(&index.to_be_bytes());
-    key
-}
-
-/// Every part there can be.
-pub(super) fn all_parts() -> RangeInclusive<Vec<u8>> {
-    part_key(0)..=part_key(u32::MAX)
-}
-
 /// A body that carries the bytes that were written, and their checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Framed<'a> {
-    pub(super) checksum: u32,
-    pub(super) body: &'a [u8],
+pub(crate) struct Framed<'a> {
+    pub(crate) checksum: u32,
+    pub(crate) body: &'a [u8],
 }
 
 /// Puts format byte and checksum in front of `body`.
-pub(super) fn frame(key: &[u8], body: &[u8]) -> Vec<u8> {
-    debug_assert!(
-        key.len() + FRAME_BYTES + body.len() <= PHYSICAL_BYTES_MAX,
-        "a physical row over the limit"
-    );
+pub(crate) fn frame(key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut framed = Vec::with_capacity(FRAME_BYTES + body.len());
     framed.push(FORMAT);
     framed.extend_from_slice(&checksum(FORMAT, key, body).to_le_bytes());
@@ -101,7 +72,7 @@ pub(super) fn frame(key: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 /// Takes the frame off again. The error says what does not fit.
-pub(super) fn unframe<'a>(key: &[u8], framed: &'a [u8]) -> Result<Framed<'a>, String> {
+pub(crate) fn unframe<'a>(key: &[u8], framed: &'a [u8]) -> Result<Framed<'a>, String> {
     let Some((head, body)) = framed.split_first_chunk::<FRAME_BYTES>() else {
         return Err(format!(
             "{} bytes are too few to be a row of this store",
