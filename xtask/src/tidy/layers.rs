@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sync-protocol", &["sync-core"]),
     ("sync-store", &["sync-core"]),
     ("sync-transport", &["sync-core"]),
+    ("sync-sim", &["sync-core", "sync-protocol", "sync-resolve"]),
     (
         "swarm-sync",
         &[
@@ -36,7 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that touch neither the world nor a runtime, whatever their optional features do.
-const PURE: &[&str] = &["sync-core", "sync-resolve", "sync-protocol"];
+const PURE: &[&str] = &["sync-core", "sync-resolve", "sync-protocol", "sync-sim"];
 
 /// What touches the world or a runtime.
 const WORLDLY: &[&str] = &["tokio", "sled", "rand", "getrandom", "tracing-subscriber"];

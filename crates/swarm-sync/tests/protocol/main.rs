@@ -56,7 +56,6 @@ mod cursors;
 mod decided_deletes;
 mod decided_once;
 mod deciding;
-#[path = "../support/disk.rs"]
 mod disk;
 mod fates;
 mod graves;
@@ -81,7 +80,7 @@ mod policies;
 mod positions;
 mod pressure;
 #[allow(dead_code, reason = "the simulation asks it for more")]
-#[path = "../simulation/random.rs"]
+#[path = "../../../sync-sim/src/random.rs"]
 mod random;
 mod receipts;
 mod reproposing;

@@ -103,6 +103,7 @@ impl Ledger {
     }
 
     /// Whether the hub has made that summary.
+    #[cfg(test)]
     pub(crate) fn is_of_hub(&self, id: &WriteId) -> bool {
         self.of_hub.contains(id)
     }

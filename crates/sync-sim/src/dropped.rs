@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sync_core::WriteId;
 
 use crate::returned::{Planted, kind};
+use crate::run::{caught, parallel, run_world};
 use crate::world::World;
-use crate::{caught, parallel, run_world};
 
 /// Seeds of which receipts are dropped.
 const SEEDS: u64 = 150;
@@ -65,7 +65,7 @@ fn drop_some(seed: u64) -> Vec<Found> {
 #[test]
 #[expect(clippy::print_stdout, reason = "a run says what it has covered")]
 fn a_receipt_that_is_dropped_on_purpose_is_missed() {
-    let found: Vec<(u64, Vec<Found>)> = parallel(SEEDS, drop_some);
+    let found: Vec<(u64, Vec<Found>)> = parallel(0..SEEDS, drop_some);
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for (seed, found) in &found {
         for (kind, missed, alone) in found {

@@ -97,6 +97,7 @@ fn again(payload: &Payload) -> Option<Operation> {
 }
 
 /// The kinds of receipts, as far as they are lost in different ways.
+#[cfg(test)]
 pub(crate) fn kind(receipt: &Receipt) -> &'static str {
     match receipt.reason {
         Reason::Superseded { .. } => "superseded",

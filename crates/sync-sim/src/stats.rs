@@ -5,8 +5,9 @@ use std::fmt;
 
 use sync_core::{Body, DeltaOutcome, Message};
 
+/// How often each thing happened.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Stats(BTreeMap<&'static str, u64>);
+pub struct Stats(BTreeMap<&'static str, u64>);
 
 impl Stats {
     pub(crate) fn hit(&mut self, what: &'static str) {
@@ -17,11 +18,13 @@ impl Stats {
         *self.0.entry(what).or_default() += count as u64;
     }
 
-    pub(crate) fn get(&self, what: &str) -> u64 {
+    /// How often this happened.
+    pub fn get(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or_default()
     }
 
-    pub(crate) fn merge(&mut self, other: &Self) {
+    /// Adds what happened elsewhere.
+    pub fn merge(&mut self, other: &Self) {
         for (what, count) in &other.0 {
             *self.0.entry(what).or_default() += count;
         }

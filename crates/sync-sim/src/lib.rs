@@ -1,0 +1,47 @@
+//! Swarm Sync under one seed: a hub and its agents, the very machines that run in production, with a
+//! network, disks, clocks and users that do what the seed draws.
+//!
+//! Everything happens in one thread and in simulated time; the same seed takes the same course on every
+//! machine. Beside the nodes stands an account of everything that was written and told, and after every
+//! event oracles compare the two.
+//!
+//! ```
+//! let course = sync_sim::run_seed(1, false).expect("nothing is wrong");
+//! assert_eq!(course, sync_sim::run_seed(1, false).expect("nothing is wrong"));
+//! ```
+
+mod account;
+mod answers;
+mod coverage;
+mod decisions;
+mod disk;
+#[cfg(test)]
+mod dropped;
+mod faults;
+mod ghost;
+mod ledger;
+mod lives;
+mod merges;
+mod network;
+mod nodes;
+mod oracle;
+mod past;
+mod periodic;
+mod plan;
+mod random;
+mod returned;
+mod run;
+mod shown;
+mod stats;
+mod tables;
+mod tally;
+mod trace;
+mod votes;
+mod watchers;
+mod workload;
+mod world;
+mod writes;
+
+pub use coverage::MUST_HAPPEN;
+pub use run::{Course, parallel, run_seed};
+pub use stats::Stats;

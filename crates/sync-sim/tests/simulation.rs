@@ -1,0 +1,67 @@
+//! Seeded simulation of one hub and three replicas: faults, then healing, then the whole account.
+//!
+//! `SWARM_SIM_SEED=n` replays one seed and prints everything that happens.
+
+use sync_sim::{MUST_HAPPEN, Stats, parallel, run_seed};
+
+/// Seeds of one run of the test.
+const SEEDS: u64 = 1_000;
+
+/// How many failures are told of, and how much of each: the first say enough.
+const FAILURES_TOLD: usize = 20;
+const FAILURE_CHARS: usize = 1_500;
+
+fn run_all(seeds: u64) -> (Stats, Vec<(u64, String)>) {
+    let (mut stats, mut failures) = (Stats::default(), Vec::new());
+    for (seed, result) in parallel(0..seeds, |seed| run_seed(seed, false)) {
+        match result {
+            Ok(course) => stats.merge(&course.stats),
+            Err(violation) => failures.push((seed, violation)),
+        }
+    }
+    (stats, failures)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    text.parse().ok()
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a run says what it has covered")]
+fn every_write_is_accounted_for() {
+    if let Some(seed) = number("SWARM_SIM_SEED") {
+        let outcome = run_seed(seed, true);
+        assert!(
+            outcome.is_ok(),
+            "seed {seed}: {}",
+            outcome.expect_err("it failed")
+        );
+        return;
+    }
+    let seeds = number("SWARM_SIM_SEEDS").unwrap_or(SEEDS);
+    let (stats, failures) = run_all(seeds);
+    println!("{seeds} seeds: {stats}");
+    for (seed, violation) in failures.iter().take(FAILURES_TOLD) {
+        let some: String = violation.chars().take(FAILURE_CHARS).collect();
+        println!("seed {seed}: {some}");
+    }
+    let count = failures.len();
+    assert!(
+        failures.is_empty(),
+        "{count} of {seeds} seeds failed; replay one with SWARM_SIM_SEED={}",
+        failures[0].0
+    );
+    for what in MUST_HAPPEN {
+        assert!(stats.get(what) > 0, "{what:?} never happened");
+    }
+}
+
+#[test]
+fn a_seed_always_takes_the_same_course() {
+    for seed in [1, 17, 123] {
+        let (first, second) = (run_seed(seed, false), run_seed(seed, false));
+        let (first, second) = (first.expect("a good seed"), second.expect("a good seed"));
+        assert_eq!(first, second, "seed {seed}");
+    }
+}
