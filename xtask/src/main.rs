@@ -9,6 +9,7 @@ mod downstream;
 mod release;
 mod replay;
 mod shell;
+mod sim;
 mod tidy;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Task {
     Replay,
     /// Makes a release: versions, changelog, packages, archive, commit and tag; publishes if told to.
     Release(release::Options),
+    /// Runs seeds of the simulation until one fails; prints how to replay it and what of it is needed.
+    Sim(sim::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Packages => release::check_packages(&root),
         Task::Replay => replay::run(&root),
         Task::Release(options) => release::run(&options),
+        Task::Sim(args) => sim::run(&root, args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

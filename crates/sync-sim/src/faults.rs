@@ -6,6 +6,9 @@ use crate::world::{Event, World};
 /// Time between two chances for a cut or a crash, in microseconds.
 const FAULT_PAUSE_US: u64 = 40_000;
 
+/// Longest time that a quick disk takes for a batch, in microseconds.
+pub(crate) const DISK_US_QUICK: u64 = 50;
+
 /// Longest time until the other side notices a cut, or a node comes back.
 pub(crate) const NOTICE_US_MAX: u64 = 400_000;
 
@@ -15,20 +18,35 @@ impl World {
             return;
         }
         for n in 0..REPLICAS {
-            if self.random.chance(self.plan.cut) {
+            if self.random.chance(self.plan.cut) && self.allows("cut", n as u64, self.nth) {
                 self.cut(n);
             }
-            if self.random.chance(self.plan.replica_crash) {
+            if self.random.chance(self.plan.replica_crash)
+                && self.allows("crash of a replica", n as u64, self.nth)
+            {
                 self.crash_replica(n);
             }
         }
-        if self.random.chance(self.plan.hub_crash) {
+        if self.random.chance(self.plan.hub_crash) && self.allows("crash of the hub", 0, self.nth) {
             self.crash_hub();
         }
         if self.plan.rollback && self.hub.machine.is_some() && self.random.chance(200) {
             self.hub.backup = Some(self.hub.disk.image());
         }
         self.schedule(FAULT_PAUSE_US, Event::Fault);
+    }
+
+    /// What the seed has drawn for the whole run may be left out, too.
+    pub(crate) fn level_plan(&mut self) {
+        if self.plan.skew_ms != [0; REPLICAS + 1] && !self.allows("clocks that differ", 0, 0) {
+            self.plan.skew_ms = [0; REPLICAS + 1];
+        }
+        if self.plan.tick_ms > 1 && !self.allows("coarse clocks", 0, 0) {
+            self.plan.tick_ms = 1;
+        }
+        if self.plan.disk_us_max > DISK_US_QUICK && !self.allows("slow disks", 0, 0) {
+            self.plan.disk_us_max = DISK_US_QUICK;
+        }
     }
 
     /// Ends a connection; one side notices later, so that both ends of it may overlap the next.
@@ -76,6 +94,7 @@ impl World {
         self.votes.hub_crashed();
         if self.plan.rollback
             && self.random.chance(500)
+            && self.allows("hub's disk put back", 0, self.now_us)
             && let Some(backup) = self.hub.backup.take()
         {
             self.stats.hit("rollback");

@@ -17,6 +17,7 @@ mod decisions;
 mod disk;
 #[cfg(test)]
 mod dropped;
+mod failure;
 mod faults;
 mod ghost;
 mod ledger;
@@ -31,7 +32,9 @@ mod plan;
 mod random;
 mod returned;
 mod run;
+mod schedule;
 mod shown;
+mod shrink;
 mod stats;
 mod tables;
 mod tally;
@@ -43,5 +46,8 @@ mod world;
 mod writes;
 
 pub use coverage::MUST_HAPPEN;
+pub use failure::Failure;
 pub use run::{Course, parallel, run_seed};
+pub use schedule::{Act, Happened};
+pub use shrink::{Shrunk, shrink};
 pub use stats::Stats;

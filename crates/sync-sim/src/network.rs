@@ -24,17 +24,36 @@ pub(crate) struct Network {
     /// When the last message of each direction of each connection arrives: the next one is not
     /// earlier, unless it is reordered.
     last: BTreeMap<(SessionId, Direction), u64>,
+    /// How many messages each direction of each connection has been given, repeated ones twice.
+    counts: BTreeMap<(SessionId, Direction), u64>,
+}
+
+impl Network {
+    /// The number of the next message; the two directions have different ones.
+    fn count(&mut self, session: SessionId, direction: Direction) -> u64 {
+        let count = self.counts.entry((session, direction)).or_default();
+        *count += 1;
+        match direction {
+            Direction::ToHub => *count * 2,
+            Direction::ToReplica => *count * 2 + 1,
+        }
+    }
 }
 
 impl World {
     pub(crate) fn transmit(&mut self, direction: Direction, session: SessionId, message: &Message) {
         self.stats.count_message(message);
         let frame = codec::encode(message).to_bytes();
-        if self.faulty && self.random.chance(self.plan.lost) {
+        let nth = self.network.count(session, direction);
+        if self.faulty && self.random.chance(self.plan.lost) && self.allows("lost", session.0, nth)
+        {
             self.stats.hit("lost");
             return;
         }
-        if self.faulty && self.random.chance(self.plan.duplicated) {
+        if self.faulty
+            && self.random.chance(self.plan.duplicated)
+            && self.allows("duplicated", session.0, nth)
+        {
             self.stats.hit("duplicated");
             self.post(direction, session, frame.clone(), message.turn);
         }
@@ -43,16 +62,23 @@ impl World {
 
     fn post(&mut self, direction: Direction, session: SessionId, frame: Bytes, turn: Turn) {
         let mut at = self.now_us + self.random.between(LATENCY_US.0, LATENCY_US.1);
-        if self.faulty && self.random.chance(self.plan.delayed) {
+        let nth = self.network.count(session, direction);
+        if self.faulty
+            && self.random.chance(self.plan.delayed)
+            && self.allows("delayed", session.0, nth)
+        {
             self.stats.hit("delayed");
             at += self.random.below(DELAY_US_MAX);
         }
-        let last = self.network.last.entry((session, direction)).or_default();
-        if self.faulty && self.random.chance(self.plan.reordered) {
+        if self.faulty
+            && self.random.chance(self.plan.reordered)
+            && self.allows("reordered", session.0, nth)
+        {
             self.stats.hit("reordered");
         } else if turn != Turn::InLine {
             self.stats.hit("overtaking");
         } else {
+            let last = self.network.last.entry((session, direction)).or_default();
             at = at.max(*last);
             *last = at;
         }

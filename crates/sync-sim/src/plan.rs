@@ -7,11 +7,11 @@ use std::time::Duration;
 use sync_core::{AgentId, Durability, Key, Policies, Priority, SwarmId};
 use sync_protocol::{Deadlines, HubConfig, Limits, ReplicaConfig, Schedule};
 
-use crate::periodic;
 use crate::random::Random;
 use crate::tables;
 use crate::tally;
 use crate::watchers::{Through, Watcher};
+use crate::{faults, periodic};
 
 /// Agents in every seed.
 pub(crate) const REPLICAS: usize = 3;
@@ -110,7 +110,7 @@ impl Plan {
             hub_crash,
             replica_crash,
             rollback,
-            disk_us_max: *random.pick(&[50, 2_000, 60_000]),
+            disk_us_max: *random.pick(&[faults::DISK_US_QUICK, 2_000, 60_000]),
             tick_ms: if coarse { random.between(5, 500) } else { 1 },
             skew_ms: std::array::from_fn(|_| if skewed { random.below(3_000) } else { 0 }),
             pause_us: *random.pick(&[2_000, 8_000, 30_000]),

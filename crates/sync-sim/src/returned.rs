@@ -1,6 +1,6 @@
 //! What users do about receipts: take them, at times late, or propose the value again.
 
-use sync_core::{Operation, Payload, PayloadKind, Reason, Receipt, Write, WriteId};
+use sync_core::{Operation, Payload, PayloadKind, Receipt, Write, WriteId};
 use sync_protocol::{Command, Replica};
 
 use crate::workload::Asked;
@@ -99,6 +99,8 @@ fn again(payload: &Payload) -> Option<Operation> {
 /// The kinds of receipts, as far as they are lost in different ways.
 #[cfg(test)]
 pub(crate) fn kind(receipt: &Receipt) -> &'static str {
+    use sync_core::Reason;
+
     match receipt.reason {
         Reason::Superseded { .. } => "superseded",
         Reason::Merged { .. } => "merged",

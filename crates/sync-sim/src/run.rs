@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::failure::Failure;
 use crate::stats::Stats;
 use crate::world::{Event, World};
 use crate::{faults, network, plan};
@@ -17,14 +18,14 @@ const EVENTS_MIN: u64 = 2_000;
 const HEAL_US_MAX: u64 = 30_000_000;
 
 /// Until everything has happened and healed; what was wrong first.
-pub(crate) fn run_world(mut world: World) -> Result<World, String> {
+pub(crate) fn run_world(world: &mut World) -> Result<(), Failure> {
     while world.events < EVENTS_MIN && world.violation.is_none() {
         world.step();
     }
-    heal(&mut world);
+    heal(world);
     match world.violation.take() {
         Some(violation) => Err(violation),
-        None => Ok(world),
+        None => Ok(()),
     }
 }
 
@@ -64,11 +65,11 @@ fn heal(world: &mut World) {
 }
 
 /// A panic is a violation, too.
-pub(crate) fn caught<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn caught<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Err(format!("panicked: {}", text.unwrap_or_default()))
+        Err(Failure::panicked(text.unwrap_or_default()))
     })
 }
 
@@ -80,18 +81,22 @@ pub struct Course {
     pub stats: Stats,
     /// A hash of everything that happened, in its order: the same seed has the same one everywhere.
     pub trace: u64,
+    /// How many events that were.
+    pub events: u64,
 }
 
 /// The machines under one seed. With `print` it tells everything that happens.
 ///
 /// # Errors
 ///
-/// What an oracle has found to be wrong first, with the simulated time.
-pub fn run_seed(seed: u64, print: bool) -> Result<Course, String> {
-    let world = caught(|| run_world(World::new(seed, print)))?;
+/// What an oracle has found to be wrong first.
+pub fn run_seed(seed: u64, print: bool) -> Result<Course, Failure> {
+    let mut world = World::new(seed, print);
+    caught(|| run_world(&mut world))?;
     Ok(Course {
         stats: world.stats,
         trace: world.trace.hash,
+        events: world.events,
     })
 }
 

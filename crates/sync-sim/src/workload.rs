@@ -55,6 +55,9 @@ impl World {
         }
         let pause = self.random.between(1, self.plan.pause_us * 2);
         self.schedule(pause, Event::Work);
+        if !self.allows("work", 0, self.nth) {
+            return;
+        }
         self.watch();
         if self.table == 0 && self.random.chance(self.plan.table_change) {
             self.change_table();

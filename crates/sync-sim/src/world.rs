@@ -1,6 +1,7 @@
 //! One hub, three replicas, their disks, and the one queue of everything that will happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sync_protocol::{Hub, Replica};
 
 use crate::decisions::Decisions;
 use crate::disk::{Disk, Image};
+use crate::failure::Failure;
 use crate::ghost::Ghost;
 use crate::ledger::Ledger;
 use crate::lives::Life;
@@ -22,6 +24,7 @@ use crate::past::Read;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
 use crate::returned::Planted;
+use crate::schedule::{Schedule, Streams};
 use crate::stats::Stats;
 use crate::trace::Trace;
 use crate::votes::Votes;
@@ -87,6 +90,28 @@ pub(crate) struct HubNode {
     pub(crate) ending: Vec<WriteId>,
 }
 
+impl HubNode {
+    fn new() -> Self {
+        Self {
+            machine: None,
+            disk: Disk::default(),
+            run: 0,
+            started_us: 0,
+            timer_us: None,
+            open: BTreeSet::new(),
+            client: SessionId(0),
+            client_pieces: Pieces::default(),
+            backup: None,
+            versions: BTreeMap::new(),
+            log: Vec::new(),
+            log_head: Revision::default(),
+            lives: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            ending: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ReplicaNode {
     pub(crate) agent: AgentId,
@@ -133,11 +158,23 @@ pub(crate) struct World {
     pub(crate) rollbacks: u64,
     pub(crate) trace: Trace,
     /// What was found to be wrong first.
-    pub(crate) violation: Option<String>,
+    pub(crate) violation: Option<Failure>,
+    /// Which of what the seed does takes place.
+    pub(crate) schedule_of_acts: Schedule,
+    pub(crate) streams: Streams,
+    /// The number of this event among those of its kind and place.
+    pub(crate) nth: u64,
+    /// One more oracle: whether all is well.
+    pub(crate) oracle: Option<fn(&Self) -> bool>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, print: bool) -> Self {
+        Self::with(seed, print, Schedule::default())
+    }
+
+    /// Of what the seed does only some takes place.
+    pub(crate) fn with(seed: u64, print: bool, schedule: Schedule) -> Self {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random);
         let watchers = plan.watchers(&mut random);
@@ -158,23 +195,7 @@ impl World {
             now_us: 0,
             queue: BTreeMap::new(),
             scheduled: 0,
-            hub: HubNode {
-                machine: None,
-                disk: Disk::default(),
-                run: 0,
-                started_us: 0,
-                timer_us: None,
-                open: BTreeSet::new(),
-                client: SessionId(0),
-                client_pieces: Pieces::default(),
-                backup: None,
-                versions: BTreeMap::new(),
-                log: Vec::new(),
-                log_head: Revision::default(),
-                lives: BTreeMap::new(),
-                expired: BTreeMap::new(),
-                ending: Vec::new(),
-            },
+            hub: HubNode::new(),
             network: Network::default(),
             next_session: 0,
             ghost: Ghost::default(),
@@ -196,7 +217,12 @@ impl World {
             rollbacks: 0,
             trace: Trace::new(print),
             violation: None,
+            schedule_of_acts: schedule,
+            streams: Streams::new(seed),
+            nth: 0,
+            oracle: None,
         };
+        world.level_plan();
         world.schedule(0, Event::StartHub);
         for n in 0..REPLICAS {
             world.schedule(0, Event::StartReplica(n));
@@ -207,10 +233,11 @@ impl World {
     }
 
     /// Records the first thing that is wrong.
+    #[track_caller]
     pub(crate) fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds && self.violation.is_none() {
             let (at, back) = (self.now_us, self.rollbacks);
-            self.violation = Some(format!("at {at} us, {back} rollbacks: {}", what()));
+            self.violation = Some(Failure::new((at, back), Location::caller(), what()));
         }
     }
 
@@ -249,73 +276,8 @@ impl World {
             Event::Fault => self.fault(),
         }
         self.check_step();
-    }
-
-    fn record(&mut self, event: &Event) {
-        let code: (u8, u64, u64, &[u8]) = match event {
-            Event::ToHub(session, frame) => (1, session.0, 0, frame),
-            Event::ToReplica(session, frame) => (2, session.0, 0, frame),
-            Event::HubDisk(run) => (3, *run, 0, &[]),
-            Event::ReplicaDisk(n, run) => (4, *n as u64, *run, &[]),
-            Event::HubTimer(run) => (5, *run, 0, &[]),
-            Event::Called(call) => (14, call.run, call.ticket, &[]),
-            Event::Loaded(run) => (15, *run, 0, &[]),
-            Event::Read(read) => (17, read.run, read.ticket, &[]),
-            Event::ReplicaTimer(n, run) => (6, *n as u64, *run, &[]),
-            Event::HubClosed(session) => (7, session.0, 0, &[]),
-            Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),
-            Event::Connect(n) => (9, *n as u64, 0, &[]),
-            Event::Vote(n, proposal) => (16, *n as u64, proposal.bits(), &[]),
-            Event::StartHub => (10, 0, 0, &[]),
-            Event::StartReplica(n) => (11, *n as u64, 0, &[]),
-            Event::Work => (12, 0, 0, &[]),
-            Event::Fault => (13, 0, 0, &[]),
-        };
-        self.trace.absorb(&[code.0]);
-        self.trace.absorb(&self.now_us.to_le_bytes());
-        self.trace.absorb(&code.1.to_le_bytes());
-        self.trace.absorb(&code.2.to_le_bytes());
-        self.trace.absorb(code.3);
-        if self.trace.print {
-            self.print_event(event);
-        }
-    }
-
-    fn print_event(&self, event: &Event) {
-        let text = match event {
-            Event::ToHub(_, frame) | Event::ToReplica(_, frame) => {
-                let message = sync_core::codec::decode(frame).expect("whole frames only");
-                let segments: Vec<String> = message
-                    .segments
-                    .iter()
-                    .map(|s| match sync_core::Segment::decode(s) {
-                        Ok(s) => format!(
-                            "{}@{}/{} live {:?} ctx {:?}",
-                            s.key,
-                            s.version,
-                            s.revision,
-                            s.entry
-                                .writes()
-                                .map(|(id, w)| format!("{id}={:?}@{}", w.payload, w.stamp))
-                                .collect::<Vec<_>>(),
-                            s.entry.context().spans()
-                        ),
-                        Err(error) => error.to_string(),
-                    })
-                    .collect();
-                let name = if matches!(event, Event::ToHub(..)) {
-                    "to hub"
-                } else {
-                    "from hub"
-                };
-                let (Event::ToHub(session, _) | Event::ToReplica(session, _)) = event else {
-                    return;
-                };
-                format!("{name} {session:?} {:?} {segments:#?}", message.body)
-            }
-            other => format!("{other:?}"),
-        };
-        self.trace.say(|| format!("{:>10} {text}", self.now_us));
+        let is_well = self.oracle.is_none_or(|oracle| oracle(self));
+        self.require(is_well, || "the oracle of this run says so".to_owned());
     }
 
     /// The table that holds, as a hub that starts now would read it.

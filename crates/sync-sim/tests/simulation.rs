@@ -2,7 +2,7 @@
 //!
 //! `SWARM_SIM_SEED=n` replays one seed and prints everything that happens.
 
-use sync_sim::{MUST_HAPPEN, Stats, parallel, run_seed};
+use sync_sim::{Failure, MUST_HAPPEN, Stats, parallel, run_seed};
 
 /// Seeds of one run of the test.
 const SEEDS: u64 = 1_000;
@@ -11,7 +11,7 @@ const SEEDS: u64 = 1_000;
 const FAILURES_TOLD: usize = 20;
 const FAILURE_CHARS: usize = 1_500;
 
-fn run_all(seeds: u64) -> (Stats, Vec<(u64, String)>) {
+fn run_all(seeds: u64) -> (Stats, Vec<(u64, Failure)>) {
     let (mut stats, mut failures) = (Stats::default(), Vec::new());
     for (seed, result) in parallel(0..seeds, |seed| run_seed(seed, false)) {
         match result {
@@ -43,7 +43,7 @@ fn every_write_is_accounted_for() {
     let (stats, failures) = run_all(seeds);
     println!("{seeds} seeds: {stats}");
     for (seed, violation) in failures.iter().take(FAILURES_TOLD) {
-        let some: String = violation.chars().take(FAILURE_CHARS).collect();
+        let some: String = violation.to_string().chars().take(FAILURE_CHARS).collect();
         println!("seed {seed}: {some}");
     }
     let count = failures.len();
