@@ -14,6 +14,7 @@ mod replay;
 mod rounds;
 mod serve;
 mod tls;
+mod top;
 mod unregister;
 mod writing;
 
@@ -46,6 +47,7 @@ pub(crate) use self::rounds::{Every, RoundArgs};
 use self::serve::SERVE_HELP;
 pub(crate) use self::serve::ServeArgs;
 pub(crate) use self::tls::{HubTlsArgs, TlsArgs};
+pub(crate) use self::top::TopArgs;
 pub(crate) use self::unregister::UnregisterArgs;
 pub(crate) use self::writing::WriteArgs;
 
@@ -120,6 +122,9 @@ pub(crate) enum Command {
     /// Show where the hub and its agents stand.
     #[command(after_help = with_codes(STATUS_HELP))]
     Status(StatusArgs),
+    /// Show the same live, on the whole terminal.
+    #[command(after_help = with_codes(top::HELP))]
+    Top(TopArgs),
     /// Take an agent off the roster that has left for good.
     #[command(after_help = with_codes(unregister::HELP))]
     Unregister(UnregisterArgs),
@@ -143,8 +148,8 @@ impl Command {
     /// Who reads what this command prints.
     pub(crate) fn audience(&self) -> Audience {
         let (json, conversation) = match self {
-            // The one reports its own failure within its one object, the other prints names of files.
-            Self::Demo(_) | Self::Cert(_) => (false, false),
+            // The first reports its own failure within its one object; the others know no JSON.
+            Self::Demo(_) | Self::Cert(_) | Self::Top(_) => (false, false),
             Self::Replay(args) => (args.json, false),
             Self::Serve(args) => (args.json, true),
             Self::Agent(args) => (args.json, true),

@@ -30,7 +30,12 @@ pub(crate) fn start(verbose: u8, command: &Command) -> Logs {
         (1, _) => "warn,swarm_sync=info,sync_protocol=info,sync_transport=info,sync_store=info",
         _ => "info,swarm_sync=trace,sync_protocol=trace,sync_transport=trace,sync_store=trace",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = if matches!(command, Command::Top(_)) && stderr().is_terminal() {
+        // They would be written across its screen, whatever is asked for.
+        EnvFilter::new("off")
+    } else {
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
+    };
     let logs = Logs::to(stderr());
     let writer = logs.clone();
     tracing_subscriber::fmt()

@@ -22,6 +22,7 @@ mod rounds;
 mod serve;
 mod signals;
 mod tls;
+mod top;
 mod usage;
 mod votes;
 
@@ -71,6 +72,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Delta(args) => oneshot::delta(args).await,
         Command::Version(args) => oneshot::version(args).await,
         Command::Status(args) => oneshot::status(args).await,
+        Command::Top(args) => top::run(args).await,
         Command::Unregister(args) => oneshot::unregister(args).await,
         Command::Cert(args) => cert::run(args),
         Command::Keyed(command) => oneshot::keyed(command).await,

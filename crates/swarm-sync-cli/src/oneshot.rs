@@ -195,7 +195,7 @@ async fn connect_within(args: &HubArgs, timeout: Duration) -> Result<Client, Fai
     connect_as(&link, &args.at, name, timeout).await
 }
 
-async fn connect_as(
+pub(crate) async fn connect_as(
     link: &TcpLink,
     at: &SwarmArgs,
     name: AgentId,
@@ -206,7 +206,7 @@ async fn connect_as(
 }
 
 /// The way to the hub, and the name to ask under: over TLS the one that is proved, else `name`.
-fn link(at: &SwarmArgs, name: AgentId) -> Result<(TcpLink, AgentId), Failure> {
+pub(crate) fn link(at: &SwarmArgs, name: AgentId) -> Result<(TcpLink, AgentId), Failure> {
     let link = TcpLink::new(&at.hub, LinkOptions::default());
     match tls::agent(&at.tls)? {
         None => Ok((link, name)),
@@ -233,7 +233,7 @@ fn no_answer(address: &str, error: StartError) -> Failure {
     Failure::new(Code::NoHub, "transport", sentence)
 }
 
-fn name() -> Result<AgentId, Failure> {
+pub(crate) fn name() -> Result<AgentId, Failure> {
     AgentId::new(NAME).map_err(|e| Failure::new(Code::Failed, "config", e.to_string()))
 }
 

@@ -1,6 +1,7 @@
 //! Everything the program says goes through here: results to stdout, complaints to stderr.
 
 mod progress;
+mod screen;
 mod shorten;
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
@@ -15,6 +16,9 @@ use tokio::task::JoinHandle;
 #[cfg(unix)]
 pub(crate) use self::progress::under_way;
 use self::progress::written;
+pub(crate) use self::screen::Screen;
+#[cfg(unix)]
+pub(crate) use self::screen::give_back;
 use self::shorten::SHOWN_MAX;
 pub(crate) use self::shorten::shorten;
 

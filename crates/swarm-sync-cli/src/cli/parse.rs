@@ -121,6 +121,14 @@ pub(super) fn name(text: &str) -> Result<AgentId, String> {
     AgentId::of_peer(text).map_err(|error| error.to_string())
 }
 
+/// How often a screen is renewed: not so often that the questions are a load, and within what anybody
+/// looks at.
+pub(super) fn pace(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(100)..=Duration::from_hours(1);
+    let fits = Some(span(text)?).filter(|time| range.contains(time));
+    fits.ok_or_else(|| "expected a time from 100ms to 1h".to_owned())
+}
+
 /// A whole number and a unit, which is not nothing.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     more_than_nothing(written_span(text)?)
@@ -180,6 +188,16 @@ mod tests {
         assert!(every("low=").unwrap_err().contains("a unit"));
         assert_eq!(deadline("low=1m"), Ok((Priority::Low, seconds(60))));
         assert!(deadline("1m").is_err() && deadline("=1m").is_err());
+    }
+
+    #[test]
+    fn a_pace_is_within_its_bounds() {
+        for (text, millis) in [("100ms", 100), ("1s", 1_000), ("1h", 3_600_000)] {
+            assert_eq!(pace(text), Ok(Duration::from_millis(millis)));
+        }
+        for text in ["99ms", "2h", "0s", "1", "-1s"] {
+            assert!(pace(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! nobody reads cannot be cancelled.
 
 use std::io;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ const READER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether a line moves.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long the terminal may take to be given back.
+const TERMINAL_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What a shell adds to the number of the signal that ended a process.
 const BY_SIGNAL: i32 = 128;
@@ -42,7 +46,19 @@ async fn end(mut heard: Heard) {
         second = heard.next() => second,
         () = stuck() => first,
     };
+    give_back_the_terminal();
     std::process::exit(BY_SIGNAL + signal.as_raw_value());
+}
+
+/// On a thread of its own, as the terminal may be what nobody reads.
+fn give_back_the_terminal() {
+    let (done, given) = channel();
+    thread::spawn(move || {
+        output::give_back();
+        // Who waited may have gone.
+        let _ = done.send(());
+    });
+    let _ = given.recv_timeout(TERMINAL_PATIENCE);
 }
 
 /// Waits until one line has been under way for too long.

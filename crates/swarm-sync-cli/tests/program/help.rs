@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 32] = [
+pub(crate) const COMMANDS: [&str; 33] = [
     "demo",
     "serve",
     "agent",
@@ -13,6 +13,7 @@ pub(crate) const COMMANDS: [&str; 32] = [
     "delta",
     "version",
     "status",
+    "top",
     "unregister",
     "delete",
     "insert",

@@ -34,6 +34,7 @@
 //! - `completions`: scripts for shells, run by one
 //! - `security`: TLS, names that are proved, and rights
 //! - `security_input`: whoever is not let in, and files that are not used
+//! - `top`: the live view, on a terminal
 //! - `stuck_reader`: the end of a program that nobody reads
 
 mod agent_end;
@@ -69,6 +70,7 @@ mod sentences;
 mod serve;
 mod stuck_reader;
 mod support;
+mod top;
 mod vote_commands;
 mod voting;
 mod voting_input;

@@ -1,6 +1,8 @@
 //! Processes that end with the test, and waits that end.
 
 mod process;
+#[cfg(unix)]
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,6 +13,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 pub(crate) use self::process::Process;
+#[cfg(unix)]
+pub(crate) use self::terminal::Terminal;
 
 /// Longer than anything here takes on a busy machine, short enough to end a hung test.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
