@@ -26,6 +26,7 @@
 //! - `positions`: reads that are handed back, and hubs that have lost what they are of
 //! - `pressure`: which synchronization ends if there are too many
 //! - `rounds`: synchronization by priority and by schedule
+//! - `rolling`: hubs and agents that are stopped and started again while everybody writes
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
@@ -63,6 +64,7 @@ mod priorities;
 mod receipts;
 mod replay;
 mod replay_input;
+mod rolling;
 mod rounds;
 mod security;
 mod security_input;

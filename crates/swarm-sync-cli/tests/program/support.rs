@@ -136,7 +136,7 @@ impl Hub {
         Self::start_as(data, "127.0.0.1:0", more)
     }
 
-    fn start_as(data: &Path, listen: &str, more: &[&str]) -> Self {
+    pub(crate) fn start_as(data: &Path, listen: &str, more: &[&str]) -> Self {
         let data = data.to_string_lossy();
         let args = ["serve", "--listen", listen, "--data", &data, "--json"];
         let process = Process::start(&[&args, more].concat());
