@@ -27,6 +27,7 @@
 //! - `pressure`: which synchronization ends if there are too many
 //! - `rounds`: synchronization by priority and by schedule
 //! - `rolling`: hubs and agents that are stopped and started again while everybody writes
+//! - `deploy`: the service and the container of docs/deploy
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
@@ -49,6 +50,7 @@ mod completions;
 mod compression;
 mod concurrent;
 mod demo;
+mod deploy;
 mod git;
 mod help;
 mod keyed;

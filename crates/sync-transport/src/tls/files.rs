@@ -114,12 +114,11 @@ fn read_text(path: &Path, file: File) -> Result<String, TlsError> {
 
 #[cfg(unix)]
 fn refuse_exposed(path: &Path, file: &File) -> Result<(), TlsError> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
     let found = file.metadata().map_err(|e| failed(path, e))?;
-    let mode = found.permissions().mode() & 0o777;
-    let of_others = mode & 0o077;
-    if of_others > 0 {
+    let mode = found.mode() & 0o777;
+    if is_exposed(mode, found.uid(), found.gid()) {
         return Err(TlsError::Exposed {
             path: path.to_owned(),
             mode,
@@ -128,8 +127,38 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<(), TlsError> {
     Ok(())
 }
 
+/// Whether others than its owner may read it. What systemd hands a service as a credential is root's, with one
+/// entry more for the user of the service, which shows as the right of a group: that of root, which root does
+/// not need.
+#[cfg(unix)]
+fn is_exposed(mode: u32, owner: u32, group: u32) -> bool {
+    let credential = mode == 0o440 && owner == 0 && group == 0;
+    mode & 0o077 > 0 && !credential
+}
+
 /// Elsewhere who may read a file is not a matter of a few bits.
 #[cfg(not(unix))]
 fn refuse_exposed(_path: &Path, _file: &File) -> Result<(), TlsError> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_of_systemd_is_its_services_alone() {
+        let users = (1_000, 1_000);
+        for (mode, (owner, group), exposed) in [
+            (0o600, users, false),
+            (0o400, users, false),
+            (0o440, users, true),
+            (0o440, (0, 0), false),
+            (0o440, (0, 1_000), true),
+            (0o640, (0, 0), true),
+            (0o444, (0, 0), true),
+        ] {
+            assert_eq!(is_exposed(mode, owner, group), exposed, "{mode:o} {owner}");
+        }
+    }
 }
