@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sync_core::codec;
 use sync_core::{
-    Ack, AgentId, Answer, Ask, Body, Connection, DecodeError, Delta, Hello, HubStatus, Incarnation,
-    Key, Link, Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply, RequestError,
-    Role, Seen, Since, StateVersion, SwarmId, SyncReport, TransportError, Value, Version,
+    About, Ack, AgentId, Answer, Ask, Body, Connection, DecodeError, Delta, Hello, HubStatus,
+    Incarnation, Key, Link, Message, Operation, Pattern, Piece, Pieces, Policy, Refusal, Reply,
+    RequestError, Role, Seen, Since, StateVersion, SwarmId, SyncReport, TransportError, Value,
+    Version,
 };
 use sync_protocol::Limits;
 
@@ -139,6 +140,14 @@ impl Client {
     pub async fn status(&mut self) -> Result<HubStatus, RequestError> {
         match self.ask(Ask::Status).await? {
             Answer::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Which versions the hub speaks, and what its clock says.
+    pub async fn about(&mut self) -> Result<About, RequestError> {
+        match self.ask(Ask::About).await? {
+            Answer::About(about) => Ok(about),
             other => Err(unexpected(&other)),
         }
     }

@@ -73,9 +73,10 @@ pub use error::StartError;
 pub use hub::{StateSynchronizer, SynchronizerBuilder};
 pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
+pub use sync_core::transport::{PROTOCOL_MAX, PROTOCOL_MIN};
 pub use sync_core::{
-    Ack, Activity, AgentId, AgentStatus, AlgorithmStatistics, Allowed, Answer, Ask, Ballot, Cast,
-    Change, ChangeKind, Claim, Clock, CommitOutcome, CommittedEffect, Compression,
+    About, Ack, Activity, AgentId, AgentStatus, AlgorithmStatistics, Allowed, Answer, Ask, Ballot,
+    Cast, Change, ChangeKind, Claim, Clock, CommitOutcome, CommittedEffect, Compression,
     ConsensusAlgorithm, Coordinator, Current, Cursor, Decision, Delta, DeltaCounts, Did, DiffNext,
     DiffPage, Digest, Dropped, DroppedBy, Durability, Effect, Epoch, FIELD_BYTES_MAX, Grant,
     History, HistoryPage, HubStatus, IdError, Incarnation, KEY_BYTES_MAX, Key, KeyDiff,
@@ -93,7 +94,7 @@ pub use sync_protocol::{
 };
 pub use sync_store::MemoryStore;
 #[cfg(feature = "sled")]
-pub use sync_store::{SledOptions, SledStore};
+pub use sync_store::{Found, STORE_FORMAT, SledOptions, SledStore, lock_file, look};
 #[cfg(feature = "tls")]
 pub use sync_transport::tls;
 pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, MemoryLink};

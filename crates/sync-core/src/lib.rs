@@ -25,6 +25,7 @@
 //! assert_eq!(left.live_count(), 2);
 //! ```
 
+pub mod about;
 pub mod activity;
 pub mod authority;
 pub mod codec;
@@ -55,6 +56,7 @@ pub mod transport;
 pub mod value;
 pub mod write;
 
+pub use about::About;
 pub use activity::{Activity, DeltaCounts, RoundCounts, RuleConflicts, SameCounts};
 pub use authority::{
     Assignment, Attempt, AuthorityAnswer, AuthorityAsk, Claim, CommitOutcome, Current, Expectation,

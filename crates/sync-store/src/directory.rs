@@ -18,8 +18,8 @@ use sync_core::store::StoreError;
 use crate::damage::corrupt;
 use crate::row::FORMAT;
 
-const LOCK_FILE: &str = "lock";
-const FORMAT_FILE: &str = "format";
+pub(crate) const LOCK_FILE: &str = "lock";
+pub(crate) const FORMAT_FILE: &str = "format";
 const FORMAT_FILE_NEW: &str = "format.new";
 const SEAL_FILE: &str = "seal";
 
@@ -191,7 +191,7 @@ impl Directory {
 }
 
 /// The format and the engine that a file `format` names.
-fn parse_format(bytes: &[u8]) -> Option<(u8, &str)> {
+pub(crate) fn parse_format(bytes: &[u8]) -> Option<(u8, &str)> {
     let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
     let mut lines = text.split('\n');
     if lines.next() != Some(FORMAT_FILE_HEAD) {
@@ -206,20 +206,22 @@ fn parse_format(bytes: &[u8]) -> Option<(u8, &str)> {
     lines.next().is_none().then_some((format, engine))
 }
 
+/// A file of a directory that is no store's; none in one that a store can be in.
+pub(crate) fn foreign(path: &Path) -> io::Result<Option<OsString>> {
+    for entry in fs::read_dir(path)? {
+        let file = entry?.file_name();
+        if file != LOCK_FILE && file != FORMAT_FILE_NEW {
+            // Asked last: another process may be making a store here, and it makes this first.
+            let is_store = path.join(FORMAT_FILE).try_exists()?;
+            return Ok((!is_store).then_some(file));
+        }
+    }
+    Ok(None)
+}
+
 /// Without a file `format` nothing but what an interrupted first open leaves may be here.
 fn refuse_foreign(path: &Path, name: &str) -> Result<(), StoreError> {
-    let foreign = || -> io::Result<Option<OsString>> {
-        for entry in fs::read_dir(path)? {
-            let file = entry?.file_name();
-            if file != LOCK_FILE && file != FORMAT_FILE_NEW {
-                // Asked last: another process may be making a store here, and it makes this first.
-                let is_store = path.join(FORMAT_FILE).try_exists()?;
-                return Ok((!is_store).then_some(file));
-            }
-        }
-        Ok(None)
-    };
-    match foreign() {
+    match foreign(path) {
         Ok(None) => Ok(()),
         Ok(Some(file)) => Err(StoreError::Io {
             path: name.to_owned(),
@@ -264,7 +266,7 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn io_error(name: &str, doing: &'static str, error: &io::Error) -> StoreError {
+pub(crate) fn io_error(name: &str, doing: &'static str, error: &io::Error) -> StoreError {
     StoreError::Io {
         path: name.to_owned(),
         doing,

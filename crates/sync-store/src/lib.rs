@@ -42,6 +42,8 @@
 mod damage;
 #[cfg(feature = "_disk")]
 mod directory;
+#[cfg(feature = "_disk")]
+mod look;
 mod memory;
 #[cfg(feature = "redb")]
 mod redb_store;
@@ -54,6 +56,8 @@ mod sled_store;
 #[cfg(feature = "_disk")]
 mod thread;
 
+#[cfg(feature = "_disk")]
+pub use look::{Found, STORE_FORMAT, lock_file, look};
 pub use memory::MemoryStore;
 #[cfg(feature = "redb")]
 pub use redb_store::{RedbOptions, RedbStore};

@@ -12,6 +12,7 @@ use std::process::Stdio;
 
 use common::{Disk, batch, child, put, read_all, say, swarm};
 use sync_core::store::StoreError;
+use sync_store::{Found, STORE_FORMAT, lock_file, look};
 
 fn assert_in_use(disk: Disk, directory: &Path) {
     let error = disk.open(directory).unwrap_err();
@@ -40,6 +41,35 @@ async fn a_directory_has_one_store_at_a_time() {
         assert_eq!(read_all(&*store, &s).await.len(), 1);
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn looking_at_a_directory_tells_what_it_is_and_changes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("store");
+    assert_eq!(look(&path).unwrap(), Found::Nothing);
+    assert!(!path.exists(), "looking made it");
+    let known = STORE_FORMAT;
+    let store = |format| Found::Store { format };
+    let open = Disk::ALL[0].open(&path).unwrap();
+    assert_eq!(look(&path).unwrap(), store(Some(known)));
+    assert!(lock_file(&path).exists());
+    open.close().await.unwrap();
+    for (text, format) in [
+        (
+            format!("swarm-sync store\nformat {}\n", known + 1),
+            Some(known + 1),
+        ),
+        ("swarm-sync store\nformat 300\n".to_owned(), None),
+        (String::new(), None),
+    ] {
+        fs::write(path.join("format"), text).unwrap();
+        assert_eq!(look(&path).unwrap(), store(format));
+    }
+    let file = "store".to_owned();
+    assert_eq!(look(place.path()).unwrap(), Found::Foreign { file });
+    // What is no directory cannot be looked into.
+    assert!(look(path.join("format")).is_err());
 }
 
 #[test]

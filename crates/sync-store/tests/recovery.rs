@@ -190,6 +190,7 @@ async fn what_redb_acknowledged_survives_being_killed() {
 
 /// A process that is killed while it opens a store leaves a snapshot half written, which sled takes for the
 /// newest there is.
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn a_snapshot_that_was_never_finished_is_no_damage() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
+use crate::about::About;
 use crate::authority::{Attempt, AuthorityAnswer, AuthorityAsk};
 use crate::codec::List;
 use crate::consensus::{Decision, Proposal};
@@ -112,6 +113,8 @@ pub enum Ask {
     TakeReceipts(List<WriteId>),
     /// Take an agent off the roster. What it wrote stays, and it is on it again once it connects.
     Unregister(AgentId),
+    /// Which versions the hub speaks, and what its clock says.
+    About,
 }
 
 /// Where a receipt stands among those that wait: its revision, whether it is of one write, and its id.
@@ -167,4 +170,6 @@ pub enum Answer {
     Taken(u64),
     /// To [`Ask::Unregister`]: whether it was on the roster.
     Unregistered(bool),
+    /// To [`Ask::About`].
+    About(About),
 }

@@ -340,7 +340,7 @@ fn asks() -> Vec<Ask> {
             ..proposal()
         })),
     ];
-    asks.push(Ask::Unregister(agent("agent-1")));
+    asks.extend([Ask::Unregister(agent("agent-1")), Ask::About]);
     asks.extend(operations.map(write));
     asks.extend(fates());
     asks.extend(memory().map(Ask::Memory));

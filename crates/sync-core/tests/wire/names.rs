@@ -93,6 +93,7 @@ fn ask_name(ask: &Ask) -> &'static str {
         Ask::Receipts { .. } => "ask-receipts",
         Ask::TakeReceipts(_) => "ask-take-receipts",
         Ask::Unregister(_) => "ask-unregister",
+        Ask::About => "ask-about",
     }
 }
 
@@ -134,9 +135,10 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
         Ok(Answer::Receipts { .. }) => "receipts-waiting",
         Ok(Answer::Taken(_)) => "receipts-gone",
         Ok(Answer::Unregistered(_)) => "unregistered",
+        Ok(Answer::About(_)) => "about",
         Err(error) => error.kind(),
     }
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (68, 56);
+pub(crate) const NAMES: (usize, usize) = (69, 57);

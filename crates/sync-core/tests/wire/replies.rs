@@ -4,12 +4,12 @@ use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::transport::Compression;
 use sync_core::{
-    Ack, Activity, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect,
-    Decision, Delta, DeltaCounts, Durability, HubStatus, KeyReport, MemberStatus, MemoryAnswer,
-    MergeRule, NamespaceStats, Pattern, Payload, PeriodicStatus, Priority, Reason, Receipt, Reply,
-    RequestError, Revision, RoundCounts, RuleConflicts, SameCounts, Share, Sibling, Stamp,
-    StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict, Version, Vote,
-    Watched, Weights,
+    About, Ack, Activity, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind,
+    CommittedEffect, Decision, Delta, DeltaCounts, Durability, HubStatus, KeyReport, MemberStatus,
+    MemoryAnswer, MergeRule, NamespaceStats, Pattern, Payload, PeriodicStatus, Priority, Reason,
+    Receipt, Reply, RequestError, Revision, RoundCounts, RuleConflicts, SameCounts, Share, Sibling,
+    Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict, Version,
+    Vote, Watched, Weights,
 };
 
 use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
@@ -225,6 +225,7 @@ fn answers() -> Vec<Answer> {
         Answer::Watched(watched()),
         Answer::Decided(std::sync::Arc::new(decision())),
         Answer::Unregistered(true),
+        Answer::About(about()),
     ];
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));
@@ -252,6 +253,16 @@ fn answers() -> Vec<Answer> {
         Answer::Taken(1),
     ]);
     answers
+}
+
+fn about() -> About {
+    About {
+        program: "0.1.0".to_owned(),
+        protocol_min: 1,
+        protocol_max: 2,
+        wall_ms: 1_700_000_000_000,
+        drift_ms_max: 60_000,
+    }
 }
 
 fn periodic() -> PeriodicStatus {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use sync_core::codec::List;
+use sync_core::transport::{PROTOCOL_MAX, PROTOCOL_MIN};
 use sync_core::{
-    Ack, Answer, Ask, Durability, Entry, HubStatus, Key, MemberStatus, Now, Operation, Pattern,
-    RequestError, StateVersion, Value, Version, WriteId, Writer,
+    About, Ack, Answer, Ask, Durability, Entry, HubStatus, Key, MemberStatus, Now, Operation,
+    Pattern, RequestError, StateVersion, Value, Version, WriteId, Writer,
 };
 
 use super::commit::Commit;
@@ -14,6 +15,7 @@ use super::search::{Effort, Search, check_pattern};
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
+use crate::millis::millis;
 use crate::receipts::Receipts;
 use crate::view::{self, Freshness};
 
@@ -88,6 +90,7 @@ impl Hub {
             Ask::Receipts { agent, after } => Ok(self.list_receipts(&agent, after.as_ref())),
             Ask::TakeReceipts(writes) => self.take_receipts(to, &writes).map(Answer::Taken),
             Ask::Unregister(agent) => return self.unregister(to, agent),
+            Ask::About => Ok(Answer::About(self.about(now))),
         };
         self.reply(to, answer);
     }
@@ -233,6 +236,17 @@ impl Hub {
         self.cover_all(&mut commit, key);
         self.finish(commit, now);
         u64::from(held)
+    }
+
+    /// Its own clock, not that of its stamps, which runs ahead with whoever is ahead.
+    fn about(&self, now: Now) -> About {
+        About {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_min: PROTOCOL_MIN,
+            protocol_max: PROTOCOL_MAX,
+            wall_ms: now.wall_ms,
+            drift_ms_max: millis(self.config.limits.drift_max),
+        }
     }
 
     fn status(&self, now: Now) -> HubStatus {

@@ -170,7 +170,7 @@ fn refusal(allowed: &Allowed, own: &AgentId, ask: &Ask) -> Option<Reply> {
         Ask::Receipts { agent, .. } if agent == own => None,
         Ask::Receipts { .. } => swarm(Right::Read, "see the receipts of others"),
         // Each is of the asker alone, or tells what every answer does.
-        Ask::TakeReceipts(_) | Ask::Held { .. } | Ask::Status | Ask::Policies => None,
+        Ask::TakeReceipts(_) | Ask::Held { .. } | Ask::Status | Ask::Policies | Ask::About => None,
     }
 }
 

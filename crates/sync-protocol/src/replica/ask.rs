@@ -201,5 +201,6 @@ fn doing(ask: &Ask) -> &'static str {
         Ask::Held { .. } => "asking who holds a write",
         Ask::Receipts { .. } | Ask::TakeReceipts(_) => "asking for receipts",
         Ask::Unregister(_) => "taking an agent off the roster",
+        Ask::About => "asking what the hub is",
     }
 }
