@@ -108,9 +108,10 @@ impl Decoder {
             return Ok(None);
         };
         if self.data_bytes_max == 0 && [a, b] == TLS_ALERT {
-            return Err(protocol(
-                "the other end speaks TLS: give --tls-ca, and a certificate or a token",
-            ));
+            return Err(TransportError::Tls {
+                reason: "the other end speaks TLS: give --tls-ca, and a certificate or a token"
+                    .into(),
+            });
         }
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         let Some(body) = length.checked_sub(1) else {

@@ -1,6 +1,7 @@
 //! The agent's side.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -85,14 +86,17 @@ impl TcpLink {
 
     async fn open(&self) -> Result<TcpStream, TransportError> {
         let limit = self.options.connect;
-        let unreachable = |error: std::io::Error| TransportError::Unreachable {
+        let unreachable = |error: io::Error| TransportError::Unreachable {
             address: self.address.clone(),
             reason: error.to_string(),
         };
-        let doing = "connecting";
+        let late = |_| {
+            let reason = format!("no answer within {} ms", limit.as_millis());
+            unreachable(io::Error::new(io::ErrorKind::TimedOut, reason))
+        };
         let stream = timeout(limit, TcpStream::connect(&self.address))
             .await
-            .map_err(|_| TransportError::Deadline { doing, limit })?
+            .map_err(late)?
             .map_err(unreachable)?;
         prepare(&stream).map_err(unreachable)?;
         Ok(stream)

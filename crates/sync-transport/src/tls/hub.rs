@@ -1,5 +1,6 @@
 //! The hub's end: proves where it is, finds out who connects, and takes new files while it runs.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -90,8 +91,7 @@ impl HubTls {
     }
 }
 
-/// What a connection has shown, before it said who it is.
-#[derive(Debug)]
+/// What a connection has shown, before it said who it is. Its debug format shows no key of the connection.
 pub(crate) struct Credential {
     /// Whom its certificate names, if it has shown one.
     named: Option<Vec<Principal>>,
@@ -139,6 +139,14 @@ impl Credential {
             "the certificate names {}, not {claimed}; use that name and swarm, or another certificate",
             named.join(", ")
         )
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("named", &self.named)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,8 @@
 //! takes `K` off again and looks whether what remains hashes to `H`. So neither a recorded proof nor the
 //! hub's file lets anybody in.
 
+use std::fmt;
+
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use subtle::ConstantTimeEq;
 
@@ -17,9 +19,16 @@ pub(super) const EXPORT_LABEL: &[u8] = b"EXPORTER-swarm-sync-token";
 /// Bytes taken from a connection.
 pub(super) const EXPORT_BYTES: usize = 32;
 
-/// That the peer has a token, on one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// That the peer has a token, on one connection. Its debug format shows nothing of it: with the keys of the
+/// connection and the hub's list it would tell the token.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Proof(pub(crate) [u8; PROOF_BYTES]);
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proof").finish_non_exhaustive()
+    }
+}
 
 impl Proof {
     /// Made by the one who has the token; `export` is the connection's.

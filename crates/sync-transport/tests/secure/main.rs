@@ -3,6 +3,7 @@
 //! - `scene`: a CA, its certificates, a hub and agents that use them
 //! - `certificates`: who is believed by a certificate, and who is not
 //! - `tokens`: who is believed by a token, and who is not
+//! - `audit`: what the hub notes of those who are not let in
 //! - `files`: what is refused before anybody connects, and what is read anew
 //! - `raw`: TLS by hand, on which anything can be said
 //! - `strangers`: those who never get as far as a name
@@ -12,6 +13,7 @@
     reason = "a helper of a test fails as the test does"
 )]
 
+mod audit;
 mod certificates;
 mod files;
 mod raw;

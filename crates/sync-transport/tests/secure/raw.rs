@@ -6,13 +6,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use sync_transport::TcpCoordinator;
-use sync_transport::tls::HubTlsFiles;
-use tokio::net::TcpStream;
+use sync_core::transport::Link;
+use sync_transport::tls::{AgentTls, AgentTlsFiles, HubTlsFiles};
+use sync_transport::{LinkOptions, TcpCoordinator, TcpLink};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::scene::Scene;
+use crate::support::{hello, soon};
 
 /// A connection encrypted as an agent's is, with the certificate of one or without any.
 pub(crate) async fn encrypted(
@@ -44,7 +47,7 @@ pub(crate) async fn encrypted(
 }
 
 /// The end of a hub with these files that asks nobody who he is.
-pub(crate) fn acceptor(files: &HubTlsFiles) -> TlsAcceptor {
+fn acceptor(files: &HubTlsFiles) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
@@ -57,4 +60,33 @@ pub(crate) fn acceptor(files: &HubTlsFiles) -> TlsAcceptor {
         .unwrap();
     config.alpn_protocols = vec![b"swarm-sync".to_vec()];
     TlsAcceptor::from(Arc::new(config))
+}
+
+/// A hub that its agents believe, and that keeps what they say: it has the hub's own key.
+async fn record(files: &HubTlsFiles, listener: TcpListener) -> Vec<u8> {
+    let (socket, _) = soon(listener.accept()).await.unwrap();
+    let mut stream = soon(acceptor(files).accept(socket)).await.unwrap();
+    let mut said = Vec::new();
+    // The proof, and the hello, which says its own length.
+    for _ in 0..2 {
+        let length = soon(stream.read_u32_le()).await.unwrap();
+        let mut frame = vec![0; length as usize];
+        soon(stream.read_exact(&mut frame)).await.unwrap();
+        said.extend(length.to_le_bytes());
+        said.extend(frame);
+    }
+    said
+}
+
+/// What an agent with these files says to a hub with those.
+pub(crate) async fn recorded(hub: &HubTlsFiles, agent: AgentTlsFiles) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tls = Arc::new(AgentTls::load(agent).unwrap());
+    let link = TcpLink::new(address, LinkOptions::default()).with_tls(tls);
+    let name = hello("agent-1");
+    // The recorder hangs up once it has what it wants.
+    let (recorded, refused) = tokio::join!(record(hub, listener), soon(link.connect(&name)));
+    refused.unwrap_err();
+    recorded
 }

@@ -1,17 +1,13 @@
 //! Who is believed by a token, and who is not.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use sync_core::transport::Link;
-use sync_transport::tls::{AgentTls, HubTlsFiles, write_private};
-use sync_transport::{LinkOptions, TcpLink};
+use sync_transport::tls::{HubTlsFiles, write_private};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
-use crate::raw::{acceptor, encrypted};
+use crate::raw::{encrypted, recorded};
 use crate::scene::{Scene, assert_serves, connect, hub, refused};
-use crate::support::{hello, soon};
+use crate::support::soon;
 
 /// The hub's list with these lines.
 fn list(scene: &Scene, lines: &[String]) -> PathBuf {
@@ -108,37 +104,14 @@ async fn a_list_that_is_read_anew_counts_from_the_next_connection_on() {
     assert_serves(&hub, connection, "agent-1").await;
 }
 
-/// A hub that its agents believe, and that keeps what they say: it has the hub's own key.
-async fn record(files: &HubTlsFiles, listener: TcpListener) -> Vec<u8> {
-    let (socket, _) = soon(listener.accept()).await.unwrap();
-    let mut stream = soon(acceptor(files).accept(socket)).await.unwrap();
-    let mut said = Vec::new();
-    // The proof, and the hello, which says its own length.
-    for _ in 0..2 {
-        let length = soon(stream.read_u32_le()).await.unwrap();
-        let mut frame = vec![0; length as usize];
-        soon(stream.read_exact(&mut frame)).await.unwrap();
-        said.extend(length.to_le_bytes());
-        said.extend(frame);
-    }
-    said
-}
-
 #[tokio::test]
 async fn a_proof_and_a_hello_that_were_recorded_open_no_other_connection() {
     let scene = Scene::new();
     let (token, line) = scene.token("team/agent-1", "mine");
     let files = with_tokens(&scene, &[line], false);
     let (hub, _) = hub(files.clone()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let recorded = tokio::spawn(async move { record(&files, listener).await });
     let agent = scene.agent_with(None, Some(token));
-    let tls = Arc::new(AgentTls::load(agent.clone()).unwrap());
-    let link = TcpLink::new(address, LinkOptions::default()).with_tls(tls);
-    // The recorder hangs up once it has what it wants.
-    soon(link.connect(&hello("agent-1"))).await.unwrap_err();
-    let recorded = recorded.await.unwrap();
+    let recorded = recorded(&files, agent.clone()).await;
     let mut replay = encrypted(&scene, &hub, None).await;
     replay.write_all(&recorded).await.unwrap();
     let mut answer = Vec::new();
