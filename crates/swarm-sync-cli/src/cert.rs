@@ -1,6 +1,7 @@
 //! `cert`: a CA, certificates and tokens as files.
 
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+use std::path::Path;
 
 use swarm_sync::tls::{
     Authority, Issued, Principal, TlsError, Token, replace_private, write_private,
@@ -99,8 +100,13 @@ fn write(directory: &Directory, path: &Path, text: &str) -> Result<(), Failure> 
     })
 }
 
-fn make(dir: &PathBuf) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir).map_err(|error| {
+/// The owner's alone from the start, whatever the umask says: keys are in it.
+fn make(dir: &Path) -> Result<(), Failure> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| {
         let message = format!("{} cannot be made: {error}", dir.display());
         Failure::new(Code::Failed, "io", message)
     })

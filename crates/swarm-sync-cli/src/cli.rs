@@ -3,6 +3,8 @@
 mod agent;
 mod authority;
 mod cert;
+mod demo;
+mod doctor;
 mod keyed;
 mod memory;
 mod parse;
@@ -31,6 +33,8 @@ use crate::position;
 pub(crate) use self::agent::AgentArgs;
 pub(crate) use self::authority::{CasArgs, ClaimArgs, HeldArgs, RenewArgs};
 pub(crate) use self::cert::{CertArgs, CertCommand, Directory};
+pub(crate) use self::demo::DemoArgs;
+pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
 pub(crate) use self::memory::{
     MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,
@@ -90,7 +94,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the whole system at work on this machine.
-    #[command(after_help = with_codes(DEMO_HELP))]
+    #[command(after_help = with_codes(demo::HELP))]
     Demo(DemoArgs),
     /// Replay the history of a git repository as a swarm and check it against git.
     #[command(after_help = with_codes(REPLAY_HELP))]
@@ -131,6 +135,9 @@ pub(crate) enum Command {
     /// Make a CA, certificates and tokens, for a start.
     #[command(after_help = with_codes(cert::HELP))]
     Cert(CertArgs),
+    /// Look whether hub, clock, disk and limits are as they should be, and say what to do.
+    #[command(after_help = with_codes(doctor::HELP))]
+    Doctor(Box<DoctorArgs>),
     #[command(flatten)]
     Keyed(Keyed),
     /// Have the agents vote, and say how it ended, who voted how and why.
@@ -161,6 +168,7 @@ impl Command {
             Self::Delta(args) => (args.hub.json, false),
             Self::Status(args) => (args.hub.json, false),
             Self::Unregister(args) => (args.hub.json, false),
+            Self::Doctor(args) => (args.hub.json, false),
             Self::Keyed(command) => command.json(),
             Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),
@@ -176,27 +184,6 @@ impl Command {
 
 fn with_codes(text: &str) -> String {
     format!("{text}\n\n{}", exit::HELP)
-}
-
-const DEMO_HELP: &str = "\
-Starts a hub and its agents as processes of their own, with TCP on loopback and a
-directory each, and checks at every step that no write is lost: concurrent writes,
-catching up after an absence, a hub killed by SIGKILL.
-
-Examples:
-  swarm-sync demo
-  swarm-sync demo --json | jq .delta_ratio
-  swarm-sync demo --keep                keep the directories, to look into them";
-
-#[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
-    /// Print one JSON object with all the facts.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Keep the directory with the data and logs of every process. A failed demo always does, an
-    /// interrupted one does not.
-    #[arg(long)]
-    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]

@@ -39,8 +39,10 @@ impl Data {
         let path = directory.clone();
         let opened = tokio::task::spawn_blocking(move || SledStore::open(path)).await;
         let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;
+        let store = store.map_err(not_opened)?;
+        warn_if_others_may_read(&directory);
         Ok(Self {
-            store: Arc::new(store.map_err(not_opened)?),
+            store: Arc::new(store),
             directory: Some(directory),
         })
     }
@@ -84,6 +86,22 @@ impl Data {
     }
 }
 
+/// The files in it are as private as the directory is. One that is made here is its owner's alone; one that
+/// was there is not ours to change.
+fn warn_if_others_may_read(directory: &Path) {
+    #[cfg(unix)]
+    if let Ok(found) = std::fs::metadata(directory) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o777;
+        if mode & 0o077 > 0 {
+            let directory = directory.display();
+            tracing::warn!(
+                "others than its owner may read the state in {directory} (mode {mode:03o}): chmod 700 {directory}"
+            );
+        }
+    }
+    let _ = directory;
+}
+
 fn not_opened(error: StoreError) -> Failure {
     let StoreError::Io {
         path,
@@ -102,7 +120,8 @@ fn not_opened(error: StoreError) -> Failure {
     Failure::new(Code::Data, "store", message)
 }
 
-fn default_directory(place: &[&str]) -> Result<PathBuf, Failure> {
+/// Where a node keeps its state unless told otherwise.
+pub(crate) fn default_directory(place: &[&str]) -> Result<PathBuf, Failure> {
     let base = std::env::var_os("SWARM_SYNC_DATA").filter(|base| !base.is_empty());
     let mut directory = base.map_or_else(|| Path::new(DEFAULT_BASE).to_owned(), PathBuf::from);
     for name in place {

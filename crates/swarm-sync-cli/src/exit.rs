@@ -13,7 +13,8 @@ use crate::output;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  it failed, or what was asked about does not hold (`get` of an absent key)
+  1  it failed, or what was asked about does not hold (`get` of an absent key, a `doctor` that finds
+     the clock off)
   2  the command line or the file of policies is not valid
   3  no hub answers there, or it refuses
   4  the data directory is in use, damaged or not accessible, or fails later (a full disk)

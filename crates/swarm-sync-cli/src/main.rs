@@ -9,6 +9,7 @@ mod completions;
 mod data;
 mod decisions;
 mod demo;
+mod doctor;
 mod exit;
 mod json;
 mod logging;
@@ -19,6 +20,7 @@ mod position;
 mod replay;
 mod rights;
 mod rounds;
+mod secret;
 mod serve;
 mod signals;
 mod tls;
@@ -75,6 +77,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Top(args) => top::run(args).await,
         Command::Unregister(args) => oneshot::unregister(args).await,
         Command::Cert(args) => cert::run(args),
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Keyed(command) => oneshot::keyed(command).await,
         Command::Propose(args) => oneshot::propose(*args).await,
         Command::Policy(args) => oneshot::policy(args).await,

@@ -207,7 +207,20 @@ pub(crate) async fn connect_as(
 
 /// The way to the hub, and the name to ask under: over TLS the one that is proved, else `name`.
 pub(crate) fn link(at: &SwarmArgs, name: AgentId) -> Result<(TcpLink, AgentId), Failure> {
-    let link = TcpLink::new(&at.hub, LinkOptions::default());
+    link_with(at, name, LinkOptions::default())
+}
+
+/// The same as other commands take, with other bounds.
+pub(crate) fn way(at: &SwarmArgs, options: LinkOptions) -> Result<(TcpLink, AgentId), Failure> {
+    link_with(at, name()?, options)
+}
+
+fn link_with(
+    at: &SwarmArgs,
+    name: AgentId,
+    options: LinkOptions,
+) -> Result<(TcpLink, AgentId), Failure> {
+    let link = TcpLink::new(&at.hub, options);
     match tls::agent(&at.tls)? {
         None => Ok((link, name)),
         Some(tls) => {

@@ -5,13 +5,14 @@ use clap::error::{ContextKind, ContextValue, Error};
 
 use crate::cli::Cli;
 use crate::output::brief_text;
+use crate::secret;
 
 /// The command line. Ends the process if it is not valid, or with the help that it asks for.
 pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| shortened(error).exit())
 }
 
-/// The same error without what is too long to repeat, or would steer the terminal.
+/// The same error without what is too long to repeat, would steer the terminal, or is a secret.
 fn shortened(mut error: Error) -> Error {
     let shorter: Vec<(ContextKind, String)> = error
         .context()
@@ -30,6 +31,8 @@ fn shortened(mut error: Error) -> Error {
 /// What to show instead, if anything.
 fn shorter(value: &ContextValue) -> Option<String> {
     match value {
+        // Only its file is to be named; whatever else it was given for, it is not repeated.
+        ContextValue::String(text) if secret::is_one(text) => Some(secret::HIDDEN.to_owned()),
         ContextValue::String(text) => Some(brief_text(text)).filter(|brief| brief != text),
         _ => None,
     }

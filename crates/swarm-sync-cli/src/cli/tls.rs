@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::secret;
 
 /// How agents and commands know the hub, and prove their name.
 #[derive(Debug, Args)]
@@ -25,7 +28,9 @@ pub(crate) struct TlsArgs {
         long,
         value_name = "FILE",
         env = "SWARM_SYNC_TLS_KEY",
-        requires = "tls_cert"
+        hide_env_values = true,
+        requires = "tls_cert",
+        value_parser = PathBufValueParser::new().try_map(secret::file)
     )]
     pub(crate) tls_key: Option<PathBuf>,
     /// Token that names this agent, instead of a certificate: SWARM/AGENT = TOKEN, in a file that only
@@ -34,7 +39,9 @@ pub(crate) struct TlsArgs {
         long,
         value_name = "FILE",
         env = "SWARM_SYNC_TOKEN_FILE",
-        requires = "tls_ca"
+        hide_env_values = true,
+        requires = "tls_ca",
+        value_parser = PathBufValueParser::new().try_map(secret::file)
     )]
     pub(crate) token_file: Option<PathBuf>,
 }
@@ -48,13 +55,13 @@ pub(crate) struct HubTlsArgs {
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, which only its owner may be able to read.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = PathBufValueParser::new().try_map(secret::file))]
     pub(crate) tls_key: Option<PathBuf>,
     /// Certificate of the CA whose certificates of agents are taken.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Tokens of agents that are taken, as hashes: a line SWARM/AGENT = HASH each.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = PathBufValueParser::new().try_map(secret::file))]
     pub(crate) tokens: Option<PathBuf>,
     /// Who may read, write and administer what, see docs/security.md. Without it everybody who is let in
     /// may do everything. Read anew on `swarm-sync policy reload`.

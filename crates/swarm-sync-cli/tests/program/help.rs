@@ -36,6 +36,7 @@ pub(crate) const COMMANDS: [&str; 33] = [
     "history",
     "explain",
     "diff",
+    "doctor",
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! - `support`: processes that end with the test, answers with deadlines
 //! - `agent_json`: every request an agent takes
+//! - `alike`: that what is forbidden takes as long as what is absent
 //! - `agent_end`: how an agent ends, also if its store fails
 //! - `bad_input`: whatever is not a request, and what stays as it was
 //! - `sentences`: what a refusal says, and how much of what was given it repeats
@@ -12,6 +13,7 @@
 //! - `serve`: starting and refusing to start
 //! - `oneshot`: commands that ask the hub and leave
 //! - `past`: how a key came to be what it is
+//! - `idle`: what connections cost on which nothing happens
 //! - `keyed`: writing, listing and clearing keys at the hub
 //! - `memory`: values at the hub beside the state
 //! - `concurrent`: what is said of values that remain side by side
@@ -28,12 +30,14 @@
 //! - `rounds`: synchronization by priority and by schedule
 //! - `rolling`: hubs and agents that are stopped and started again while everybody writes
 //! - `deploy`: the service and the container of docs/deploy
+//! - `doctor`: whether hub, clock and disk are as they should be
 //! - `demo`: the demonstration, whole and failing
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
 //! - `completions`: scripts for shells, run by one
+//! - `secrets`: what is never said, and whose files those are
 //! - `security`: TLS, names that are proved, and rights
 //! - `security_input`: whoever is not let in, and files that are not used
 //! - `top`: the live view, on a terminal
@@ -42,6 +46,7 @@
 mod agent_end;
 mod agent_json;
 mod agent_watch;
+mod alike;
 mod authority;
 mod bad_input;
 mod cache;
@@ -51,8 +56,11 @@ mod compression;
 mod concurrent;
 mod demo;
 mod deploy;
+mod doctor;
 mod git;
 mod help;
+#[cfg(target_os = "linux")]
+mod idle;
 mod keyed;
 mod links;
 mod memory;
@@ -68,6 +76,7 @@ mod replay;
 mod replay_input;
 mod rolling;
 mod rounds;
+mod secrets;
 mod security;
 mod security_input;
 mod sentences;

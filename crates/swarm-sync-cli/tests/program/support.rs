@@ -180,7 +180,11 @@ impl Agent {
     pub(crate) fn start_with(hub: &str, name: &str, data: &Path, more: &[&str]) -> Self {
         let data = data.to_string_lossy();
         let args = agent_args(hub, name, &data);
-        let process = Process::start(&[&args, more].concat());
+        Self::of(Process::start(&[&args, more].concat()))
+    }
+
+    /// One that was started by itself.
+    pub(crate) fn of(process: Process) -> Self {
         let ready = process.json();
         assert_eq!(ready["event"], "ready", "{ready}");
         Self {

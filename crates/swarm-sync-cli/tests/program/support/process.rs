@@ -119,6 +119,11 @@ impl Process {
         .expect("it has ended")
     }
 
+    /// The rest of stderr, after the end.
+    pub(crate) fn logs(&self) -> Vec<String> {
+        self.errors.iter().collect()
+    }
+
     /// The rest of stdout, after the end.
     pub(crate) fn rest(&self) -> Vec<String> {
         self.lines.iter().collect()

@@ -1,0 +1,36 @@
+//! `doctor`: would a hub, an agent or a command run well from here, and if not, what is to be done?
+
+mod clock;
+mod disk;
+mod filesystem;
+mod hub;
+mod limits;
+mod lock;
+mod owner;
+mod report;
+mod space;
+mod store;
+mod transport;
+mod versions;
+mod writing;
+
+use crate::cli::DoctorArgs;
+use crate::data;
+use crate::exit::Failure;
+
+use self::clock::Reading;
+use self::report::Report;
+
+pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
+    let began = Reading::now();
+    let mut report = Report::default();
+    let directory = match args.data {
+        Some(directory) => directory,
+        None => data::default_directory(&["hub"])?,
+    };
+    report.extend(hub::look(&args.hub).await);
+    report.extend(disk::look(directory, args.hub.patience()).await);
+    report.extend(limits::look());
+    report.extend([clock::own(began, Reading::now())]);
+    report.print(args.hub.json)
+}
