@@ -12,7 +12,7 @@ const WHAT: &str = "data";
 
 pub(super) fn look(directory: &Path) -> Check {
     let name = directory.display().to_string();
-    judge(&shorten(&name), look(directory))
+    judge(&shorten(&name), swarm_sync::look(directory))
 }
 
 fn judge(name: &str, found: Result<Found, StoreError>) -> Check {

@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 33] = [
+pub(crate) const COMMANDS: [&str; 34] = [
     "demo",
     "serve",
     "agent",
