@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use sync_core::{AgentId, Answer, Ask, Body, Receipt, Role, SessionId, Vote};
+use sync_core::{
+    AgentId, Answer, Ask, Body, PastAnswer, PastAsk, Receipt, Role, Seq, SessionId, Value, Vote,
+    WriteId,
+};
 use sync_protocol::{Command, Outcome};
 
 use crate::ballots::{that_writes, vote};
+use crate::looking_back::ask as past;
 use crate::stage::{
     AgentSide, HubSide, assert_equal, key, only_receipt, put, read_reply, talk, trio, winner,
 };
@@ -43,7 +47,7 @@ fn waiting(hub: &mut HubSide, name: &str) -> Vec<Receipt> {
     }
 }
 
-fn told(receipt: &Receipt) -> (Option<sync_core::Value>, Option<&sync_core::Value>) {
+fn told(receipt: &Receipt) -> (Option<Value>, Option<&Value>) {
     (receipt.discarded.value(), winner(receipt).1)
 }
 
@@ -105,4 +109,33 @@ fn the_hubs_own_program_takes_what_it_proposed() {
     let ask = Ask::TakeReceipts(vec![receipt.write.clone()].into());
     assert_eq!(hub.ask(ask), Some(Ok(Answer::Taken(1))));
     assert_eq!(waiting(&mut hub, "hub"), []);
+}
+
+#[test]
+fn whoever_proposed_it_is_not_taken_to_have_known_that_it_was_approved() {
+    let (mut hub, mut a, mut b) = trio();
+    let mut c = AgentSide::new("c");
+    c.connect(&mut hub, 40);
+    talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
+    let ask = Ask::Propose(Box::new(that_writes("plan", put("voted for"))));
+    hub.hear(SessionId(1), Body::Request { request: 9, ask });
+    talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
+    a.cut(&mut hub);
+    vote(&mut b, Vote::For);
+    vote(&mut c, Vote::For);
+    talk(&mut hub, &mut [&mut b, &mut c]);
+    assert_eq!(hub.value("plan"), Some("voted for".into()));
+    a.write("step", put(1));
+    let request = PastAsk::Knew {
+        key: key("step"),
+        write: WriteId::new(a.replica.writer().clone(), Seq::new(1)),
+        after: None,
+    };
+    a.connect(&mut hub, 41);
+    talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
+    let Ok(PastAnswer::Knew(knew)) = past(&mut hub, request) else {
+        panic!("it is known");
+    };
+    let stale: Vec<_> = knew.stale.iter().map(|stale| stale.key.as_str()).collect();
+    assert_eq!(stale, ["plan"], "{knew:?}");
 }

@@ -129,9 +129,6 @@ impl Hub {
             commit.touch(key);
         }
         self.finish(commit, now);
-        if self.chores.contested.is_empty() {
-            self.request_all_merges();
-        }
         true
     }
 }

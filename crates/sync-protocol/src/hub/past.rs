@@ -10,6 +10,7 @@ mod line;
 mod log;
 mod question;
 mod record;
+mod scan;
 mod state_at;
 mod thinning;
 mod walk;

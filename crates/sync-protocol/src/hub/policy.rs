@@ -76,8 +76,9 @@ impl Hub {
         self.send(session, Body::Policies { policies });
     }
 
-    /// Asks for every merge that is due. O(keys).
-    pub(super) fn request_all_merges(&mut self) {
+    /// Asks for every merge that is due; what the table ends meanwhile, a commit at a time, asks for its
+    /// own. O(keys).
+    fn request_all_merges(&mut self) {
         let several = self.space.iter_after(None);
         let several = several.filter(|(_, s)| s.entry().live_count() > 1);
         let keys: Vec<Key> = several.map(|(key, _)| key.clone()).collect();

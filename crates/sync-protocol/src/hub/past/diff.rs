@@ -11,7 +11,7 @@ use sync_core::{
 
 use super::invalid;
 use super::question::Step;
-use super::window::Window;
+use super::scan::Scan;
 use crate::hub::Hub;
 use crate::rows::{self, Chunk, CommitHead, KeyRecord, Record, RowError, RowRange, Told};
 
@@ -19,20 +19,13 @@ use crate::rows::{self, Chunk, CommitHead, KeyRecord, Record, RowError, RowRange
 /// each further page of its keys.
 const KEYS_PER_PAGE: usize = 64;
 
-/// Commits that one answer looks through: so many names are read in a few milliseconds.
-const COMMITS_PER_PAGE: usize = 4_096;
-
 #[derive(Debug)]
 pub(super) struct DiffQuestion {
     from: Revision,
     to: Revision,
     after: Option<Key>,
     kept_after: Option<Revision>,
-    /// The last commit read.
-    at: Revision,
-    /// The commits after it that are being read.
-    window: Option<Window>,
-    commits: usize,
+    scan: Scan,
     keys: BTreeMap<Key, Changed>,
     phase: Phase,
 }
@@ -73,9 +66,7 @@ impl DiffQuestion {
             to,
             after,
             kept_after,
-            at: from,
-            window: None,
-            commits: 0,
+            scan: Scan::new(from, to),
             keys: BTreeMap::new(),
             phase: Phase::Commits,
         })
@@ -97,21 +88,8 @@ impl DiffQuestion {
 
     /// The rows to read; none once there is enough for a page, or no more.
     fn read(&mut self, hub: &Hub) -> Option<RowRange> {
-        if self.is_full() {
-            return None;
-        }
-        if self.window.is_none() {
-            self.window = Window::next(hub, self.at, self.to);
-        }
-        if self.window.is_none() {
-            self.at = self.to;
-        }
-        self.window.as_ref().map(Window::read)
-    }
-
-    /// Whether enough was read for a page, or all there is.
-    fn is_full(&self) -> bool {
-        self.at >= self.to || self.keys.len() >= KEYS_PER_PAGE || self.commits >= COMMITS_PER_PAGE
+        let is_full = self.keys.len() >= KEYS_PER_PAGE;
+        if is_full { None } else { self.scan.read(hub) }
     }
 
     /// The keys of the page.
@@ -131,12 +109,12 @@ impl DiffQuestion {
             let after = last.cloned();
             Some(DiffNext { from, to, after })
         } else {
-            let (from, after) = (self.at, None);
-            (self.at < to).then_some(DiffNext { from, to, after })
+            let (from, after) = (self.scan.at(), None);
+            (from < to).then_some(DiffNext { from, to, after })
         };
         DiffPage {
             from: self.from,
-            to: self.at,
+            to: self.scan.at(),
             changes: List(changes),
             next,
             kept_after: self.kept_after,
@@ -149,61 +127,24 @@ impl DiffQuestion {
             return self.take_values(hub, now, rows);
         }
         let kept = hub.past.journal.kept_after(hub.revision);
-        if kept > self.at {
+        if kept > self.scan.at() {
             // Commits that came since the rows were asked for have driven out some of them.
             self.begin_at(kept);
         }
-        let Some(mut window) = self.window.take() else {
-            return Ok(());
-        };
-        if !window.take(rows)? {
-            self.window = Some(window);
-            return Ok(());
-        }
-        let to = window.to();
-        for (revision, (head, records)) in window.into_commits() {
-            if self.is_full() {
-                return Ok(());
-            }
-            if revision > self.at {
-                self.at = revision;
-                self.commits += 1;
-                self.note(hub, now, revision, &head, records);
-            }
-        }
-        self.at = self.at.max(to);
-        Ok(())
+        let keys = &mut self.keys;
+        self.scan.take(rows, |revision, head, records| {
+            note(keys, (hub, now), revision, head, records);
+            keys.len() < KEYS_PER_PAGE
+        })
     }
 
     /// The page begins later, at the first commit that is kept.
     fn begin_at(&mut self, kept: Revision) {
         let kept = kept.min(self.to);
         self.kept_after = Some(kept);
-        (self.from, self.at) = (kept, kept);
+        self.from = kept;
+        self.scan.skip_to(kept);
         self.keys.clear();
-    }
-
-    fn note(
-        &mut self,
-        hub: &Hub,
-        now: Now,
-        revision: Revision,
-        head: &CommitHead,
-        records: Vec<Record>,
-    ) {
-        for (record, told) in records {
-            let key = record.key.clone();
-            let changed = self.keys.entry(key).or_insert_with(|| Changed {
-                diff: diff_of(&record, revision),
-                previous: record.previous,
-            });
-            let diff = &mut changed.diff;
-            diff.version = record.version;
-            diff.revision = revision;
-            diff.commits += 1;
-            diff.kind = record.kind;
-            diff.became = hub.told_value(&record, told, head, now);
-        }
     }
 
     /// What each key was is in the commit before the first; what it became may be in rows that were read
@@ -232,6 +173,29 @@ impl DiffQuestion {
             }
         }
         Ok(())
+    }
+}
+
+/// What a commit has made of its keys.
+fn note(
+    keys: &mut BTreeMap<Key, Changed>,
+    (hub, now): (&Hub, Now),
+    revision: Revision,
+    head: &CommitHead,
+    records: Vec<Record>,
+) {
+    for (record, told) in records {
+        let key = record.key.clone();
+        let changed = keys.entry(key).or_insert_with(|| Changed {
+            diff: diff_of(&record, revision),
+            previous: record.previous,
+        });
+        let diff = &mut changed.diff;
+        diff.version = record.version;
+        diff.revision = revision;
+        diff.commits += 1;
+        diff.kind = record.kind;
+        diff.became = hub.told_value(&record, told, head, now);
     }
 }
 

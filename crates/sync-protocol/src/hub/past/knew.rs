@@ -9,16 +9,13 @@ use sync_core::{
 
 use super::invalid;
 use super::question::Step;
+use super::scan::Scan;
 use super::walk::Walk;
-use super::window::Window;
 use crate::hub::Hub;
 use crate::rows::{Record, RowError, RowRange};
 
 /// Keys in one answer: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
-
-/// Commits that one answer looks through.
-const COMMITS_PER_PAGE: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) struct KnewQuestion {
@@ -36,11 +33,11 @@ struct Found {
     committed: Revision,
     at_ms: u64,
     kept_after: Option<Revision>,
-    /// The last commit read.
-    at: Revision,
-    /// The commits after it that are being read.
-    window: Option<Window>,
-    commits: usize,
+    /// The commits that had come by then and that its author had not seen.
+    scan: Scan,
+    /// Those of them that were voted on, as far as the hub remembers: whoever proposed one need not have
+    /// known that it was approved.
+    voted: BTreeSet<Revision>,
     names: BTreeSet<Key>,
     stale: Vec<StaleKey>,
 }
@@ -73,7 +70,7 @@ impl KnewQuestion {
             committed: found.committed,
             at_ms: found.at_ms,
             stale: List(std::mem::take(&mut found.stale)),
-            next: (!found.is_over()).then_some(found.at),
+            next: (!found.scan.is_over()).then_some(found.scan.at()),
             kept_after: found.kept_after,
         })))
     }
@@ -90,10 +87,10 @@ impl KnewQuestion {
     pub(super) fn take(&mut self, hub: &Hub, now: Now, rows: &[Row]) -> Result<(), RowError> {
         if let Some(found) = &mut self.found {
             let kept = hub.past.journal.kept_after(hub.revision);
-            if kept > found.at {
+            if kept > found.scan.at() {
                 // Commits that came since the rows were asked for have driven out some of them.
                 found.kept_after = Some(kept);
-                found.at = kept;
+                found.scan.skip_to(kept);
             }
             return found.take(&self.write, rows);
         }
@@ -131,6 +128,9 @@ impl Found {
         let known = seen.filter(|_| comparable).map(|seen| seen.revision);
         let known = known.unwrap_or_default();
         let kept = hub.past.journal.kept_after(hub.revision);
+        let last = Revision::new(commit.revision.get().saturating_sub(1));
+        let decisions = hub.votes.decisions();
+        let voted = decisions.filter_map(|d| Some(d.committed.as_ref()?.revision));
         let from = known.max(after.unwrap_or_default()).max(kept);
         Self {
             seen,
@@ -138,77 +138,46 @@ impl Found {
             committed: commit.revision,
             at_ms: commit.at_ms,
             kept_after: (known < kept).then_some(kept),
-            at: from,
-            window: None,
-            commits: 0,
+            scan: Scan::new(from, last),
+            voted: voted.filter(|at| *at > from && *at <= last).collect(),
             names: BTreeSet::new(),
             stale: Vec::new(),
         }
     }
 
-    /// Whether all there was before the write was committed has been read.
-    fn is_over(&self) -> bool {
-        self.at.next() >= self.committed
-    }
-
-    fn is_full(&self) -> bool {
-        let enough = self.stale.len() >= KEYS_PER_PAGE || self.commits >= COMMITS_PER_PAGE;
-        self.is_over() || enough
-    }
-
     /// The rows to read; none once there is enough for an answer, or no more.
     fn read(&mut self, hub: &Hub) -> Option<RowRange> {
-        if self.is_full() {
-            return None;
-        }
-        if self.window.is_none() {
-            let last = Revision::new(self.committed.get().saturating_sub(1));
-            self.window = Window::next(hub, self.at, last);
-        }
-        if self.window.is_none() {
-            // Nothing further came before the write.
-            self.at = self.committed;
-        }
-        self.window.as_ref().map(Window::read)
+        let is_full = self.stale.len() >= KEYS_PER_PAGE;
+        if is_full { None } else { self.scan.read(hub) }
     }
 
     fn take(&mut self, write: &WriteId, rows: &[Row]) -> Result<(), RowError> {
-        let Some(mut window) = self.window.take() else {
-            return Ok(());
-        };
-        if !window.take(rows)? {
-            self.window = Some(window);
-            return Ok(());
-        }
-        let to = window.to();
-        for (revision, (head, records)) in window.into_commits() {
-            if self.is_full() {
-                return Ok(());
-            }
-            if revision <= self.at {
-                continue;
-            }
-            self.commits += 1;
-            self.at = revision;
+        let (names, stale, voted) = (&mut self.names, &mut self.stale, &self.voted);
+        self.scan.take(rows, |revision, head, records| {
             // What its author had brought itself it knew.
-            if head.by.as_ref() != Some(write.writer.agent()) {
-                self.note(revision, records);
+            let own = head.by.as_ref() == Some(write.writer.agent());
+            if !own || voted.contains(&revision) {
+                note(names, stale, revision, records);
             }
-        }
-        self.at = self.at.max(to);
-        Ok(())
+            stale.len() < KEYS_PER_PAGE
+        })
     }
+}
 
-    /// The key that was written is told of, too: what came to it was concurrent.
-    fn note(&mut self, revision: Revision, records: Vec<Record>) {
-        for (record, _) in records {
-            if self.names.insert(record.key.clone()) {
-                self.stale.push(StaleKey {
-                    key: record.key,
-                    revision,
-                    version: record.version,
-                });
-            }
+/// The key that was written is told of, too: what came to it was concurrent.
+fn note(
+    names: &mut BTreeSet<Key>,
+    stale: &mut Vec<StaleKey>,
+    revision: Revision,
+    records: Vec<Record>,
+) {
+    for (record, _) in records {
+        if names.insert(record.key.clone()) {
+            stale.push(StaleKey {
+                key: record.key,
+                revision,
+                version: record.version,
+            });
         }
     }
 }
