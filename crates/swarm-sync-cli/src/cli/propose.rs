@@ -19,7 +19,9 @@ said by the algorithm:
   weighted    more than half of the weight, or --threshold of it; the hub has the weights
               (`swarm-sync serve --weight`)
 Who has left for good counts until `swarm-sync unregister` takes it off the roster.
-The write that --key names is committed in one step with the approval, or not at all.
+The write that --key names is committed in one step with the approval, or not at all. If
+it loses against a concurrent one later, `swarm-sync receipts` shows it. Of commands that
+name a key, 16 may wait for their votes at a time.
 
 Examples:
   swarm-sync propose 'move to model m2'

@@ -12,8 +12,8 @@ Examples:
   swarm-sync receipts --follow --json | jq -r .why
   swarm-sync receipts --name agent-1    what waits for an agent that is away
 
-Commands write at the hub under one name, cli. An agent that was cut off may still
-supersede what they wrote: the receipt says what was discarded, what won and why, and
+Commands write at the hub under one name, cli; so is written what `propose` had voted on.
+An agent that was cut off may still supersede what they wrote: the receipt says what was discarded, what won and why, and
 waits until it is taken. An agent's receipts come to it by themselves and are its own to
 take; here they can only be looked at. With --follow one line or object follows as each
 arrives, until Ctrl-C, also after a lost connection and a restart of the hub; one that has

@@ -8,10 +8,10 @@ use super::{StateSynchronizer, unexpected};
 impl StateSynchronizer {
     /// The receipts that wait under the hub's own name, the oldest first.
     pub async fn receipts(&self, swarm: &SwarmId) -> Result<Vec<Receipt>, RequestError> {
-        let agent = AgentId::new(HUB_NAME).expect("the hub's name is a valid one");
+        let name = own_name();
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let agent = agent.clone();
+            let agent = name.clone();
             match self.ask(swarm, Ask::Receipts { agent, after }).await? {
                 Answer::Receipts { last: None, .. } => return Ok(all),
                 Answer::Receipts { receipts, last } => {
@@ -34,4 +34,8 @@ impl StateSynchronizer {
             other => Err(unexpected(&other)),
         }
     }
+}
+
+fn own_name() -> AgentId {
+    AgentId::new(HUB_NAME).expect("the hub's name is a valid one")
 }

@@ -16,7 +16,7 @@ use crate::stage::{
 /// `a` has it deleted if it is of the first version.
 fn decide_to_delete(hub: &mut HubSide, a: &mut AgentSide, name: &str) {
     let ask = commit(vec![expect(name, 1)], vec![delete(name)]);
-    decide(hub, &mut [a], ask).unwrap();
+    decide(hub, &mut [a], ask).expect("it is of the first version");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn approved_and_lost(propose: impl FnOnce(&mut HubSide, Ask)) -> (HubSide, Agent
 }
 
 fn waiting(hub: &mut HubSide, name: &str) -> Vec<Receipt> {
-    let agent = AgentId::new(name).unwrap();
+    let agent = AgentId::new(name).expect("a name");
     match hub.ask(Ask::Receipts { agent, after: None }) {
         Some(Ok(Answer::Receipts { receipts, .. })) => receipts.0,
         other => panic!("{other:?}"),
