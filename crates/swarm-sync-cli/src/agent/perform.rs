@@ -250,9 +250,10 @@ async fn receipts(agent: &Agent, forget: Forget) -> Result<Fields, Refused> {
         Forget::All => held.into_iter().map(|r| r.write).collect(),
         Forget::Writes(writes) => writes,
     };
-    let taken = match taken.is_empty() {
-        true => 0,
-        false => agent.take_receipts(taken).await?,
+    let taken = if taken.is_empty() {
+        0
+    } else {
+        agent.take_receipts(taken).await?
     };
     Ok(object(json!({ "receipts": listed, "taken": taken })))
 }
