@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use swarm_sync::{Found, SledStore, StoreError};
+use swarm_sync::{Found, STORE_FORMAT, StoreError};
 
 use super::report::Check;
 use crate::exit::Code;
