@@ -255,6 +255,26 @@ impl StateSynchronizer {
         self.reason()
     }
 
+    /// Whether it does its work: an error says why it does not. It has stopped, does not get to answering
+    /// within `patience`, or its store has not finished writing for as long.
+    pub async fn check(&self, patience: Duration) -> Result<(), RequestError> {
+        let stopped = |reason: String| RequestError::Stopped { reason };
+        let (done, answer) = oneshot::channel();
+        let asked = self.command(HubCommand::Check { done }, answer);
+        let waited = tokio::time::timeout(patience, asked).await;
+        let flushes_for = waited.map_err(|_| {
+            let waited = crate::span::text(patience);
+            stopped(format!("it has not answered for {waited}"))
+        })??;
+        match flushes_for.filter(|flush| *flush >= patience) {
+            None => Ok(()),
+            Some(flush) => Err(stopped(format!(
+                "its store has been writing for {} s and is not done",
+                flush.as_secs()
+            ))),
+        }
+    }
+
     fn asker(&self, swarm: &SwarmId) -> Arc<dyn Asker> {
         Arc::new(HubAsker {
             hub: self.clone(),

@@ -44,6 +44,13 @@ mod error;
 mod hub;
 mod memory;
 mod merge;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_meter.rs"]
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod panicked;
 mod past;
 #[cfg(feature = "policy-file")]
@@ -51,6 +58,7 @@ pub mod policy_file;
 #[cfg(feature = "policy-file")]
 pub mod rights_file;
 pub mod span;
+mod spans;
 mod store_queue;
 mod watch;
 

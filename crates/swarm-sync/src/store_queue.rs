@@ -7,14 +7,17 @@ mod room;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sync_core::{Batch, Row, Store, StoreError, SwarmId};
 use sync_protocol::Token;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use self::lines::Lines;
 use self::room::{Room, units};
+use crate::{meter, spans};
 
 /// Batches that may wait for the store. Enough to fill many groups; past it machines wait, which is
 /// what bounds memory when a disk stalls.
@@ -62,21 +65,64 @@ pub(crate) struct StoreQueue {
     batches: mpsc::Sender<(Token, Batch)>,
     room: Arc<Room>,
     mailbox: Arc<Mailbox>,
+    since: Arc<Mutex<Option<Instant>>>,
     task: JoinHandle<()>,
 }
 
+/// What writes a group, and since when it does.
+struct Flush {
+    store: Arc<dyn Store>,
+    node: &'static str,
+    since: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Flush {
+    async fn commit(&self, group: Vec<Batch>) -> Result<(), String> {
+        let began = Instant::now();
+        self.note(Some(began));
+        let span = spans::commit(self.node, &group);
+        let commit = async {
+            let written = self.store.commit(group).await;
+            spans::committed(written.is_ok());
+            written
+        };
+        let written = commit.instrument(span).await;
+        self.note(None);
+        meter::flushed(self.node, began.elapsed());
+        written.map_err(|e| e.to_string())
+    }
+
+    fn note(&self, since: Option<Instant>) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
 impl StoreQueue {
-    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+    /// `node` says of logs and metrics whose it is.
+    pub(crate) fn start(store: Arc<dyn Store>, node: &'static str) -> Self {
         let (batches, queue) = mpsc::channel(QUEUE_MAX);
         let mailbox = Arc::new(Mailbox::default());
         let room = Arc::new(Room::default());
-        let task = tokio::spawn(run(store, queue, Arc::clone(&room), Arc::clone(&mailbox)));
+        let flush = Flush {
+            store,
+            node,
+            since: Arc::default(),
+        };
+        let since = Arc::clone(&flush.since);
+        let task = tokio::spawn(run(flush, queue, Arc::clone(&room), Arc::clone(&mailbox)));
         Self {
             batches,
             room,
             mailbox,
+            since,
             task,
         }
+    }
+
+    /// How long the flush under way has taken so far; none if there is none.
+    pub(crate) fn flushes_for(&self) -> Option<Duration> {
+        let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed())
     }
 
     /// Queues a batch; waits while the queue is full.
@@ -122,7 +168,7 @@ impl StoreQueue {
 /// Commits what comes until the store fails. What was queued behind a failure is not handed over: it
 /// was made on top of what is missing now, and a success would complete that, too.
 async fn run(
-    store: Arc<dyn Store>,
+    flush: Flush,
     mut queue: mpsc::Receiver<(Token, Batch)>,
     room: Arc<Room>,
     mailbox: Arc<Mailbox>,
@@ -150,7 +196,7 @@ async fn run(
             group.push(batch);
         }
         if result.is_ok() {
-            result = store.commit(group).await.map_err(|e| e.to_string());
+            result = flush.commit(group).await;
         }
         room.give_back(taken);
         mailbox.put(tokens, &result);

@@ -246,6 +246,12 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// Bytes moved by all connections so far, those that ended and those refused included.
     fn traffic(&self) -> Traffic;
 
+    /// Connections that were refused so far, because of what they showed or said, or of a limit. A
+    /// coordinator that does not count says 0.
+    fn refused(&self) -> u64 {
+        0
+    }
+
     /// Closes one connection; its `Disconnected` event carries `reason`.
     async fn disconnect(&self, session: SessionId, reason: &str);
 

@@ -75,6 +75,7 @@ use self::voting::Votes;
 pub(crate) use self::voting::{Opened, Remembered, StoredVote};
 use self::watch::Watches;
 
+pub use self::activity::{RoundEnded, RoundOutcome};
 pub(crate) use self::fanout::Packer;
 pub use self::output::HubOutput;
 pub use self::periodic::PeriodicRun;

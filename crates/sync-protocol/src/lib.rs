@@ -25,7 +25,7 @@ mod writers;
 pub use config::{HubConfig, Limits, ReplicaConfig};
 pub use deadlines::Deadlines;
 pub use gate::Token;
-pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun};
+pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun, RoundEnded, RoundOutcome};
 pub use keyspace::{KeyState, Keyspace};
 pub use receipts::{RECEIPTS_WAITING_MAX, REFUSALS_WAITING_MAX};
 pub use replica::{

@@ -225,6 +225,8 @@ impl World {
                     self.schedule(after, Event::Loaded(run));
                 }
                 HubOutput::Ran(run) => self.ran(&run),
+                // For who measures.
+                HubOutput::RoundBegan { .. } | HubOutput::RoundEnded(_) => {}
                 HubOutput::Unregistered(agent) => {
                     self.require(false, || format!("nobody has asked to take off {agent}"));
                 }

@@ -117,13 +117,19 @@ impl Link for MemoryLink {
         hub.meter.add_received(said.len());
         let hello = match decode_hello(&over_the_wire(&said, Kind::Hello)?) {
             Ok(hello) => hello,
-            Err(refusal) => return Err(self.refused(&refusal)?),
+            Err(refusal) => {
+                hub.meter.add_refused();
+                return Err(self.refused(&refusal)?);
+            }
         };
         let limit = self.options.hello;
         let admitted = timeout(limit, hub.admit(&hello)).await;
         let peer = match admitted {
             Ok(Ok(peer)) => peer,
-            Ok(Err(Rejection::Refused(refusal))) => return Err(self.refused(&refusal)?),
+            Ok(Err(Rejection::Refused(refusal))) => {
+                hub.meter.add_refused();
+                return Err(self.refused(&refusal)?);
+            }
             Ok(Err(Rejection::ShutDown)) => return Err(self.unreachable()),
             Err(_) => {
                 let doing = "waiting for the answer to the hello";

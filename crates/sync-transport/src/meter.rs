@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     received_packed: AtomicU64,
     /// Of most messages less than a microsecond.
     cpu_ns: AtomicU64,
+    /// Connections that came to nothing because of what they showed or said.
+    refused: AtomicU64,
 }
 
 impl Meter {
@@ -43,6 +45,14 @@ impl Meter {
     pub(crate) fn add_cpu(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.cpu_ns.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_refused(&self) {
+        add(&self.refused, 1);
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn traffic(&self) -> Traffic {

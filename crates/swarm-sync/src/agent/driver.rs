@@ -19,6 +19,7 @@ use super::voting::Voting;
 use super::{AgentBuilder, AgentState, Subscribers};
 use crate::error::StartError;
 use crate::hub::until;
+use crate::spans;
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
 
 /// What a task shares with its handles.
@@ -81,7 +82,7 @@ impl Driver {
         Ok(Self {
             replica: recovery.open(),
             clock: settings.clock,
-            queue: StoreQueue::start(store),
+            queue: StoreQueue::start(store, spans::AGENT),
             connector: Connector::start(settings.link, hello, settings.online),
             up: None,
             hub,

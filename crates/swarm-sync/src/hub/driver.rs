@@ -28,6 +28,8 @@ use super::merging::{Merged, Merging};
 use super::reloading::Reloading;
 use super::turns::Turns;
 use crate::error::StartError;
+use crate::meter::Meter;
+use crate::spans::{self, RoundSpans};
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
 
 /// Swarms that one hub serves. Each costs memory for good, and a name is all it takes to make one.
@@ -47,6 +49,8 @@ pub(super) struct Driver {
     coordinator: Arc<dyn Coordinator>,
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
+    rounds: RoundSpans,
+    meter: Meter,
     merging: Merging,
     reloading: Reloading,
     loading: Loading,
@@ -73,7 +77,9 @@ impl Driver {
     ) -> Result<Self, StartError> {
         let store = Arc::clone(&settings.store);
         let mut driver = Self {
-            queue: StoreQueue::start(Arc::clone(&store)),
+            queue: StoreQueue::start(Arc::clone(&store), spans::HUB),
+            rounds: RoundSpans::default(),
+            meter: Meter::default(),
             coordinator: Arc::clone(&settings.coordinator),
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             reloading: Reloading::new(settings.policy_source.clone()),
@@ -213,7 +219,8 @@ impl Driver {
 
     /// How long until a machine wants to be woken.
     fn deadline(&self) -> Option<Duration> {
-        let due = self.hubs.values().filter_map(Hub::poll_timeout).min()?;
+        let due = self.hubs.values().filter_map(Hub::poll_timeout).min();
+        let due = due.into_iter().chain(self.meter.deadline()).min()?;
         Some(due.saturating_sub(self.now().mono))
     }
 
@@ -295,7 +302,10 @@ impl Driver {
                     return;
                 };
                 match codec::decode(frame) {
-                    Ok(message) => hub.handle_message(now, *session, message),
+                    Ok(message) => {
+                        let span = spans::delta(swarm, *session, &message);
+                        span.in_scope(|| hub.handle_message(now, *session, message));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a peer was disconnected");
                         self.forget(*session);

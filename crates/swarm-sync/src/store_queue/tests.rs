@@ -82,7 +82,7 @@ async fn settle() {
 #[tokio::test]
 async fn nothing_is_committed_after_a_failure() {
     let store = Arc::new(FailsOnce::default());
-    let queue = StoreQueue::start(store.clone());
+    let queue = StoreQueue::start(store.clone(), "test");
     let swarm = SwarmId::new("s").unwrap();
     let tokens = tokens(3);
     queue.commit(tokens[0], batch("s")).await;

@@ -135,6 +135,8 @@ async fn asking_about_a_swarm_leaves_no_trace_of_it() {
 struct Full {
     memory: MemoryStore,
     full: AtomicBool,
+    /// Whether it never comes back from writing.
+    stuck: AtomicBool,
 }
 
 impl Full {
@@ -146,6 +148,9 @@ impl Full {
 #[async_trait::async_trait]
 impl Store for Full {
     async fn commit(&self, group: Vec<Batch>) -> Result<(), StoreError> {
+        if self.stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.full.load(Ordering::SeqCst) {
             let (path, reason) = ("full".to_owned(), "no space left".to_owned());
             return Err(StoreError::Io {
@@ -205,8 +210,28 @@ async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
     });
     assert_eq!(error.await.kind(), "nobody-connected");
 
+    assert_eq!(hub.check(PATIENCE).await, Ok(()));
     hub_store.fill();
     let late = swarm_sync::AgentId::new("late").unwrap();
     let _ = hub.register(&crate::support::team(), &late).await;
     assert!(hub.stopped().await.contains("no space left"));
+    let error = hub.check(PATIENCE).await.expect_err("it has stopped");
+    assert!(error.to_string().contains("no space left"), "{error}");
+}
+
+#[tokio::test]
+async fn a_hub_whose_store_does_not_come_back_from_writing_says_so() {
+    let store = Arc::new(Full::default());
+    let wire = Wire::memory();
+    let hub = wire.hub(store.clone()).await;
+    store.stuck.store(true, Ordering::SeqCst);
+    let late = swarm_sync::AgentId::new("late").unwrap();
+    let (team, waiting) = (crate::support::team(), hub.clone());
+    let registered = tokio::spawn(async move { waiting.register(&team, &late).await });
+    let patience = std::time::Duration::from_millis(20);
+    let error =
+        crate::support::eventually("the hub notices", async || hub.check(patience).await.err());
+    let error = error.await.to_string();
+    assert!(error.contains("its store has been writing"), "{error}");
+    assert!(!registered.is_finished(), "nothing is acknowledged");
 }

@@ -89,6 +89,12 @@ fn a_round_is_complete_incomplete_or_has_failed() {
         (1, 1, 1)
     );
     assert_eq!(rounds.elapsed_ms, 2_000);
+    let told = hub.ended_rounds.iter().map(|ended| ended.outcome.name());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["complete", "incomplete", "failed"]
+    );
+    assert!(hub.open_rounds.is_empty(), "each has ended");
 }
 
 #[test]

@@ -1,16 +1,74 @@
 //! Counts what the hub does, where it does it: a few sums, nothing that grows.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use sync_core::{Entry, Key, Now, Reason, Revision, SessionId};
+use sync_core::{Activity, AgentId, Entry, Key, Now, Reason, Revision, SessionId};
 
 use super::commit::Commit;
 use super::round::Round;
-use super::{Hub, Member};
+use super::{Hub, HubOutput, Member};
 use crate::keyspace::KeyState;
 use crate::millis::millis;
 
+/// A round that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoundEnded {
+    /// Its number in this run of the hub.
+    pub number: u64,
+    /// How it went.
+    pub outcome: RoundOutcome,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// How a round went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "all that can come of a round")]
+pub enum RoundOutcome {
+    /// Every agent of the roster has answered.
+    Complete,
+    /// Some have.
+    Incomplete,
+    /// It came to nothing.
+    Failed,
+}
+
+impl RoundOutcome {
+    /// The word for it, in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Hub {
+    /// What it has done since it started.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// The roster, ascending, each with whether it is connected, and how many revisions it is behind if
+    /// that is known.
+    pub fn lags(&self) -> impl Iterator<Item = (&AgentId, bool, Option<u64>)> {
+        self.roster.iter().map(|(agent, member)| {
+            let connected = member.session.is_some();
+            (agent, connected, self.lag_of(member))
+        })
+    }
+
+    /// How many receipts wait, for all agents.
+    pub fn receipts_waiting(&self) -> u64 {
+        self.receipts
+            .values()
+            .map(|waiting| waiting.len() as u64)
+            .sum()
+    }
+
     /// How far a member is behind; none if nobody knows.
     pub(super) fn lag_of(&self, member: &Member) -> Option<u64> {
         if self.revision == Revision::default() {
@@ -33,18 +91,27 @@ impl Hub {
         }
     }
 
-    /// Notes a round that is over.
-    pub(super) fn count_round(&mut self, now: Now, round: &Round, answered: bool) {
+    /// Notes a round that is over, and tells of it.
+    pub(super) fn count_round(&mut self, now: Now, number: u64, round: &Round, answered: bool) {
+        let elapsed = now.mono.saturating_sub(round.started());
         let rounds = &mut self.activity.rounds;
         rounds.run += 1;
-        rounds.elapsed_ms += millis(now.mono.saturating_sub(round.started()));
-        if !answered {
+        rounds.elapsed_ms += millis(elapsed);
+        let outcome = if !answered {
             rounds.failed += 1;
+            RoundOutcome::Failed
         } else if self.roster.keys().all(|agent| round.was_answered_by(agent)) {
             rounds.complete += 1;
+            RoundOutcome::Complete
         } else {
             rounds.incomplete += 1;
-        }
+            RoundOutcome::Incomplete
+        };
+        self.gate.push(HubOutput::RoundEnded(RoundEnded {
+            number,
+            outcome,
+            elapsed,
+        }));
     }
 
     /// Notes an answer that had nothing to bring to keys whose writes take so many bytes.

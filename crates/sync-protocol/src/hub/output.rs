@@ -1,10 +1,10 @@
 //! What a hub asks of its driver.
 
-use sync_core::{AgentId, Batch, Key, Message, Reply, SessionId, Sibling};
+use sync_core::{AgentId, Batch, Key, Message, Priority, Reply, SessionId, Sibling};
 
 #[cfg(doc)]
 use super::Hub;
-use super::PeriodicRun;
+use super::{PeriodicRun, RoundEnded};
 use crate::gate::Token;
 use crate::rows::RowRange;
 
@@ -48,6 +48,16 @@ pub enum HubOutput {
     LoadPolicies,
     /// A synchronization of the schedule has taken place: for the log.
     Ran(PeriodicRun),
+    /// A round has begun: for who follows what takes how long. An end with its number comes, unless the
+    /// hub stops.
+    RoundBegan {
+        /// Its number in this run of the hub.
+        number: u64,
+        /// How urgent its keys are.
+        priority: Priority,
+    },
+    /// A round is over.
+    RoundEnded(RoundEnded),
     /// An agent was taken off the roster at somebody's request: its place is free.
     Unregistered(AgentId),
     /// Close a connection: its peer broke the protocol.

@@ -26,7 +26,7 @@ use self::batch::{Batch, Sum, Wanted};
 use self::books::weight_of;
 use self::heard::Heard;
 use self::sweep::scope;
-use super::{Asker, Hub, ReplyTo};
+use super::{Asker, Hub, HubOutput, ReplyTo};
 
 /// Keys asked for in one message, so that the request fits a frame: a key takes up to 1 KiB.
 const KEYS_PER_PART: usize = 512;
@@ -106,7 +106,10 @@ impl Hub {
         });
         round.asked = asked.collect();
         round.waits_for = members.iter().map(|(agent, _)| agent.clone()).collect();
-        self.rounds.open(round)
+        let priority = round.priority;
+        let number = self.rounds.open(round);
+        self.gate.push(HubOutput::RoundBegan { number, priority });
+        number
     }
 
     /// Tells who has asked that nothing comes of it.
@@ -226,7 +229,7 @@ impl Hub {
             for number in rounds {
                 self.commit_page(now, number);
                 if let Some(round) = self.rounds.close(number) {
-                    self.count_round(now, &round, false);
+                    self.count_round(now, number, &round, false);
                 }
             }
             self.rounds.close_batch(id);

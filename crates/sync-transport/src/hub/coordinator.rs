@@ -57,6 +57,10 @@ macro_rules! coordinator_by_hub {
                 self.hub.meter.traffic()
             }
 
+            fn refused(&self) -> u64 {
+                self.hub.meter.refused()
+            }
+
             async fn disconnect(&self, session: sync_core::transport::SessionId, reason: &str) {
                 self.hub.end(session, crate::outbox::Ending::Flush, reason);
             }

@@ -80,7 +80,7 @@ pub(super) async fn serve(
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
-            audit(from, &refusal.to_string());
+            refuse(&hub, from, &refusal.to_string());
             if let Ok(bytes) = encode_refusal(&refusal) {
                 hub.meter.add_sent(bytes.len());
                 write_last(&mut write, &bytes, hub.options.close).await;
@@ -102,13 +102,17 @@ async fn open(
     let Ok(opened) = timeout_at(due, security.open(stream)).await else {
         let limit = hub.options.hello;
         let doing = "the handshake of TLS";
-        audit(from, &TransportError::Deadline { doing, limit }.to_string());
+        refuse(
+            hub,
+            from,
+            &TransportError::Deadline { doing, limit }.to_string(),
+        );
         return None;
     };
     match opened {
         Ok(opened) => Some(opened),
         Err((reason, socket)) => {
-            audit(from, &reason);
+            refuse(hub, from, &reason);
             // The alert that says why is written; it must not be overtaken by a reset.
             let (read, mut write) = plain(socket);
             let _ = write.shutdown().await;
@@ -120,7 +124,8 @@ async fn open(
 }
 
 /// One line for each connection that came to nothing because of what it showed or said.
-fn audit(from: SocketAddr, reason: &str) {
+fn refuse(hub: &Hub, from: SocketAddr, reason: &str) {
+    hub.meter.add_refused();
     tracing::warn!(target: "audit", %from, reason, "a connection was refused");
 }
 

@@ -1,6 +1,7 @@
 //! What the hub's own callers ask for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sync_core::{AgentId, Ask, Policies, Reply, RequestError, SwarmId};
 use sync_protocol::Schedule;
@@ -29,6 +30,10 @@ pub(in crate::hub) enum HubCommand {
     SetSchedule {
         schedule: Schedule,
         done: oneshot::Sender<()>,
+    },
+    /// Answered with how long the store has been writing, if it is.
+    Check {
+        done: oneshot::Sender<Option<Duration>>,
     },
     Shutdown {
         done: oneshot::Sender<()>,
@@ -62,6 +67,9 @@ impl Driver {
             HubCommand::SetSchedule { schedule, done } => {
                 self.set_schedule(&schedule);
                 let _ = done.send(());
+            }
+            HubCommand::Check { done } => {
+                let _ = done.send(self.queue.flushes_for());
             }
             // Handled by the caller, which ends the loop.
             HubCommand::Shutdown { .. } => {}

@@ -7,6 +7,7 @@ use sync_core::{Frame, SessionId, TransportError};
 use sync_protocol::HubOutput;
 
 use super::Driver;
+use crate::meter;
 
 impl Driver {
     /// Carries out what the machines ask for, until they ask for nothing more.
@@ -52,6 +53,13 @@ impl Driver {
                         self.loading.start(swarm.clone(), ticket, ranges);
                     }
                     HubOutput::Ran(run) => super::periodic::log(swarm, &run),
+                    HubOutput::RoundBegan { number, priority } => {
+                        self.rounds.began(swarm, number, priority);
+                    }
+                    HubOutput::RoundEnded(ended) => {
+                        self.rounds.ended(swarm, &ended);
+                        meter::round_ended(swarm, &ended);
+                    }
                     HubOutput::Unregistered(agent) => gone.push((swarm.clone(), agent)),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
                 }

@@ -8,6 +8,7 @@ use sync_core::{CoordinatorEvent, SwarmId};
 use sync_protocol::Hub;
 
 use super::Driver;
+use crate::meter::Process;
 
 /// How long a turn handles messages, and how long it looks after what is due: a few of the dearest
 /// questions, or hundreds of cheap ones that share a flush.
@@ -48,6 +49,19 @@ impl Driver {
         self.pump().await;
         self.handle_events().await;
         self.pump().await;
+        self.tell();
+    }
+
+    /// What was counted, for whoever measures.
+    fn tell(&mut self) {
+        let now = self.now().mono;
+        let process = || Process {
+            traffic: self.coordinator.traffic(),
+            store_bytes: self.store.bytes_on_disk(),
+            connections: self.sessions.len(),
+            refused: self.coordinator.refused(),
+        };
+        self.meter.tell(now, &self.hubs, process);
     }
 
     /// Whether more may be held for the store.

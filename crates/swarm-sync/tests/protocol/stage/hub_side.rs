@@ -8,7 +8,7 @@ use sync_core::{
     AgentId, Answer, Ask, Body, Digest, Epoch, Hello, Incarnation, Message, Now, Policies, Policy,
     ProposalId, Reply, RequestError, Role, SessionId, Sibling, SyncReport, Value,
 };
-use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun, RowRange};
+use sync_protocol::{Hub, HubConfig, HubOutput, HubRecovery, PeriodicRun, RoundEnded, RowRange};
 
 use super::{at, hub_config, key, through_the_codec};
 use crate::disk::Disk;
@@ -26,6 +26,9 @@ pub(crate) struct HubSide {
     pub(crate) reloads: u32,
     /// Runs of the schedule that have ended.
     pub(crate) runs_of_plans: Vec<PeriodicRun>,
+    /// Rounds that have begun and not ended, by number.
+    pub(crate) open_rounds: Vec<u64>,
+    pub(crate) ended_rounds: Vec<RoundEnded>,
     /// Merges asked for and not answered.
     pub(crate) merges: Vec<(u64, Vec<Sibling>)>,
     /// Rows asked for and not read.
@@ -58,6 +61,8 @@ impl HubSide {
             loads: Vec::new(),
             unregistered: Vec::new(),
             runs_of_plans: Vec::new(),
+            open_rounds: Vec::new(),
+            ended_rounds: Vec::new(),
             reloads: 0,
             mono: Duration::ZERO,
             day_before: false,
@@ -120,6 +125,11 @@ impl HubSide {
                 HubOutput::LoadPolicies => self.reloads += 1,
                 HubOutput::Load { ticket, ranges } => self.loads.push((ticket, ranges)),
                 HubOutput::Ran(run) => self.runs_of_plans.push(run),
+                HubOutput::RoundBegan { number, .. } => self.open_rounds.push(number),
+                HubOutput::RoundEnded(ended) => {
+                    self.open_rounds.retain(|open| *open != ended.number);
+                    self.ended_rounds.push(ended);
+                }
                 HubOutput::Unregistered(agent) => self.unregistered.push(agent),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
             }

@@ -109,7 +109,7 @@ impl Hub {
         let Some(round) = self.rounds.close(number) else {
             return;
         };
-        self.count_round(now, &round, ended.is_ok());
+        self.count_round(now, number, &round, ended.is_ok());
         let id = round.batch;
         let Some(batch) = self.rounds.batch_mut(id) else {
             return;
