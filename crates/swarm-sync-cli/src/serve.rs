@@ -1,5 +1,7 @@
 //! `serve`: a hub until it is told to stop.
 
+mod metrics;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use swarm_sync::{
 };
 use tokio::sync::{oneshot, watch};
 
+use self::metrics::Measured;
 use crate::cli::ServeArgs;
 use crate::data::Data;
 use crate::exit::{Code, Failure};
@@ -40,8 +43,13 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         policies,
         rights,
     };
+    // Before anything is opened: an address that is taken leaves nothing behind.
+    let measured = match &args.metrics {
+        None => None,
+        Some(address) => Some(Measured::listen(address).await?),
+    };
     let data = Data::open(&args.data, &["hub"]).await?;
-    let served = serve(&args, files, &data, &mut signals).await;
+    let served = serve(&args, files, measured, &data, &mut signals).await;
     let closed = data.store.close().await;
     served?;
     closed?;
@@ -59,6 +67,7 @@ struct Files {
 async fn serve(
     args: &ServeArgs,
     files: Files,
+    measured: Option<Measured>,
     data: &Data,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
@@ -86,7 +95,14 @@ async fn serve(
     let builder = with_files(args, files, builder);
     let builder = with_rounds(&args.rounds, with_votes(args, builder))?;
     let hub = builder.start().await.map_err(|e| data.explain(e))?;
-    announce(args, address, data, count)?;
+    let metrics = measured.as_ref().map(Measured::address);
+    let measured = measured.map(|measured| measured.answer(&hub)).transpose()?;
+    let announced = Announced {
+        address,
+        metrics,
+        policies: count,
+    };
+    announce(args, &announced, data)?;
     let ended = tokio::select! {
         () = signals.end() => Ok(()),
         () = stdin_closed(args.with_stdin) => Ok(()),
@@ -100,6 +116,9 @@ async fn serve(
         )),
     };
     hub.shutdown().await;
+    if let Some(measured) = measured {
+        measured.stop();
+    }
     ended
 }
 
@@ -172,31 +191,41 @@ fn refuse_two_weights(args: &ServeArgs) -> Result<(), Failure> {
     }
 }
 
-fn announce(
-    args: &ServeArgs,
+/// What there is to say once it serves.
+struct Announced {
     address: SocketAddr,
-    data: &Data,
+    /// Where it is measured, if it is.
+    metrics: Option<SocketAddr>,
     policies: Option<usize>,
-) -> Result<(), Failure> {
+}
+
+fn announce(args: &ServeArgs, said: &Announced, data: &Data) -> Result<(), Failure> {
+    let address = said.address;
     if args.json {
         let directory = data.directory.as_ref().map(|d| d.display().to_string());
+        let metrics = said.metrics.map(|metrics| metrics.to_string());
         let head = [
             ("event", json!("ready")),
             ("addr", json!(address.to_string())),
             ("data", json!(directory)),
-            ("policies", json!(policies)),
+            ("policies", json!(said.policies)),
+            ("metrics", json!(metrics)),
             ("pid", json!(std::process::id())),
         ];
         output::line(&object_line(&head, Map::new()))?;
-    } else {
-        let data = data.describe();
-        let policies = policies.map(|count| format!(", {}", policies::counted(count)));
-        let policies = policies.unwrap_or_default();
-        output::line(&format!(
-            "hub at {address}, state in {data}{policies}; Ctrl-C stops it\n\
-             start an agent with: swarm-sync agent --hub {address} --id NAME --json"
-        ))?;
+        return Ok(());
     }
+    let data = data.describe();
+    let policies = said.policies;
+    let policies = policies.map(|count| format!(", {}", policies::counted(count)));
+    let policies = policies.unwrap_or_default();
+    let metrics = said.metrics;
+    let metrics = metrics.map(|at| format!("\nit is measured at http://{at}/metrics"));
+    let metrics = metrics.unwrap_or_default();
+    output::line(&format!(
+        "hub at {address}, state in {data}{policies}; Ctrl-C stops it{metrics}\n\
+         start an agent with: swarm-sync agent --hub {address} --id NAME --json"
+    ))?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ Examples:
   swarm-sync serve --sync-every 60s --sync-keys 'task_*' --sync-keys leader --sync-jitter 5s
   swarm-sync serve --sync-every critical=5s --sync-every low=10m
   swarm-sync serve --deadline critical=45s --deadline background=2s
+  swarm-sync serve --metrics 127.0.0.1:7421   http://127.0.0.1:7421/metrics and /health
 
 Agents hear of each commit as it happens. --sync-every has the hub ask them, too, for what
 they have not pushed yet, at multiples of the time since it started. A run that finds nothing
@@ -51,6 +52,10 @@ pub(crate) struct ServeArgs {
         value_parser = address
     )]
     pub(crate) listen: String,
+    /// Answer there what the hub counts and measures, over HTTP: /metrics for Prometheus, and /health. Port
+    /// 0 lets the system choose.
+    #[arg(long, value_name = "ADDR", env = "SWARM_SYNC_METRICS", value_parser = address)]
+    pub(crate) metrics: Option<String>,
     /// Serve this swarm only; can be given more than once. Without it any swarm is served.
     #[arg(long = "swarm", value_name = "NAME")]
     pub(crate) swarms: Vec<SwarmId>,

@@ -16,6 +16,7 @@
 //! - `idle`: what connections cost on which nothing happens
 //! - `keyed`: writing, listing and clearing keys at the hub
 //! - `memory`: values at the hub beside the state
+//! - `metrics`: a hub that is measured over HTTP
 //! - `concurrent`: what is said of values that remain side by side
 //! - `watching`: changes as they come, across restarts, and where to go on
 //! - `agent_watch`: the same and policies through an agent
@@ -64,6 +65,7 @@ mod idle;
 mod keyed;
 mod links;
 mod memory;
+mod metrics;
 mod oneshot;
 mod past;
 mod policies;

@@ -155,7 +155,11 @@ fn with_swarms_named_it_serves_only_those() {
         .as_str()
         .expect("an address")
         .to_owned();
-    let hub = Hub { process, address };
+    let hub = Hub {
+        process,
+        address,
+        metrics: None,
+    };
     for swarm in ["red", "blue"] {
         assert!(
             hub.client(&["set", "k", "v", "--swarm", swarm])

@@ -35,6 +35,7 @@ pub(crate) fn program(args: &[&str]) -> Command {
         "TLS_CERT",
         "TLS_KEY",
         "TOKEN_FILE",
+        "METRICS",
     ] {
         command.env_remove(format!("SWARM_SYNC_{name}"));
     }
@@ -120,6 +121,8 @@ pub(crate) fn until<T: std::fmt::Debug>(
 pub(crate) struct Hub {
     pub(crate) process: Process,
     pub(crate) address: String,
+    /// Where it is measured, if it is.
+    pub(crate) metrics: Option<String>,
 }
 
 impl Hub {
@@ -143,7 +146,12 @@ impl Hub {
         let ready = process.json();
         assert_eq!(ready["event"], "ready", "{ready}");
         let address = ready["addr"].as_str().expect("an address").to_owned();
-        Self { process, address }
+        let metrics = ready["metrics"].as_str().map(str::to_owned);
+        Self {
+            process,
+            address,
+            metrics,
+        }
     }
 
     /// Runs a one-shot command.
