@@ -136,7 +136,7 @@ mod tests {
         let mut board = board(7);
         board.scroll(Act::End, 3);
         let mut status = hub(10, 2);
-        status.members = vec![member("x", Some(10)), member("y", Some(10))];
+        status.members = vec![member("x", Some(0)), member("y", Some(0))];
         let at = board.latest.at + Duration::from_secs(1);
         board.report(Report::Status(Box::new(Sample { at, status })));
         assert_eq!(shown(&board, 3), ["x", "y"]);

@@ -35,7 +35,10 @@ const ROOMY: u16 = 14;
 /// What a sentence about that takes on a screen of 80 columns.
 const STATE_LINES_MAX: u16 = 3;
 
-/// The facts leave the agents half of the room at least, as those are scrolled and facts are not.
+/// So many agents make scrolling them worth while: the facts, which are not scrolled, leave them that, or half
+/// of the room where there is less.
+const ROWS_MIN: u16 = 8;
+
 fn parts(height: u16, away: bool, facts: usize) -> Parts {
     let state = if away && height >= ROOMY {
         STATE_LINES_MAX
@@ -44,7 +47,8 @@ fn parts(height: u16, away: bool, facts: usize) -> Parts {
     };
     let gap = u16::from(height >= ROOMY);
     let left = height.saturating_sub(ALWAYS + state + gap);
-    let facts = u16::try_from(facts).unwrap_or(u16::MAX).min(left / 2);
+    let room = left - ROWS_MIN.min(left.div_ceil(2));
+    let facts = u16::try_from(facts).unwrap_or(u16::MAX).min(room);
     Parts {
         state,
         facts,

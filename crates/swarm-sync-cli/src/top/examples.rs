@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use swarm_sync::{AgentId, Digest, Epoch, HubStatus, MemberStatus, Revision, SwarmId, Traffic};
+use swarm_sync::{
+    Activity, AgentId, Digest, Epoch, HubStatus, MemberStatus, Revision, SwarmId, Traffic,
+};
 
 use super::board::Board;
 use super::rates::Sample;
@@ -11,11 +13,16 @@ pub(super) fn revision(number: u64) -> Revision {
     Revision::new(number)
 }
 
-pub(super) fn member(name: &str, acked: Option<u64>) -> MemberStatus {
+/// The revision of the hub on a board.
+pub(super) const HEAD: u64 = 1_234;
+
+/// An agent that lacks so many revisions up to [`HEAD`].
+pub(super) fn member(name: &str, lag: Option<u64>) -> MemberStatus {
     MemberStatus {
         agent: AgentId::new(name).unwrap(),
-        connected: acked.is_some(),
-        acked: acked.map(revision),
+        connected: lag.is_some(),
+        acked: lag.map(|lag| revision(HEAD - lag)),
+        lag,
         receipts: 0,
         receipts_dropped: 0,
     }
@@ -34,14 +41,16 @@ pub(super) fn hub(at: u64, keys: u64) -> HubStatus {
         periodic: Vec::new(),
         consensus: Vec::new(),
         traffic: Traffic::default(),
+        activity: Activity::default(),
+        store_bytes: None,
     }
 }
 
 /// A board about a hub with so many agents, all in step.
 pub(super) fn board(agents: usize) -> Board {
-    let mut status = hub(1_234, 56);
+    let mut status = hub(HEAD, 56);
     status.members = (0..agents)
-        .map(|number| member(&format!("agent-{number}"), Some(1_234)))
+        .map(|number| member(&format!("agent-{number}"), Some(0)))
         .collect();
     let at = Instant::now();
     let hub = "127.0.0.1:7420".to_owned();

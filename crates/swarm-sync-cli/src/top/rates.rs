@@ -15,6 +15,8 @@ pub(super) struct Sample {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rates {
     pub(super) revisions: f64,
+    pub(super) rounds: f64,
+    pub(super) conflicts: f64,
     pub(super) sent: f64,
     pub(super) received: f64,
 }
@@ -36,6 +38,8 @@ pub(super) fn between(before: &Sample, after: &Sample) -> Option<Rates> {
     };
     Some(Rates {
         revisions: per_second(|status| status.revision.get()),
+        rounds: per_second(|status| status.activity.rounds.run),
+        conflicts: per_second(|status| status.activity.conflicts_in_all()),
         sent: per_second(|status| status.traffic.sent),
         received: per_second(|status| status.traffic.received),
     })

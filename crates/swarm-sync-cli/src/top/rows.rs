@@ -35,11 +35,7 @@ impl Row {
 
 /// One row per agent of the roster.
 pub(super) fn rows(status: &HubStatus, order: Order) -> Vec<Row> {
-    let mut rows: Vec<Row> = status
-        .members
-        .iter()
-        .map(|member| row(member, status.revision))
-        .collect();
+    let mut rows: Vec<Row> = status.members.iter().map(row).collect();
     match order {
         Order::Name => rows.sort_by(|a, b| a.agent.cmp(&b.agent)),
         // Of whom nothing is known comes before all that is known.
@@ -51,8 +47,7 @@ pub(super) fn rows(status: &HubStatus, order: Order) -> Vec<Row> {
     rows
 }
 
-fn row(member: &MemberStatus, head: Revision) -> Row {
-    let behind = |acked: Revision| head.get().saturating_sub(acked.get());
+fn row(member: &MemberStatus) -> Row {
     let receipts = match member.receipts_dropped {
         0 => member.receipts.to_string(),
         dropped => format!("{} + {dropped} dropped", member.receipts),
@@ -61,7 +56,7 @@ fn row(member: &MemberStatus, head: Revision) -> Row {
         // Its characters are checked where it is decoded; a terminal is steered by none all the same.
         agent: brief_text(member.agent.as_str()),
         connected: member.connected,
-        lag: member.acked.map(behind),
+        lag: member.lag,
         acked: or_dash(member.acked.map(Revision::get)),
         receipts,
     }
@@ -76,10 +71,10 @@ mod tests {
     fn who_is_furthest_behind_comes_first_and_the_unknown_before_all() {
         let mut status = hub(10, 0);
         status.members = vec![
-            member("c", Some(10)),
-            member("b", Some(4)),
+            member("c", Some(0)),
+            member("b", Some(6)),
             member("d", None),
-            member("a", Some(10)),
+            member("a", Some(0)),
         ];
         let names = |order| -> Vec<String> {
             let rows = rows(&status, order);

@@ -39,7 +39,7 @@ fn join(hub: &str, count: usize) -> (tokio::runtime::Runtime, Vec<swarm_sync::Ag
 fn a_screen_shows_the_agents_and_what_a_write_changes() {
     let place = Place::new();
     let hub = place.hub();
-    let (mut first, second) = two_agents(&place, &hub);
+    let (mut first, mut second) = two_agents(&place, &hub);
     let top = top(&hub.address, &[]);
     top.shows(&["swarm-sync top", &hub.address, "swarm default"]);
     top.shows(&["connected, asked every 100ms"]);
@@ -61,6 +61,20 @@ fn a_screen_shows_the_agents_and_what_a_write_changes() {
     );
     second.process.signal("CONT");
     top.shows(&["agents", "2 of 2 connected, 0 not in step"]);
+    // Two write to one key, and neither has seen what the other wrote.
+    for agent in [&mut first, &mut second] {
+        agent.ok(json!({"op": "offline"}));
+        agent.set("contested", &json!(1));
+    }
+    for agent in [&mut first, &mut second] {
+        agent.ok(json!({"op": "online"}));
+        agent.flush();
+    }
+    top.shows(&["conflicts", "lww 1"]);
+    let synced = hub.client(&["sync", "k"]);
+    assert!(synced.status.success(), "{synced:?}");
+    top.shows(&["rounds", "1 complete"]);
+    top.shows(&["all swarms take", "on disk"]);
 }
 
 #[test]

@@ -43,15 +43,18 @@ fn everything_is_on_a_screen_of_80_by_24() {
         .latest
         .status
         .members
-        .push(member("a-late-one", Some(1_200)));
+        .push(member("a-late-one", Some(34)));
     board.scroll(Act::Sort(Order::Lag), 9);
     let expected = [
         " swarm-sync top   hub 127.0.0.1:7420   swarm team",
         " connected, asked every 1s",
         " keys       56 at revision 1,234",
         " agents     3 of 3 connected, 1 not in step, 3 receipts wait",
+        " rounds     0, 0 complete, 0 incomplete, 0 failed",
+        " conflicts  none; 0 writes refused",
         " sent       0 B, 0 % saved by compression",
         " received   0 B, 0 % saved by compression",
+        " spared     0 B by deltas, 0 B by 0 answers of nothing new",
         " schedule   nothing is synchronized every so often",
         " votes      0 open, 0 approved, 0 rejected, 0 out of time",
         " epoch      0000000000000001, digest 00000000000000000000000000000000",
@@ -170,7 +173,7 @@ fn a_name_that_is_too_long_is_cut_and_moves_no_column() {
         .latest
         .status
         .members
-        .push(member(&"n".repeat(100), Some(1_234)));
+        .push(member(&"n".repeat(100), Some(0)));
     board.scroll(Act::Sort(Order::Name), 9);
     let screen = screen(&board, 80, 24);
     let row = screen.iter().find(|line| line.starts_with(" nn")).unwrap();
@@ -188,7 +191,11 @@ fn a_name_that_is_too_long_is_cut_and_moves_no_column() {
 fn without_colour_nothing_is_coloured_and_all_is_said_in_words() {
     let mut board = board(1);
     board.latest.status.members.push(member("gone", None));
-    board.latest.status.members.push(member("late", Some(1)));
+    board
+        .latest
+        .status
+        .members
+        .push(member("late", Some(1_233)));
     board.latest.status.id_alarms = 1;
     board.scroll(Act::Sort(Order::Lag), 9);
     let coloured = |colour| {
