@@ -44,10 +44,9 @@ fn look_at(directory: &Path) -> Vec<Check> {
 /// The directory itself, or the nearest one above it that is there: in which it would be made.
 fn nearest(directory: &Path) -> Option<&Path> {
     directory.ancestors().find_map(|path| {
-        let path = match path.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => path,
-        };
+        // What is left of a path that says no more is where this process is.
+        let path = Some(path).filter(|path| !path.as_os_str().is_empty());
+        let path = path.unwrap_or_else(|| Path::new("."));
         path.is_dir().then_some(path)
     })
 }

@@ -20,6 +20,7 @@ pub(super) fn look() -> Vec<Check> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "the same face everywhere")]
 fn open_files() -> Option<Check> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     Some(judge_files(limit.current))

@@ -50,8 +50,8 @@ fn content(directory: &Path) -> Vec<String> {
             let entry = entry.expect("readable");
             let told = entry.metadata().expect("readable");
             format!(
-                "{:?} {} {:?}",
-                entry.file_name(),
+                "{} {} {:?}",
+                entry.file_name().display(),
                 told.len(),
                 told.modified().ok()
             )
@@ -264,14 +264,14 @@ impl Clock for Moved {
 /// A hub in this process whose clock is off.
 async fn hub_with_clock(by_ms: i64) -> (StateSynchronizer, String) {
     let coordinator = TcpCoordinator::bind("127.0.0.1:0", CoordinatorOptions::default());
-    let coordinator = coordinator.await.unwrap();
+    let coordinator = coordinator.await.expect("a free port");
     let address = coordinator.local_addr().to_string();
     let clock = Moved {
         clock: SystemClock::new(),
         by_ms,
     };
     let hub = StateSynchronizer::builder(Arc::new(MemoryStore::new()), Arc::new(coordinator));
-    let hub = hub.clock(Arc::new(clock)).start().await.unwrap();
+    let hub = hub.clock(Arc::new(clock)).start().await.expect("it starts");
     (hub, address)
 }
 

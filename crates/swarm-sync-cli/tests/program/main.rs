@@ -38,7 +38,8 @@
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
 //! - `help`: what `--help` teaches
 //! - `completions`: scripts for shells, run by one
-//! - `secrets`: what is never said, and whose files those are
+//! - `secrets`: what is never said
+//! - `private_files`: files that are their owner's alone
 //! - `security`: TLS, names that are proved, and rights
 //! - `security_input`: whoever is not let in, and files that are not used
 //! - `top`: the live view, on a terminal
@@ -73,11 +74,14 @@ mod positions;
 #[cfg(unix)]
 mod pressure;
 mod priorities;
+#[cfg(unix)]
+mod private_files;
 mod receipts;
 mod replay;
 mod replay_input;
 mod rolling;
 mod rounds;
+#[cfg(unix)]
 mod secrets;
 mod security;
 mod security_input;

@@ -1,4 +1,4 @@
-//! Keys and tokens: in no log, no error, no answer and no command line; and their files are the owner's alone.
+//! Keys and tokens: in no log, no error, no answer and no command line.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,8 +6,6 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use crate::security::{Secured, mode};
-#[cfg(unix)]
-use crate::support::program_after;
 use crate::support::{Agent, Hub, Process, program, stderr, stdout};
 
 /// What nobody may see: every token, its hash, and every line of every private key.
@@ -15,12 +13,12 @@ fn secrets(secured: &Secured) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&secured.certs).expect("made") {
         let path = entry.expect("readable").path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("text");
-        if name.ends_with(".key") {
+        let (name, kind) = (path.file_name(), path.extension());
+        if kind.is_some_and(|kind| kind == "key") {
             let lines = text.lines().filter(|line| !line.starts_with('-'));
             found.extend(lines.map(str::to_owned));
-        } else if name.ends_with(".token") || name.starts_with("tokens") {
+        } else if kind.is_some_and(|kind| kind == "token") || name.is_some_and(|n| n == "tokens") {
             let after = |line: &str| line.rsplit(' ').next().unwrap_or_default().to_owned();
             found.extend(text.lines().map(after));
         }
@@ -77,24 +75,28 @@ fn talkative(rust_log: bool, args: &[&str], tls: &[String]) -> Command {
     command
 }
 
-fn run_as(rust_log: bool, args: &[&str], tls: &[String]) -> Output {
-    talkative(rust_log, args, tls).output().expect("it starts")
+/// A hub over TLS that agents and commands use well and badly, all of them talkative.
+struct Scene {
+    secured: Secured,
+    rust_log: bool,
+    hub: Hub,
+    by_certificate: Vec<String>,
+    by_token: Vec<String>,
+    /// The hub's line of that token.
+    line: String,
+    said: Said,
 }
 
-#[cfg(unix)]
-#[test]
-fn nothing_that_is_said_at_any_level_holds_a_key_or_a_token() {
-    for rust_log in [true, false] {
+impl Scene {
+    fn new(rust_log: bool) -> Self {
         let secured = Secured::new();
         let by_certificate = secured.agent("agent-1");
         let (by_token, line) = secured.token("agent-2");
         let tokens = secured.private("tokens", &line);
         let data = secured.place.path("hub");
         let data = data.to_string_lossy();
-        let mut said = Said::default();
-
         let mut files = secured.hub_files();
-        files.extend(["--tokens".to_owned(), tokens.clone()]);
+        files.extend(["--tokens".to_owned(), tokens]);
         let serve = [
             "serve",
             "--listen",
@@ -103,65 +105,106 @@ fn nothing_that_is_said_at_any_level_holds_a_key_or_a_token() {
             &data,
             "--json",
         ];
-        let hub = Process::spawn(talkative(rust_log, &serve, &files));
-        let address = hub.json()["addr"].as_str().expect("ready").to_owned();
-        let hub = Hub {
-            process: hub,
-            address,
-        };
-        said.0.push_str(&command_line(&hub.process));
-        for (name, tls) in [("agent-1", &by_certificate), ("agent-2", &by_token)] {
-            let data = secured.place.path(name);
-            let data = data.to_string_lossy();
-            let args = crate::support::agent_args(&hub.address, name, &data);
-            let mut agent = Agent::of(Process::spawn(talkative(rust_log, &args, tls)));
-            agent.in_step();
-            agent.set("k", &json!(name));
-            agent.flush();
-            said.by_process(agent.process);
+        let process = Process::spawn(talkative(rust_log, &serve, &files));
+        let ready = process.json();
+        let address = ready["addr"].as_str().expect("ready").to_owned();
+        Self {
+            secured,
+            rust_log,
+            hub: Hub { process, address },
+            by_certificate,
+            by_token,
+            line,
+            said: Said::default(),
         }
-        let ask = |args: &[&str], tls: &[String]| {
-            run_as(rust_log, &[args, &["--hub", &hub.address]].concat(), tls)
-        };
+    }
+
+    fn ask(&mut self, args: &[&str], tls: &[String]) {
+        let args = [args, &["--hub", &self.hub.address]].concat();
+        let asked = talkative(self.rust_log, &args, tls).output();
+        self.said.by(&asked.expect("it starts"));
+    }
+
+    /// Asks with this token file.
+    fn ask_by(&mut self, token: String) {
+        let tls = [self.secured.team(), vec!["--token-file".into(), token]].concat();
+        self.ask(&["get", "k"], &tls);
+    }
+
+    fn agent(&mut self, name: &str, tls: &[String]) {
+        let data = self.secured.place.path(name);
+        let data = data.to_string_lossy();
+        let args = crate::support::agent_args(&self.hub.address, name, &data);
+        let process = Process::spawn(talkative(self.rust_log, &args, tls));
+        let mut agent = Agent::of(process);
+        agent.in_step();
+        agent.set("k", &json!(name));
+        agent.flush();
+        self.said.by_process(agent.process);
+    }
+
+    fn what_goes_well(&mut self) {
+        let (certificate, token) = (self.by_certificate.clone(), self.by_token.clone());
+        self.agent("agent-1", &certificate);
+        self.agent("agent-2", &token);
         for command in [
             &["get", "k"][..],
             &["status"],
             &["doctor"],
             &["policy", "reload"],
         ] {
-            said.by(&ask(command, &by_token));
-            said.by(&ask(command, &by_certificate));
+            self.ask(command, &certificate);
+            self.ask(command, &token);
         }
+    }
+
+    fn what_is_refused(&mut self) {
         // A token of somebody else, and one under another name.
-        let (theirs, _) = secured.token("agent-3");
-        said.by(&ask(&["get", "k"], &theirs));
-        let mine = std::fs::read_to_string(&by_token[5]).unwrap();
-        let forged = secured.private("forged.token", &mine.replace("agent-2", "agent-4"));
-        let forged = [secured.team(), vec!["--token-file".into(), forged]].concat();
-        said.by(&ask(&["get", "k"], &forged));
-        // Files that are broken: a token cut short, two of them, a key for a token, a token for a key.
-        let cut = secured.private("cut.token", &mine[..mine.len() - 3]);
-        let two = secured.private("two.token", &[&*mine, &mine].concat());
-        for token in [cut, two, secured.file("hub.key")] {
-            let broken = [secured.team(), vec!["--token-file".into(), token]].concat();
-            said.by(&ask(&["get", "k"], &broken));
+        let (theirs, _) = self.secured.token("agent-3");
+        self.ask(&["get", "k"], &theirs);
+        let mine = std::fs::read_to_string(&self.by_token[5]).expect("made");
+        let secured = &self.secured;
+        let files = [
+            secured.private("forged.token", &mine.replace("agent-2", "agent-4")),
+            // Cut short, two of them, a key in place of a token.
+            secured.private("cut.token", &mine[..mine.len() - 3]),
+            secured.private("two.token", &[&*mine, &mine].concat()),
+            secured.file("hub.key"),
+        ];
+        for file in files {
+            self.ask_by(file);
         }
-        let mut key = by_certificate.clone();
-        key[7].clone_from(&by_token[5]);
-        said.by(&ask(&["get", "k"], &key));
-        secured.private(
-            "tokens",
-            &[&line, "team/agent-5 = 12\n", &line[..40]].concat(),
-        );
-        let reload = ask(&["policy", "reload"], &by_certificate);
-        assert!(!reload.status.success(), "the list is broken");
-        said.by(&reload);
-        mode(Path::new(&by_token[5]), 0o644);
-        said.by(&ask(&["get", "k"], &by_token));
+        // And a token in place of a key.
+        let mut key = self.by_certificate.clone();
+        key[7].clone_from(&self.by_token[5]);
+        self.ask(&["get", "k"], &key);
+        let broken = [&self.line, "team/agent-5 = 12\n", &self.line[..40]].concat();
+        self.secured.private("tokens", &broken);
+        let certificate = self.by_certificate.clone();
+        self.ask(&["policy", "reload"], &certificate);
+        let token = self.by_token.clone();
+        mode(Path::new(&token[5]), 0o644);
+        self.ask(&["get", "k"], &token);
+    }
+}
+
+#[test]
+fn nothing_that_is_said_at_any_level_holds_a_key_or_a_token() {
+    for rust_log in [true, false] {
+        let mut scene = Scene::new(rust_log);
+        scene.what_goes_well();
+        scene.what_is_refused();
+        let Scene {
+            secured,
+            hub,
+            mut said,
+            ..
+        } = scene;
         said.by_process(hub.process);
         said.assert_tells_none_of(&secrets(&secured));
-        for words in ["audit", "agent-4", "chmod 600"] {
-            assert!(said.0.contains(words), "{words} was not tried");
+        // Each of these was tried, and told of.
+        for words in ["audit", "agent-4", "chmod 600", "tokens:2"] {
+            assert!(said.0.contains(words), "{words} is not said");
         }
     }
 }
@@ -211,122 +254,5 @@ fn a_secret_given_where_a_file_is_named_is_not_repeated() {
         let output = command.output().unwrap();
         let said = [stdout(&output), stderr(&output)].concat();
         assert!(!said.contains("0123456789abcdef"), "{said}");
-    }
-}
-
-/// Permission bits of everything below a directory, itself included.
-#[cfg(unix)]
-fn modes(directory: &Path) -> Vec<(String, u32)> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let mut found = Vec::new();
-    let mut waiting = vec![directory.to_owned()];
-    while let Some(path) = waiting.pop() {
-        let told = std::fs::symlink_metadata(&path).expect("it is there");
-        found.push((
-            path.display().to_string(),
-            told.permissions().mode() & 0o777,
-        ));
-        if told.is_dir() {
-            let entries = std::fs::read_dir(&path).expect("readable");
-            waiting.extend(entries.map(|entry| entry.expect("readable").path()));
-        }
-    }
-    found
-}
-
-#[cfg(unix)]
-#[test]
-fn whatever_the_umask_says_others_can_read_neither_secrets_nor_state() {
-    let secured = Secured::new();
-    let place = &secured.place;
-    let dir = place.path("made/certs");
-    let dir_text = dir.to_string_lossy();
-    for args in [
-        &["ca"][..],
-        &["hub", "--host", "127.0.0.1"],
-        &["agent", "--swarm", "team", "--id", "agent-1"],
-        &["token", "--swarm", "team", "--id", "agent-1"],
-        &["hub", "--host", "127.0.0.1", "--replace"],
-    ] {
-        let args = [&["cert"], args, &["--dir", &dir_text]].concat();
-        let made = program_after("umask 000", &args).output().unwrap();
-        assert!(made.status.success(), "{args:?}: {}", stderr(&made));
-    }
-    let data = place.path("state/hub");
-    let data_text = data.to_string_lossy();
-    let serve = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data_text,
-        "--json",
-    ];
-    let hub = Process::spawn(program_after("umask 000", &serve));
-    let address = hub.json()["addr"].as_str().expect("ready").to_owned();
-    let state = place.path("state/agent-1");
-    let state_text = state.to_string_lossy();
-    let args = crate::support::agent_args(&address, "agent-1", &state_text);
-    let mut agent = Agent::of(Process::spawn(program_after("umask 000", &args)));
-    agent.set("k", &json!("secret"));
-    agent.flush();
-    for directory in [&dir, &data, &state] {
-        let (_, mode) = &modes(directory)[0];
-        assert_eq!(*mode, 0o700, "{}", directory.display());
-    }
-    // What was missing above them was made the same way.
-    for above in ["made", "state"] {
-        assert_eq!(modes(&place.path(above))[0].1, 0o700, "{above}");
-    }
-    for (path, mode) in modes(&dir).iter().skip(1) {
-        assert_eq!(*mode, 0o600, "{path}");
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_directory_of_state_that_others_may_read_is_complained_of() {
-    let secured = Secured::new();
-    let data = secured.place.path("open");
-    std::fs::create_dir(&data).unwrap();
-    mode(&data, 0o755);
-    let hub = Hub::start(&data);
-    let said = hub.process.logged("chmod 700");
-    assert!(said.contains("mode 755"), "{said}");
-}
-
-#[cfg(unix)]
-#[test]
-fn every_file_that_holds_a_secret_is_refused_if_others_can_read_it() {
-    let secured = Secured::new();
-    let by_certificate = secured.agent("agent-1");
-    let (by_token, line) = secured.token("agent-2");
-    let tokens = secured.private("tokens", &line);
-    let mut serve = ["serve", "--listen", "127.0.0.1:0", "--memory"]
-        .map(str::to_owned)
-        .to_vec();
-    serve.extend(secured.hub_files());
-    serve.extend(["--tokens".to_owned(), tokens.clone()]);
-    let get = |tls: &[String]| [vec!["get".to_owned(), "k".to_owned()], tls.to_vec()].concat();
-    let dir = secured.certs.to_string_lossy().into_owned();
-    let issue = ["cert", "hub", "--host", "h", "--dir", &dir].map(str::to_owned);
-    for (file, args) in [
-        (secured.file("hub.key"), serve.clone()),
-        (tokens.clone(), serve),
-        (by_certificate[7].clone(), get(&by_certificate)),
-        (by_token[5].clone(), get(&by_token)),
-        (secured.file("ca.key"), issue.to_vec()),
-    ] {
-        for bad in [0o640, 0o604, 0o666] {
-            mode(Path::new(&file), bad);
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let output = program(&args).output().unwrap();
-            assert_eq!(output.status.code(), Some(2), "{file}");
-            let told = stderr(&output);
-            assert!(told.contains(&format!("mode {bad:o}")), "{told}");
-            assert!(told.contains(&format!("chmod 600 {file}")), "{told}");
-        }
-        mode(Path::new(&file), 0o600);
     }
 }
