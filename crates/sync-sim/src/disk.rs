@@ -21,6 +21,11 @@ impl Disk {
         self.waiting.push_back((token, batch));
     }
 
+    /// The batch that is due.
+    pub(crate) fn next(&self) -> Option<Token> {
+        self.waiting.front().map(|(token, _)| *token)
+    }
+
     /// Makes the oldest batch durable.
     pub(crate) fn complete(&mut self) -> Option<Token> {
         let (token, batch) = self.waiting.pop_front()?;

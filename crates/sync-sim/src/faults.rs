@@ -17,6 +17,10 @@ impl World {
         if !self.faulty {
             return;
         }
+        self.schedule(FAULT_PAUSE_US, Event::Fault);
+        if !self.is_rough() {
+            return;
+        }
         for n in 0..REPLICAS {
             if self.random.chance(self.plan.cut) && self.allows("cut", n as u64, self.nth) {
                 self.cut(n);
@@ -27,13 +31,13 @@ impl World {
                 self.crash_replica(n);
             }
         }
+        self.hardships();
         if self.random.chance(self.plan.hub_crash) && self.allows("crash of the hub", 0, self.nth) {
             self.crash_hub();
         }
         if self.plan.rollback && self.hub.machine.is_some() && self.random.chance(200) {
             self.hub.backup = Some(self.hub.disk.image());
         }
-        self.schedule(FAULT_PAUSE_US, Event::Fault);
     }
 
     /// What the seed has drawn for the whole run may be left out, too.
@@ -50,7 +54,7 @@ impl World {
     }
 
     /// Ends a connection; one side notices later, so that both ends of it may overlap the next.
-    fn cut(&mut self, n: usize) {
+    pub(crate) fn cut(&mut self, n: usize) {
         let Some(session) = self.replicas[n].session else {
             return;
         };
@@ -61,11 +65,12 @@ impl World {
         self.schedule(replica_after, Event::ReplicaClosed(n, session));
     }
 
-    fn crash_replica(&mut self, n: usize) {
+    pub(crate) fn crash_replica(&mut self, n: usize) {
         if self.replicas[n].machine.is_none() {
             return;
         }
         self.stats.hit("replica restart");
+        self.wakes(n);
         // What was under way may have reached the disk, or not.
         while self.random.chance(300) && self.finish_replica_batch(n).is_some() {}
         let node = &mut self.replicas[n];
@@ -87,6 +92,7 @@ impl World {
             return;
         }
         self.stats.hit("hub restart");
+        self.wakes(REPLICAS);
         while self.random.chance(300) && self.finish_hub_batch().is_some() {}
         let lost = self.hub.disk.crash();
         self.stats.add("batches lost", lost);

@@ -133,6 +133,9 @@ impl World {
 
     /// Whether a key may have reached its end, by the table that is in force.
     fn check_age(&mut self, key: &Key) {
+        if self.hub_clock_hops() {
+            return;
+        }
         let life = self.hub.lives.get(key).copied().flatten();
         let (Some(life), Some(hub)) = (life, &self.hub.machine) else {
             return;
@@ -153,6 +156,9 @@ impl World {
 
     /// Nothing is left whose end is over. Under another table that is known if both count from the same.
     pub(crate) fn check_ends(&mut self) {
+        if self.hub_clock_hops() {
+            return;
+        }
         let Some(hub) = &self.hub.machine else { return };
         let refresh = |table: &Policies, key: &Key| Some(tables::ttl(table, key)?.refresh);
         let first = &self.plan.tables[0];

@@ -18,7 +18,7 @@ use crate::search::{Progress, Search};
 const SEEDS: u64 = 1_000;
 
 /// How often the progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(2);
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether the search is over.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -44,13 +44,18 @@ impl World {
     pub(crate) fn transmit(&mut self, direction: Direction, session: SessionId, message: &Message) {
         self.stats.count_message(message);
         let frame = codec::encode(message).to_bytes();
+        if self.is_silent(session, direction) {
+            return;
+        }
         let nth = self.network.count(session, direction);
-        if self.faulty && self.random.chance(self.plan.lost) && self.allows("lost", session.0, nth)
+        if self.is_rough()
+            && self.random.chance(self.plan.lost)
+            && self.allows("lost", session.0, nth)
         {
             self.stats.hit("lost");
             return;
         }
-        if self.faulty
+        if self.is_rough()
             && self.random.chance(self.plan.duplicated)
             && self.allows("duplicated", session.0, nth)
         {
@@ -63,14 +68,14 @@ impl World {
     fn post(&mut self, direction: Direction, session: SessionId, frame: Bytes, turn: Turn) {
         let mut at = self.now_us + self.random.between(LATENCY_US.0, LATENCY_US.1);
         let nth = self.network.count(session, direction);
-        if self.faulty
+        if self.is_rough()
             && self.random.chance(self.plan.delayed)
             && self.allows("delayed", session.0, nth)
         {
             self.stats.hit("delayed");
             at += self.random.below(DELAY_US_MAX);
         }
-        if self.faulty
+        if self.is_rough()
             && self.random.chance(self.plan.reordered)
             && self.allows("reordered", session.0, nth)
         {

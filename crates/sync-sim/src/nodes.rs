@@ -8,7 +8,7 @@ use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, Replica
 
 use crate::merges::Call;
 use crate::network::Direction;
-use crate::plan::swarm;
+use crate::plan::{REPLICAS, swarm};
 use crate::world::{Event, World};
 
 impl World {
@@ -43,6 +43,9 @@ impl World {
         if self.hub.machine.is_none() || self.hub.run != run {
             return;
         }
+        if self.disk_is_full(REPLICAS) {
+            return self.fail_hub();
+        }
         if let Some(token) = self.finish_hub_batch()
             && let Some(hub) = &mut self.hub.machine
         {
@@ -58,6 +61,9 @@ impl World {
         let node = &self.replicas[n];
         if node.machine.is_none() || node.run != run {
             return;
+        }
+        if self.disk_is_full(n) {
+            return self.fail_replica(n);
         }
         if let Some(token) = self.finish_replica_batch(n)
             && let Some(replica) = &mut self.replicas[n].machine
@@ -205,6 +211,9 @@ impl World {
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.hub.run;
                     self.schedule(after, Event::HubDisk(run));
+                    if self.dies_at_store(REPLICAS) {
+                        self.schedule(0, Event::CrashHub(run));
+                    }
                 }
                 HubOutput::Send { session, message } => self.send_from_hub(session, &message),
                 HubOutput::Answer { request, answer } => self.answered_by_hub(request, answer),
@@ -232,7 +241,9 @@ impl World {
                 }
                 HubOutput::Load { ticket, ranges } => self.read_rows(ticket, ranges),
                 HubOutput::Disconnect { session, reason } => {
-                    self.require(false, || format!("the hub closed {session:?}: {reason}"));
+                    self.require(self.fails, || {
+                        format!("the hub closed {session:?}: {reason}")
+                    });
                 }
             }
         }
@@ -306,6 +317,9 @@ impl World {
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.replicas[n].run;
                     self.schedule(after, Event::ReplicaDisk(n, run));
+                    if self.dies_at_store(n) {
+                        self.schedule(0, Event::CrashReplica(n, run));
+                    }
                 }
                 ReplicaOutput::Send(message) => {
                     if let Body::Offer { index: 0, .. } = &message.body {
@@ -332,7 +346,7 @@ impl World {
                 ReplicaOutput::Decided { proposal, verdict } => self.heard(n, proposal, verdict),
                 ReplicaOutput::Forgotten(proposal) => self.forgets(n, proposal),
                 ReplicaOutput::Disconnect(reason) => {
-                    self.require(false, || format!("replica {n} closed: {reason}"));
+                    self.require(self.fails, || format!("replica {n} closed: {reason}"));
                 }
             }
         }

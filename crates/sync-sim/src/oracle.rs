@@ -208,6 +208,14 @@ impl World {
         let receipts: Vec<String> = hub.receipts().map(ToString::to_string).collect();
         let at = (hub.epoch(), hub.revision());
         let mut lines = vec![format!("hub at {at:?}, receipts {receipts:?}")];
+        let voting = hub.open_proposals().next().is_some();
+        let (deciding, merging) = (self.awaits_decisions(), self.awaits_merges());
+        lines.push(format!(
+            "voting {voting}, deciding {deciding}, claims {}, merging {merging}",
+            self.has_claims()
+        ));
+        let mortal = self.mortal();
+        lines.push(format!("at {:?}, mortal {mortal:?}", self.hub_now()));
         for (n, node) in self.replicas.iter().enumerate() {
             let Some(replica) = &node.machine else {
                 continue;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sync_core::{AgentId, Durability, Key, Policies, Priority, SwarmId};
 use sync_protocol::{Deadlines, HubConfig, Limits, ReplicaConfig, Schedule};
 
+use crate::hardships::Hardships;
 use crate::random::Random;
 use crate::tables;
 use crate::tally;
@@ -61,6 +62,7 @@ pub(crate) struct Plan {
     /// How many synchronizations the hub has room for.
     rounds_max: usize,
     limits: Limits,
+    pub(crate) hardships: Hardships,
     hub_value_bytes_max: usize,
 }
 
@@ -128,6 +130,11 @@ impl Plan {
             schedule,
             rounds_max,
             limits,
+            hardships: if quiet {
+                Hardships::default()
+            } else {
+                Hardships::draw(random)
+            },
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
     }

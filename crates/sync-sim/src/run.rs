@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::failure::Failure;
+use crate::hardships::Troubles;
 use crate::stats::Stats;
 use crate::world::{Event, World};
 use crate::{faults, network, plan};
@@ -33,6 +34,7 @@ pub(crate) fn run_world(world: &mut World) -> Result<(), Failure> {
 fn heal(world: &mut World) {
     world.change_table_late();
     world.faulty = false;
+    world.troubles = Troubles::default();
     world.schedule(0, Event::StartHub);
     for n in 0..plan::REPLICAS {
         world.schedule(0, Event::StartReplica(n));

@@ -50,6 +50,8 @@ impl World {
             Event::ReplicaClosed(n, session) => (8, *n as u64, session.0, &[]),
             Event::Connect(n) => (9, *n as u64, 0, &[]),
             Event::Vote(n, proposal) => (16, *n as u64, proposal.bits(), &[]),
+            Event::CrashHub(run) => (18, *run, 0, &[]),
+            Event::CrashReplica(n, run) => (19, *n as u64, *run, &[]),
             Event::StartHub => (10, 0, 0, &[]),
             Event::StartReplica(n) => (11, *n as u64, 0, &[]),
             Event::Work => (12, 0, 0, &[]),

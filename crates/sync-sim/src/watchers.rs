@@ -294,6 +294,7 @@ impl World {
                 self.stats.hit("watcher starts anew");
                 self.watchers[watcher].start_anew();
             }
+            Err(RequestError::Stopped { .. }) => self.stats.hit("watch broken off"),
             Err(_) if by_replica => self.stats.hit("watch broken off"),
             other => self.require(false, || format!("watcher {watcher} was told {other:?}")),
         }

@@ -16,6 +16,7 @@ use crate::decisions::Decisions;
 use crate::disk::{Disk, Image};
 use crate::failure::Failure;
 use crate::ghost::Ghost;
+use crate::hardships::Troubles;
 use crate::ledger::Ledger;
 use crate::lives::Life;
 use crate::merges::Call;
@@ -57,6 +58,9 @@ pub(crate) enum Event {
     Connect(usize),
     /// An agent makes up its mind.
     Vote(usize, ProposalId),
+    /// That run of a node dies in the middle of a batch.
+    CrashHub(u64),
+    CrashReplica(usize, u64),
     StartHub,
     StartReplica(usize),
     Work,
@@ -154,6 +158,9 @@ pub(crate) struct World {
     pub(crate) stats: Stats,
     /// Whether faults and work go on.
     pub(crate) faulty: bool,
+    pub(crate) troubles: Troubles,
+    /// Whether a store has failed in this step, and its node says so to everyone.
+    pub(crate) fails: bool,
     pub(crate) events: u64,
     pub(crate) rollbacks: u64,
     pub(crate) trace: Trace,
@@ -213,6 +220,8 @@ impl World {
             last_report: None,
             stats: Stats::default(),
             faulty: true,
+            troubles: Troubles::default(),
+            fails: false,
             events: 0,
             rollbacks: 0,
             trace: Trace::new(print),
@@ -254,6 +263,9 @@ impl World {
     pub(crate) fn step(&mut self) {
         let ((at, _), event) = self.queue.pop_first().expect("timers never end");
         self.now_us = at;
+        if let Some(until) = self.held_until(&event) {
+            return self.hold(until, event);
+        }
         self.events += 1;
         self.record(&event);
         match event {
@@ -270,6 +282,8 @@ impl World {
             Event::ReplicaClosed(n, session) => self.close_at_replica(n, session),
             Event::Connect(n) => self.connect(n),
             Event::Vote(n, proposal) => self.vote(n, proposal),
+            Event::CrashHub(run) => self.crash_hub_in(run),
+            Event::CrashReplica(n, run) => self.crash_replica_in(n, run),
             Event::StartHub => self.start_hub(),
             Event::StartReplica(n) => self.start_replica(n),
             Event::Work => self.work(),
@@ -309,7 +323,7 @@ impl World {
     }
 
     pub(crate) fn clock(&self, node: usize) -> Now {
-        let ms = self.now_us / 1_000;
+        let ms = self.clock_us(node) / 1_000;
         let coarse = ms - ms % self.plan.tick_ms;
         Now {
             mono: Duration::from_micros(self.now_us),

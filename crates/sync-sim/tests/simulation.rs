@@ -22,6 +22,15 @@ fn run_all(seeds: u64) -> (Stats, Vec<(u64, Failure)>) {
     (stats, failures)
 }
 
+/// The courses of some seeds, as another process takes them.
+fn courses_elsewhere() -> String {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sync-sim"));
+    program.args(["--traces", "--first", "40", "--seeds", "6"]);
+    let output = program.output().expect("the program runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     text.parse().ok()
@@ -55,6 +64,17 @@ fn every_write_is_accounted_for() {
     for what in MUST_HAPPEN {
         assert!(stats.get(what) > 0, "{what:?} never happened");
     }
+}
+
+#[test]
+fn a_seed_takes_the_same_course_in_another_process() {
+    let here = (40..46).map(|seed| {
+        let course = run_seed(seed, false).expect("a good seed");
+        format!("{seed} {:016x}\n", course.trace)
+    });
+    let (here, first) = (here.collect::<String>(), courses_elsewhere());
+    assert_eq!(first, here);
+    assert_eq!(first, courses_elsewhere());
 }
 
 #[test]

@@ -161,7 +161,9 @@ impl World {
     fn check_refused(&mut self, index: usize, error: &RequestError) {
         let open = matches!(
             error,
-            RequestError::Deadline { .. } | RequestError::ConnectionLost { .. }
+            RequestError::Deadline { .. }
+                | RequestError::ConnectionLost { .. }
+                | RequestError::Stopped { .. }
         );
         let made = self.decisions.made.iter().find(|made| {
             made.call == index && made.durable && made.rollbacks == self.rollbacks && !open
@@ -187,7 +189,9 @@ impl World {
             RequestError::Unavailable { .. } => self.stats.hit("decision unavailable"),
             RequestError::Deadline { .. } => self.stats.hit("decision late"),
             RequestError::EpochMismatch { .. } => self.stats.hit("version of a lost run"),
-            RequestError::ConnectionLost { .. } | RequestError::Operation { .. } => {}
+            RequestError::ConnectionLost { .. }
+            | RequestError::Stopped { .. }
+            | RequestError::Operation { .. } => {}
             other => {
                 let text = format!("{:?} was refused: {other}", self.decisions.calls[index]);
                 self.require(false, || text);
