@@ -139,7 +139,7 @@ impl Client {
     /// Where the hub stands.
     pub async fn status(&mut self) -> Result<HubStatus, RequestError> {
         match self.ask(Ask::Status).await? {
-            Answer::Status(status) => Ok(status),
+            Answer::Status(status) => Ok(*status),
             other => Err(unexpected(&other)),
         }
     }

@@ -141,7 +141,7 @@ impl StateSynchronizer {
     /// Where the hub stands with a swarm: revision, digest, roster.
     pub async fn status(&self, swarm: &SwarmId) -> Result<HubStatus, RequestError> {
         match self.ask(swarm, Ask::Status).await? {
-            Answer::Status(status) => Ok(status),
+            Answer::Status(status) => Ok(*status),
             other => Err(unexpected(&other)),
         }
     }

@@ -55,7 +55,7 @@ fn judge(name: &str, kind: u64) -> Check {
     };
     let warning = match keeps {
         Keeps::UntilRestart => {
-            "that is memory: it is gone after a restart of the machine; choose a directory on a disk"
+            "that is memory, and gone after a restart of the machine; choose a directory on a disk"
         }
         Keeps::AsLongAsTheContainer => {
             "in a container it is gone with the container; give it a volume for the data"

@@ -78,11 +78,7 @@ mod tests {
         });
         for (found, verdict, words) in [
             (Ok(Found::Nothing), Verdict::Ok, "nothing yet"),
-            (
-                store(Some(STORE_FORMAT)),
-                Verdict::Ok,
-                "of this program",
-            ),
+            (store(Some(STORE_FORMAT)), Verdict::Ok, "of this program"),
             (
                 store(Some(STORE_FORMAT + 1)),
                 Verdict::Fail,

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::security::Secured;
 use crate::support::{Hub, PATIENCE, Place};
 
-/// Connections at a time; as many as usual limits of open files allow to both ends in this process's group.
+/// As many as a swarm may have agents that have nothing to say.
 const CONNECTIONS: usize = 1_000;
 
 /// Handshakes under way at once: a storm is another matter.
@@ -86,7 +86,7 @@ fn measure(hub: &Hub, link: &TcpLink, count: usize) -> [u64; 2] {
     [before, after]
 }
 
-/// Descriptors of this process are shared with the tests beside this one.
+/// Fewer where this process, which runs other tests beside this one, may not open as many files.
 fn affordable() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits

@@ -8,7 +8,7 @@ use crate::stage::{HubSide, meet, put, talk, trio};
 
 fn status(hub: &mut HubSide) -> HubStatus {
     match hub.ask(Ask::Status) {
-        Some(Ok(Answer::Status(status))) => status,
+        Some(Ok(Answer::Status(status))) => *status,
         other => panic!("no status: {other:?}"),
     }
 }

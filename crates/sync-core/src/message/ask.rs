@@ -144,7 +144,7 @@ pub enum Answer {
     /// To [`Ask::Clear`]: how many keys held a value.
     Cleared(u64),
     /// To [`Ask::Status`].
-    Status(HubStatus),
+    Status(Box<HubStatus>),
     /// To [`Ask::Policies`] and [`Ask::ReloadPolicies`].
     Policies(List<Policy>),
     /// To [`Ask::Watch`].

@@ -220,7 +220,7 @@ fn answers() -> Vec<Answer> {
         Answer::Delta(delta),
         Answer::Synced(synced),
         Answer::Cleared(2),
-        Answer::Status(status()),
+        Answer::Status(Box::new(status())),
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
         Answer::Decided(std::sync::Arc::new(decision())),

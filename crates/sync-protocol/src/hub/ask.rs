@@ -54,7 +54,10 @@ impl Hub {
                 .map(Answer::Written),
             Ask::Clear(Some(key)) => Ok(Answer::Cleared(self.clear(now, to, &key))),
             Ask::Clear(None) => return self.clear_all(now, to),
-            Ask::Status => Ok(Answer::Status(self.status_for(to, self.status(now)))),
+            Ask::Status => {
+                let status = self.status_for(to, self.status(now));
+                Ok(Answer::Status(Box::new(status)))
+            }
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
             Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
                 let reason = format!(
