@@ -69,13 +69,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Instant, colour: b
         buffer: frame.buffer_mut(),
         area,
         next: area.y,
-        look: Look { colour },
     };
     let facts = facts(board);
     let parts = parts(area.height, board.away.is_some(), facts.len());
     let width = usize::from(area.width);
-    let look = screen.look;
-    screen.put(&title(board, width), look.title());
+    let look = Look { colour };
+    screen.put(&title(board, width), TITLE);
     let state_style = match &board.away {
         Some(_) => look.alarm(),
         None => look.good(),
@@ -106,16 +105,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Instant, colour: b
     for _ in 0..parts.gap {
         screen.put("", Style::new());
     }
-    screen.put(&heading(board.order, width), look.heading());
+    screen.put(&heading(board.order, width), HEADING);
     let shown = usize::from(parts.rows);
     for row in board.window(shown) {
         screen.put(&row_line(row, width), look.row(row));
     }
     if board.rows.is_empty() && shown > 0 {
         let nobody = " no agent has joined yet, or none that may be seen from here";
-        screen.put(nobody, look.faint());
+        screen.put(nobody, FAINT);
     }
-    screen.put_last(&footer(board, shown, width), look.faint());
+    screen.put_last(&footer(board, shown, width), FAINT);
 }
 
 /// Lines from the top of the screen.
@@ -123,7 +122,6 @@ struct Lines<'a> {
     buffer: &'a mut Buffer,
     area: Rect,
     next: u16,
-    look: Look,
 }
 
 impl Lines<'_> {
@@ -150,25 +148,17 @@ impl Lines<'_> {
     }
 }
 
-/// Colours, or what stands for them.
+const TITLE: Style = Style::new().add_modifier(Modifier::REVERSED);
+const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
+const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
+
+/// What is coloured, if it may be: it is all said in words, too.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     colour: bool,
 }
 
 impl Look {
-    fn title(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
-    }
-
-    fn heading(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    fn faint(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
     fn good(self) -> Style {
         self.coloured(Color::Green)
     }
@@ -179,7 +169,7 @@ impl Look {
 
     fn row(self, row: &Row) -> Style {
         match row {
-            row if !row.connected => self.faint(),
+            row if !row.connected => FAINT,
             row if row.lag != Some(0) => self.coloured(Color::Yellow),
             _ => Style::new(),
         }

@@ -87,7 +87,7 @@ impl Writer {
     }
 
     /// Writes until it is to finish; then all that it has sent is answered.
-    fn run(mut self, orders: &Receiver<Order>) -> (Agent, Account) {
+    fn run(mut self, orders: &Receiver<Order>) -> Ended {
         let mut agent = self.start();
         loop {
             match orders.try_recv() {
@@ -145,9 +145,12 @@ impl Writer {
     }
 }
 
+/// The end of a thread: its agent, which goes on, and what was written through it.
+type Ended = (Agent, Account);
+
 /// All agents and the thread that each has.
 struct Swarm {
-    threads: Vec<(Sender<Order>, JoinHandle<(Agent, Account)>)>,
+    threads: Vec<(Sender<Order>, JoinHandle<Ended>)>,
     progress: Arc<AtomicU64>,
 }
 
@@ -196,7 +199,7 @@ impl Swarm {
         self.order(agent, Order::Start);
     }
 
-    fn finish(self) -> Vec<(Agent, Account)> {
+    fn finish(self) -> Vec<Ended> {
         for agent in 0..AGENTS {
             self.order(agent, Order::Finish);
         }
@@ -264,7 +267,7 @@ fn a_rolling_restart_loses_nothing_that_was_acknowledged() {
 }
 
 /// As all replicas hold the same, any one is asked.
-fn own_keys_and_sums(ended: &mut [(Agent, Account)]) {
+fn own_keys_and_sums(ended: &mut [Ended]) {
     let (mut least, mut most) = (0, 0);
     for at in 0..ended.len() {
         let (acked, _) = ended[at].1.of(OWN_KEYS);
@@ -283,7 +286,7 @@ fn own_keys_and_sums(ended: &mut [(Agent, Account)]) {
     assert!((least..=most).contains(&sum), "{least} <= {sum} <= {most}");
 }
 
-fn set(ended: &mut [(Agent, Account)]) {
+fn set(ended: &mut [Ended]) {
     let read = ended[0].0.value("set");
     let there: BTreeSet<&str> = read
         .as_array()
@@ -305,7 +308,7 @@ fn set(ended: &mut [(Agent, Account)]) {
 
 /// A write to what everybody writes to is visible, or came back as a receipt, or was overwritten by its own
 /// writer, or the hub has committed it and it was overwritten by somebody who was shown it.
-fn register(hub: &Hub, ended: &mut [(Agent, Account)]) {
+fn register(hub: &Hub, ended: &mut [Ended]) {
     let visible = ended[0].0.value("register");
     let committed = committed(hub);
     for (at, (agent, account)) in ended.iter_mut().enumerate() {
