@@ -20,6 +20,7 @@ mod dropped;
 mod failure;
 mod faults;
 mod ghost;
+mod hardships;
 mod ledger;
 mod lives;
 mod merges;
