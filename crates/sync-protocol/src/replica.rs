@@ -23,6 +23,7 @@ mod room;
 mod sweep;
 mod trace;
 mod voting;
+mod waits;
 mod write;
 
 use std::collections::BTreeMap;

@@ -1,66 +1,39 @@
 //! Callers that wait for the hub, each with a deadline.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bincode::Encode;
 use sync_core::{Ask, Body, Now, ProposalId, Reply, RequestError, Seq, codec};
 
+use super::waits::{Deadline, Waits};
 use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
 
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    asks: BTreeMap<RequestId, Deadline>,
-    flushes: BTreeMap<RequestId, Flush>,
-    votes: BTreeMap<RequestId, (ProposalId, Deadline)>,
-}
-
-/// Writes that are to reach the hub.
-#[derive(Debug)]
-struct Flush {
-    /// The last of them, of this run.
-    upto: Seq,
-    deadline: Deadline,
-}
-
-/// How long somebody waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    /// Until then, in the time of [`Now::mono`].
-    pub(super) at: Duration,
-    /// As it was asked for.
-    pub(super) limit: Duration,
-}
-
-impl Deadline {
-    /// A time that no clock will see is the last that there is.
-    pub(super) fn after(now: Now, limit: Duration) -> Self {
-        let at = now.mono.saturating_add(limit);
-        Self { at, limit }
-    }
+    asks: Waits<()>,
+    /// For their writes up to that one, of this run, to reach the hub.
+    flushes: Waits<Seq>,
+    votes: Waits<ProposalId>,
 }
 
 impl Waiting {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let flushes = self.flushes.values().map(|f| f.deadline.at);
-        let votes = self.votes.values().map(|(_, d)| d.at);
-        let asks = self.asks.values().map(|d| d.at);
-        asks.chain(flushes).chain(votes).min()
+        let (asks, flushes) = (self.asks.deadline(), self.flushes.deadline());
+        let votes = self.votes.deadline();
+        [asks, flushes, votes].into_iter().flatten().min()
     }
 
     /// The last write of this run that a flush waits for.
     pub(super) fn awaited(&self) -> Option<Seq> {
-        self.flushes.values().map(|f| f.upto).max()
+        self.flushes.iter().map(|(_, upto)| *upto).max()
     }
 
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
-        let asks = std::mem::take(&mut self.asks).into_keys();
-        asks.chain(std::mem::take(&mut self.flushes).into_keys())
-            .chain(std::mem::take(&mut self.votes).into_keys())
-            .collect()
+        let asks = self.asks.drain().chain(self.flushes.drain());
+        asks.chain(self.votes.drain()).collect()
     }
 
     /// A caller waits for what the hub says of a vote.
@@ -72,15 +45,12 @@ impl Waiting {
         timeout: Duration,
     ) {
         let deadline = Deadline::after(now, timeout);
-        self.votes.insert(request, (proposal, deadline));
+        self.votes.insert(request, proposal, deadline);
     }
 
     /// Who waits for that; nobody afterwards.
     pub(super) fn take_votes(&mut self, proposal: ProposalId) -> Vec<RequestId> {
-        let of =
-            |_: &RequestId, (waits_for, _): &mut (ProposalId, Deadline)| *waits_for == proposal;
-        let waiting = self.votes.extract_if(.., of);
-        waiting.map(|(request, _)| request).collect()
+        self.votes.take(|waits_for| *waits_for == proposal)
     }
 }
 
@@ -90,7 +60,7 @@ impl Replica {
             return self.answer(request, Err(error));
         }
         let deadline = Deadline::after(now, timeout);
-        self.waiting.asks.insert(request, deadline);
+        self.waiting.asks.insert(request, (), deadline);
         self.send(Body::Request { request, ask });
     }
 
@@ -115,13 +85,14 @@ impl Replica {
         if self.take_holders(now, request, &reply) || self.take_lineage(request, &reply) {
             return;
         }
-        if self.waiting.asks.remove(&request).is_some() || self.take_decision(request) {
+        if self.waiting.asks.remove(request).is_some() || self.take_decision(request) {
             self.answer(request, reply.map(Outcome::Answered));
         }
     }
 
     pub(super) fn fail_asks(&mut self, reason: &str) {
-        for request in std::mem::take(&mut self.waiting.asks).into_keys() {
+        let asks: Vec<RequestId> = self.waiting.asks.drain().collect();
+        for request in asks {
             let reason = reason.to_owned();
             self.answer(request, Err(RequestError::ConnectionLost { reason }));
         }
@@ -129,11 +100,8 @@ impl Replica {
 
     /// Answers once all writes that were made so far are at the hub.
     pub(super) fn wait_for_hub(&mut self, now: Now, request: RequestId, timeout: Duration) {
-        let flush = Flush {
-            upto: self.seq,
-            deadline: Deadline::after(now, timeout),
-        };
-        self.waiting.flushes.insert(request, flush);
+        let deadline = Deadline::after(now, timeout);
+        self.waiting.flushes.insert(request, self.seq, deadline);
         self.settle_flushes();
     }
 
@@ -141,40 +109,31 @@ impl Replica {
     pub(super) fn settle_flushes(&mut self) {
         let run = self.me.incarnation();
         let elsewhere = self.outbox.waits_elsewhere(run);
-        let landed = |upto: Seq| !elsewhere && !self.outbox.waits_upto(run, upto);
-        let done = self
-            .waiting
-            .flushes
-            .iter()
-            .filter(|(_, flush)| landed(flush.upto));
-        let done: Vec<RequestId> = done.map(|(request, _)| *request).collect();
-        for request in done {
-            self.waiting.flushes.remove(&request);
+        let outbox = &self.outbox;
+        let landed = |upto: &Seq| !elsewhere && !outbox.waits_upto(run, *upto);
+        for request in self.waiting.flushes.take(landed) {
             self.answer(request, Ok(Outcome::Done));
         }
     }
 
     pub(super) fn expire_waiting(&mut self, now: Now) {
-        let late = |deadline: &Deadline| deadline.at <= now.mono;
-        let waiting = &mut self.waiting;
-        let asks = waiting.asks.extract_if(.., |_, deadline| late(deadline));
-        let asks = asks.map(|(request, d)| (request, "the hub's answer".to_owned(), d.limit));
-        let votes = waiting
-            .votes
-            .extract_if(.., |_, (_, deadline)| late(deadline));
-        let votes = votes.map(|(request, (id, d))| (request, voting(id), d.limit));
-        let mut expired: Vec<_> = asks.chain(votes).collect();
-        let flushes = self
-            .waiting
-            .flushes
-            .extract_if(.., |_, f| late(&f.deadline));
-        let reaching =
-            |(request, f): (_, Flush)| (request, "reaching the hub".to_owned(), f.deadline.limit);
-        expired.extend(flushes.map(reaching));
-        for (request, doing, limit) in expired {
+        while let Some((request, doing, limit)) = self.take_late(now) {
             let limit_ms = millis(limit);
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
         }
+    }
+
+    /// Somebody who has waited as long as they wanted, for what and for so long.
+    fn take_late(&mut self, now: Now) -> Option<(RequestId, String, Duration)> {
+        let waiting = &mut self.waiting;
+        if let Some((request, (), limit)) = waiting.asks.take_late(now) {
+            return Some((request, "the hub's answer".to_owned(), limit));
+        }
+        if let Some((request, proposal, limit)) = waiting.votes.take_late(now) {
+            return Some((request, voting(proposal), limit));
+        }
+        let (request, _, limit) = waiting.flushes.take_late(now)?;
+        Some((request, "reaching the hub".to_owned(), limit))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Requests that the hub alone decides: each is one attempt, asked again over every new connection until
 //! it is answered or its caller's time is over, so that it is decided once.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{Ask, Attempt, AuthorityAsk, Body, Now, RequestError};
 
-use super::ask::Deadline;
+use super::waits::{Deadline, Waits};
 use super::{Replica, RequestId};
 use crate::millis::millis;
 
@@ -15,7 +14,6 @@ use crate::millis::millis;
 struct Open {
     number: u64,
     ask: AuthorityAsk,
-    deadline: Deadline,
     /// Whether this connection has been told.
     sent: bool,
 }
@@ -23,24 +21,24 @@ struct Open {
 /// Those that were not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
-    open: BTreeMap<RequestId, Open>,
+    open: Waits<Open>,
     /// The last number given.
     last: u64,
 }
 
 impl Decisions {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.open.values().map(|open| open.deadline.at).min()
+        self.open.deadline()
     }
 
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
-        std::mem::take(&mut self.open).into_keys().collect()
+        self.open.drain().collect()
     }
 
     /// Every answer up to this number has arrived, or nobody waits for it any more.
     fn answered(&self) -> u64 {
-        let first = self.open.values().map(|open| open.number).min();
+        let first = self.open.iter().map(|(_, open)| open.number).min();
         first.map_or(self.last, |number| number - 1)
     }
 }
@@ -61,10 +59,10 @@ impl Replica {
         let open = Open {
             number: self.decisions.last,
             ask,
-            deadline: Deadline::after(now, timeout),
             sent: false,
         };
-        self.decisions.open.insert(request, open);
+        let deadline = Deadline::after(now, timeout);
+        self.decisions.open.insert(request, open, deadline);
         self.send_decisions();
     }
 
@@ -84,7 +82,7 @@ impl Replica {
                     answered,
                 };
                 let ask = open.ask.clone();
-                (*request, Ask::Authority { attempt, ask })
+                (request, Ask::Authority { attempt, ask })
             })
             .collect();
         for (request, ask) in unsent {
@@ -104,14 +102,12 @@ impl Replica {
 
     /// Whether the reply was to one of these.
     pub(super) fn take_decision(&mut self, request: RequestId) -> bool {
-        self.decisions.open.remove(&request).is_some()
+        self.decisions.open.remove(request).is_some()
     }
 
     pub(super) fn expire_decisions(&mut self, now: Now) {
-        let late = |_: &RequestId, open: &mut Open| open.deadline.at <= now.mono;
-        let late: Vec<(RequestId, Open)> = self.decisions.open.extract_if(.., late).collect();
-        for (request, open) in late {
-            let limit_ms = millis(open.deadline.limit);
+        while let Some((request, open, limit)) = self.decisions.open.take_late(now) {
+            let limit_ms = millis(limit);
             let doing = doing(&open.ask).to_owned();
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
         }

@@ -1,16 +1,20 @@
 //! Levels beyond this replica that a write waits for: the hub, and other agents that hold it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod climbs;
+
 use std::time::Duration;
 
 use sync_core::{
-    Ack, Answer, Ask, Body, Durability, Now, Receipt, Reply, RequestError, Revision, Seen, Seq,
-    WriteId, Writer,
+    Ack, Answer, Ask, Body, Durability, Now, Receipt, Reply, RequestError, Revision, Seen, WriteId,
 };
 
-use super::ask::Deadline;
+pub(super) use self::climbs::{Climb, Climbs, Tells};
+
+use self::climbs::{Rise, Stage};
+
 use super::outbox::Outbox;
 use super::trace::told;
+use super::waits::Deadline;
 use super::{Fate, Outcome, Replica, RequestId};
 use crate::millis::millis;
 
@@ -19,111 +23,6 @@ const WAY: u32 = 4;
 
 /// Less than this is not worth another question.
 const WAIT_MIN: Duration = Duration::from_millis(2);
-
-/// A write on its way to a level.
-#[derive(Debug, Clone)]
-pub(super) struct Climb {
-    pub(super) write: WriteId,
-    pub(super) level: Durability,
-    /// How to answer.
-    pub(super) tells: Tells,
-}
-
-/// What whoever waits for a level is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tells {
-    /// The acknowledgement of the write, or why there is none.
-    Ack,
-    /// What became of it.
-    Fate,
-}
-
-/// Somebody waits for one.
-#[derive(Debug)]
-struct Rise {
-    climb: Climb,
-    deadline: Deadline,
-    stage: Stage,
-}
-
-/// Where the write is.
-#[derive(Debug)]
-enum Stage {
-    /// On its way to the hub.
-    Outbox,
-    /// There, and others are to confirm it.
-    Holders {
-        /// Where the hub was asked about through this connection.
-        asked: Option<Seen>,
-        /// How many have confirmed, as far as is known.
-        confirmed: u32,
-        /// The hub does not know the place that was noted: it has the write where it is now, once this
-        /// replica is in step with it.
-        is_at_head: bool,
-    },
-}
-
-/// Writes that are to reach a level.
-#[derive(Debug, Default)]
-pub(super) struct Climbs {
-    waiting: BTreeMap<RequestId, Rise>,
-    by_write: BTreeMap<WriteId, BTreeSet<RequestId>>,
-    by_time: BTreeSet<(Duration, RequestId)>,
-}
-
-impl Climbs {
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.by_time.first().map(|(at, _)| *at)
-    }
-
-    /// Everyone who waits; nobody afterwards.
-    pub(super) fn drain(&mut self) -> Vec<RequestId> {
-        std::mem::take(self).waiting.into_keys().collect()
-    }
-
-    /// What was asked through one connection is asked again through the next.
-    pub(super) fn unsend(&mut self) {
-        for rise in self.waiting.values_mut() {
-            if let Stage::Holders { asked, .. } = &mut rise.stage {
-                *asked = None;
-            }
-        }
-    }
-
-    /// The last write of a run that somebody waits for.
-    pub(super) fn awaited(&self, writer: &Writer) -> Option<Seq> {
-        let of = |seq| WriteId::new(writer.clone(), seq);
-        let own = self
-            .by_write
-            .range(of(Seq::default())..=of(Seq::new(u64::MAX)));
-        own.last().map(|(write, _)| write.seq)
-    }
-
-    fn insert(&mut self, request: RequestId, rise: Rise) {
-        let write = rise.climb.write.clone();
-        self.by_write.entry(write).or_default().insert(request);
-        self.by_time.insert((rise.deadline.at, request));
-        self.waiting.insert(request, rise);
-    }
-
-    fn remove(&mut self, request: RequestId) -> Option<Rise> {
-        let rise = self.waiting.remove(&request)?;
-        self.by_time.remove(&(rise.deadline.at, request));
-        if let Some(of_write) = self.by_write.get_mut(&rise.climb.write) {
-            of_write.remove(&request);
-            if of_write.is_empty() {
-                self.by_write.remove(&rise.climb.write);
-            }
-        }
-        Some(rise)
-    }
-
-    /// Whoever waits for a write.
-    fn of(&self, write: &WriteId) -> Vec<RequestId> {
-        let requests = self.by_write.get(write).into_iter().flatten();
-        requests.copied().collect()
-    }
-}
 
 impl Replica {
     /// Whether a level can be reached at all.
@@ -167,10 +66,10 @@ impl Replica {
     pub(super) fn climb(&mut self, now: Now, request: RequestId, climb: Climb, timeout: Duration) {
         let rise = Rise {
             climb,
-            deadline: Deadline::after(now, timeout),
             stage: Stage::Outbox,
         };
-        self.climbs.insert(request, rise);
+        let deadline = Deadline::after(now, timeout);
+        self.climbs.insert(request, rise, deadline);
         self.climb_on(now, request);
     }
 
@@ -183,7 +82,8 @@ impl Replica {
 
     /// Whatever has changed: every write that somebody waits for is looked at. O(those).
     pub(super) fn settle_climbs(&mut self, now: Now) {
-        let requests: Vec<RequestId> = self.climbs.waiting.keys().copied().collect();
+        let waiting = self.climbs.waiting.iter();
+        let requests: Vec<RequestId> = waiting.map(|(request, _)| request).collect();
         for request in requests {
             self.climb_on(now, request);
         }
@@ -202,7 +102,7 @@ impl Replica {
 
     /// Takes the next step of a climb, or says how it has ended.
     fn climb_on(&mut self, now: Now, request: RequestId) {
-        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
+        let Some(rise) = self.climbs.waiting.get_mut(request) else {
             return;
         };
         let write = &rise.climb.write;
@@ -231,7 +131,7 @@ impl Replica {
     /// Asks who holds what the hub has, once for each place at which it may have it. The cursor comes
     /// first: it tells whether this hub is the one that had it.
     fn ask_for_holders(&mut self, now: Now, request: RequestId) {
-        let Some(rise) = self.climbs.waiting.get(&request) else {
+        let Some(rise) = self.climbs.waiting.get(request) else {
             return;
         };
         let Stage::Holders {
@@ -248,13 +148,13 @@ impl Replica {
     }
 
     fn ask_holders_at(&mut self, now: Now, request: RequestId, place: Seen) {
-        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
+        let left = self.climbs.waiting.left(request, now);
+        let Some(rise) = self.climbs.waiting.get_mut(request) else {
             return;
         };
         if let Stage::Holders { asked, .. } = &mut rise.stage {
             *asked = Some(place);
         }
-        let left = rise.deadline.at.saturating_sub(now.mono);
         let ask = Ask::Held {
             epoch: Some(place.epoch),
             revision: place.revision,
@@ -266,7 +166,8 @@ impl Replica {
 
     /// Whether the reply was about holders.
     pub(super) fn take_holders(&mut self, now: Now, request: RequestId, reply: &Reply) -> bool {
-        let Some(rise) = self.climbs.waiting.get_mut(&request) else {
+        let left = self.climbs.waiting.left(request, now);
+        let Some(rise) = self.climbs.waiting.get_mut(request) else {
             return false;
         };
         let Stage::Holders {
@@ -284,7 +185,7 @@ impl Replica {
                 if count >= rise.climb.replicas() {
                     self.confirmed(request, count);
                 } else if let Some(place) = place
-                    && rise.deadline.at.saturating_sub(now.mono) > WAIT_MIN
+                    && left > WAIT_MIN
                 {
                     self.ask_holders_at(now, request, place);
                 }
@@ -313,12 +214,7 @@ impl Replica {
 
     /// Whoever has waited as long as they wanted.
     pub(super) fn expire_climbs(&mut self, now: Now) {
-        while let Some(&(at, request)) = self.climbs.by_time.first()
-            && at <= now.mono
-        {
-            let Some(rise) = self.climbs.remove(request) else {
-                return;
-            };
+        while let Some((request, rise, limit)) = self.climbs.take_late(now) {
             let fate = self.fate(&rise.climb.write);
             let reached = match (&fate, rise.stage) {
                 (Fate::Local { durability }, _) => *durability,
@@ -329,7 +225,7 @@ impl Replica {
                 write: rise.climb.write,
                 asked: rise.climb.level,
                 reached,
-                limit_ms: millis(rise.deadline.limit),
+                limit_ms: millis(limit),
             };
             self.answer(request, Err(error));
         }
@@ -365,16 +261,6 @@ impl Replica {
             revision: at.map(|seen| seen.revision),
             epoch: at.map(|seen| seen.epoch),
         }))
-    }
-}
-
-impl Climb {
-    /// How many others are to hold it.
-    fn replicas(&self) -> u32 {
-        match self.level {
-            Durability::Replicas(count) => count,
-            _ => 0,
-        }
     }
 }
 

@@ -1,26 +1,24 @@
 //! Callers that wait until this replica holds what somebody else was told of.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_core::{
     Answer, Ask, Body, Cursor, Epoch, Now, Reply, RequestError, Revision, Seen, Since,
 };
 
-use super::ask::Deadline;
+use super::waits::{Deadline, Waits};
 use super::{Outcome, Replica, RequestId};
 use crate::millis::millis;
 
 /// Who waits for which position.
 #[derive(Debug, Default)]
 pub(super) struct Reaches {
-    waiting: BTreeMap<RequestId, Reach>,
+    waiting: Waits<Reach>,
 }
 
 #[derive(Debug)]
 struct Reach {
     at: Since,
-    deadline: Deadline,
     word: Word,
 }
 
@@ -54,12 +52,12 @@ impl Reach {
 
 impl Reaches {
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.waiting.values().map(|reach| reach.deadline.at).min()
+        self.waiting.deadline()
     }
 
     /// Everyone who waits; nobody afterwards.
     pub(super) fn drain(&mut self) -> Vec<RequestId> {
-        std::mem::take(self).waiting.into_keys().collect()
+        self.waiting.drain().collect()
     }
 
     /// What was asked through one connection is asked again through the next.
@@ -81,10 +79,10 @@ impl Replica {
     ) {
         let reach = Reach {
             at,
-            deadline: Deadline::after(now, timeout),
             word: Word::Open,
         };
-        self.reaches.waiting.insert(request, reach);
+        let deadline = Deadline::after(now, timeout);
+        self.reaches.waiting.insert(request, reach, deadline);
         self.settle_reaches();
     }
 
@@ -93,10 +91,8 @@ impl Replica {
         let Some(held) = self.cursor.filter(|_| !self.reaches.waiting.is_empty()) else {
             return;
         };
-        let waiting = &mut self.reaches.waiting;
-        let done = waiting.extract_if(.., |_, reach| reach.is_reached(held) == Some(true));
-        let done: Vec<RequestId> = done.map(|(request, _)| request).collect();
-        for request in done {
+        let reached = |reach: &Reach| reach.is_reached(held) == Some(true);
+        for request in self.reaches.waiting.take(reached) {
             self.answer(request, Ok(Outcome::Done));
         }
         // The cursor comes first: until it is settled another hub may be there.
@@ -107,13 +103,13 @@ impl Replica {
 
     fn ask_for_lineage(&mut self, held: Cursor) {
         let mut asks = Vec::new();
-        for (request, reach) in &mut self.reaches.waiting {
+        for (request, reach) in self.reaches.waiting.iter_mut() {
             let (Some(epoch), revision) = reach.at() else {
                 continue;
             };
             if reach.word != Word::Asked && reach.is_reached(held).is_none() {
                 reach.word = Word::Asked;
-                asks.push((*request, Seen { epoch, revision }));
+                asks.push((request, Seen { epoch, revision }));
             }
         }
         for (request, Seen { epoch, revision }) in asks {
@@ -130,7 +126,7 @@ impl Replica {
 
     /// Whether the reply was about somebody's position.
     pub(super) fn take_lineage(&mut self, request: RequestId, reply: &Reply) -> bool {
-        let Some(reach) = self.reaches.waiting.get_mut(&request) else {
+        let Some(reach) = self.reaches.waiting.get_mut(request) else {
             return false;
         };
         match reply {
@@ -140,7 +136,7 @@ impl Replica {
                 self.settle_reaches();
             }
             Err(error @ (RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })) => {
-                self.reaches.waiting.remove(&request);
+                self.reaches.waiting.remove(request);
                 self.answer(request, Err(error.clone()));
             }
             // It cannot say now, and may over the next connection.
@@ -156,12 +152,10 @@ impl Replica {
 
     /// Whoever has waited as long as they wanted.
     pub(super) fn expire_reaches(&mut self, now: Now) {
-        let late = |_: &RequestId, reach: &mut Reach| reach.deadline.at <= now.mono;
-        let late: Vec<_> = self.reaches.waiting.extract_if(.., late).collect();
-        for (request, reach) in late {
+        while let Some((request, reach, limit)) = self.reaches.waiting.take_late(now) {
             let (_, revision) = reach.at();
             let doing = self.reaching(revision);
-            let limit_ms = millis(reach.deadline.limit);
+            let limit_ms = millis(limit);
             self.answer(request, Err(RequestError::Deadline { doing, limit_ms }));
         }
     }
