@@ -68,6 +68,7 @@ Or by hand, in three terminals:
 Environment:
   SWARM_SYNC_HUB     address of the hub, for agents and commands
   SWARM_SYNC_LISTEN  address that a hub listens on
+  SWARM_SYNC_METRICS address at which a hub can be measured
   SWARM_SYNC_SWARM   name of the swarm
   SWARM_SYNC_NAME    name of the agent
   SWARM_SYNC_DATA    directory under which nodes keep their state

@@ -59,7 +59,7 @@ fn the_overview_names_every_command_and_variable() {
     for word in COMMANDS {
         assert!(help.contains(&format!("  {word} ")), "{word}: {help}");
     }
-    for word in ["HUB", "LISTEN", "SWARM", "NAME", "DATA"] {
+    for word in ["HUB", "LISTEN", "METRICS", "SWARM", "NAME", "DATA"] {
         assert!(
             help.contains(&format!("SWARM_SYNC_{word}")),
             "{word}: {help}"
