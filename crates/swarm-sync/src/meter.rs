@@ -38,6 +38,10 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// When there is more to tell.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the one that stands in its place has nothing to tell"
+    )]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         Some(self.due)
     }

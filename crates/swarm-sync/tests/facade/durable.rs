@@ -130,23 +130,23 @@ async fn asking_about_a_swarm_leaves_no_trace_of_it() {
     hub.shutdown().await;
 }
 
-/// A store whose disk fills up.
+/// A store whose disk fills up, or hangs.
 #[derive(Debug, Default)]
-struct Full {
+struct Ailing {
     memory: MemoryStore,
     full: AtomicBool,
     /// Whether it never comes back from writing.
     stuck: AtomicBool,
 }
 
-impl Full {
+impl Ailing {
     fn fill(&self) {
         self.full.store(true, Ordering::SeqCst);
     }
 }
 
 #[async_trait::async_trait]
-impl Store for Full {
+impl Store for Ailing {
     async fn commit(&self, group: Vec<Batch>) -> Result<(), StoreError> {
         if self.stuck.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
@@ -186,7 +186,7 @@ impl Store for Full {
 
 #[tokio::test]
 async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
-    let (agent_store, hub_store) = (Arc::new(Full::default()), Arc::new(Full::default()));
+    let (agent_store, hub_store) = (Arc::new(Ailing::default()), Arc::new(Ailing::default()));
     let wire = Wire::memory();
     let hub = wire.hub(hub_store.clone()).await;
     let agent = agent_on(&wire, agent_store.clone()).await;
@@ -221,7 +221,7 @@ async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
 
 #[tokio::test]
 async fn a_hub_whose_store_does_not_come_back_from_writing_says_so() {
-    let store = Arc::new(Full::default());
+    let store = Arc::new(Ailing::default());
     let wire = Wire::memory();
     let hub = wire.hub(store.clone()).await;
     store.stuck.store(true, Ordering::SeqCst);
