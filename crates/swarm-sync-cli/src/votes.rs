@@ -140,16 +140,17 @@ pub(crate) fn synced(agreement: &Agreement) -> Option<String> {
     let said = match agreement.synced.as_ref()? {
         Ok(report) => {
             let others: Vec<_> = report.missing.iter().chain(report.unconfirmed()).collect();
-            let mut said = format!(
-                "in step at revision {}: {} of {} agents",
-                Revision::get(report.revision),
+            let (of, all) = (
                 report.in_step.len(),
-                report.responded.len() + report.missing.len()
+                report.responded.len() + report.missing.len(),
             );
-            if !others.is_empty() {
-                said.push_str(&format!("; not: {}", names(others)));
-            }
-            said
+            let rest = if others.is_empty() {
+                String::new()
+            } else {
+                format!("; not: {}", names(others))
+            };
+            let revision = Revision::get(report.revision);
+            format!("in step at revision {revision}: {of} of {all} agents{rest}")
         }
         Err(error) => format!("not synchronized: {}", visible(&error.to_string())),
     };

@@ -111,7 +111,11 @@ impl Scene {
         Self {
             secured,
             rust_log,
-            hub: Hub { process, address },
+            hub: Hub {
+                process,
+                address,
+                metrics: None,
+            },
             by_certificate,
             by_token,
             line,
