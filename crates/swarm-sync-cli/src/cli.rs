@@ -23,7 +23,7 @@ mod writing;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use swarm_sync::{Key, Revision, Since, SwarmId, Value};
 
 use crate::exit::{self, Audience};
@@ -196,6 +196,18 @@ pub(crate) struct DataArgs {
     /// Keep its state in memory only: it is gone when the process ends.
     #[arg(long, conflicts_with = "data")]
     pub(crate) memory: bool,
+    /// What keeps a new directory: redb where power loss matters most. One that is there stays what it is.
+    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with = "memory")]
+    pub(crate) store: Option<StoreKind>,
+}
+
+/// What keeps the rows of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// The default.
+    Sled,
+    /// Fsyncs every commit by itself.
+    Redb,
 }
 
 /// What everybody who speaks to a hub has to know.

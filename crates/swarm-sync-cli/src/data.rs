@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use swarm_sync::{MemoryStore, SledStore, StartError, Store, StoreError, SwarmId};
+use swarm_sync::{
+    Found, MemoryStore, RedbStore, SledStore, StartError, Store, StoreError, SwarmId, look,
+};
 
-use crate::cli::DataArgs;
+use crate::cli::{DataArgs, StoreKind};
 use crate::exit::{Code, Failure};
 use crate::output::shorten;
 
@@ -36,13 +38,13 @@ impl Data {
             Some(directory) => directory.clone(),
             None => default_directory(place)?,
         };
-        let path = directory.clone();
-        let opened = tokio::task::spawn_blocking(move || SledStore::open(path)).await;
+        let (path, kind) = (directory.clone(), args.store);
+        let opened = tokio::task::spawn_blocking(move || open(&path, kind)).await;
         let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;
         let store = store.map_err(not_opened)?;
         warn_if_others_may_read(&directory);
         Ok(Self {
-            store: Arc::new(store),
+            store,
             directory: Some(directory),
         })
     }
@@ -84,6 +86,20 @@ impl Data {
             None => "memory".to_owned(),
         }
     }
+}
+
+/// Opens a directory as what it is, or as what it is said to be.
+fn open(path: &Path, kind: Option<StoreKind>) -> Result<Arc<dyn Store>, StoreError> {
+    let kind = match (kind, look(path)) {
+        (Some(kind), _) => kind,
+        (None, Ok(Found::Store { engine, .. })) if engine == "redb" => StoreKind::Redb,
+        // What is wrong is said by opening it.
+        (None, _) => StoreKind::Sled,
+    };
+    Ok(match kind {
+        StoreKind::Sled => Arc::new(SledStore::open(path)?),
+        StoreKind::Redb => Arc::new(RedbStore::open(path)?),
+    })
 }
 
 /// The files in it are as private as the directory is. One that is made here is its owner's alone; one that

@@ -160,6 +160,7 @@ impl From<StoreError> for Failure {
             StoreError::InUse { .. } => "in-use",
             StoreError::Corrupt { .. } => "corrupt",
             StoreError::Format { .. } => "format",
+            StoreError::Engine { .. } => "engine",
             _ => "store",
         };
         Self::new(Code::Data, kind, error.to_string())

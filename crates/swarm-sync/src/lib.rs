@@ -101,8 +101,12 @@ pub use sync_protocol::{
     Covers, Fate, Limits, PeriodicPlan, RECEIPTS_WAITING_MAX, ReplicaStatus, ScheduleError,
 };
 pub use sync_store::MemoryStore;
+#[cfg(any(feature = "redb", feature = "sled"))]
+pub use sync_store::{Found, STORE_FORMAT, lock_file, look};
+#[cfg(feature = "redb")]
+pub use sync_store::{RedbOptions, RedbStore};
 #[cfg(feature = "sled")]
-pub use sync_store::{Found, STORE_FORMAT, SledOptions, SledStore, lock_file, look};
+pub use sync_store::{SledOptions, SledStore};
 #[cfg(feature = "tls")]
 pub use sync_transport::tls;
 pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, MemoryLink};

@@ -15,11 +15,15 @@ use crate::row::FORMAT;
 pub enum Found {
     /// There is none, or nothing in it: a store would be made there.
     Nothing,
-    /// A store of this format, or none that can be read.
+    /// A store.
     Store {
-        /// Its number.
-        format: Option<u8>,
+        /// The number of its format.
+        format: u8,
+        /// What keeps its rows: `sled` or `redb`, or what a newer program knows.
+        engine: String,
     },
+    /// A store whose file `format` cannot be read.
+    Unreadable,
     /// Something else, which a store leaves alone.
     Foreign {
         /// A file that is no store's.
@@ -45,8 +49,11 @@ pub fn look(path: impl AsRef<Path>) -> Result<Found, StoreError> {
     let failed = |doing, e| io_error(&path.display().to_string(), doing, &e);
     match fs::read(path.join(FORMAT_FILE)) {
         Ok(bytes) => {
-            let format = parse_format(&bytes).map(|(format, _)| format);
-            return Ok(Found::Store { format });
+            let found = parse_format(&bytes).map(|(format, engine)| Found::Store {
+                format,
+                engine: engine.to_owned(),
+            });
+            return Ok(found.unwrap_or(Found::Unreadable));
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(failed("reading the storage format", e)),

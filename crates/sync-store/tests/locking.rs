@@ -50,21 +50,23 @@ async fn looking_at_a_directory_tells_what_it_is_and_changes_nothing() {
     assert_eq!(look(&path).unwrap(), Found::Nothing);
     assert!(!path.exists(), "looking made it");
     let known = STORE_FORMAT;
-    let store = |format| Found::Store { format };
+    let engine = Disk::ALL[0].name().to_owned();
+    let store = |format| {
+        let engine = engine.clone();
+        Found::Store { format, engine }
+    };
     let open = Disk::ALL[0].open(&path).unwrap();
-    assert_eq!(look(&path).unwrap(), store(Some(known)));
+    assert_eq!(look(&path).unwrap(), store(known));
     assert!(lock_file(&path).exists());
     open.close().await.unwrap();
-    for (text, format) in [
-        (
-            format!("swarm-sync store\nformat {}\n", known + 1),
-            Some(known + 1),
-        ),
-        ("swarm-sync store\nformat 300\n".to_owned(), None),
-        (String::new(), None),
+    let newer = format!("swarm-sync store\nformat {}\nengine {engine}\n", known + 1);
+    for (text, found) in [
+        (&newer[..], store(known + 1)),
+        ("swarm-sync store\nformat 300\n", Found::Unreadable),
+        ("", Found::Unreadable),
     ] {
         fs::write(path.join("format"), text).unwrap();
-        assert_eq!(look(&path).unwrap(), store(format));
+        assert_eq!(look(&path).unwrap(), found);
     }
     let file = "store".to_owned();
     assert_eq!(look(place.path()).unwrap(), Found::Foreign { file });

@@ -22,15 +22,11 @@ fn judge(name: &str, found: Result<Found, StoreError>) -> Check {
             WHAT,
             format!("{name} holds nothing yet; a node makes a store of format {known} there"),
         ),
-        Ok(Found::Store {
-            format: Some(found),
-        }) if found == known => Check::ok(
+        Ok(Found::Store { format, engine }) if format == known => Check::ok(
             WHAT,
-            format!("{name} holds a store of format {known}, that of this program"),
+            format!("{name} holds a store of {engine} in format {known}, that of this program"),
         ),
-        Ok(Found::Store {
-            format: Some(found),
-        }) => Check::fail(
+        Ok(Found::Store { format: found, .. }) => Check::fail(
             WHAT,
             Code::Data,
             format!(
@@ -38,7 +34,7 @@ fn judge(name: &str, found: Result<Found, StoreError>) -> Check {
                  that wrote it, or choose another directory with --data"
             ),
         ),
-        Ok(Found::Store { format: None }) => Check::fail(
+        Ok(Found::Unreadable) => Check::fail(
             WHAT,
             Code::Data,
             format!(
@@ -72,19 +68,18 @@ mod tests {
 
     #[test]
     fn a_node_starts_in_an_empty_directory_or_in_a_store_of_its_format() {
-        let store = |format| Ok(Found::Store { format });
+        let store = |format| {
+            let engine = "sled".to_owned();
+            Ok(Found::Store { format, engine })
+        };
         let foreign = Ok(Found::Foreign {
             file: "letters".to_owned(),
         });
         for (found, verdict, words) in [
             (Ok(Found::Nothing), Verdict::Ok, "nothing yet"),
-            (store(Some(STORE_FORMAT)), Verdict::Ok, "of this program"),
-            (
-                store(Some(STORE_FORMAT + 1)),
-                Verdict::Fail,
-                "that wrote it",
-            ),
-            (store(None), Verdict::Fail, "damaged"),
+            (store(STORE_FORMAT), Verdict::Ok, "of this program"),
+            (store(STORE_FORMAT + 1), Verdict::Fail, "that wrote it"),
+            (Ok(Found::Unreadable), Verdict::Fail, "damaged"),
             (foreign, Verdict::Fail, "it has letters"),
         ] {
             let check = judge("place", found);

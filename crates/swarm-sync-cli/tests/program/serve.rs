@@ -28,6 +28,28 @@ fn the_first_line_names_the_address() {
 }
 
 #[test]
+fn a_directory_keeps_the_engine_that_it_was_made_with() {
+    let place = Place::new();
+    let data = place.path("hub");
+    let hub = Hub::start_with(&data, &["--store", "redb"]);
+    assert!(hub.client(&["set", "k", "kept"]).status.success());
+    hub.process.kill();
+    assert!(data.join("rows.redb").exists());
+    let directory = data.to_string_lossy();
+    let other = ["serve", "--data", &directory, "--store", "sled", "--json"];
+    let refused = run(&other);
+    assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("is a store of redb"),
+        "{}",
+        stderr(&refused)
+    );
+    let hub = Hub::start_with(&data, &[]);
+    let read = hub.client(&["get", "k", "--json"]);
+    assert_eq!(json_of(&read)["value"], "kept");
+}
+
+#[test]
 fn without_json_it_says_how_to_go_on() {
     let place = Place::new();
     let data = place.path("hub");

@@ -46,6 +46,15 @@ impl Disk {
         })
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "sled")]
+            Self::Sled => "sled",
+            #[cfg(feature = "redb")]
+            Self::Redb => "redb",
+        }
+    }
+
     /// The engine's file with the rows.
     pub(crate) fn database(self) -> &'static str {
         match self {
