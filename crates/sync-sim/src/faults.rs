@@ -22,6 +22,7 @@ impl World {
             return;
         }
         for n in 0..REPLICAS {
+            self.back_up(n);
             if self.random.chance(self.plan.cut) && self.allows("cut", n as u64, self.nth) {
                 self.cut(n);
             }
@@ -77,6 +78,7 @@ impl World {
         node.machine = None;
         let lost = node.disk.crash();
         self.stats.add("batches lost", lost);
+        self.lose_disk(n);
         let (noticed, back) = (
             self.random.below(NOTICE_US_MAX),
             self.random.between(1_000, NOTICE_US_MAX),

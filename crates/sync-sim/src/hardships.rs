@@ -41,6 +41,8 @@ pub(crate) struct Hardships {
     /// Per thousand batches.
     pub(crate) store_crash: u64,
     pub(crate) disk_full: u64,
+    /// Whether a replica that crashes may find another disk.
+    pub(crate) disk_loss: bool,
 }
 
 impl Hardships {
@@ -59,6 +61,7 @@ impl Hardships {
             hub_hops: rate(500, 1) > 0,
             store_crash: rate(200, 15),
             disk_full: rate(150, 10),
+            disk_loss: false,
         }
     }
 }

@@ -151,6 +151,27 @@ impl World {
         }
     }
 
+    /// A replica knows no more of what it owes than another disk says; what nobody else has either.
+    pub(crate) fn lose_receipts(&mut self, n: usize) -> Vec<WriteId> {
+        let before = self.ledger.rows.clone();
+        self.ledger.rows.retain(|(node, _), _| *node != n);
+        for row in self.replicas[n].disk.rows() {
+            if row.key.first() == Some(&RECEIPT_ROW)
+                && let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", &row.value)
+            {
+                self.ledger.rows.insert((n, row.key), receipt);
+            }
+        }
+        let left: BTreeSet<&WriteId> = self.ledger.rows.values().map(|r| &r.write).collect();
+        let gone = before.values().map(|receipt| &receipt.write);
+        let gone = gone.filter(|id| !left.contains(id) && !self.ghost.receipts.contains_key(*id));
+        let gone: Vec<WriteId> = gone.cloned().collect();
+        for id in &gone {
+            self.ledger.at_replicas.remove(id);
+        }
+        gone
+    }
+
     /// No more wait for an agent than the policy of their keys lets wait, but for what it has to undo.
     pub(crate) fn check_bounds(&mut self, batch: &Batch) {
         let is_receipt = |op: &RowOp| {

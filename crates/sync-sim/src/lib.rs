@@ -23,6 +23,7 @@ mod ghost;
 mod hardships;
 mod ledger;
 mod lives;
+mod losses;
 mod merges;
 mod network;
 mod nodes;

@@ -85,7 +85,7 @@ impl World {
         if let Some(hub) = &mut self.hub.machine {
             is_idle = hub.is_settled();
             hub.handle_timeout(now);
-            is_idle &= hub.poll_timeout().is_none_or(|due| due > now.mono);
+            is_idle &= hub.is_settled() && hub.poll_timeout().is_none_or(|due| due > now.mono);
         }
         if let Some(mortal) = mortal {
             self.note_expired(mortal);

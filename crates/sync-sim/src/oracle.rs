@@ -70,6 +70,10 @@ impl World {
     pub(crate) fn check_recovered(&mut self, n: usize) {
         let node = &self.replicas[n];
         let Some(replica) = &node.machine else { return };
+        // What it does not have, its hub has, and tells it.
+        if node.losses > 0 {
+            return;
+        }
         let own = self
             .ghost
             .ops
@@ -102,7 +106,7 @@ impl World {
         if !called_for {
             self.stats.hit("healed");
         }
-        let explained = called_for || self.rollbacks > 0;
+        let explained = called_for || self.rollbacks + self.replicas[n].losses > 0;
         self.require(explained, || format!("replica {n} found itself diverged"));
     }
 

@@ -20,6 +20,9 @@ pub(crate) const REPLICAS: usize = 3;
 /// How far stamps may run ahead in every seed. Real skews are far below.
 const DRIFT: Duration = Duration::from_secs(5);
 
+/// Per thousand seeds in which replicas crash: some find other disks.
+const LOSS_SHARE: u64 = 250;
+
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Per thousand messages.
@@ -136,6 +139,17 @@ impl Plan {
                 Hardships::draw(random)
             },
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
+        }
+    }
+
+    /// Whether replicas that crash may find other disks. Votes and requests that the hub decides are only as
+    /// good as the disk of who has made them: there are none then. Where the hub loses its disk as well,
+    /// what only these two knew is gone, and nobody can say what that was.
+    pub(crate) fn draw_losses(&mut self, random: &mut Random) {
+        if self.replica_crash > 0 && !self.rollback && random.chance(LOSS_SHARE) {
+            self.hardships.disk_loss = true;
+            self.propose = 0;
+            self.decide = 0;
         }
     }
 

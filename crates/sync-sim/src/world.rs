@@ -125,6 +125,11 @@ pub(crate) struct ReplicaNode {
     pub(crate) timer_us: Option<u64>,
     pub(crate) session: Option<SessionId>,
     pub(crate) versions: BTreeMap<Key, Version>,
+    /// Its disk as it was once, and a copy that another process has used since.
+    pub(crate) backup: Option<Image>,
+    pub(crate) copy: Option<Image>,
+    /// How often it has found another disk.
+    pub(crate) losses: u64,
     /// Whether the hub has refused the cursor of this connection.
     pub(crate) mismatch: bool,
 }
@@ -183,8 +188,9 @@ impl World {
     /// Of what the seed does only some takes place.
     pub(crate) fn with(seed: u64, print: bool, schedule: Schedule) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let mut plan = Plan::draw(&mut random);
         let watchers = plan.watchers(&mut random);
+        plan.draw_losses(&mut random);
         let replicas = (0..REPLICAS).map(|n| ReplicaNode {
             agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
             machine: None,
@@ -194,6 +200,9 @@ impl World {
             session: None,
             versions: BTreeMap::new(),
             mismatch: false,
+            backup: None,
+            copy: None,
+            losses: 0,
         });
         let mut world = Self {
             replicas: replicas.collect(),
