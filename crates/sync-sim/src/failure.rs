@@ -32,6 +32,16 @@ impl Failure {
         }
     }
 
+    /// Of a swarm of users' agents.
+    pub(crate) fn of_swarm(at_us: u64, what: String) -> Self {
+        Self {
+            at_us,
+            rollbacks: 0,
+            oracle: "the end".to_owned(),
+            what,
+        }
+    }
+
     pub(crate) fn panicked(text: String) -> Self {
         Self {
             at_us: 0,
