@@ -59,6 +59,20 @@ fn a_value_ends_by_the_hubs_clock() {
     }
 }
 
+/// A hub that has just started knows of no moment before that.
+#[test]
+fn a_lifetime_that_a_start_brings_is_looked_at_when_it_ends() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    hub.govern(vec![ends(10, true)]);
+    hub.restart();
+    hub.settle();
+    let due = hub.hub.poll_timeout().expect("a value is to end");
+    let wait = due.saturating_sub(hub.now().mono);
+    assert!(wait <= Duration::from_secs(10), "{wait:?}");
+}
+
 /// A write that the hub had not heard of when the key ended is not what ended.
 #[test]
 fn what_was_not_there_does_not_end() {

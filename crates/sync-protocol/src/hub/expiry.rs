@@ -220,6 +220,8 @@ impl Hub {
                 changed.insert(key);
             }
         }
+        // A hub that has just started has heard of no moment yet, and would look again a sleep later.
+        self.expiries.seen = now;
         changed
     }
 
