@@ -79,6 +79,10 @@ impl World {
             return;
         }
         self.hub.timer_us = None;
+        // It knows of no time before its first look at a clock, which a pause may put off.
+        if !std::mem::replace(&mut self.hub.is_timed, true) {
+            self.hub.started_us = self.now_us;
+        }
         let mortal = self.mortal();
         // What it has to do for all keys waits until the last of it is durable, one thing at a time.
         let mut is_idle = false;
@@ -149,6 +153,7 @@ impl World {
         self.hub.run += 1;
         self.hub.timer_us = None;
         self.hub.started_us = self.now_us;
+        self.hub.is_timed = false;
         let client = self.new_session();
         self.hub.client = client;
         // The same run of the same program, throughout: only the hub restarts.

@@ -73,8 +73,9 @@ pub(crate) struct HubNode {
     pub(crate) disk: Disk,
     /// Counts starts: events of an earlier one are void.
     pub(crate) run: u64,
-    /// When it was started last.
+    /// When it was started last, or rather when it was first told the time.
     pub(crate) started_us: u64,
+    pub(crate) is_timed: bool,
     pub(crate) timer_us: Option<u64>,
     pub(crate) open: BTreeSet<SessionId>,
     /// The connection of a peer without a replica.
@@ -101,6 +102,7 @@ impl HubNode {
             disk: Disk::default(),
             run: 0,
             started_us: 0,
+            is_timed: false,
             timer_us: None,
             open: BTreeSet::new(),
             client: SessionId(0),
