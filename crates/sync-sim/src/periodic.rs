@@ -62,7 +62,7 @@ impl World {
 
     /// Every tick since the hub has started was a run or is counted as missed; the next one is near.
     pub(crate) fn check_grid(&mut self, asked_us: u64, status: &HubStatus) {
-        let passed = Duration::from_micros(asked_us - self.hub.started_us);
+        let passed = Duration::from_micros(asked_us.saturating_sub(self.hub.started_us));
         let plans = self.plan.schedule.plans();
         let named = status.periodic.iter().map(|line| &line.name);
         let same = named.eq(plans.iter().map(|plan| &plan.name));
