@@ -287,7 +287,11 @@ impl Stage {
                         self.schedule(0, Event::Cut(n));
                     }
                 }
-                HubOutput::Answer { .. } | HubOutput::Ran(_) | HubOutput::Unregistered(_) => {}
+                HubOutput::Answer { .. }
+                | HubOutput::Ran(_)
+                | HubOutput::RoundBegan { .. }
+                | HubOutput::RoundEnded(_)
+                | HubOutput::Unregistered(_) => {}
             }
         }
         if let Some(due) = self.hub.poll_timeout() {
