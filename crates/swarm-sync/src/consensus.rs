@@ -119,6 +119,10 @@ impl ConsensusManager {
             let error = match self.asker.ask(ask.clone(), left).await {
                 // Nobody has heard of it yet.
                 Err(error @ RequestError::Unavailable { .. }) if !was_asked => return Err(error),
+                // Those who have voted a moment ago come back to a hub that has just started.
+                Err(error @ RequestError::NobodyConnected { .. }) if wanted.proposal.is_none() => {
+                    error
+                }
                 Err(
                     error @ (RequestError::Unavailable { .. }
                     | RequestError::ConnectionLost { .. }
@@ -186,5 +190,61 @@ impl Wanted {
             },
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use sync_core::Epoch;
+
+    use super::*;
+
+    /// A hub that has just started: its agents are back only when it is asked for the third time.
+    #[derive(Debug, Default)]
+    struct JustStarted {
+        asked: Mutex<u32>,
+    }
+
+    #[async_trait]
+    impl Asker for JustStarted {
+        async fn ask(&self, _ask: Ask, _timeout: Duration) -> Reply {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            if *asked < 3 {
+                return Err(RequestError::NobodyConnected { roster: 2 });
+            }
+            Ok(Answer::Synced(report()))
+        }
+    }
+
+    fn report() -> SyncReport {
+        SyncReport {
+            epoch: Epoch::from_random(1),
+            revision: sync_core::Revision::default(),
+            keys: Vec::new(),
+            responded: Vec::new(),
+            missing: Vec::new(),
+            in_step: Vec::new(),
+            conflicts: 0,
+            bytes: 0,
+            elapsed_ms: 0,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_waits_for_the_agents_of_a_hub_that_was_killed_after_the_decision() {
+        let key = Key::new("k").unwrap();
+        let manager = |patience| {
+            let asker = Arc::new(JustStarted::default());
+            ConsensusManager::new(asker, Duration::from_millis(patience))
+        };
+        let synced = manager(1_000).sync(&key).await;
+        assert_eq!(synced.unwrap(), report());
+        // Not for ever.
+        let given_up = manager(100).sync(&key).await.unwrap_err();
+        assert_eq!(given_up.kind(), "nobody-connected");
     }
 }

@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,9 +68,24 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// Takes the directory and has an engine opened in it. On damaged files engines panic in places: the
+    /// lock is not ours to keep then, and nothing that `open` touched is used again.
+    pub(crate) fn open<E>(
+        path: &Path,
+        kind: EngineKind,
+        open: impl FnOnce(Self) -> Result<E, StoreError>,
+    ) -> Result<E, StoreError> {
+        let directory = Self::take(path, kind)?;
+        let name = directory.name().clone();
+        catch_unwind(AssertUnwindSafe(|| open(directory))).unwrap_or_else(|_| {
+            let reason = "the storage engine panicked while opening it";
+            Err(corrupt(&name, b"unknown", reason))
+        })
+    }
+
     /// Makes the directory if there is none, locks it, and makes sure that it is a store's of this
     /// format, or empty.
-    pub(crate) fn take(path: &Path, kind: EngineKind) -> Result<Self, StoreError> {
+    fn take(path: &Path, kind: EngineKind) -> Result<Self, StoreError> {
         let name: Arc<str> = path.display().to_string().into();
         make(path).map_err(|e| io_error(&name, "making the directory", &e))?;
         // Before the lock: in somebody else's directory not even that file is ours to make.

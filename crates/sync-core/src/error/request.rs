@@ -139,7 +139,7 @@ pub enum RequestError {
         limit: u64,
     },
     /// A wait ran out. What was asked may still happen.
-    #[error("{doing} took longer than {limit_ms} ms; it may still happen")]
+    #[error("{doing} took longer than {limit_ms} ms; if it changes anything, it may still happen")]
     Deadline {
         /// What was waited for.
         doing: String,

@@ -1,7 +1,6 @@
 //! An open directory of redb: one table of rows and their seal.
 
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -37,16 +36,9 @@ pub(super) struct RedbEngine {
 impl RedbEngine {
     /// Opens the directory and checks every row in it.
     pub(super) fn open(path: &Path, options: &RedbOptions) -> Result<Self, StoreError> {
-        let directory = Directory::take(path, EngineKind::Redb)?;
-        let name = directory.name().clone();
-        // On damaged files redb panics in places. The lock is not ours to keep then, and nothing that
-        // the closure touched is used again.
-        catch_unwind(AssertUnwindSafe(|| Self::open_redb(directory, options))).unwrap_or_else(
-            |_| {
-                let reason = "the storage engine panicked while opening it";
-                Err(corrupt(&name, b"unknown", reason))
-            },
-        )
+        Directory::open(path, EngineKind::Redb, |directory| {
+            Self::open_redb(directory, options)
+        })
     }
 
     fn open_redb(directory: Directory, options: &RedbOptions) -> Result<Self, StoreError> {

@@ -1,7 +1,6 @@
 //! An open directory: rows, seal and handles, and what makes a commit durable.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use sync_core::id::SwarmId;
@@ -11,7 +10,6 @@ use super::SledOptions;
 use super::commit::Writer;
 use super::table::{Table, engine};
 use super::{files, read, redo};
-use crate::damage::corrupt;
 use crate::directory::{Directory, EngineKind};
 use crate::seal::Sealed;
 use crate::thread;
@@ -30,16 +28,9 @@ pub(super) struct Engine {
 impl Engine {
     /// Opens the directory, checks every row in it and brings it to the state between two batches.
     pub(super) fn open(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
-        let directory = Directory::take(path, EngineKind::Sled)?;
-        let name = directory.name().clone();
-        // On damaged files sled panics in places. The lock is not ours to keep then, and nothing
-        // that the closure touched is used again.
-        catch_unwind(AssertUnwindSafe(|| Self::open_sled(directory, options))).unwrap_or_else(
-            |_| {
-                let reason = "the storage engine panicked while opening it";
-                Err(corrupt(&name, b"unknown", reason))
-            },
-        )
+        Directory::open(path, EngineKind::Sled, |directory| {
+            Self::open_sled(directory, options)
+        })
     }
 
     fn open_sled(directory: Directory, options: &SledOptions) -> Result<Self, StoreError> {
