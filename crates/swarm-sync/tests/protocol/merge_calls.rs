@@ -245,3 +245,35 @@ fn a_herd_that_failed_comes_back_in_line() {
             .all(|name| hub.value(name) == Some(Value::Int(2)))
     );
 }
+
+/// It was asked again for ever, and made the same each time.
+#[test]
+fn a_bound_that_was_lowered_keeps_no_values_from_being_merged() {
+    let mut hub = hub(16);
+    for (n, text) in [(1, "a".repeat(60)), (2, "b".repeat(60))] {
+        let mut agent = AgentSide::new(&format!("agent-{n}"));
+        agent.write("k", put(text));
+        agent.connect(&mut hub, n);
+        talk(&mut hub, &mut [&mut agent]);
+    }
+    let mut lowered = merge();
+    lowered.max_value_bytes = Some(20);
+    hub.govern(vec![lowered]);
+    // What is larger than all that is there is refused as before.
+    let (ticket, _) = hub.merges.remove(0);
+    let larger = Ok("c".repeat(61).into());
+    hub.hub.handle_merged(hub.now(), ticket, larger);
+    hub.settle();
+    let state = read(&mut hub);
+    assert_eq!(state.siblings.len(), 2);
+    let reason = state.metadata.unmerged.expect("it was told");
+    assert!(reason.contains("the limit is 63"), "{reason}");
+    hub.pass(Duration::from_secs(10));
+    let (ticket, siblings) = hub.merges.remove(0);
+    let chosen = siblings[1].value.clone();
+    hub.hub.handle_merged(hub.now(), ticket, Ok(chosen.clone()));
+    hub.settle();
+    let state = read(&mut hub);
+    assert_eq!((state.siblings.len(), state.value), (0, Some(chosen)));
+    assert_eq!(hub.hub.poll_timeout(), None);
+}

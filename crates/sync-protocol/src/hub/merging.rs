@@ -73,7 +73,7 @@ impl Hub {
             return self.start_merges();
         };
         let key = call.key.clone();
-        let limit = compose::value_bytes_max(&key, &self.config.limits, self.policies());
+        let limit = self.merged_bytes_max(&call);
         let checked = result.and_then(|value| {
             let payload = compose::put_within(&value, limit).map_err(|e| e.to_string())?;
             Ok((value, payload))
@@ -87,6 +87,19 @@ impl Hub {
             }
         }
         self.request_merges([&key]);
+    }
+
+    /// The largest value that a function may make: what a write of the key may have, or what is there
+    /// already. A bound that was lowered since would keep the values apart for ever, which takes more room
+    /// than what is made of them.
+    fn merged_bytes_max(&self, call: &Call) -> u64 {
+        let limit = compose::value_bytes_max(&call.key, &self.config.limits, self.policies());
+        let entry = self.space.get(&call.key).map(KeyState::entry);
+        let given = entry.into_iter().flat_map(|entry| {
+            let writes = call.writes.iter().filter_map(|id| entry.write(id));
+            writes.map(|write| write.payload.as_bytes().len() as u64)
+        });
+        given.fold(limit, u64::max)
     }
 
     /// Whether a call is still to the point: its function merges the key, and all it was given is there.
