@@ -70,6 +70,28 @@ impl Hub {
         writes.any(|(id, _)| held.context().contains(id) && held.write(id).is_none())
     }
 
+    /// Tells of a refused write once more. A disk of its agent that does not know of the refusal, an old
+    /// one or a copy, pushes it again, and would take for a fact what it covers there. Had it been
+    /// admitted, all of that would be known here and nothing of it live.
+    pub(super) fn return_refused(&self, commit: &mut Commit, now: Now, key: &Key, pushed: &Entry) {
+        let Some(held) = self.space.get(key).map(KeyState::entry) else {
+            return;
+        };
+        let covered = |(id, _): (&WriteId, &Write)| pushed.context().contains(id);
+        let in_force = held.context().includes(pushed.context()) && !held.writes().any(covered);
+        if in_force || !self.is_decided(key, pushed) {
+            return;
+        }
+        for (id, write) in pushed.writes() {
+            let waiting = self.receipts.get(id.writer.agent());
+            if !waiting.is_some_and(|receipts| receipts.contains(id)) {
+                let reason = self.refuse_write(now, key, write);
+                let reason = reason.unwrap_or(Reason::Unknown);
+                commit.with_receipt(receipt(id.clone(), key, write, reason));
+            }
+        }
+    }
+
     /// Takes out the new writes that do not belong into the key.
     fn refuse_misfits(
         &self,

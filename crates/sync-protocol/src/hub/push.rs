@@ -48,22 +48,24 @@ impl Hub {
             return Ok(());
         }
         let upto = known.max(push.upto);
-        if upto > known {
-            let mut commit = Commit::from(session);
-            for (seq, segment) in deltas {
-                if seq > known {
-                    let Segment { key, mut entry, .. } = segment;
-                    if !self.may_write(session, &key) {
-                        let id = WriteId::new(writer.clone(), seq);
-                        entry = self.bar(&mut commit, id, &key, &entry);
-                    }
-                    self.admit(&mut commit, now, &key, entry, Source::Writer);
-                }
+        let mut commit = Commit::from(session);
+        for (seq, segment) in deltas {
+            let Segment { key, mut entry, .. } = segment;
+            if seq <= known {
+                self.return_refused(&mut commit, now, &key, &entry);
+                continue;
             }
+            if !self.may_write(session, &key) {
+                let id = WriteId::new(writer.clone(), seq);
+                entry = self.bar(&mut commit, id, &key, &entry);
+            }
+            self.admit(&mut commit, now, &key, entry, Source::Writer);
+        }
+        if upto > known {
             commit.with_row(rows::put_known(&writer, upto));
             self.known.insert(writer.clone(), upto);
-            self.finish(commit, now);
         }
+        self.finish(commit, now);
         let body = Body::Committed {
             incarnation,
             upto,
