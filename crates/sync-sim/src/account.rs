@@ -141,12 +141,16 @@ impl World {
     }
 
     /// Whether a hub has lost with its disk why a write ended, so that it may be back: what was merged
-    /// without what it was merged into, what has lost under a rule that keeps it now.
+    /// without what it was merged into, what has lost under a rule that keeps it now, or against a write
+    /// that was lost as well while somebody still held the loser.
     fn is_undecided_again(&self, id: &WriteId) -> bool {
         let receipt = self.ghost.fate(id).filter(|_| self.rollbacks > 0);
         receipt.is_some_and(|receipt| match &receipt.reason {
             Reason::Merged { into, .. } => !self.effective(into),
-            Reason::Superseded { .. } => keeps(self.rules().policies(), &receipt.key),
+            Reason::Superseded { winner, .. } => {
+                let lost = self.ghost.ops.contains_key(winner) && !self.effective(winner);
+                lost || keeps(self.rules().policies(), &receipt.key)
+            }
             _ => false,
         })
     }

@@ -184,10 +184,12 @@ impl World {
             | Event::ReplicaClosed(n, _)
             | Event::Vote(n, _) => paused(*n),
             Event::Connect(n) => paused(HUB).max(paused(*n)).max(troubles.away_until[*n]),
-            // Whoever calls a node that is paused waits with it.
+            // Whoever calls a node that is paused waits with it, and until it has seen to what became due
+            // meanwhile: it looks at its clock before it answers.
             Event::Work => {
                 let paused = troubles.paused_until.iter().max().copied();
-                paused.unwrap_or_default().max(troubles.calm_until)
+                let awake = paused.map(|until| until + 1);
+                awake.unwrap_or_default().max(troubles.calm_until)
             }
             Event::StartHub
             | Event::StartReplica(_)

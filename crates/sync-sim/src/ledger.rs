@@ -198,6 +198,13 @@ impl World {
         self.require(over.is_none(), || over.unwrap_or_default());
     }
 
+    /// What is counted by the summaries that applications were told of.
+    pub(crate) fn summed_up(&self) -> BTreeMap<WriteId, Receipt> {
+        let told = self.ghost.receipts.values();
+        let summaries = told.filter(|r| matches!(r.reason, Reason::Dropped { .. }));
+        self.ledger.expand(summaries.map(|s| &s.write)).0
+    }
+
     /// Once healed: what was ever put down was told, and every write that was dropped is counted once.
     pub(crate) fn check_ledger(&mut self) {
         let told = &self.ghost.receipts;
@@ -216,7 +223,7 @@ impl World {
             exact && self.rollbacks == 0 && writes.count() as u64 != summary.count()
         });
         let wrong = wrong.map(|summary| format!("{summary} counts wrong"));
-        let (counted, _) = self.ledger.expand(summaries.iter().map(|s| &s.write));
+        let counted = self.summed_up();
         let owed = self.ledger.at_hub.union(&self.ledger.at_replicas);
         let planted = self.planted.as_ref().filter(|planted| planted.is_blind);
         let owed = owed.filter(|id| planted.is_none_or(|planted| planted.write != **id));

@@ -81,6 +81,7 @@ impl World {
         self.hub.timer_us = None;
         // It knows of no time before its first look at a clock, which a pause may put off.
         if !std::mem::replace(&mut self.hub.is_timed, true) {
+            self.begin_leases();
             self.hub.started_us = self.now_us;
         }
         let mortal = self.mortal();

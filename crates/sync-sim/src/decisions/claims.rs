@@ -14,8 +14,9 @@ pub(crate) struct Held {
     token: Token,
     write: WriteId,
     since_us: u64,
-    /// Not before.
+    /// Not before, and not after.
     end_us: u64,
+    late_us: u64,
     /// Whether the decision that is being noted may have ended it.
     given_back: bool,
 }
@@ -36,7 +37,7 @@ impl World {
     /// The token under which a key is held, as far as anybody outside can know.
     pub(super) fn held_before(&self, key: &Key) -> Option<Token> {
         let held = self.decisions.held.get(key);
-        held.filter(|held| held.end_us > self.now_us)
+        held.filter(|held| held.late_us > self.now_us)
             .map(|held| held.token)
     }
 
@@ -58,7 +59,13 @@ impl World {
         if self.held_before(key) == Some(*token)
             && let Some(held) = self.decisions.held.get_mut(key)
         {
-            held.end_us = self.now_us + lease_ms * 1_000;
+            let end_us = self.now_us + lease_ms * 1_000;
+            if held.end_us > self.now_us {
+                (held.end_us, held.late_us) = (end_us, end_us);
+            } else {
+                // It is over already, or is renewed.
+                held.late_us = held.late_us.max(end_us);
+            }
         }
     }
 
@@ -108,6 +115,7 @@ impl World {
             write,
             since_us: now_us,
             end_us: now_us + lease_ms * 1_000,
+            late_us: now_us + lease_ms * 1_000,
             given_back: false,
         };
         self.decisions.held.insert(key.clone(), held);
@@ -181,6 +189,7 @@ impl World {
             write,
             since_us: self.now_us,
             end_us: self.now_us + claim.lease_ms * 1_000,
+            late_us: self.now_us + claim.lease_ms * 1_000,
             given_back: false,
         };
         self.decisions.held.insert(key.clone(), held);
@@ -198,6 +207,17 @@ impl World {
                 self.decisions.paused_until_us = paused;
                 self.stats.hit("claim outlives its hub");
             }
+        }
+    }
+
+    /// A hub that has started looks at its clock for the first time, which a pause may have put off. It
+    /// counts the leases that it has found from here, unless a decision made it look before.
+    pub(crate) fn begin_leases(&mut self) {
+        let (started_us, now_us) = (self.hub.started_us, self.now_us);
+        let found = self.decisions.held.values_mut();
+        for held in found.filter(|held| held.since_us == started_us) {
+            let end_us = now_us + (held.end_us - held.since_us);
+            held.late_us = held.late_us.max(end_us);
         }
     }
 
