@@ -191,7 +191,7 @@ fn with_codes(text: &str) -> String {
 pub(crate) struct DataArgs {
     /// Directory for its state, of its own. Default: `hub`, or `agents/SWARM/NAME`, under
     /// `SWARM_SYNC_DATA` or `./swarm-sync-data`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::secret::path())]
     pub(crate) data: Option<PathBuf>,
     /// Keep its state in memory only: it is gone when the process ends.
     #[arg(long, conflicts_with = "data")]

@@ -109,7 +109,7 @@ impl Validity {
 #[derive(Debug, Args)]
 pub(crate) struct Directory {
     /// Directory of the files, where the CA is, too.
-    #[arg(long, value_name = "DIR", default_value = "swarm-sync-certs")]
+    #[arg(long, value_name = "DIR", default_value = "swarm-sync-certs", value_parser = crate::secret::path())]
     pub(crate) dir: PathBuf,
     /// Replace what is there.
     #[arg(long)]

@@ -32,7 +32,7 @@ hub, 4 the data directory, 2 files that the command line names, 1 anything else.
 pub(crate) struct DoctorArgs {
     /// Directory of a node's state, there or not yet. Default: a hub's, `hub` under `SWARM_SYNC_DATA` or
     /// `./swarm-sync-data`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::secret::path())]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) hub: HubArgs,

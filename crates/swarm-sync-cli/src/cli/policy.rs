@@ -81,6 +81,7 @@ Everything that is wrong is a line FILE:LINE: REASON on stderr.";
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The file.
+    #[arg(value_parser = crate::secret::path())]
     pub(crate) file: PathBuf,
     /// Print JSON.
     #[arg(long)]
@@ -103,7 +104,7 @@ pub(crate) struct ExplainArgs {
     /// The key. It need not be there.
     pub(crate) key: Key,
     /// Ask this file, not a hub.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::secret::path())]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) hub: HubArgs,

@@ -35,6 +35,7 @@ Exits with 1 if the replicas are not what they must be.";
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// A git repository: its working tree or its bare directory.
+    #[arg(value_parser = crate::secret::path())]
     pub(crate) path: PathBuf,
     /// So many agents take turns, commit by commit, instead of one per author.
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count::<NonZeroUsize>)]

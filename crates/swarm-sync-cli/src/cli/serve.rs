@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
     #[arg(long = "swarm", value_name = "NAME")]
     pub(crate) swarms: Vec<SwarmId>,
     /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::secret::path())]
     pub(crate) policy: Option<PathBuf>,
     /// Who decides votes whose proposer names no algorithm: quorum, unanimous or weighted. See `swarm-sync propose --help`.
     #[arg(long, value_name = "NAME", default_value = "quorum")]

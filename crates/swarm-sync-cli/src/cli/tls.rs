@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::secret;
 
@@ -12,15 +11,23 @@ use crate::secret;
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
     /// Certificate of the CA that the hub's is of: connects over TLS, and to no other hub.
-    #[arg(long, value_name = "FILE", env = "SWARM_SYNC_TLS_CA")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SWARM_SYNC_TLS_CA",
+        hide_env_values = true,
+        value_parser = secret::path()
+    )]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Certificate that names this agent, in its swarm.
     #[arg(
         long,
         value_name = "FILE",
         env = "SWARM_SYNC_TLS_CERT",
+        hide_env_values = true,
         requires = "tls_key",
-        requires = "tls_ca"
+        requires = "tls_ca",
+        value_parser = secret::path()
     )]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, which only its owner may be able to read.
@@ -30,7 +37,7 @@ pub(crate) struct TlsArgs {
         env = "SWARM_SYNC_TLS_KEY",
         hide_env_values = true,
         requires = "tls_cert",
-        value_parser = PathBufValueParser::new().try_map(secret::file)
+        value_parser = secret::path()
     )]
     pub(crate) tls_key: Option<PathBuf>,
     /// Token that names this agent, instead of a certificate: SWARM/AGENT = TOKEN, in a file that only
@@ -41,7 +48,7 @@ pub(crate) struct TlsArgs {
         env = "SWARM_SYNC_TOKEN_FILE",
         hide_env_values = true,
         requires = "tls_ca",
-        value_parser = PathBufValueParser::new().try_map(secret::file)
+        value_parser = secret::path()
     )]
     pub(crate) token_file: Option<PathBuf>,
 }
@@ -52,19 +59,19 @@ pub(crate) struct TlsArgs {
 pub(crate) struct HubTlsArgs {
     /// The hub's certificate, for the names and addresses that agents dial: speaks TLS only. All files
     /// of TLS are read anew on `swarm-sync policy reload`.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_parser = secret::path())]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, which only its owner may be able to read.
-    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = PathBufValueParser::new().try_map(secret::file))]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) tls_key: Option<PathBuf>,
     /// Certificate of the CA whose certificates of agents are taken.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Tokens of agents that are taken, as hashes: a line SWARM/AGENT = HASH each.
-    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = PathBufValueParser::new().try_map(secret::file))]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) tokens: Option<PathBuf>,
     /// Who may read, write and administer what, see docs/security.md. Without it everybody who is let in
     /// may do everything. Read anew on `swarm-sync policy reload`.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) rights: Option<PathBuf>,
 }

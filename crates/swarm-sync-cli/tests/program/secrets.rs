@@ -243,6 +243,22 @@ fn a_secret_given_where_a_file_is_named_is_not_repeated() {
             "--tokens",
             &line,
         ],
+        &["get", "k", "--tls-cert", &token, "--tls-key", "k"],
+        &["get", "k", "--token-file", &token[..40]],
+        &["policy", "check", &line],
+        &["doctor", "--data", &line],
+        &["serve", "--policy", &line],
+        &["serve", "--data", &token],
+        &["serve", "--tls-cert", &line, "--tls-key", "k"],
+        &[
+            "serve",
+            "--tls-cert",
+            "c",
+            "--tls-key",
+            "k",
+            "--rights",
+            &line,
+        ],
     ] {
         let output = program(&[args, &ca].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -252,11 +268,21 @@ fn a_secret_given_where_a_file_is_named_is_not_repeated() {
             assert!(said.contains("the name of a file"), "{said}");
         }
     }
-    for args in [&["get", "--help"][..], &["get", "k", "--tls-ca", "ca.pem"]] {
-        let mut command = program(args);
-        command.env("SWARM_SYNC_TOKEN_FILE", &token);
-        let output = command.output().unwrap();
+    for variable in ["TOKEN_FILE", "TLS_CA", "TLS_CERT", "TLS_KEY"] {
+        for args in [&["get", "--help"][..], &["get", "k"]] {
+            let mut command = program(args);
+            command.env(format!("SWARM_SYNC_{variable}"), &line);
+            let output = command.output().unwrap();
+            let said = [stdout(&output), stderr(&output)].concat();
+            assert!(!said.contains("0123456789abcdef"), "{said}");
+        }
+    }
+    // Without another CA in the way.
+    for secret in [&token, &line, &token[..40]] {
+        let output = program(&["get", "k", "--tls-ca", secret]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
         let said = [stdout(&output), stderr(&output)].concat();
+        assert!(said.contains("the name of a file"), "{said}");
         assert!(!said.contains("0123456789abcdef"), "{said}");
     }
 }
