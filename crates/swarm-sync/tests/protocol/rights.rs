@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sync_core::{
-    Answer, Ask, Body, Grant, Operation, Pattern, Reason, RequestError, Right, Rights, Role,
+    Answer, Ask, Attempt, AuthorityAsk, Body, Grant, Incarnation, Operation, Pattern, Reason,
+    RequestError, Right, Rights, Role,
 };
 
 use crate::stage::{
@@ -176,4 +177,27 @@ fn a_listing_tells_of_no_key_outside_the_right_not_even_where_to_go_on() {
         matches!(refused, Err(RequestError::Forbidden { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_claim_tells_nothing_of_a_key_that_its_asker_may_not_read() {
+    let mut hub = HubSide::new();
+    govern(&mut hub, vec![grant("w", "task_*", &[Right::Write])]);
+    let client = hub.connect(1, "w", Role::Client);
+    let claim = Ask::Authority {
+        attempt: Attempt {
+            run: Incarnation::from_random(1),
+            number: 1,
+            answered: 0,
+        },
+        ask: AuthorityAsk::Claim {
+            key: key("task_1"),
+            lease_ms: 1_000,
+        },
+    };
+    let refused = ask(&mut hub, client, claim);
+    let Err(RequestError::Forbidden { doing }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(doing.contains("read"), "{doing}");
 }

@@ -189,9 +189,11 @@ fn of_authority(allowed: &Allowed, ask: &AuthorityAsk) -> Option<Reply> {
             let assigned = || assign.iter().find_map(|a| write(&a.key));
             expect.iter().find_map(expected).or_else(assigned)
         }
-        AuthorityAsk::Claim { key, .. }
-        | AuthorityAsk::Renew { key, .. }
-        | AuthorityAsk::Release { key, .. } => write(key),
+        // Its answer tells the version, and who holds it.
+        AuthorityAsk::Claim { key, .. } => {
+            of_key(allowed, Right::Read, key.as_str()).or_else(|| write(key))
+        }
+        AuthorityAsk::Renew { key, .. } | AuthorityAsk::Release { key, .. } => write(key),
     }
 }
 
