@@ -8,6 +8,7 @@
 mod agent;
 mod error;
 mod files;
+mod fitness;
 mod hub;
 mod identity;
 #[cfg(feature = "certs")]

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::files::{certificates, content, private_key, roots};
+use super::fitness;
 use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
@@ -152,6 +153,9 @@ impl fmt::Debug for Credential {
 
 fn read(files: &HubTlsFiles) -> Result<InForce, TlsError> {
     let chain = certificates(&files.certificate)?;
+    if let Some(own) = chain.first() {
+        fitness::check(&files.certificate, own)?;
+    }
     let key = private_key(&files.key)?;
     let tokens = files.tokens.as_deref().map(Tokens::read).transpose()?;
     let builder = ServerConfig::builder_with_provider(provider())

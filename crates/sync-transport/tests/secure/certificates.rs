@@ -1,9 +1,11 @@
 //! Who is believed by a certificate, and who is not.
 
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SanType, date_time_ymd};
 use sync_core::id::SwarmId;
 use sync_core::transport::Hello;
+use sync_transport::tls::HubTls;
 
+use crate::raw::disbelieved;
 use crate::scene::{
     Scene, assert_serves, connect, connect_as, expired, hub, of_agent, of_hub, refused,
 };
@@ -118,23 +120,60 @@ async fn a_hubs_certificate_that_is_not_in_order_is_refused_by_the_agent() {
         params.subject_alt_names = vec![SanType::DnsName(name)];
     });
     let (other_name, _) = hub(other_name).await;
-    let (old, _) = hub(scene.hub_files_with(expired)).await;
     let (theirs, _) = hub(strangers.hub_files()).await;
     let mut own = scene.hub_files();
     (own.certificate, own.key) = scene.self_signed("own", of_hub());
     let (own, _) = hub(own).await;
-    let as_agent = scene.hub_files_with(|params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    });
-    let (as_agent, _) = hub(as_agent).await;
     for (case, hub, words) in [
         ("another name", other_name, "is not for 127.0.0.1"),
-        ("expired", old, "the hub's certificate has expired"),
         ("another CA", theirs, "not issued by the CA"),
         ("self-signed", own, "not issued by the CA"),
-        ("an agent's", as_agent, "for another purpose"),
     ] {
         let reason = refused(&hub, agent.clone(), "agent-1").await;
         assert!(reason.contains(words), "{case}: {reason}");
     }
+    // With these a hub of ours does not start.
+    let old = scene.hub_files_with(expired);
+    let reason = disbelieved(&old, agent.clone()).await;
+    assert!(
+        reason.contains("the hub's certificate has expired"),
+        "{reason}"
+    );
+    let as_agent = scene.hub_files_with(as_agent);
+    let reason = disbelieved(&as_agent, agent).await;
+    assert!(reason.contains("for another purpose"), "{reason}");
+}
+
+/// Makes it the certificate of an agent.
+fn as_agent(params: &mut CertificateParams) {
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+}
+
+#[tokio::test]
+async fn a_hub_neither_starts_with_nor_takes_over_a_certificate_that_nobody_can_believe() {
+    let scene = Scene::new();
+    let (hub, tls) = hub(scene.hub_files()).await;
+    let changes: [(fn(&mut CertificateParams), &str); 3] = [
+        (expired, "has expired"),
+        (
+            |p| p.not_before = date_time_ymd(2999, 1, 1),
+            "is not valid yet",
+        ),
+        (as_agent, "not the certificate of a hub"),
+    ];
+    for (change, words) in changes {
+        // In place of those that are in force.
+        let files = scene.hub_files_with(change);
+        for told in [HubTls::load(files).map(drop), tls.reload()] {
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains("hub.pem: ") && told.contains(words), "{told}");
+        }
+        let agent = scene.agent_files("agent-1");
+        let connection = connect(&hub, agent, "agent-1").await.unwrap();
+        assert_serves(&hub, connection, "agent-1").await;
+    }
+    // One that does not say what it is for is for anything.
+    HubTls::load(scene.hub_files_with(|params| params.extended_key_usages.clear())).unwrap();
+    scene.hub_files();
+    tls.reload().unwrap();
 }

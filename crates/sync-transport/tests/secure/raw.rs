@@ -90,3 +90,18 @@ pub(crate) async fn recorded(hub: &HubTlsFiles, agent: AgentTlsFiles) -> Vec<u8>
     refused.unwrap_err();
     recorded
 }
+
+/// Why an agent with these files does not believe a hub with those, which would refuse to start with them.
+pub(crate) async fn disbelieved(hub: &HubTlsFiles, agent: AgentTlsFiles) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tls = Arc::new(AgentTls::load(agent).unwrap());
+    let link = TcpLink::new(address, LinkOptions::default()).with_tls(tls);
+    let name = hello("agent-1");
+    let accept = async {
+        let (socket, _) = soon(listener.accept()).await.unwrap();
+        soon(acceptor(hub).accept(socket)).await
+    };
+    let (_, refused) = tokio::join!(accept, soon(link.connect(&name)));
+    refused.unwrap_err().to_string()
+}
