@@ -70,8 +70,8 @@ Examples:
 The key is its holder's until the lease ends or is given back; everybody sees who has it
 as the key's value. What is done under it is safe with `cas --if-claim KEY --token TOKEN`:
 a holder that was too slow is refused. Refused with 1 while somebody else has it, and
-shortly after the hub has started anew, as long as a lease may be under way that it does
-not know of.";
+after the hub has started anew for as long as the longest lease of late: it may have lost
+a claim with its disk. One longer than that may be lost unnoticed; its token is refused.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ClaimArgs {

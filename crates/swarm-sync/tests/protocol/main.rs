@@ -49,6 +49,7 @@ mod activity;
 mod ahead;
 mod authority;
 mod ballots;
+mod claim_pauses;
 mod claims;
 mod classes;
 mod commits;

@@ -4,6 +4,7 @@
 mod attempts;
 mod check;
 mod claims;
+mod pause;
 
 use sync_core::{
     Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry,

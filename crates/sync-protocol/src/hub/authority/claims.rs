@@ -3,7 +3,7 @@
 //! The claim is the key's value, so that everybody sees it and nothing can be lost of it alone. When it
 //! ends is not stored: after a start every lease begins anew, so that none ends before its time, whatever
 //! happened to the clocks. A hub that lost the newest of its disk does not know whom it has granted what;
-//! therefore it grants nothing until the longest lease of the run before has ended.
+//! `pause.rs` has how long it grants nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,9 +16,9 @@ use sync_core::{
 use super::super::chores::KEYS_PER_CHORE;
 use super::super::commit::Commit;
 use super::Hub;
+use super::pause::Pause;
 use crate::keyspace::KeyState;
 use crate::millis::millis;
-use crate::rows;
 
 /// A claim that has not ended.
 #[derive(Debug, Clone)]
@@ -34,18 +34,15 @@ struct Held {
 pub(in crate::hub) struct Claims {
     by_key: BTreeMap<Key, Held>,
     order: BTreeSet<(Duration, Key)>,
-    /// The longest lease that may be under way, as stored.
-    longest_ms: u64,
     /// Set while keys that were claimed before this run are still to be looked for.
     unbegun: bool,
-    /// No claim is granted before, in the time of [`Now::mono`].
-    paused_until: Option<Duration>,
+    pub(super) pause: Pause,
 }
 
 impl Claims {
     /// Takes back what was stored.
     pub(in crate::hub) fn restore(&mut self, longest_ms: u64) {
-        self.longest_ms = longest_ms;
+        self.pause.restore(longest_ms);
     }
 
     /// A run begins on a disk that knows earlier ones.
@@ -59,7 +56,7 @@ impl Claims {
             return Some(Duration::ZERO);
         }
         let first = self.order.first().map(|(end, _)| *end);
-        [first, self.paused_until].into_iter().flatten().min()
+        [first, self.pause.wake()].into_iter().flatten().min()
     }
 
     fn set(&mut self, key: &Key, held: Option<Held>) {
@@ -76,12 +73,6 @@ impl Claims {
         }
     }
 
-    /// The longest lease of those that have not ended.
-    fn longest_held_ms(&self) -> u64 {
-        let held = self.by_key.values();
-        held.map(|held| held.claim.lease_ms).max().unwrap_or(0)
-    }
-
     fn due(&self, now: Now) -> Vec<Key> {
         let due = self.order.iter().take_while(|(end, _)| *end <= now.mono);
         due.take(KEYS_PER_CHORE)
@@ -93,6 +84,7 @@ impl Claims {
 impl Hub {
     /// The first time that this run knows: every claim that is there begins its lease anew.
     pub(in crate::hub) fn begin_claims(&mut self, now: Now) {
+        self.claims.pause.begin(now);
         if !std::mem::take(&mut self.claims.unbegun) {
             return;
         }
@@ -104,17 +96,10 @@ impl Hub {
         for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.note_claim(now, &key);
         }
-        // What an earlier run was told of by a holder, as it had lost it itself, is in no row.
-        let longest_ms = self.claims.longest_ms.max(self.claims.longest_held_ms());
-        self.pause_claims(now, Duration::from_millis(longest_ms));
-    }
-
-    /// Somebody may hold what this hub does not know of.
-    pub(in crate::hub) fn pause_claims(&mut self, now: Now, lease: Duration) {
-        let until = now.mono + lease;
-        if !lease.is_zero() && self.claims.paused_until.is_none_or(|known| known < until) {
-            self.claims.paused_until = Some(until);
-        }
+        // One that was renewed for less since may be longer than what was remembered.
+        let held = self.claims.by_key.values();
+        let longest = held.map(|held| held.claim.lease_ms).max();
+        self.wait_for_lost(now, longest.unwrap_or(0));
     }
 
     /// Takes note of what a commit has made of a key: a claim is what its value says. O(1) but for
@@ -132,6 +117,9 @@ impl Hub {
             write,
             claim,
         });
+        if let Some(held) = &held {
+            self.note_lease(now, held.claim.lease_ms);
+        }
         self.claims.set(key, held);
     }
 
@@ -151,14 +139,7 @@ impl Hub {
     /// Ends what is due, one commit of it, and the pause.
     pub(in crate::hub) fn expire_claims(&mut self, now: Now) -> bool {
         self.begin_claims(now);
-        if self
-            .claims
-            .paused_until
-            .is_some_and(|until| until <= now.mono)
-        {
-            self.claims.paused_until = None;
-            self.forget_longest();
-        }
+        self.end_pause(now);
         let due = self.claims.due(now);
         if due.is_empty() {
             return false;
@@ -170,16 +151,6 @@ impl Hub {
         }
         self.finish(commit, now);
         true
-    }
-
-    /// No lease of an earlier run is under way any more: the next pause need be no longer than those of
-    /// this one.
-    fn forget_longest(&mut self) {
-        let longest_ms = self.claims.longest_held_ms();
-        if longest_ms < self.claims.longest_ms {
-            self.claims.longest_ms = longest_ms;
-            self.persist(vec![rows::put_longest_lease(longest_ms)]);
-        }
     }
 
     pub(super) fn grant(
@@ -199,8 +170,8 @@ impl Hub {
             );
             return Err(RequestError::Operation { reason });
         }
-        if let Some(until) = self.claims.paused_until {
-            let remaining_ms = millis(until.saturating_sub(now.mono));
+        if let Some(remaining) = self.claims.pause.remaining(now) {
+            let remaining_ms = millis(remaining);
             return Err(RequestError::ClaimsPaused { remaining_ms });
         }
         let lease = Lease {
@@ -228,6 +199,7 @@ impl Hub {
         };
         held.end = now.mono + Duration::from_millis(lease.lease_ms);
         self.claims.set(&lease.key, Some(held));
+        self.note_lease(now, lease.lease_ms);
         Ok(AuthorityAnswer::Claimed(lease))
     }
 
@@ -246,10 +218,6 @@ impl Hub {
             token,
             lease_ms,
         };
-        if lease_ms > self.claims.longest_ms {
-            self.claims.longest_ms = lease_ms;
-            commit.with_row(rows::put_longest_lease(lease_ms));
-        }
         let note = Note {
             metadata: None,
             seen: Some(self.here()),
