@@ -47,6 +47,8 @@ with "replicas":2, so many other agents, each with it in its own store, be that 
 memory, and "timeout_ms"; from "hub" on it is answered with its "position",
 "EPOCH:REVISION", which another agent's get takes as "at_least" to read no older state
 (refused if the hub has lost that; a bare revision is one of the log that the agent is in).
+One that lost meanwhile is not: it gets an error of kind "operation" that names the winner,
+and comes back as a receipt.
 A get says with "position" and "expected" what it was read at. A receipt says "value", "winner", "winning_value", "rule" and "why". Concurrent
 values that a policy keeps are the "siblings" of a read.
 propose has the roster vote and is answered with the decision. It also takes
@@ -54,7 +56,7 @@ propose has the roster vote and is answered with the decision. It also takes
 "insert", "remove", "field" with "value", "unset", "delete":true; "sync":true to wait
 until the connected agents hold it, and "proposal_id" to hear of one again. vote is on
 what a proposal line of this run has told of, and stands with its reason; cut off, it
-is kept and sent later, and answered at once with an error of kind \"unavailable\".
+is kept and sent later, and answered at once with an error of kind "unavailable".
 Lines with "event" come by themselves: ready first, then receipt for each own write that
 lost a race, and for each watch change, compacted (only the last change of each key
 follows), reload (everything follows anew) and watch-end, each with the "cursor" that

@@ -53,10 +53,12 @@ impl WriteOptions {
 
 impl Agent {
     /// Any operation, answered once it has reached the level asked for; the acknowledgement names the
-    /// level that was reached. One that lost meanwhile has reached the hub, and no more.
+    /// level that was reached.
     ///
     /// # Errors
     /// [`RequestError::Unreached`] if it took too long: the write stays, and may still get there.
+    /// [`RequestError::Operation`] if it lost or was refused meanwhile: it came back as a receipt, which
+    /// says why. One that a function has merged is in what the hub has, and on no others by itself.
     pub async fn write_with<K>(
         &self,
         key: K,

@@ -250,3 +250,37 @@ fn an_explained_loss_is_not_told_again_as_unknown() {
         "{reasons:?}"
     );
 }
+
+/// The end of the write is read with the offer's answer before its receipt is: whoever took the guess at
+/// once had taken the answer with it.
+#[test]
+fn what_the_hub_finds_out_anew_is_not_told_as_unknown_first() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("other", put(0));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let backup = hub.disk.image();
+    a.write("k", put("early"));
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    hub.disk.restore(backup);
+    hub.restart();
+    b.mono += Duration::from_millis(50);
+    let mut c = AgentSide::new("c");
+    c.mono = b.mono;
+    c.connect(&mut hub, 3);
+    c.write("k", put("late"));
+    talk(&mut hub, &mut [&mut c]);
+    a.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut c]);
+    for _ in 0..2 {
+        a.pass(Duration::from_secs(2));
+        talk(&mut hub, &mut [&mut a, &mut c]);
+    }
+    let told = a.receipts.iter().filter(|r| r.key == key("k"));
+    let reasons: Vec<_> = told.map(|r| &r.reason).collect();
+    assert!(
+        matches!(reasons[..], [Reason::Superseded { .. }]),
+        "{reasons:?}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{Ack, Durability, Operation, RequestError};
+use sync_core::{Ack, Durability, Operation, Reason, RequestError};
 use sync_protocol::{Command, Fate, Outcome, Wanted};
 
 use crate::stage::{AgentSide, HubSide, key, policy, put, talk, trio};
@@ -165,9 +165,24 @@ fn each_write_that_the_hub_refuses_is_answered_so() {
     assert!(a.replica.receipts().count() <= 2);
 }
 
+fn assert_lost(agent: &mut AgentSide, request: u64) {
+    let Some(Err(error)) = agent.answer(request) else {
+        panic!("acknowledged")
+    };
+    let receipt = agent.receipts.last().expect("it came back").clone();
+    assert!(matches!(receipt.reason, Reason::Superseded { .. }));
+    let winner = receipt.winner().expect("superseded").to_string();
+    let sentence = error.to_string();
+    for part in [&winner, &receipt.write.to_string(), "its receipt waits"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    let fate = agent.replica.fate(&receipt.write);
+    assert!(matches!(fate, Fate::Superseded(_)), "{fate:?}");
+}
+
 /// Nor does one that has lost wait until its time is over.
 #[test]
-fn a_write_that_loses_while_others_are_to_confirm_it_has_reached_the_hub() {
+fn a_write_that_loses_while_others_are_to_confirm_it_is_not_acknowledged() {
     let (mut hub, mut a, mut b) = trio();
     b.cut(&mut hub);
     b.mono += Duration::from_millis(50);
@@ -177,10 +192,22 @@ fn a_write_that_loses_while_others_are_to_confirm_it_has_reached_the_hub() {
     assert_eq!(a.answer(two), None);
     b.connect(&mut hub, 3);
     talk(&mut hub, &mut [&mut a, &mut b]);
-    let ack = acknowledged(&mut a, two);
-    assert_eq!(ack.durability, Durability::Hub);
-    let write = ack.write_id.expect("a write");
-    assert!(matches!(a.replica.fate(&write), Fate::Superseded(_)));
+    assert_lost(&mut a, two);
+}
+
+#[test]
+fn a_write_that_has_lost_when_it_gets_to_the_hub_is_not_acknowledged() {
+    for level in [Durability::Hub, Durability::Replicas(1)] {
+        let (mut hub, mut a, mut b) = trio();
+        a.cut(&mut hub);
+        let request = write_to(&mut a, 1, level, LONG);
+        b.mono += Duration::from_millis(50);
+        b.write("k", put("later, and concurrent"));
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_lost(&mut a, request);
+    }
 }
 
 #[test]

@@ -51,9 +51,8 @@ impl Replica {
             self.set_cursor(cursor);
         }
         let mut ops = self.space.rows(&changes);
-        let due = self.note_fates(gone, &mut ops);
+        self.note_fates(gone, &mut ops);
         self.persist(ops);
-        self.report(due);
         self.settle_reaches();
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! What became of own writes. The hub says so by receipts; should it lose its disk before they are
 //! here, the removal of an own write is a receipt by itself.
 
+use std::collections::BTreeMap;
+
 use sync_core::{
     Body, Entry, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
     Standing, Write, WriteId, Writer,
@@ -10,6 +12,10 @@ use super::outbox::{Item, Outbox};
 use super::{Replica, ReplicaOutput};
 use crate::keyspace::{KeyState, ended, has_done_its_work};
 use crate::rows;
+
+/// Where a removal is noted that only a hub which has lost its disk could explain: no position of its log
+/// counts any more. It is told as unknown once the hub that is there now has told what it knows.
+const WITH_LOST_HUB: Revision = Revision::new(u64::MAX);
 
 /// A summary is named like a write of this run that nobody will make.
 fn fresh(me: &Writer, seq: &mut Seq) -> WriteId {
@@ -26,6 +32,12 @@ fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
         reason: Reason::Unknown,
         revision: Revision::default(),
     }
+}
+
+/// Whether it was removed, and the hub that knew why has lost its disk.
+pub(super) fn is_unjudged(fates: &BTreeMap<WriteId, Receipt>, write: &WriteId) -> bool {
+    let noted = fates.get(write);
+    noted.is_some_and(|fate| fate.revision == WITH_LOST_HUB)
 }
 
 /// Whether the hub has put something else in place of a write that it had decided on, as somebody asked
@@ -88,20 +100,14 @@ impl Replica {
             .collect()
     }
 
-    /// Keeps what was removed until the hub has told why; what is due at once is returned. Goes with
-    /// the rows of the removal.
-    pub(super) fn note_fates(&mut self, gone: Vec<Receipt>, ops: &mut Vec<RowOp>) -> Vec<Receipt> {
-        let mut due = Vec::new();
+    /// Keeps what was removed until the hub has told why. Goes with the rows of the removal.
+    pub(super) fn note_fates(&mut self, gone: Vec<Receipt>, ops: &mut Vec<RowOp>) {
+        let head = self.cursor.map(|c| c.head).unwrap_or_default();
         for mut fate in gone {
-            fate.revision = self.cursor.map(|c| c.head).unwrap_or_default();
-            if self.reentering {
-                self.keep_receipt(fate, ops, &mut due);
-            } else {
-                ops.push(rows::put_fate(&fate));
-                self.fates.insert(fate.write.clone(), fate);
-            }
+            fate.revision = if self.reentering { WITH_LOST_HUB } else { head };
+            ops.push(rows::put_fate(&fate));
+            self.fates.insert(fate.write.clone(), fate);
         }
-        due
     }
 
     /// Takes a receipt in, to be stored with `ops` and handed to the caller; also a summary that it
@@ -153,7 +159,8 @@ impl Replica {
         }
     }
 
-    /// Up to where the hub stands, no receipt waits: what was removed until then was chosen.
+    /// Up to where the hub stands, no receipt waits: what was removed until then was chosen. What only a
+    /// lost hub could explain is told now, as the one that is there has nothing more to say.
     pub(super) fn settle_fates(&mut self, standing: &Standing) {
         if standing.receipts > 0 || self.fates.is_empty() {
             return;
@@ -163,29 +170,45 @@ impl Replica {
         // A row that comes back after a crash is settled again.
         self.lazy_rows
             .extend(done.map(|(id, _)| rows::delete_fate(&id)));
+        self.judge_fates(standing);
     }
 
-    /// The hub that knew has lost its disk: what nobody explained by now nobody will.
+    /// What nobody explained by now nobody will.
+    fn judge_fates(&mut self, standing: &Standing) {
+        let lost = |fate: &Receipt| fate.revision == WITH_LOST_HUB;
+        let lost = self.fates.extract_if(.., |_, fate| lost(fate));
+        let lost: Vec<Receipt> = lost.map(|(_, fate)| fate).collect();
+        if lost.is_empty() {
+            return;
+        }
+        let (mut ops, mut due) = (Vec::new(), Vec::new());
+        for mut fate in lost {
+            fate.revision = standing.revision;
+            ops.push(rows::delete_fate(&fate.write));
+            self.keep_receipt(fate, &mut ops, &mut due);
+        }
+        self.persist(ops);
+        self.report(due);
+    }
+
+    /// The hub that knew has lost its disk. The one that is there now may find out anew: it speaks first.
     pub(super) fn give_up_fates(&mut self) {
         self.reentering = true;
         let mut ops = Vec::new();
-        let mut due = Vec::new();
         let mut fates = std::mem::take(&mut self.fates);
-        ops.extend(fates.keys().map(rows::delete_fate));
         let waiting = self.outbox.items();
         let dead = waiting.flat_map(|item| self.dead_of(item));
         // What a later one has knowingly replaced is pushed with it, and ended by it there too.
         let dead = dead.filter(|fate| !self.outbox.replaces(&fate.key, &fate.write));
         fates.extend(dead.map(|fate| (fate.write.clone(), fate)));
-        for (id, fate) in fates {
+        for (id, fate) in &fates {
             // Pushed once more it would come alive at a hub that has never heard of its end.
-            if let Some(waiting) = Outbox::key_of(&self.me, &id) {
-                self.undo(&fate, waiting, false, &mut ops);
+            if let Some(waiting) = Outbox::key_of(&self.me, id) {
+                self.undo(fate, waiting, false, &mut ops);
             }
-            self.keep_receipt(fate, &mut ops, &mut due);
         }
+        self.note_fates(fates.into_values().collect(), &mut ops);
         self.persist(ops);
-        self.report(due);
     }
 
     /// Fates of own writes: durable here before the hub may forget them.

@@ -12,6 +12,7 @@ pub(super) use self::climbs::{Climb, Climbs, Tells};
 
 use self::climbs::{Rise, Stage};
 
+use super::fate::is_unjudged;
 use super::outbox::Outbox;
 use super::trace::told;
 use super::waits::Deadline;
@@ -108,7 +109,8 @@ impl Replica {
         let write = &rise.climb.write;
         let waits =
             Outbox::key_of(&self.me, write).is_some_and(|(run, seq)| self.outbox.waits(run, seq));
-        if waits {
+        // What became of it with a hub that lost its disk may still be told.
+        if waits || is_unjudged(&self.fates, write) {
             return;
         }
         if let Stage::Outbox = rise.stage {
@@ -247,8 +249,11 @@ impl Replica {
                 let reason = receipt.to_string();
                 return Err(RequestError::Operation { reason });
             }
-            // It lost: it has reached the hub, and no more.
-            Fate::Superseded(receipt) | Fate::Merged(receipt) => {
+            // Who was promised a level takes an acknowledgement for it.
+            Fate::Superseded(receipt) => return Err(came_back(&receipt)),
+            Fate::Merged(receipt) if climb.replicas() > 0 => return Err(came_back(&receipt)),
+            // Its value is in what the hub has.
+            Fate::Merged(receipt) => {
                 let revision = receipt.revision;
                 (Durability::Hub, noted.map(|seen| Seen { revision, ..seen }))
             }
@@ -274,6 +279,14 @@ fn wants_holders(climb: &Climb, fate: &Fate) -> bool {
         _ => false,
     };
     is_there && climb.replicas() > 0
+}
+
+/// Why a write that has reached the hub, and no more, is not acknowledged.
+fn came_back(receipt: &Receipt) -> RequestError {
+    let reason = format!(
+        "{receipt}; it has reached the hub and will get no further, and its receipt waits: look at what is there, then propose it again if it is still right"
+    );
+    RequestError::Operation { reason }
 }
 
 fn at_hub_or(replicas: u32) -> Durability {

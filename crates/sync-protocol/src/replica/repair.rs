@@ -155,13 +155,12 @@ impl Replica {
         self.repairs.remove(&key);
         let mut ops = self.space.rows(&changes);
         ops.push(rows::delete_repair(&key));
-        let due = self.note_fates(gone, &mut ops);
+        self.note_fates(gone, &mut ops);
         // What was just put in place may be newer than the cursor.
         if let Some(cursor) = &mut self.cursor {
             cursor.head = cursor.head.max(revision);
         }
         self.persist(ops);
-        self.report(due);
         self.request_repair(now);
     }
 }
