@@ -149,11 +149,14 @@ fn as_agent(params: &mut CertificateParams) {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
 }
 
+/// What is made otherwise of a certificate.
+type Change = fn(&mut CertificateParams);
+
 #[tokio::test]
 async fn a_hub_neither_starts_with_nor_takes_over_a_certificate_that_nobody_can_believe() {
     let scene = Scene::new();
     let (hub, tls) = hub(scene.hub_files()).await;
-    let changes: [(fn(&mut CertificateParams), &str); 3] = [
+    let changes: [(Change, &str); 3] = [
         (expired, "has expired"),
         (
             |p| p.not_before = date_time_ymd(2999, 1, 1),
