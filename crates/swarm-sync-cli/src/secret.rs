@@ -15,7 +15,9 @@ pub(crate) const HIDDEN: &str = "(not shown)";
 /// may hold as many digits among other things.
 pub(crate) fn is_one(text: &str) -> bool {
     let last = text.rsplit('=').next().unwrap_or(text).trim();
-    let is_token = last.len() >= SECRET_DIGITS_MIN && last.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hex = last.len() >= SECRET_DIGITS_MIN && last.bytes().all(|b| b.is_ascii_hexdigit());
+    // Decimal digits alone are a number: of so many random digits some are letters.
+    let is_token = is_hex && last.bytes().any(|b| b.is_ascii_alphabetic());
     is_token || is_list(text) || text.contains("-----BEGIN")
 }
 
@@ -69,6 +71,7 @@ mod tests {
             "team.agent-1.token",
             "/run/secrets/token=1",
             &token[..31],
+            &"9".repeat(40),
             &format!("{}.token", &token[..40]),
             &format!("/volumes/{token}/team.agent-1.token"),
         ] {

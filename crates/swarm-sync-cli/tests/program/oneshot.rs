@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Place, json_of, run, stderr, stdout};
+use crate::support::{Place, json_of, run, stderr, stdout, until};
 
 #[test]
 fn values_are_json_or_else_text() {
@@ -120,7 +120,11 @@ fn deltas_and_status_show_the_log_and_the_roster() {
 
     let mut agent = place.agent(&hub, "agent-1");
     agent.in_step();
-    let status = json_of(&hub.client(&["status", "--json"]));
+    // What it holds it tells the hub right after.
+    let status = until(
+        || json_of(&hub.client(&["status", "--json"])),
+        |status| status["members"][0]["lag"] == 0,
+    );
     assert_eq!(
         (&status["revision"], &status["keys"]),
         (&json!(3), &json!(3))
