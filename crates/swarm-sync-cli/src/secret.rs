@@ -8,6 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 /// most of it. Fewer are in the names of files, such as the id of a commit in short.
 const SECRET_DIGITS_MIN: usize = 32;
 
+/// No token has more: what is longer is noise, and is cut short as such.
+const SECRET_DIGITS_MAX: usize = 64;
+
 /// Shown instead.
 pub(crate) const HIDDEN: &str = "(not shown)";
 
@@ -15,7 +18,8 @@ pub(crate) const HIDDEN: &str = "(not shown)";
 /// may hold as many digits among other things.
 pub(crate) fn is_one(text: &str) -> bool {
     let last = text.rsplit('=').next().unwrap_or(text).trim();
-    let is_hex = last.len() >= SECRET_DIGITS_MIN && last.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_long = (SECRET_DIGITS_MIN..=SECRET_DIGITS_MAX).contains(&last.len());
+    let is_hex = is_long && last.bytes().all(|b| b.is_ascii_hexdigit());
     // Decimal digits alone are a number: of so many random digits some are letters.
     let is_token = is_hex && last.bytes().any(|b| b.is_ascii_alphabetic());
     is_token || is_list(text) || text.contains("-----BEGIN")
@@ -72,6 +76,7 @@ mod tests {
             "/run/secrets/token=1",
             &token[..31],
             &"9".repeat(40),
+            &token.repeat(2),
             &format!("{}.token", &token[..40]),
             &format!("/volumes/{token}/team.agent-1.token"),
         ] {
