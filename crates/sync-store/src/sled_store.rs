@@ -26,7 +26,7 @@ use engine::Engine;
 ///
 /// # What an acknowledgement survives
 ///
-/// An `Ok` from [`Store::commit`] means that the rows were written, that sled's file was fsynced
+/// An `Ok` from [`Store::commit`](sync_core::store::Store::commit) means that the rows were written, that sled's file was fsynced
 /// after them (sled itself does not) and that a seal over all rows was fsynced in a file of its
 /// own. It survives `kill -9`. It survives a power loss, except where sled reused a part of its
 /// file that was still needed; that shows when the directory is opened, see below.
@@ -50,7 +50,7 @@ use engine::Engine;
 ///
 /// # Blocking
 ///
-/// All of sled's calls run on one thread of the store's own. The calls of [`Store`] only wait for
+/// All of sled's calls run on one thread of the store's own. The calls of [`Store`](sync_core::store::Store) only wait for
 /// it, so they fit any runtime. Commits that wait at the same time share one flush. A call whose
 /// future is dropped may still be carried out. Dropping the store without closing it carries out
 /// what is waiting and releases the directory soon after.
