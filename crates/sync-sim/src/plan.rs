@@ -87,17 +87,7 @@ impl Plan {
         };
         let tables = [table(random, 750), table(random, 800)];
         let changes = random.chance(400);
-        let mut limits = Limits::default();
-        limits.drift_max = DRIFT;
-        limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
-        limits.receipts_per_message = *random.pick(&[1, 3, 64]);
-        limits.merges_max = *random.pick(&[1, 2, 16]);
-        limits.graves_max = *random.pick(&[0, 1, 1_024]);
-        limits.ahead_of_bytes = *random.pick(&[0, 0, 200, 64 * 1024]);
-        limits.ahead_bytes_max = *random.pick(&[60, 16 * 1024]);
-        limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
-        limits.history_commits = *random.pick(&[0, 2, 16, 40]);
-        limits.journal_max = *random.pick(&[0, 5, 100, 100_000]);
+        let limits = limits(random);
         let rounds_max = *random.pick(&[1, 2, 256]);
         let schedule = if random.chance(600) {
             periodic::draw(random)
@@ -202,6 +192,22 @@ impl Plan {
         config.retry = Duration::from_millis(500);
         config
     }
+}
+
+/// Bounds that are met often, or never.
+fn limits(random: &mut Random) -> Limits {
+    let mut limits = Limits::default();
+    limits.drift_max = DRIFT;
+    limits.page_bytes = *random.pick(&[60, 150, 400, 2_000, 256 * 1024]);
+    limits.receipts_per_message = *random.pick(&[1, 3, 64]);
+    limits.merges_max = *random.pick(&[1, 2, 16]);
+    limits.graves_max = *random.pick(&[0, 1, 1_024]);
+    limits.ahead_of_bytes = *random.pick(&[0, 0, 200, 64 * 1024]);
+    limits.ahead_bytes_max = *random.pick(&[60, 16 * 1024]);
+    limits.lineage_max = *random.pick(&[2, 1_024, 1_024]);
+    limits.history_commits = *random.pick(&[0, 2, 16, 40]);
+    limits.journal_max = *random.pick(&[0, 5, 100, 100_000]);
+    limits
 }
 
 pub(crate) fn swarm() -> SwarmId {

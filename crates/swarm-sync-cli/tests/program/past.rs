@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Agent, Place, json_of, stderr, stdout};
+use crate::support::{Agent, Hub, Place, json_of, stderr, stdout};
 
-#[test]
-fn the_commits_of_a_key_can_be_looked_at() {
+/// A key that was set three times and deleted, and another.
+fn five_commits() -> (Place, Hub) {
     let place = Place::new();
     let hub = place.hub();
     for value in 1..=3 {
@@ -14,7 +14,12 @@ fn the_commits_of_a_key_can_be_looked_at() {
     }
     hub.client(&["set", "other", "x"]);
     hub.client(&["delete", "k"]);
+    (place, hub)
+}
 
+#[test]
+fn the_commits_of_a_key_can_be_looked_at() {
+    let (_place, hub) = five_commits();
     let told = json_of(&hub.client(&["history", "k", "--json"]));
     assert_eq!(told["version"], 4);
     let kinds: Vec<&Json> = told["commits"]
@@ -37,6 +42,21 @@ fn the_commits_of_a_key_can_be_looked_at() {
         "{table}"
     );
 
+    let text = stdout(&hub.client(&["explain", "k"]));
+    assert!(
+        text.starts_with("\"k\" holds no value (version 4, revision 5)."),
+        "{text}"
+    );
+    let text = stdout(&hub.client(&["explain", "nobody"]));
+    assert!(
+        text.contains("No commit that this hub knows of has touched"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_key_is_read_as_it_was_and_two_revisions_are_compared() {
+    let (_place, hub) = five_commits();
     assert_eq!(stdout(&hub.client(&["get", "k", "--at", "2"])), "2\n");
     let gone = hub.client(&["get", "k", "--at", "5"]);
     assert_eq!(gone.status.code(), Some(1));
@@ -66,17 +86,6 @@ fn the_commits_of_a_key_can_be_looked_at() {
     change("other", Json::Null, json!("x"));
     let text = stdout(&hub.client(&["diff", "start"]));
     assert!(text.contains("2 keys changed up to revision 5"), "{text}");
-
-    let text = stdout(&hub.client(&["explain", "k"]));
-    assert!(
-        text.starts_with("\"k\" holds no value (version 4, revision 5)."),
-        "{text}"
-    );
-    let text = stdout(&hub.client(&["explain", "nobody"]));
-    assert!(
-        text.contains("No commit that this hub knows of has touched"),
-        "{text}"
-    );
 }
 
 #[test]

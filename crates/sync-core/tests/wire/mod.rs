@@ -4,6 +4,7 @@ mod authority;
 pub(crate) mod bodies;
 pub(crate) mod past;
 pub(crate) mod replies;
+mod status;
 mod sweeps;
 
 use std::collections::BTreeMap;

@@ -2,17 +2,14 @@
 
 use sync_core::codec::List;
 use sync_core::report::UserMetadata;
-use sync_core::transport::Compression;
 use sync_core::{
-    About, Ack, Activity, AlgorithmStatistics, Answer, Ballot, Cast, Change, ChangeKind,
-    CommittedEffect, Decision, Delta, DeltaCounts, Durability, HubStatus, KeyReport, MemberStatus,
-    MemoryAnswer, MergeRule, NamespaceStats, Pattern, Payload, PeriodicStatus, Priority, Reason,
-    Receipt, Reply, RequestError, Revision, RoundCounts, RuleConflicts, SameCounts, Share, Sibling,
-    Stamp, StateMetadata, StateVersion, SwarmId, SyncReport, Traffic, Value, Verdict, Version,
-    Vote, Watched, Weights,
+    Ack, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision, Delta, Durability,
+    KeyReport, MemoryAnswer, MergeRule, NamespaceStats, Pattern, Payload, Priority, Reason,
+    Receipt, Reply, RequestError, Revision, Share, Sibling, Stamp, StateMetadata, StateVersion,
+    SyncReport, Value, Verdict, Version, Vote, Watched, Weights,
 };
 
-use super::bodies::{EPOCH, PROPOSAL, cursor, digest, policy};
+use super::bodies::{EPOCH, PROPOSAL, cursor, policy};
 use super::{agent, id, key, namespace, value};
 
 /// Every answer and every error.
@@ -119,70 +116,7 @@ fn watched() -> Watched {
     }
 }
 
-fn status() -> HubStatus {
-    let member = MemberStatus {
-        agent: agent("a"),
-        connected: true,
-        acked: Some(Revision::new(1)),
-        lag: Some(300),
-        receipts: 2,
-        receipts_dropped: 300,
-    };
-    HubStatus {
-        swarm: SwarmId::new("swarm").unwrap(),
-        epoch: EPOCH,
-        revision: Revision::new(1),
-        digest: digest(),
-        keys: 9,
-        members: vec![member],
-        id_alarms: 1,
-        periodic: vec![periodic()],
-        consensus: vec![statistics()],
-        traffic: Traffic {
-            sent: 1 << 40,
-            received: 2,
-            compression: Compression {
-                sent_plain: 3,
-                sent_packed: 4,
-                received_plain: 5,
-                received_packed: 6,
-                cpu_us: 7,
-            },
-        },
-        activity: activity(),
-        store_bytes: Some(1 << 33),
-    }
-}
-
-fn activity() -> Activity {
-    let conflicts = |rule, writes| RuleConflicts { rule, writes };
-    Activity {
-        commits: 1,
-        rounds: RoundCounts {
-            run: 6,
-            complete: 1,
-            incomplete: 2,
-            failed: 3,
-            elapsed_ms: 400,
-        },
-        conflicts: vec![
-            conflicts(MergeRule::Lww, 2),
-            conflicts(MergeRule::Custom, 300),
-        ],
-        refused: 5,
-        delta: DeltaCounts {
-            sent: 6,
-            sent_bytes: 7,
-            whole_bytes: 1 << 20,
-        },
-        same: SameCounts {
-            answers: 8,
-            saved_bytes: 900,
-        },
-    }
-}
-
-fn answers() -> Vec<Answer> {
+fn synced() -> SyncReport {
     let line = KeyReport {
         key: key("k"),
         version: Some(Version::new(1)),
@@ -190,7 +124,7 @@ fn answers() -> Vec<Answer> {
         conflicts: 3,
         failed: Some("because".to_owned()),
     };
-    let synced = SyncReport {
+    SyncReport {
         epoch: EPOCH,
         revision: Revision::new(1),
         keys: vec![line],
@@ -200,14 +134,20 @@ fn answers() -> Vec<Answer> {
         conflicts: 3,
         bytes: 1 << 20,
         elapsed_ms: 5,
-    };
+    }
+}
+
+fn delta() -> Delta {
     let changes = vec![version(Some(value())), version(None)];
-    let delta = Delta {
+    Delta {
         changes,
         to: cursor(),
         head: Revision::new(251),
         more: true,
-    };
+    }
+}
+
+fn answers() -> Vec<Answer> {
     let mut answers = vec![
         Answer::Version(None),
         Answer::Version(Some(Version::new(1))),
@@ -217,15 +157,15 @@ fn answers() -> Vec<Answer> {
             keys: vec![key("a")].into(),
             next: Some(key("b")),
         },
-        Answer::Delta(delta),
-        Answer::Synced(synced),
+        Answer::Delta(delta()),
+        Answer::Synced(synced()),
         Answer::Cleared(2),
-        Answer::Status(Box::new(status())),
+        Answer::Status(Box::new(super::status::status())),
         Answer::Policies(vec![policy()].into()),
         Answer::Watched(watched()),
         Answer::Decided(std::sync::Arc::new(decision())),
         Answer::Unregistered(true),
-        Answer::About(about()),
+        Answer::About(super::status::about()),
     ];
     answers.extend(memory().map(Answer::Memory));
     answers.extend(super::authority::answers().map(Answer::Authority));
@@ -253,47 +193,6 @@ fn answers() -> Vec<Answer> {
         Answer::Taken(1),
     ]);
     answers
-}
-
-fn about() -> About {
-    About {
-        program: "0.1.0".to_owned(),
-        protocol_min: 1,
-        protocol_max: 2,
-        wall_ms: 1_700_000_000_000,
-        drift_ms_max: 60_000,
-    }
-}
-
-fn periodic() -> PeriodicStatus {
-    PeriodicStatus {
-        name: "all".to_owned(),
-        covers: "*".to_owned(),
-        interval_ms: 60_000,
-        jitter_ms: 1,
-        next_in_ms: 2,
-        running: true,
-        runs: 3,
-        changed: 4,
-        failed: 5,
-        missed: 6,
-        last_failure: Some("because".to_owned()),
-        last_missing: vec![agent("agent-2")],
-        last_missing_count: 17,
-    }
-}
-
-fn statistics() -> AlgorithmStatistics {
-    AlgorithmStatistics {
-        algorithm: "quorum".to_owned(),
-        open: 1,
-        approved: 2,
-        rejected: 3,
-        timeouts: 4,
-        votes: 5,
-        participants: 6,
-        mean_duration_ms: Some(7),
-    }
 }
 
 fn decision() -> Decision {

@@ -67,6 +67,24 @@ impl Driver {
         }
         // A name that was only asked about is forgotten again.
         self.hubs.retain(|_, hub| !hub.is_blank());
+        let lost = self.send(frames, &mut closing).await;
+        for (swarm, agent) in gone {
+            self.free_place(&swarm, &agent).await;
+        }
+        for (session, reason) in closing {
+            tracing::warn!(?session, reason, "a peer was disconnected");
+            self.coordinator.disconnect(session, &reason).await;
+        }
+        lost
+    }
+
+    /// Sends what was said to each session; true if a session turned out to be over. Those that
+    /// cannot be sent to for another reason are to be closed.
+    async fn send(
+        &mut self,
+        frames: BTreeMap<SessionId, Vec<Frame>>,
+        closing: &mut Vec<(SessionId, String)>,
+    ) -> bool {
         let mut lost = false;
         for (session, frames) in frames {
             match self.coordinator.send(session, frames).await {
@@ -78,13 +96,6 @@ impl Driver {
                 }
                 Err(error) => closing.push((session, error.to_string())),
             }
-        }
-        for (swarm, agent) in gone {
-            self.free_place(&swarm, &agent).await;
-        }
-        for (session, reason) in closing {
-            tracing::warn!(?session, reason, "a peer was disconnected");
-            self.coordinator.disconnect(session, &reason).await;
         }
         lost
     }
