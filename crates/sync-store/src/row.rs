@@ -71,6 +71,12 @@ pub(crate) fn frame(key: &[u8], body: &[u8]) -> Vec<u8> {
     framed
 }
 
+/// The checksum that [`frame`] has put in front.
+pub(crate) fn checksum_of(framed: &[u8]) -> u32 {
+    let sum = framed.get(1..).and_then(<[u8]>::first_chunk);
+    u32::from_le_bytes(*sum.expect("a frame starts with its format and its checksum"))
+}
+
 /// Takes the frame off again. The error says what does not fit.
 pub(crate) fn unframe<'a>(key: &[u8], framed: &'a [u8]) -> Result<Framed<'a>, String> {
     let Some((head, body)) = framed.split_first_chunk::<FRAME_BYTES>() else {

@@ -59,8 +59,25 @@ impl Seal {
         bytes
     }
 
+    /// The seal in the row under [`SEAL_KEY`].
+    pub(crate) fn read(name: &str, body: &[u8]) -> Result<Self, StoreError> {
+        Self::decode(body).ok_or_else(|| corrupt(name, SEAL_KEY, "it has not the length of a seal"))
+    }
+
+    /// What is wrong with the rows that were found, if they are not those that it was put over.
+    pub(crate) fn misfit(&self, found: &Self) -> Option<String> {
+        if (found.rows, found.digest) == (self.rows, self.digest) {
+            None
+        } else if found.rows == self.rows {
+            Some("rows differ from those it was put over".to_owned())
+        } else {
+            let (there, here) = (self.rows, found.rows);
+            Some(format!("it is over {there} rows, {here} are there"))
+        }
+    }
+
     /// `None` if the length is not a seal's.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; SEAL_BYTES] = bytes.try_into().ok()?;
         let (numbers, _) = bytes.as_chunks::<8>();
         let [number, rows, digest, next_value] = numbers else {
@@ -176,8 +193,11 @@ impl Sealed {
         self.number == seal.number
     }
 
-    /// Writes the seal of what is on disk by now.
+    /// Writes the seal of what is on disk by now, unless it is there already.
     pub(crate) fn write(&mut self, directory: &Directory, seal: &Seal) -> Result<(), StoreError> {
+        if self.holds(seal) {
+            return Ok(());
+        }
         self.file
             .write(seal)
             .map_err(|e| directory.io_error("writing the seal", &e))?;

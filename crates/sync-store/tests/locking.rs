@@ -263,6 +263,24 @@ fn an_interrupted_first_open_can_be_repeated() {
     drop(Disk::Sled.open(place.path()).unwrap());
 }
 
+#[cfg(feature = "redb")]
+#[tokio::test]
+async fn an_interrupted_first_open_of_redb_can_be_repeated() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(
+        place.path().join("format"),
+        "swarm-sync store\nformat 1\nengine redb\n",
+    )
+    .unwrap();
+    // redb has given its file a length, and no mark.
+    fs::write(place.path().join("rows.redb.new"), [0; 4_096]).unwrap();
+    for _ in 0..2 {
+        let store = Disk::Redb.open(place.path()).unwrap();
+        store.close().await.unwrap();
+        assert!(!place.path().join("rows.redb.new").exists());
+    }
+}
+
 #[cfg(all(feature = "sled", feature = "redb"))]
 #[tokio::test]
 async fn a_directory_of_another_engine_is_refused_and_left_alone() {

@@ -1,10 +1,12 @@
 //! An open directory of redb: one table of rows and their seal.
 
+use std::fs;
+use std::io;
 use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Database, ReadableDatabase, Table, TableDefinition};
 use sync_core::id::SwarmId;
 use sync_core::store::{Batch, Row, RowOp, StoreError};
 
@@ -12,13 +14,17 @@ use super::RedbOptions;
 use crate::damage::corrupt;
 use crate::directory::{Directory, EngineKind, sync_directory};
 use crate::row::{
-    ROW_PREFIX, SEAL_KEY, after_all, frame, row_key, swarm_of, swarm_prefix, unframe,
+    Framed, ROW_PREFIX, SEAL_KEY, after_all, checksum_of, frame, row_key, swarm_of, swarm_prefix,
+    unframe,
 };
 use crate::seal::{Seal, Sealed};
 use crate::thread;
 
 /// redb's only file.
 const DATABASE_FILE: &str = "rows.redb";
+
+/// What is to be that file.
+const DATABASE_FILE_NEW: &str = "rows.redb.new";
 
 /// Physical rows by key: those of swarms, and the seal.
 pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -43,11 +49,11 @@ impl RedbEngine {
 
     fn open_redb(directory: Directory, options: &RedbOptions) -> Result<Self, StoreError> {
         let name = directory.name();
+        make_database(&directory)?;
         let db = Database::builder()
             .set_cache_size(options.cache_bytes)
-            .create(directory.path().join(DATABASE_FILE))
+            .open(directory.path().join(DATABASE_FILE))
             .map_err(|e| engine(name, e.into(), "opening"))?;
-        sync_directory(directory.path()).map_err(|e| directory.io_error("fsync", &e))?;
         let seal = verify(name, &db)?;
         let sealed = Sealed::open(&directory, &seal)?;
         let mut opened = Self {
@@ -56,28 +62,23 @@ impl RedbEngine {
             sealed,
             directory,
         };
-        opened.write_seal()?;
+        opened.sealed.write(&opened.directory, &opened.seal)?;
         Ok(opened)
     }
 
-    fn write_seal(&mut self) -> Result<(), StoreError> {
-        if self.sealed.holds(&self.seal) {
-            return Ok(());
-        }
-        self.sealed.write(&self.directory, &self.seal)
-    }
-
-    /// Writes the batches and the seal over the result, as one transaction.
+    /// Writes the batches and the seal over the result, as one transaction; nothing if they change
+    /// nothing.
     fn write<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> Result<Seal, StoreError> {
         let name = self.directory.name();
         let failed = |e: redb::Error| engine(name, e, "writing");
         let transaction = self.db.begin_write().map_err(|e| failed(e.into()))?;
         let mut seal = self.seal;
+        let mut changed = false;
         {
             let mut rows = transaction.open_table(ROWS).map_err(|e| failed(e.into()))?;
             for batch in batches {
                 for op in &batch.ops {
-                    apply(name, &mut rows, &mut seal, &batch.swarm, op)?;
+                    changed |= apply(name, &mut rows, &mut seal, &batch.swarm, op)?;
                 }
             }
             seal.number += 1;
@@ -85,41 +86,19 @@ impl RedbEngine {
             rows.insert(SEAL_KEY, &framed[..])
                 .map_err(|e| failed(e.into()))?;
         }
+        if !changed {
+            transaction.abort().map_err(|e| failed(e.into()))?;
+            return Ok(self.seal);
+        }
         transaction.commit().map_err(|e| failed(e.into()))?;
         Ok(seal)
-    }
-
-    /// The physical rows that `visit` takes, from `from` on; it says when it has enough.
-    fn visit(
-        &self,
-        range: (Bound<&[u8]>, Bound<&[u8]>),
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
-        let name = self.directory.name();
-        let failed = |e: redb::Error| engine(name, e, "reading");
-        let transaction = self.db.begin_read().map_err(|e| failed(e.into()))?;
-        let rows = match transaction.open_table(ROWS) {
-            Ok(rows) => rows,
-            // Nothing was ever written.
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
-            Err(error) => return Err(failed(error.into())),
-        };
-        for found in rows.range::<&[u8]>(range).map_err(|e| failed(e.into()))? {
-            let (key, framed) = found.map_err(|e| failed(e.into()))?;
-            let key = key.value();
-            let row = unframe(key, framed.value()).map_err(|e| corrupt(name, key, e))?;
-            if !visit(key, row.body)? {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
 impl thread::Engine for RedbEngine {
     fn commit<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<(), StoreError> {
         self.seal = self.write(batches)?;
-        self.write_seal()
+        self.sealed.write(&self.directory, &self.seal)
     }
 
     fn scan(
@@ -139,10 +118,11 @@ impl thread::Engine for RedbEngine {
         if limit == 0 {
             return Ok(rows);
         }
-        self.visit((from, Bound::Excluded(&to)), |key, body| {
+        let range = (from, Bound::Excluded(&to[..]));
+        visit(self.directory.name(), &self.db, range, |key, row| {
             rows.push(Row {
                 key: Bytes::copy_from_slice(&key[prefix.len()..]),
-                value: Bytes::copy_from_slice(body),
+                value: Bytes::copy_from_slice(row.body),
             });
             Ok(rows.len() < limit)
         })?;
@@ -158,7 +138,7 @@ impl thread::Engine for RedbEngine {
             let mut next = None;
             let to = [ROW_PREFIX + 1];
             let range = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
-            self.visit(range, |key, _| {
+            visit(name, &self.db, range, |key, _| {
                 let named = swarm_of(key);
                 let (swarm, bytes) =
                     named.ok_or_else(|| corrupt(name, key, "it names no swarm"))?;
@@ -178,74 +158,121 @@ impl thread::Engine for RedbEngine {
 
     fn bytes_on_disk(&self) -> Option<u64> {
         let file = self.directory.path().join(DATABASE_FILE);
-        std::fs::metadata(file).ok().map(|file| file.len())
+        fs::metadata(file).ok().map(|file| file.len())
     }
 
     fn close(self) -> Result<(), StoreError> {
         let Self { db, directory, .. } = self;
-        drop(db);
-        directory.release()
+        let closed = db
+            .close()
+            .map_err(|e| engine(directory.name(), e.into(), "closing"));
+        let released = directory.release();
+        closed.and(released)
     }
 }
 
-/// Makes one change, and keeps `seal` over the result.
+/// Makes the database if there is none. redb gives its file a length before it gives it its mark, and opens
+/// nothing between the two, so a file gets its name when it is complete.
+fn make_database(directory: &Directory) -> Result<(), StoreError> {
+    let failed = |e: &io::Error| directory.io_error("making the database", e);
+    let (path, new) = (
+        directory.path().join(DATABASE_FILE),
+        directory.path().join(DATABASE_FILE_NEW),
+    );
+    if path.try_exists().map_err(|e| failed(&e))? {
+        return Ok(());
+    }
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(&e)),
+        _ => {}
+    }
+    let made = Database::create(&new).map_err(redb::Error::from);
+    made.and_then(|db| db.close().map_err(redb::Error::from))
+        .map_err(|e| engine(directory.name(), e, "making the database"))?;
+    fs::rename(&new, &path)
+        .and_then(|()| sync_directory(directory.path()))
+        .map_err(|e| failed(&e))
+}
+
+/// Hands out the physical rows within `range`, checked, until `visit` has enough; whether there is a
+/// table at all.
+fn visit(
+    name: &str,
+    db: &Database,
+    range: (Bound<&[u8]>, Bound<&[u8]>),
+    mut visit: impl FnMut(&[u8], Framed<'_>) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    let failed = |e: redb::Error| engine(name, e, "reading");
+    let transaction = db.begin_read().map_err(|e| failed(e.into()))?;
+    let rows = match transaction.open_table(ROWS) {
+        Ok(rows) => rows,
+        // Nothing was ever written.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(false),
+        Err(error) => return Err(failed(error.into())),
+    };
+    for found in rows.range::<&[u8]>(range).map_err(|e| failed(e.into()))? {
+        let (key, framed) = found.map_err(|e| failed(e.into()))?;
+        let key = key.value();
+        let row = unframe(key, framed.value()).map_err(|e| corrupt(name, key, e))?;
+        if !visit(key, row)? {
+            break;
+        }
+    }
+    Ok(true)
+}
+
+/// Makes one change, and keeps `seal` over the result; whether there was anything to change.
 fn apply(
     name: &str,
     rows: &mut Table<'_, &[u8], &[u8]>,
     seal: &mut Seal,
     swarm: &SwarmId,
     op: &RowOp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let failed = |e: redb::StorageError| engine(name, e.into(), "writing");
     let key = row_key(swarm, op.key());
     let old = match op {
         RowOp::Put { value, .. } => {
             let framed = frame(&key, value);
-            let written = unframe(&key, &framed).map_err(|e| corrupt(name, &key, e))?;
-            seal.add(written.checksum);
+            seal.add(checksum_of(&framed));
             rows.insert(&key[..], &framed[..]).map_err(failed)?
         }
         RowOp::Delete { .. } => rows.remove(&key[..]).map_err(failed)?,
     };
+    let changed = old.is_some() || matches!(op, RowOp::Put { .. });
     if let Some(old) = old {
         let old = unframe(&key, old.value()).map_err(|e| corrupt(name, &key, e))?;
         seal.remove(old.checksum);
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Reads every row and compares them with the seal among them, which it returns.
 fn verify(name: &str, db: &Database) -> Result<Seal, StoreError> {
-    let failed = |e: redb::Error| engine(name, e, "reading");
-    let transaction = db.begin_read().map_err(|e| failed(e.into()))?;
-    let rows = match transaction.open_table(ROWS) {
-        Ok(rows) => rows,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Seal::default()),
-        Err(error) => return Err(failed(error.into())),
-    };
     let (mut found, mut sealed) = (Seal::default(), None);
-    for row in rows.iter().map_err(|e| failed(e.into()))? {
-        let (key, framed) = row.map_err(|e| failed(e.into()))?;
-        let key = key.value();
-        let row = unframe(key, framed.value()).map_err(|e| corrupt(name, key, e))?;
-        match key.first() {
-            Some(&ROW_PREFIX) => found.add(row.checksum),
-            _ if key == SEAL_KEY => sealed = Seal::decode(row.body),
-            _ => return Err(corrupt(name, key, "no row of this store has such a key")),
-        }
+    let has_table = visit(
+        name,
+        db,
+        (Bound::Unbounded, Bound::Unbounded),
+        |key, row| {
+            match key.first() {
+                Some(&ROW_PREFIX) => found.add(row.checksum),
+                _ if key == SEAL_KEY => sealed = Some(Seal::read(name, row.body)?),
+                _ => return Err(corrupt(name, key, "no row of this store has such a key")),
+            }
+            Ok(true)
+        },
+    )?;
+    if !has_table {
+        return Ok(Seal::default());
     }
     let Some(seal) = sealed else {
         return Err(corrupt(name, SEAL_KEY, "there is no seal over the rows"));
     };
-    if (found.rows, found.digest) == (seal.rows, seal.digest) {
-        return Ok(seal);
+    match seal.misfit(&found) {
+        None => Ok(seal),
+        Some(reason) => Err(corrupt(name, SEAL_KEY, reason)),
     }
-    let reason = if found.rows == seal.rows {
-        "rows differ from those it was put over".to_owned()
-    } else {
-        format!("it is over {} rows, {} are there", seal.rows, found.rows)
-    };
-    Err(corrupt(name, SEAL_KEY, reason))
 }
 
 /// An error of redb as one of ours.

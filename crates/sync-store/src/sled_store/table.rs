@@ -67,15 +67,9 @@ impl Table {
             steps_left: None,
         };
         if let Some(row) = table.get(SEAL_KEY)? {
-            table.seal = Seal::decode(row.body())
-                .ok_or_else(|| table.corrupt(SEAL_KEY, "it has not the length of a seal"))?;
+            table.seal = Seal::read(&table.name, row.body())?;
         }
         Ok(table)
-    }
-
-    /// What sled's files take on disk; none if the system does not say.
-    pub(super) fn bytes_on_disk(&self) -> Option<u64> {
-        self.db.size_on_disk().ok()
     }
 
     pub(super) fn seal(&self) -> Seal {
@@ -183,11 +177,7 @@ impl Table {
 
     /// Reads every row and compares them with the seal.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
-        let mut found = Seal {
-            rows: 0,
-            digest: 0,
-            ..self.seal
-        };
+        let mut found = Seal::default();
         for row in self.range(..) {
             let (key, row) = row?;
             match key.first() {
@@ -197,21 +187,13 @@ impl Table {
                 _ => return Err(self.corrupt(&key, "no row of this store has such a key")),
             }
         }
-        if found == self.seal {
+        let Some(reason) = self.seal.misfit(&found) else {
             return Ok(());
-        }
+        };
         self.find_missing_chunk()?;
         if self.seal == Seal::default() {
             return Err(self.corrupt(SEAL_KEY, "there are rows but no seal over them"));
         }
-        let reason = if found.rows == self.seal.rows {
-            "rows differ from those it was put over".to_owned()
-        } else {
-            format!(
-                "it is over {} rows, {} are there",
-                self.seal.rows, found.rows
-            )
-        };
         Err(self.corrupt(SEAL_KEY, reason))
     }
 
