@@ -20,7 +20,8 @@ const SPARE_BYTES_MIN: usize = 512;
 /// reading and mostly of other frames, for as long as it waits.
 const COPY_BYTES_MAX: usize = 16 << 10;
 
-/// How TLS answers who says hello in the clear. As a length it would be over the limit of a handshake.
+/// How TLS answers who says hello in the clear. After it comes the second number of its version, which is
+/// not zero: as a length the three are over the limit of a handshake.
 const TLS_ALERT: [u8; 2] = [21, 3];
 
 /// One whole frame.
@@ -107,7 +108,7 @@ impl Decoder {
         let Some(&[a, b, c, d]) = self.buffer.first_chunk() else {
             return Ok(None);
         };
-        if self.data_bytes_max == 0 && [a, b] == TLS_ALERT {
+        if self.data_bytes_max == 0 && [a, b] == TLS_ALERT && c != 0 {
             return Err(TransportError::Tls {
                 reason: "the other end speaks TLS: give --tls-ca, and a certificate or a token"
                     .into(),
@@ -252,6 +253,21 @@ mod tests {
             decoder.space().extend_from_slice(&bytes);
             assert!(decoder.next().is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_alert_of_tls_is_told_from_a_frame_that_begins_like_it() {
+        let alert = [21, 3, 3, 0, 2];
+        // The other end refuses in 788 bytes, the byte of the kind included 789: 21 + 3 * 256.
+        let refusal = header(Kind::Refuse, 788);
+        assert_eq!(refusal[..2], TLS_ALERT);
+        let mut decoder = Decoder::new();
+        decoder.space().extend_from_slice(&refusal);
+        assert_eq!(decoder.next(), Ok(None));
+        let mut decoder = Decoder::new();
+        decoder.space().extend_from_slice(&alert);
+        let told = decoder.next().unwrap_err();
+        assert!(matches!(told, TransportError::Tls { .. }), "{told}");
     }
 
     #[test]

@@ -41,17 +41,22 @@ pub fn read_private(path: &Path) -> Result<String, TlsError> {
 }
 
 /// Writes a new file that is the owner's alone from its first byte on, durably; one that exists is left
-/// alone and is an error.
+/// alone and is an error. What cannot be written whole is removed again.
 pub fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|e| failed(path, e))
+    let mut file = options.open(path).map_err(|e| failed(path, e))?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync_name(path));
+    written.map_err(|e| {
+        // Half a key is nobody's; the first error says what was wrong.
+        let _ = fs::remove_file(path);
+        failed(path, e)
+    })
 }
 
 /// The same in place of a file that is there: who reads it meanwhile sees the old or the new one, whole.
@@ -62,7 +67,21 @@ pub fn replace_private(path: &Path, text: &str) -> Result<(), TlsError> {
     // Of an attempt that was broken off.
     let _ = fs::remove_file(&beside);
     write_private(&beside, text)?;
-    fs::rename(&beside, path).map_err(|e| failed(path, e))
+    fs::rename(&beside, path)
+        .and_then(|()| sync_name(path))
+        .map_err(|e| failed(path, e))
+}
+
+/// Makes the name of a file durable. Only Unix can and needs to.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The certificates of a PEM file, one at least.

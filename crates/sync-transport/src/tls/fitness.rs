@@ -16,11 +16,24 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// whoever is away at first.
 const WARNING_DAYS: i64 = 14;
 
-/// Refuses a certificate that is not valid now or not of a server; tells of one that soon will not be. Who
+/// Refuses a certificate that is not valid now, a CA's or not of a server; tells of one that soon will not be. Who
 /// issued it and what it is for is for the agents to judge: they know whom they believe, and what they dial.
 pub(super) fn check(path: &Path, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
     let (_, read) = X509Certificate::from_der(certificate)
         .map_err(|_| content(path, "its first certificate cannot be read"))?;
+    let constraints = read.basic_constraints().map_err(|_| {
+        content(
+            path,
+            "whether its first certificate is a CA's cannot be read",
+        )
+    })?;
+    if constraints.is_some_and(|constraints| constraints.value.ca) {
+        return Err(content(
+            path,
+            "it is the certificate of a CA, as `openssl req -x509` makes it, and not of a hub, so no agent would \
+             believe it; `swarm-sync cert hub` issues one",
+        ));
+    }
     let usage = read
         .extended_key_usage()
         .map_err(|_| content(path, "what its first certificate is for cannot be read"))?;

@@ -20,6 +20,9 @@ use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
 use crate::lock;
 
+/// Names of a certificate that a refusal quotes: it says which one was used, and fits into a handshake.
+const NAMES_SHOWN_MAX: usize = 4;
+
 /// Where a hub has what it needs. One of `ca` and `tokens` at least: without, nobody could be told
 /// from anybody else.
 #[derive(Debug, Clone)]
@@ -135,10 +138,18 @@ impl Credential {
                 claimed.uri()
             );
         }
-        let named: Vec<_> = named.iter().map(ToString::to_string).collect();
+        let shown: Vec<_> = named
+            .iter()
+            .take(NAMES_SHOWN_MAX)
+            .map(ToString::to_string)
+            .collect();
+        let more = match named.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         format!(
-            "the certificate names {}, not {claimed}; use that name and swarm, or another certificate",
-            named.join(", ")
+            "the certificate names {}{more}, not {claimed}; use that name and swarm, or another certificate",
+            shown.join(", ")
         )
     }
 }

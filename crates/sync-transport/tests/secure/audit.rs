@@ -1,6 +1,7 @@
 //! Whoever is not let in is told why, and the hub notes it: each case at both ends.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::SanType;
@@ -168,9 +169,8 @@ async fn a_hub_that_is_not_believed_notes_that() {
     }
 }
 
-#[tokio::test]
-async fn a_hello_that_is_cut_short_or_was_recorded_is_told_of_at_both_ends() {
-    let scene = Scene::new();
+/// The file of a token of `team/agent-1`, those of a hub that knows it, and the line by which it does.
+fn with_token(scene: &Scene) -> (PathBuf, HubTlsFiles, String) {
     let (token, line) = scene.token("team/agent-1", "mine");
     let list = scene.path("tokens");
     write_private(&list, &line).unwrap();
@@ -178,6 +178,13 @@ async fn a_hello_that_is_cut_short_or_was_recorded_is_told_of_at_both_ends() {
         tokens: Some(list),
         ..scene.hub_files()
     };
+    (token, files, line)
+}
+
+#[tokio::test]
+async fn a_hello_that_is_cut_short_or_was_recorded_is_told_of_at_both_ends() {
+    let scene = Scene::new();
+    let (token, files, _) = with_token(&scene);
     let (hub, _) = hub(files.clone()).await;
     let agent = scene.agent_with(None, Some(token));
     let recorded = recorded(&files, agent).await;
@@ -218,13 +225,7 @@ async fn a_slow_handshake_is_noted() {
 #[tokio::test]
 async fn no_log_at_any_level_holds_a_key_or_a_token() {
     let scene = Scene::new();
-    let (token, line) = scene.token("team/agent-1", "mine");
-    let list = scene.path("tokens");
-    write_private(&list, &line).unwrap();
-    let files = HubTlsFiles {
-        tokens: Some(list),
-        ..scene.hub_files()
-    };
+    let (token, files, line) = with_token(&scene);
     let (log, _guard) = Log::listen();
     let (hub, tls) = hub(files.clone()).await;
     let agent = scene.agent_with(None, Some(token.clone()));

@@ -1,6 +1,8 @@
 //! Who is believed by a certificate, and who is not.
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd,
+};
 use sync_core::id::SwarmId;
 use sync_core::transport::Hello;
 use sync_transport::tls::HubTls;
@@ -47,6 +49,28 @@ async fn a_forged_agent_id_is_refused_with_the_names_that_would_do() {
     // It has done no harm to the one that it is of.
     let connection = connect(&hub, files, "agent-1").await.unwrap();
     assert_serves(&hub, connection, "agent-1").await;
+}
+
+#[tokio::test]
+async fn a_certificate_with_many_long_names_is_refused_with_a_few_of_them() {
+    let scene = Scene::new();
+    let (hub, _) = hub(scene.hub_files()).await;
+    let long = "n".repeat(100);
+    let issued = scene.issue("many", of_agent("team/agent-1"), |params| {
+        for number in 0..63 {
+            let uri = format!("swarm-sync://{long}/{long}-{number}");
+            params
+                .subject_alt_names
+                .push(SanType::URI(uri.try_into().unwrap()));
+        }
+    });
+    let files = scene.agent_with(Some(issued), None);
+    let reason = refused(&hub, files, "agent-2").await;
+    assert!(
+        reason.contains("the certificate names team/agent-1, ")
+            && reason.contains(" and 60 more, not team/agent-2"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -156,13 +180,17 @@ type Change = fn(&mut CertificateParams);
 async fn a_hub_neither_starts_with_nor_takes_over_a_certificate_that_nobody_can_believe() {
     let scene = Scene::new();
     let (hub, tls) = hub(scene.hub_files()).await;
-    let changes: [(Change, &str); 3] = [
+    let changes: [(Change, &str); 4] = [
         (expired, "has expired"),
         (
             |p| p.not_before = date_time_ymd(2999, 1, 1),
             "is not valid yet",
         ),
         (as_agent, "not the certificate of a hub"),
+        (
+            |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            "the certificate of a CA",
+        ),
     ];
     for (change, words) in changes {
         // In place of those that are in force.
