@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Agent, Hub, Place, Process, json_of, run, stderr, until};
+use crate::support::{Agent, Hub, Place, Process, json_of, run, serve_args, stderr, until};
 
 const MEASURED: &[&str] = &["--metrics", "127.0.0.1:0"];
 
@@ -240,14 +240,7 @@ fn the_spans_of_a_hub_have_their_names() {
     let place = Place::new();
     let data = place.path("hub");
     let log = std::path::Path::new("swarm_sync=trace");
-    let args = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data.to_string_lossy(),
-        "--json",
-    ];
+    let args = serve_args("127.0.0.1:0", &data);
     let process = Process::start_in(&args, &[("RUST_LOG", log)]);
     let address = process.json()["addr"]
         .as_str()

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::security::{Secured, mode};
-use crate::support::{Agent, Hub, Process, program, program_after, stderr};
+use crate::support::{Agent, Hub, Process, program, program_after, serve_args, stderr};
 
 /// Permission bits of everything below a directory, itself included.
 fn modes(directory: &Path) -> Vec<(String, u32)> {
@@ -45,15 +45,7 @@ fn whatever_the_umask_says_others_can_read_neither_secrets_nor_state() {
         assert!(made.status.success(), "{args:?}: {}", stderr(&made));
     }
     let data = place.path("state/hub");
-    let data_text = data.to_string_lossy();
-    let serve = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data_text,
-        "--json",
-    ];
+    let serve = serve_args("127.0.0.1:0", &data);
     let hub = Process::spawn(program_after("umask 000", &serve));
     let address = hub.json()["addr"].as_str().expect("ready").to_owned();
     let state = place.path("state/agent-1");

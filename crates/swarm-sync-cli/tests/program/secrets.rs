@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use crate::security::{Secured, mode};
-use crate::support::{Agent, Hub, Process, program, stderr, stdout};
+use crate::support::{Agent, Hub, Process, program, serve_args, stderr, stdout};
 
 /// What nobody may see: every token, its hash, and every line of every private key.
 fn secrets(secured: &Secured) -> Vec<String> {
@@ -94,17 +94,9 @@ impl Scene {
         let (by_token, line) = secured.token("agent-2");
         let tokens = secured.private("tokens", &line);
         let data = secured.place.path("hub");
-        let data = data.to_string_lossy();
         let mut files = secured.hub_files();
         files.extend(["--tokens".to_owned(), tokens]);
-        let serve = [
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--data",
-            &data,
-            "--json",
-        ];
+        let serve = serve_args("127.0.0.1:0", &data);
         let process = Process::spawn(talkative(rust_log, &serve, &files));
         let ready = process.json();
         let address = ready["addr"].as_str().expect("ready").to_owned();

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{Agent, Hub, Place, Process, json_of, program, run, stderr, until};
+use crate::support::{
+    Agent, Hub, Place, Process, json_of, program, run, serve_args, stderr, until,
+};
 #[cfg(target_os = "linux")]
 use crate::support::{SMALL_DISK, program_after};
 
@@ -10,14 +12,7 @@ use crate::support::{SMALL_DISK, program_after};
 fn the_first_line_names_the_address() {
     let place = Place::new();
     let data = place.path("hub");
-    let args = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data.to_string_lossy(),
-        "--json",
-    ];
+    let args = serve_args("127.0.0.1:0", &data);
     let process = Process::start(&args);
     let line = process.line();
     assert!(
@@ -69,14 +64,7 @@ fn an_address_that_others_reach_needs_a_word() {
     let place = Place::new();
     let data = place.path("hub");
     for listen in ["0.0.0.0:0", "[::]:0"] {
-        let args = [
-            "serve",
-            "--listen",
-            listen,
-            "--data",
-            &data.to_string_lossy(),
-            "--json",
-        ];
+        let args = serve_args(listen, &data);
         let refused = run(&args);
         assert_eq!(refused.status.code(), Some(2), "{listen}");
         assert_eq!(json_of(&refused)["error"]["kind"], "insecure-address");
@@ -87,15 +75,7 @@ fn an_address_that_others_reach_needs_a_word() {
         );
         assert!(!data.exists(), "nothing was made");
     }
-    let args = [
-        "serve",
-        "--listen",
-        "0.0.0.0:0",
-        "--data",
-        &data.to_string_lossy(),
-        "--json",
-        "--insecure",
-    ];
+    let args = [&serve_args("0.0.0.0:0", &data)[..], &["--insecure"]].concat();
     let process = Process::start(&args);
     assert_eq!(process.json()["event"], "ready");
 }
@@ -120,15 +100,7 @@ fn an_address_that_is_taken_is_refused() {
 fn a_hub_whose_store_fails_says_so_and_ends() {
     let place = Place::new();
     let data = place.path("hub");
-    let data = data.to_string_lossy();
-    let args = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data,
-        "--json",
-    ];
+    let args = serve_args("127.0.0.1:0", &data);
     let mut process = Process::spawn(program_after(SMALL_DISK, &args));
     let address = process.json()["addr"]
         .as_str()
@@ -161,17 +133,10 @@ fn with_swarms_named_it_serves_only_those() {
     let place = Place::new();
     let data = place.path("hub");
     let args = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data.to_string_lossy(),
-        "--json",
-        "--swarm",
-        "red",
-        "--swarm",
-        "blue",
-    ];
+        &serve_args("127.0.0.1:0", &data)[..],
+        &["--swarm", "red", "--swarm", "blue"],
+    ]
+    .concat();
     let process = Process::start(&args);
     let address = process.json()["addr"]
         .as_str()
@@ -252,15 +217,7 @@ fn the_environment_has_defaults() {
 fn it_ends_with_its_stdin_if_asked_to() {
     let place = Place::new();
     let data = place.path("hub");
-    let args = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data.to_string_lossy(),
-        "--json",
-        "--with-stdin",
-    ];
+    let args = [&serve_args("127.0.0.1:0", &data)[..], &["--with-stdin"]].concat();
     let mut process = Process::start(&args);
     process.json();
     drop(process.stdin.take());

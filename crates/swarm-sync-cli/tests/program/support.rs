@@ -140,8 +140,7 @@ impl Hub {
     }
 
     pub(crate) fn start_as(data: &Path, listen: &str, more: &[&str]) -> Self {
-        let data = data.to_string_lossy();
-        let args = ["serve", "--listen", listen, "--data", &data, "--json"];
+        let args = serve_args(listen, data);
         let process = Process::start(&[&args, more].concat());
         let ready = process.json();
         assert_eq!(ready["event"], "ready", "{ready}");
@@ -158,6 +157,12 @@ impl Hub {
     pub(crate) fn client(&self, args: &[&str]) -> Output {
         run(&[args, &["--hub", &self.address]].concat())
     }
+}
+
+/// The command line of a hub that says in JSON where it listens.
+pub(crate) fn serve_args<'a>(listen: &'a str, data: &'a Path) -> [&'a str; 6] {
+    let data = data.to_str().expect("a path of a test is text");
+    ["serve", "--listen", listen, "--data", data, "--json"]
 }
 
 /// The command line of an agent that is driven by JSON lines.
