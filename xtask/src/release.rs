@@ -144,7 +144,7 @@ fn make(
     let copy = repository.copy(&plan.head, &stage.tree)?;
     edit(stage, workspace, plan)?;
     copy.commit_and_tag(&plan.who, &plan.version, &plan.changelog.notes)?;
-    let packaged = prepare(stage, &copy, workspace, options.registry.as_deref())?;
+    let packaged = prepare(stage, &copy, options.registry.as_deref())?;
     packages::make(stage, &packaged, &plan.version)?;
     match (options.dry_run, options.skip_checks) {
         (_, true) => report::skipped(),
@@ -169,15 +169,12 @@ fn edit(stage: &Stage, workspace: &Workspace, plan: &Plan) -> anyhow::Result<()>
 }
 
 /// A second copy with the edits that packages need, which no commit has.
-fn prepare(
-    stage: &Stage,
-    copy: &Repository,
-    workspace: &Workspace,
-    registry: Option<&str>,
-) -> anyhow::Result<Workspace> {
+fn prepare(stage: &Stage, copy: &Repository, registry: Option<&str>) -> anyhow::Result<Workspace> {
     let tree = stage.packages.to_string_lossy();
     copy.ask(&["worktree", "add", "--quiet", "--detach", &tree, "HEAD"])?;
-    let packaged = packages::set_registry(&stage.packages, &workspace.names(), registry)?;
+    // Of what is released, which need not be what is checked out here.
+    let released = Workspace::read(&stage.tree)?;
+    let packaged = packages::set_registry(&stage.packages, &released.names(), registry)?;
     if let Some(name) = registry {
         publish::check(&packaged.names(), name, packaged.index())?;
     }
@@ -215,7 +212,7 @@ fn publish_released(
     let tag = tag_of(&version);
     let stage = Stage::open(&workspace.target)?;
     let copy = repository.copy(&tag, &stage.tree)?;
-    let packaged = prepare(&stage, &copy, workspace, Some(registry))?;
+    let packaged = prepare(&stage, &copy, Some(registry))?;
     packages::make_quickly(&stage, &packaged, &version)?;
     if is_dry_run {
         let names = packaged.names().join(", ");

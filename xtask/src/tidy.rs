@@ -35,9 +35,10 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 pub(crate) fn tracked(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut git = std::process::Command::new("git");
     git.current_dir(root)
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+        .args(["ls-files", "-z", "--cached", "--others"])
+        .arg("--exclude-standard");
     let listed = output(git)?;
-    let mut files: Vec<PathBuf> = listed.lines().map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> = listed.split_terminator('\0').map(PathBuf::from).collect();
     files.retain(|file| root.join(file).is_file());
     files.sort();
     files.dedup();

@@ -138,17 +138,17 @@ pub enum Refusal {
         /// What was wrong with it.
         reason: String,
     },
-    /// Who connects has not shown that it is who it says.
-    #[error("{reason}")]
-    Identity {
-        /// What was shown, and what would do.
-        reason: String,
-    },
     /// The hub itself writes under that name.
     #[error("the name {agent} is the hub's own: choose another one for this agent")]
     NameReserved {
         /// The name.
         agent: AgentId,
+    },
+    /// Who connects has not shown that it is who it says.
+    #[error("{reason}")]
+    Identity {
+        /// What was shown, and what would do.
+        reason: String,
     },
 }
 

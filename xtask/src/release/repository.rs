@@ -152,8 +152,8 @@ impl Repository {
     /// Files of the commit that is checked out.
     pub(crate) fn files(&self) -> anyhow::Result<Vec<String>> {
         Ok(self
-            .ask(&["ls-files"])?
-            .lines()
+            .ask(&["ls-files", "-z"])?
+            .split_terminator('\0')
             .map(str::to_owned)
             .collect())
     }
