@@ -8,6 +8,7 @@
 //! An output that speaks of a state leaves the machine only after the batch that holds that state
 //! was reported durable by `handle_persisted`: acknowledging early cannot be written.
 
+mod census;
 mod compose;
 pub mod config;
 mod deadlines;
@@ -17,11 +18,14 @@ pub mod keyspace;
 mod millis;
 mod receipts;
 pub mod replica;
+mod restoration;
 mod rows;
+mod salvage;
 pub mod schedule;
 mod view;
 mod writers;
 
+pub use census::Census;
 pub use config::{HubConfig, Limits, ReplicaConfig};
 pub use deadlines::Deadlines;
 pub use gate::Token;
@@ -32,5 +36,7 @@ pub use replica::{
     Command, Fate, Outcome, Replica, ReplicaOutput, ReplicaRecovery, ReplicaStatus, RequestId,
     Wanted,
 };
+pub use restoration::Restoration;
 pub use rows::{Owner, RowError, RowRange};
+pub use salvage::{Salvage, Taken};
 pub use schedule::{Covers, PeriodicPlan, Schedule, ScheduleError};

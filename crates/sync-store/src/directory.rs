@@ -22,7 +22,7 @@ use crate::row::FORMAT;
 pub(crate) const LOCK_FILE: &str = "lock";
 pub(crate) const FORMAT_FILE: &str = "format";
 const FORMAT_FILE_NEW: &str = "format.new";
-const SEAL_FILE: &str = "seal";
+pub(crate) const SEAL_FILE: &str = "seal";
 
 const FORMAT_FILE_HEAD: &str = "swarm-sync store";
 

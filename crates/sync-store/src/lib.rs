@@ -39,9 +39,15 @@
 //! made it; another one refuses it with a sentence.
 
 #[cfg(feature = "_disk")]
+mod archive;
+#[cfg(feature = "_disk")]
 mod damage;
 #[cfg(feature = "_disk")]
 mod directory;
+#[cfg(feature = "_disk")]
+mod hold;
+#[cfg(feature = "_disk")]
+mod inspect;
 #[cfg(feature = "_disk")]
 mod look;
 mod memory;
@@ -56,6 +62,12 @@ mod sled_store;
 #[cfg(feature = "_disk")]
 mod thread;
 
+#[cfg(feature = "_disk")]
+pub use archive::{ARCHIVE_FORMAT, ArchiveError, ArchiveReader, ArchiveWriter};
+#[cfg(feature = "_disk")]
+pub use hold::{Hold, hold};
+#[cfg(feature = "_disk")]
+pub use inspect::{DamagedRow, Inspection, Sealed, inspect};
 #[cfg(feature = "_disk")]
 pub use look::{Found, STORE_FORMAT, lock_file, look};
 pub use memory::MemoryStore;

@@ -3,6 +3,7 @@
 mod engine;
 #[cfg(test)]
 mod failure_tests;
+mod survey;
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use sync_core::store::{Batch, Durability, Row, StoreError};
 
 use crate::thread::{EngineThread, store_by_thread};
 use engine::RedbEngine;
+pub(crate) use survey::{survey, try_open};
 
 /// Keeps rows in a directory, in a [redb](https://docs.rs/redb/4.6.0) database; [`Durability::Disk`].
 ///

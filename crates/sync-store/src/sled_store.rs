@@ -10,6 +10,7 @@ mod files;
 mod keys;
 mod read;
 mod redo;
+mod survey;
 mod table;
 mod value;
 
@@ -20,6 +21,7 @@ use sync_core::store::{Batch, Durability, Row, StoreError};
 
 use crate::thread::{EngineThread, store_by_thread};
 use engine::Engine;
+pub(crate) use survey::{survey, try_open};
 
 /// Keeps rows in a directory, in a [sled](https://docs.rs/sled/0.34.7) database;
 /// [`Durability::Disk`].

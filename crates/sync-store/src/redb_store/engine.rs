@@ -21,7 +21,7 @@ use crate::seal::{Seal, Sealed};
 use crate::thread;
 
 /// redb's only file.
-const DATABASE_FILE: &str = "rows.redb";
+pub(super) const DATABASE_FILE: &str = "rows.redb";
 
 /// What is to be that file.
 const DATABASE_FILE_NEW: &str = "rows.redb.new";
@@ -276,7 +276,7 @@ fn verify(name: &str, db: &Database) -> Result<Seal, StoreError> {
 }
 
 /// An error of redb as one of ours.
-fn engine(name: &str, error: redb::Error, doing: &'static str) -> StoreError {
+pub(super) fn engine(name: &str, error: redb::Error, doing: &'static str) -> StoreError {
     match error {
         redb::Error::Corrupted(reason) => StoreError::Corrupt {
             path: name.to_owned(),

@@ -46,7 +46,7 @@ pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 #[derive(Debug)]
 pub(super) struct Table {
     /// The directory, for messages.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     db: sled::Db,
     seal: Seal,
     steps_since_flush: u32,
@@ -58,18 +58,23 @@ pub(super) struct Table {
 impl Table {
     /// Reads the seal row. `Table::verify` must follow before anything is believed.
     pub(super) fn new(name: Arc<str>, db: sled::Db) -> Result<Self, StoreError> {
-        let mut table = Self {
+        let mut table = Self::unsealed(name, db);
+        if let Some(row) = table.get(SEAL_KEY)? {
+            table.seal = Seal::read(&table.name, row.body())?;
+        }
+        Ok(table)
+    }
+
+    /// The rows as they are, for reading alone: no seal is looked at.
+    pub(super) fn unsealed(name: Arc<str>, db: sled::Db) -> Self {
+        Self {
             name,
             db,
             seal: Seal::default(),
             steps_since_flush: 0,
             #[cfg(test)]
             steps_left: None,
-        };
-        if let Some(row) = table.get(SEAL_KEY)? {
-            table.seal = Seal::read(&table.name, row.body())?;
         }
-        Ok(table)
     }
 
     pub(super) fn seal(&self) -> Seal {
