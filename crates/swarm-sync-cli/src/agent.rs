@@ -14,6 +14,7 @@ mod watches;
 use std::time::Duration;
 
 use serde_json::json;
+use swarm_sync::keeping::Owner;
 use swarm_sync::{Agent, LinkOptions, RequestError, TcpLink};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout};
@@ -40,7 +41,8 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let place = ["agents", args.at.swarm.as_str(), args.id.as_str()];
-    let data = Data::open(&args.data, &place).await?;
+    let owner = Owner::Agent(args.id.clone());
+    let data = Data::open(&args.data, &place, &owner).await?;
     let agent = match start(&args, &data).await {
         Ok(agent) => agent,
         Err(failure) => {

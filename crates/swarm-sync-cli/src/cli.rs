@@ -3,8 +3,10 @@
 mod agent;
 mod authority;
 mod cert;
+mod data;
 mod demo;
 mod doctor;
+mod keep;
 mod keyed;
 mod memory;
 mod parse;
@@ -20,10 +22,9 @@ mod top;
 mod unregister;
 mod writing;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use swarm_sync::{Key, Revision, Since, SwarmId, Value};
 
 use crate::exit::{self, Audience};
@@ -33,8 +34,10 @@ use crate::position;
 pub(crate) use self::agent::AgentArgs;
 pub(crate) use self::authority::{CasArgs, ClaimArgs, HeldArgs, RenewArgs};
 pub(crate) use self::cert::{CertArgs, CertCommand, Directory};
+pub(crate) use self::data::{DataArgs, StoreKind};
 pub(crate) use self::demo::DemoArgs;
 pub(crate) use self::doctor::DoctorArgs;
+pub(crate) use self::keep::{BackupArgs, RestoreArgs};
 pub(crate) use self::keyed::{ClearArgs, CompletionsArgs, Keyed, KeysArgs, WatchArgs};
 pub(crate) use self::memory::{
     MemoryArgs, MemoryClearArgs, MemoryCommand, MemoryGetArgs, MemoryKeyArgs, MemoryListArgs,
@@ -139,6 +142,12 @@ pub(crate) enum Command {
     /// Look whether hub, clock, disk and limits are as they should be, and say what to do.
     #[command(after_help = with_codes(doctor::HELP))]
     Doctor(Box<DoctorArgs>),
+    /// Write the state of a stopped node to a file.
+    #[command(after_help = with_codes(keep::BACKUP_HELP))]
+    Backup(BackupArgs),
+    /// Make a node's directory of such a file.
+    #[command(after_help = with_codes(keep::RESTORE_HELP))]
+    Restore(RestoreArgs),
     #[command(flatten)]
     Keyed(Keyed),
     /// Have the agents vote, and say how it ended, who voted how and why.
@@ -170,6 +179,8 @@ impl Command {
             Self::Status(args) => (args.hub.json, false),
             Self::Unregister(args) => (args.hub.json, false),
             Self::Doctor(args) => (args.hub.json, false),
+            Self::Backup(args) => (args.json, false),
+            Self::Restore(args) => (args.json, false),
             Self::Keyed(command) => command.json(),
             Self::Propose(args) => (args.json, false),
             Self::Policy(args) => (args.command.json(), false),
@@ -185,29 +196,6 @@ impl Command {
 
 fn with_codes(text: &str) -> String {
     format!("{text}\n\n{}", exit::HELP)
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DataArgs {
-    /// Directory for its state, of its own. Default: `hub`, or `agents/SWARM/NAME`, under
-    /// `SWARM_SYNC_DATA` or `./swarm-sync-data`.
-    #[arg(long, value_name = "DIR", value_parser = crate::secret::path())]
-    pub(crate) data: Option<PathBuf>,
-    /// Keep its state in memory only: it is gone when the process ends.
-    #[arg(long, conflicts_with = "data")]
-    pub(crate) memory: bool,
-    /// What keeps a new directory: redb where power loss matters most. One that is there stays what it is.
-    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with = "memory")]
-    pub(crate) store: Option<StoreKind>,
-}
-
-/// What keeps the rows of a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StoreKind {
-    /// The default.
-    Sled,
-    /// Fsyncs every commit by itself.
-    Redb,
 }
 
 /// What everybody who speaks to a hub has to know.

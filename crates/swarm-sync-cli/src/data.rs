@@ -1,8 +1,12 @@
 //! Where a node keeps its state.
 
+mod aside;
+mod recover;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use swarm_sync::keeping::Owner;
 use swarm_sync::{
     Found, MemoryStore, RedbStore, SledStore, StartError, Store, StoreError, SwarmId, look,
 };
@@ -23,29 +27,40 @@ pub(crate) struct Data {
     pub(crate) store: Arc<dyn Store>,
     /// None if it is in memory.
     pub(crate) directory: Option<PathBuf>,
+    /// The directory was damaged, and is a new one now.
+    pub(crate) recovered: bool,
 }
 
 impl Data {
-    /// Opens what `args` say; `place` is the node's own part of the base directory.
-    pub(crate) async fn open(args: &DataArgs, place: &[&str]) -> Result<Self, Failure> {
+    /// Opens what `args` say for `owner`; `place` is the node's own part of the base directory.
+    pub(crate) async fn open(
+        args: &DataArgs,
+        place: &[&str],
+        owner: &Owner,
+    ) -> Result<Self, Failure> {
         if args.memory {
             return Ok(Self {
                 store: Arc::new(MemoryStore::new()),
                 directory: None,
+                recovered: false,
             });
         }
         let directory = match &args.data {
             Some(directory) => directory.clone(),
             None => default_directory(place)?,
         };
+        recover::refuse_unfinished(&directory, owner, args.recover)?;
+        let recovered =
+            args.recover && recover::recover(&directory, args.store, owner).await?;
         let (path, kind) = (directory.clone(), args.store);
         let opened = tokio::task::spawn_blocking(move || open(&path, kind)).await;
         let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;
-        let store = store.map_err(not_opened)?;
+        let store = store.map_err(|e| not_opened(e, owner))?;
         warn_if_others_may_read(&directory);
         Ok(Self {
             store,
             directory: Some(directory),
+            recovered,
         })
     }
 
@@ -89,7 +104,7 @@ impl Data {
 }
 
 /// Opens a directory as what it is, or as what it is said to be.
-fn open(path: &Path, kind: Option<StoreKind>) -> Result<Arc<dyn Store>, StoreError> {
+pub(crate) fn open(path: &Path, kind: Option<StoreKind>) -> Result<Arc<dyn Store>, StoreError> {
     let kind = match (kind, look(path)) {
         (Some(kind), _) => kind,
         (None, Ok(Found::Store { engine, .. })) if engine == "redb" => StoreKind::Redb,
@@ -118,7 +133,10 @@ fn warn_if_others_may_read(directory: &Path) {
     let _ = directory;
 }
 
-fn not_opened(error: StoreError) -> Failure {
+fn not_opened(error: StoreError, owner: &Owner) -> Failure {
+    if let StoreError::Corrupt { path, row, reason } = &error {
+        return recover::refusal(path, row, reason, owner);
+    }
     let StoreError::Io {
         path,
         doing,

@@ -1,9 +1,11 @@
-//! `doctor`: would a hub, an agent or a command run well from here, and if not, what is to be done?
+//! `doctor`: would a hub, an agent or a command run well from here, and if not, what is to be done? Or, given a
+//! directory: what is in it?
 
 mod clock;
 mod disk;
 mod filesystem;
 mod hub;
+mod inside;
 mod limits;
 mod lock;
 mod owner;
@@ -22,6 +24,9 @@ use self::clock::Reading;
 use self::report::Report;
 
 pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
+    if let Some(directory) = args.directory {
+        return inside::look(directory).await?.print(args.hub.json);
+    }
     let began = Reading::now();
     let mut report = Report::default();
     let directory = match args.data {

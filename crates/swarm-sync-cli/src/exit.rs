@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
+use swarm_sync::keeping::KeepingError;
 use swarm_sync::{RequestError, StartError, StoreError, TransportError};
 
 use crate::json::current;
@@ -164,6 +165,21 @@ impl From<StoreError> for Failure {
             _ => "store",
         };
         Self::new(Code::Data, kind, error.to_string())
+    }
+}
+
+impl From<KeepingError> for Failure {
+    fn from(error: KeepingError) -> Self {
+        let (code, kind) = match &error {
+            KeepingError::Store(error) => return error.clone().into(),
+            KeepingError::Row(_) => (Code::Data, "unusable"),
+            KeepingError::NotEmpty { .. } => (Code::Data, "not-empty"),
+            KeepingError::Nothing => (Code::Data, "empty"),
+            KeepingError::Archive { .. } => (Code::Failed, "backup"),
+            KeepingError::Exists { .. } => (Code::Failed, "exists"),
+            _ => (Code::Failed, "io"),
+        };
+        Self::new(code, kind, error.to_string())
     }
 }
 

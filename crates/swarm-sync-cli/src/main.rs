@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod json;
+mod keep;
 mod logging;
 mod oneshot;
 mod output;
@@ -78,6 +79,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Unregister(args) => oneshot::unregister(args).await,
         Command::Cert(args) => cert::run(args),
         Command::Doctor(args) => doctor::run(*args).await,
+        Command::Backup(args) => keep::back_up(args).await,
+        Command::Restore(args) => keep::bring_back(args).await,
         Command::Keyed(command) => oneshot::keyed(command).await,
         Command::Propose(args) => oneshot::propose(*args).await,
         Command::Policy(args) => oneshot::policy(args).await,

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, json};
+use swarm_sync::keeping::Owner;
 use swarm_sync::tls::HubTls;
 use swarm_sync::{
     CoordinatorOptions, Limits, Policies, Rights, StateSynchronizer, SynchronizerBuilder,
@@ -48,7 +49,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         None => None,
         Some(address) => Some(Measured::listen(address).await?),
     };
-    let data = Data::open(&args.data, &["hub"]).await?;
+    let data = Data::open(&args.data, &["hub"], &Owner::Hub).await?;
     let served = serve(&args, files, measured, &data, &mut signals).await;
     let closed = data.store.close().await;
     served?;
@@ -92,6 +93,11 @@ async fn serve(
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
     let builder = builder.limits(limits(args));
     let builder = builder.merges(policies::merges());
+    let builder = if data.recovered {
+        builder.after_loss()
+    } else {
+        builder
+    };
     let builder = with_files(args, files, builder);
     let builder = with_rounds(&args.rounds, with_votes(args, builder))?;
     let hub = builder.start().await.map_err(|e| data.explain(e))?;

@@ -42,6 +42,8 @@ mod clock;
 mod consensus;
 mod error;
 mod hub;
+#[cfg(any(feature = "redb", feature = "sled"))]
+pub mod keeping;
 mod memory;
 mod merge;
 #[cfg(feature = "metrics")]

@@ -138,6 +138,8 @@ pub struct HubConfig {
     pub algorithms: Algorithms,
     /// How long a vote may take unless its proposer says otherwise.
     pub vote_deadline: Duration,
+    /// Whether its disk was lost or damaged: a swarm that it finds nothing of may have had claims.
+    pub disk_lost: bool,
 }
 
 impl HubConfig {
@@ -152,6 +154,7 @@ impl HubConfig {
             merge_retry: MERGE_RETRY,
             algorithms: Algorithms::default(),
             vote_deadline: Duration::from_secs(10),
+            disk_lost: false,
         }
     }
 }

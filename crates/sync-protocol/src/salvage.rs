@@ -242,3 +242,6 @@ impl Kept {
         std::iter::once(header).chain(writes).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,10 +19,16 @@ thing that it looked at: how it is, and what to do if it is not as it should be.
 It takes no lock and leaves nothing behind, so that hub and agents may go on meanwhile. It asks as
 commands do, and pushes no agent off. What is inside a store it does not check.
 
+Given a directory, it looks inside that and at nothing else, while no node runs on it: a copy
+is opened as a node would, in the system's directory for temporary files (TMPDIR), and the
+directory itself is only read. It says whose it is, which swarms, how far each had got, what
+waits, whether seals and rows agree, which rows are damaged, and what to do.
+
 Examples:
   swarm-sync doctor
   swarm-sync doctor --data /var/lib/swarm-sync/agent-1 --timeout 3
   swarm-sync doctor --hub hub.example:7420 --swarm team --tls-ca ca.pem --token-file team.a.token
+  swarm-sync doctor /var/lib/swarm-sync/hub     inside, while it is stopped
   swarm-sync doctor --json | jq -r '.checks[] | select(.verdict != \"ok\") | .message'
 
 Exits with 0 if nothing fails, whatever it warns of. Else the first that fails says with what: 3 the
@@ -30,6 +36,9 @@ hub, 4 the data directory, 2 files that the command line names, 1 anything else.
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// Look inside this directory of a stopped hub or agent.
+    #[arg(value_name = "DIR", conflicts_with = "data", value_parser = crate::secret::path())]
+    pub(crate) directory: Option<PathBuf>,
     /// Directory of a node's state, there or not yet. Default: a hub's, `hub` under `SWARM_SYNC_DATA` or
     /// `./swarm-sync-data`.
     #[arg(long, value_name = "DIR", value_parser = crate::secret::path())]

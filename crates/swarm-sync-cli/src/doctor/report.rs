@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -69,19 +69,30 @@ impl Check {
 
 /// All of it, in the order in which it was looked at.
 #[derive(Debug, Default)]
-pub(super) struct Report(Vec<Check>);
+pub(super) struct Report {
+    checks: Vec<Check>,
+    /// What programs are told beside them.
+    facts: Map<String, Json>,
+}
 
 impl Report {
     pub(super) fn extend(&mut self, checks: impl IntoIterator<Item = Check>) {
-        self.0.extend(checks);
+        self.checks.extend(checks);
+    }
+
+    /// Something for programs alone.
+    pub(super) fn add(&mut self, name: &str, fact: Json) {
+        self.facts.insert(name.to_owned(), fact);
     }
 
     /// Prints it. An error is the code of the first that fails: everything has been said then.
     pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
-        let failed = self.0.iter().find_map(|check| check.code);
+        let failed = self.checks.iter().find_map(|check| check.code);
         let printed = if as_json {
-            let object = json!({"ok": failed.is_none(), "checks": self.0});
-            output::line(&object.to_string())
+            let mut object = self.facts.clone();
+            object.insert("ok".to_owned(), json!(failed.is_none()));
+            object.insert("checks".to_owned(), json!(self.checks));
+            output::line(&Json::Object(object).to_string())
         } else {
             self.lines()
         };
@@ -89,7 +100,7 @@ impl Report {
     }
 
     fn lines(&self) -> io::Result<()> {
-        for check in &self.0 {
+        for check in &self.checks {
             let (word, what) = (check.verdict.word(), check.what);
             let message = output::visible(&check.message);
             output::line(&format!("{word:<5} {what:<12} {message}"))?;
@@ -98,7 +109,7 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let count = |verdict| self.0.iter().filter(|c| c.verdict == verdict).count();
+        let count = |verdict| self.checks.iter().filter(|c| c.verdict == verdict).count();
         format!(
             "{} ok, {} to look at, {} failed",
             count(Verdict::Ok),

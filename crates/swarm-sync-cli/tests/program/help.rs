@@ -2,7 +2,7 @@
 
 use crate::support::{run, stdout};
 
-pub(crate) const COMMANDS: [&str; 34] = [
+pub(crate) const COMMANDS: [&str; 36] = [
     "demo",
     "serve",
     "agent",
@@ -37,6 +37,8 @@ pub(crate) const COMMANDS: [&str; 34] = [
     "explain",
     "diff",
     "doctor",
+    "backup",
+    "restore",
 ];
 
 #[test]

@@ -32,7 +32,10 @@
 //! - `rolling`: hubs and agents that are stopped and started again while everybody writes
 //! - `deploy`: the service and the container of docs/deploy
 //! - `doctor`: whether hub, clock and disk are as they should be
+//! - `keep`: backups, and what is restored from them
+//! - `recovery`: damaged directories, and nodes that come back from them
 //! - `demo`: the demonstration, whole and failing
+//! - `fixtures`: directories as earlier programs wrote them
 //! - `git`: repositories in the making
 //! - `replay`: histories of git as swarms
 //! - `replay_input`: what cannot be replayed, and repositories that are not whole
@@ -59,10 +62,12 @@ mod concurrent;
 mod demo;
 mod deploy;
 mod doctor;
+mod fixtures;
 mod git;
 mod help;
 #[cfg(target_os = "linux")]
 mod idle;
+mod keep;
 mod keyed;
 mod links;
 mod memory;
@@ -77,6 +82,7 @@ mod priorities;
 #[cfg(unix)]
 mod private_files;
 mod receipts;
+mod recovery;
 mod replay;
 mod replay_input;
 mod rolling;

@@ -1,5 +1,6 @@
 //! Processes that end with the test, and waits that end.
 
+pub(crate) mod damage;
 mod process;
 #[cfg(unix)]
 mod terminal;

@@ -43,6 +43,7 @@ pub struct SynchronizerBuilder {
     pub(super) policy_source: Option<PolicySource>,
     pub(super) rights: Option<watch::Receiver<Arc<Rights>>>,
     pub(super) voting: Voting,
+    pub(super) disk_lost: bool,
 }
 
 impl StateSynchronizer {
@@ -64,11 +65,20 @@ impl StateSynchronizer {
             policy_source: None,
             rights: None,
             voting: Voting::default(),
+            disk_lost: false,
         }
     }
 }
 
 impl SynchronizerBuilder {
+    /// The store was filled anew because the one before it was lost or damaged: swarms that it has nothing
+    /// of may have had claims, so that none is granted before the longest lease is over.
+    #[must_use]
+    pub fn after_loss(mut self) -> Self {
+        self.disk_lost = true;
+        self
+    }
+
     /// Merge rules other than the standard ones. Every node of a swarm needs the same.
     #[must_use]
     pub fn resolvers(mut self, resolvers: Resolvers) -> Self {

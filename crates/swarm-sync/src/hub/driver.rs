@@ -231,6 +231,7 @@ impl Driver {
         config.schedule = self.schedule.clone();
         config.algorithms = self.settings.voting.algorithms.clone();
         config.vote_deadline = self.settings.voting.timeout;
+        config.disk_lost = self.settings.disk_lost;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
         for_each_row::<StartError>(&*self.store, swarm, |row| {
             if HubRecovery::is_past(row) {

@@ -20,6 +20,7 @@ use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
+use crate::millis::millis;
 use crate::receipts::Receipts;
 use crate::rows::{self, Owner, RowError, Stored};
 
@@ -176,6 +177,11 @@ impl HubRecovery {
         let journal_max = hub.config.limits.journal_max;
         hub.past.journal.open(hub.revision, journal_max);
         hub.past.thinning.open(epoch, hub.revision);
+        if fresh && hub.config.disk_lost {
+            let longest_ms = millis(hub.config.limits.lease_max);
+            hub.claims.restore(longest_ms);
+            hub.unsaved.push(rows::put_longest_lease(longest_ms));
+        }
         if !fresh {
             hub.claims.open();
             hub.persist(Vec::new());

@@ -1,0 +1,189 @@
+//! The state of a stopped node as one file, and back.
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::support::damage::flip;
+use crate::support::{Agent, Hub, Place, json_of, run, stderr, stdout};
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn backup(data: &Path, to: &Path) -> Json {
+    let output = run(&["backup", "--json", "--data", &text(data), &text(to)]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    json_of(&output)
+}
+
+fn restore(from: &Path, data: &Path, more: &[&str]) -> Json {
+    let (from, data) = (text(from), text(data));
+    let args = ["restore", "--json", &from, "--data", &data];
+    let output = run(&[&args[..], more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    json_of(&output)
+}
+
+/// A command that must fail; what it says on stderr.
+fn refused(args: &[&str], code: i32) -> String {
+    let output = run(args);
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    stderr(&output)
+}
+
+fn epoch(hub: &Hub) -> Json {
+    json_of(&hub.client(&["status", "--json"]))["epoch"].clone()
+}
+
+#[test]
+fn a_hub_that_is_restored_gets_from_its_agents_what_it_lacks() {
+    let place = Place::new();
+    let (data, file) = (place.path("hub"), place.path("hub.backup"));
+    let hub = place.hub();
+    let address = hub.address.clone();
+    let mut a = place.agent(&hub, "a");
+    a.set("k", &json!("before"));
+    a.ok(json!({"op": "add", "key": "sum", "amount": 40}));
+    a.flush();
+    let first = epoch(&hub);
+    hub.process.kill();
+    let told = backup(&data, &file);
+    assert_eq!(told["swarms"], json!(["default"]), "{told}");
+    let hub = Hub::start_at(&data, &address);
+    let second = epoch(&hub);
+    a.set("k", &json!("since"));
+    a.ok(json!({"op": "add", "key": "sum", "amount": 2}));
+    a.set("new", &json!("since"));
+    a.flush();
+    let cas = hub.client(&["cas", "owner", "me", "--expected", "0"]);
+    assert!(cas.status.success(), "{}", stderr(&cas));
+    a.reads("owner", &json!("me"));
+    let revision = json_of(&hub.client(&["status", "--json"]))["revision"].as_u64();
+    hub.process.kill();
+
+    // Under another engine, in another place.
+    let again = place.path("restored");
+    let told = restore(&file, &again, &["--store", "redb"]);
+    assert_eq!(told["owner"], "a hub", "{told}");
+    let hub = Hub::start_at(&again, &address);
+    assert!(![first, second].contains(&epoch(&hub)));
+    a.flush();
+    a.in_step();
+    for (key, value) in [("k", "since"), ("sum", "42"), ("new", "since"), ("owner", "me")] {
+        assert_eq!(stdout(&hub.client(&["get", key])), format!("{value}\n"));
+    }
+    let status = json_of(&hub.client(&["status", "--json"]));
+    assert!(status["revision"].as_u64() > revision, "{status}");
+    assert_eq!(status["id_alarms"], 0, "{status}");
+    let paused = json_of(&hub.client(&["claim", "task", "--json"]));
+    assert_eq!(paused["error"]["kind"], "claims-paused", "{paused}");
+}
+
+#[test]
+fn an_agent_that_is_restored_uses_no_id_twice() {
+    let place = Place::new();
+    let hub = place.hub();
+    let (data, file) = (place.path("a"), place.path("a.backup"));
+    let mut a = place.agent(&hub, "a");
+    a.set("k", &json!("before"));
+    a.flush();
+    a.ok(json!({"op": "offline"}));
+    a.set("waits", &json!("in the backup"));
+    let mut runs = vec![a.ready["incarnation"].clone()];
+    a.process.kill();
+    backup(&data, &file);
+    let mut a = place.agent(&hub, "a");
+    runs.push(a.ready["incarnation"].clone());
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(a.set("k", &json!(n))["write"].clone());
+    }
+    a.flush();
+    a.process.kill();
+    for number in 0..2 {
+        let again = place.path(&format!("again-{number}"));
+        restore(&file, &again, &[]);
+        let mut a = Agent::start(&hub.address, "a", &again);
+        let run = a.ready["incarnation"].clone();
+        assert!(!runs.contains(&run), "{run} in {runs:?}");
+        runs.push(run);
+        let written = a.set("k", &json!(format!("again {number}")))["write"].clone();
+        assert!(!ids.contains(&written), "{written} in {ids:?}");
+        ids.push(written);
+        a.flush();
+        a.in_step();
+        assert_eq!(
+            stdout(&hub.client(&["get", "k"])),
+            format!("again {number}\n")
+        );
+    }
+    assert_eq!(stdout(&hub.client(&["get", "waits"])), "in the backup\n");
+    let status = json_of(&hub.client(&["status", "--json"]));
+    assert_eq!(status["id_alarms"], 0, "{status}");
+}
+
+#[test]
+fn nothing_is_written_over_and_nothing_is_left() {
+    let place = Place::new();
+    let (data, file) = (place.path("hub"), place.path("hub.backup"));
+    let hub = place.hub();
+    assert!(hub.client(&["set", "k", "written-here"]).status.success());
+    let args = ["backup", "--data", &text(&data), &text(&file)];
+    let told = refused(&args, 4);
+    assert!(told.contains("is in use by another process"), "{told}");
+    hub.process.kill();
+    backup(&data, &file);
+    let whole = std::fs::read(&file).expect("it is there");
+    let told = refused(&args, 1);
+    assert!(told.contains("nothing is written over it"), "{told}");
+    let into = ["restore", &text(&file), "--data", &text(&data)];
+    let told = refused(&into, 4);
+    assert!(told.contains("is not empty"), "{told}");
+    let absent = place.path("absent");
+    let told = refused(&["backup", "--data", &text(&absent), "x"], 4);
+    assert!(told.contains("holds nothing"), "{told}");
+    assert_eq!(std::fs::read(&file).expect("it is there"), whole);
+    flip(&data, "written-here");
+    let second = place.path("second.backup");
+    let told = refused(&["backup", "--data", &text(&data), &text(&second)], 4);
+    assert!(told.contains("is damaged"), "{told}");
+    for entry in std::fs::read_dir(place.path("")).expect("there") {
+        let name = entry.expect("readable").file_name();
+        assert!(["hub", "hub.backup"].iter().any(|known| name == *known), "{name:?}");
+    }
+}
+
+#[test]
+fn what_is_no_backup_is_refused_with_what_to_do() {
+    let place = Place::new();
+    let file = place.path("hub.backup");
+    let hub = place.hub();
+    assert!(hub.client(&["set", "k", "v"]).status.success());
+    hub.process.kill();
+    backup(&place.path("hub"), &file);
+    let whole = std::fs::read(&file).expect("it is there");
+    let mut newer = whole.clone();
+    newer[18] = 2;
+    let mut flipped = whole.clone();
+    flipped[60] ^= 4;
+    let bad = place.path("bad.backup");
+    for (bytes, words) in [
+        (whole[..whole.len() - 1].to_vec(), "it is cut short after"),
+        (whole[..100].to_vec(), "it is cut short after"),
+        (Vec::new(), "it is not a backup of swarm-sync"),
+        (b"Dear mother,".to_vec(), "it is not a backup of swarm-sync"),
+        (newer, "a backup of format 2, this program reads 1"),
+        (flipped, "it is damaged after"),
+        ([&whole[..], b"more"].concat(), "there is more after its end"),
+    ] {
+        std::fs::write(&bad, bytes).expect("written");
+        let into = place.path("into");
+        let told = refused(&["restore", &text(&bad), "--data", &text(&into)], 1);
+        assert!(told.contains(words), "{words}: {told}");
+        assert!(!into.exists(), "{words}");
+    }
+    let absent = place.path("absent.backup");
+    let told = refused(&["restore", &text(&absent), "--data", &text(&absent)], 1);
+    assert!(told.contains("opening the backup failed"), "{told}");
+}

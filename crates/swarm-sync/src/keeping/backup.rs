@@ -1,0 +1,139 @@
+//! The rows of a store, written to one file beside its name, read again, and then given the name.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use sync_core::{Row, Store, SwarmId};
+use sync_store::{ArchiveReader, ArchiveWriter};
+
+use super::KeepingError;
+use crate::store_queue::for_each_row;
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackedUp {
+    /// Rows of all swarms.
+    pub rows: u64,
+    /// The swarms.
+    pub swarms: Vec<SwarmId>,
+    /// Length of the file.
+    pub bytes: u64,
+}
+
+/// Writes all rows of `store`, into which nobody writes meanwhile, to the new file `to`, which its owner
+/// alone may read. It has its name once it is whole, durable and was read again.
+///
+/// # Errors
+///
+/// [`KeepingError::Exists`] rather than over anything; [`KeepingError::Nothing`] if there are no rows.
+pub async fn backup(store: &dyn Store, to: impl AsRef<Path>) -> Result<BackedUp, KeepingError> {
+    let to = to.as_ref();
+    let exists = || KeepingError::Exists {
+        path: to.display().to_string(),
+    };
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(exists());
+    }
+    let swarms = store.swarms().await?;
+    if swarms.is_empty() {
+        return Err(KeepingError::Nothing);
+    }
+    let partial = Partial::create(to)?;
+    let rows = write(store, &swarms, &partial).await?;
+    let read = read(&partial.path)?;
+    if read != rows {
+        let source = io::Error::other("it gives back other rows than it was given");
+        return Err(KeepingError::io(to, "reading it again")(source));
+    }
+    let bytes = fs::metadata(&partial.path).map_err(KeepingError::io(to, "measuring"))?;
+    // A link is not made over anything, as a rename would be.
+    fs::hard_link(&partial.path, to).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => exists(),
+        _ => KeepingError::io(to, "giving the backup its name")(e),
+    })?;
+    drop(partial);
+    sync_parent(to).map_err(KeepingError::io(to, "fsync"))?;
+    Ok(BackedUp {
+        rows,
+        swarms,
+        bytes: bytes.len(),
+    })
+}
+
+/// Returns how many rows it wrote.
+async fn write(
+    store: &dyn Store,
+    swarms: &[SwarmId],
+    partial: &Partial,
+) -> Result<u64, KeepingError> {
+    let file = partial.file.try_clone();
+    let file = file.map_err(KeepingError::io(&partial.path, "writing"))?;
+    let failed = KeepingError::archive(&partial.path);
+    let mut writer = ArchiveWriter::new(BufWriter::new(file)).map_err(&failed)?;
+    for swarm in swarms {
+        for_each_row(store, swarm, |row: &Row| {
+            writer.row(swarm, row).map_err(&failed)?;
+            Ok::<_, KeepingError>(ControlFlow::Continue(()))
+        })
+        .await?;
+    }
+    let (rows, _) = writer.finish().map_err(&failed)?;
+    let synced = partial.file.sync_all();
+    synced.map_err(KeepingError::io(&partial.path, "fsync"))?;
+    Ok(rows)
+}
+
+/// Counts the rows of a backup, each of which is compared with its checksum.
+fn read(path: &Path) -> Result<u64, KeepingError> {
+    let file = File::open(path).map_err(KeepingError::io(path, "reading"))?;
+    let failed = KeepingError::archive(path);
+    let mut reader = ArchiveReader::new(BufReader::new(file)).map_err(&failed)?;
+    while reader.next_row().map_err(&failed)?.is_some() {}
+    Ok(reader.rows())
+}
+
+/// A file that has not its name yet. Its end removes it.
+#[derive(Debug)]
+struct Partial {
+    path: PathBuf,
+    file: File,
+}
+
+impl Partial {
+    fn create(to: &Path) -> Result<Self, KeepingError> {
+        let mut name: OsString = to.as_os_str().to_owned();
+        name.push(".partial");
+        let path = PathBuf::from(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => KeepingError::Exists {
+                path: path.display().to_string(),
+            },
+            _ => KeepingError::io(&path, "making the file")(e),
+        })?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // What cannot be removed is seen by the next backup of that name.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Makes the names beside a file durable. Only Unix can and needs to.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    if cfg!(unix) {
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
