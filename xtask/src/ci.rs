@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 
 use crate::shell::{cargo, output};
-use crate::{downstream, release, replay, shell, tidy};
+use crate::{downstream, mutants, release, replay, shell, tidy};
 
 fn run_step(name: &str, step: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();
@@ -36,6 +36,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         step(&[&["clippy", "--workspace"], &flags[..]].concat())
     })?;
     run_step("test", || step(&["test", "--workspace"]))?;
+    run_step("mutants", || mutants::run(root, mutants::Args::default()))?;
     run_step("doc", || {
         let mut command = cargo(
             root,

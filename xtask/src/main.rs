@@ -6,6 +6,7 @@
 
 mod ci;
 mod downstream;
+mod mutants;
 mod release;
 mod replay;
 mod shell;
@@ -25,7 +26,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything a change must pass: fmt, clippy, tidy, tests, docs, packages, downstream
+    /// Everything a change must pass: fmt, clippy, tidy, tests, planted bugs, docs, packages, downstream
     /// crates, benches compile, demo, replay.
     Ci,
     /// The conventions no compiler checks: layering, file headers and sizes, links, invariants.
@@ -40,6 +41,8 @@ enum Task {
     Release(release::Options),
     /// Runs seeds of the simulation until one fails; prints how to replay it and what of it is needed.
     Sim(sim::Args),
+    /// Plants bugs on purpose, one after the other, and runs seeds until an oracle has found each.
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Replay => replay::run(&root),
         Task::Release(options) => release::run(&options),
         Task::Sim(args) => sim::run(&root, args),
+        Task::Mutants(args) => mutants::run(&root, args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

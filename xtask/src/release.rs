@@ -5,6 +5,7 @@ mod changelog;
 mod manifests;
 mod order;
 mod packages;
+mod planted;
 mod program;
 mod publish;
 mod report;

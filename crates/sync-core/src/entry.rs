@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::context::{Context, Span};
 use crate::id::{WriteId, Writer};
 use crate::payload::{Payload, PayloadKind};
+use crate::planted::{self, Planted};
 use crate::write::Write;
 
 pub use self::parts::Part;
@@ -49,6 +50,7 @@ impl Joined {
             || !self.added.is_empty()
             || !self.removed.is_empty()
             || !self.replaced.is_empty()
+            || planted::is(Planted::NoopJoinCounts)
     }
 }
 
@@ -173,7 +175,8 @@ impl Entry {
                         joined.outranked.push((id, write));
                     }
                 }
-                None if self.context.contains(&id) => {}
+                None if self.context.contains(&id) && !planted::is(Planted::JoinRevives) => {}
+                None if planted::is(Planted::TieKeepsMine) && self.ties(&write) => {}
                 None => {
                     joined.added.push(id.clone());
                     self.writes.insert(id, write);
@@ -213,6 +216,11 @@ impl Entry {
     /// The live writes and the context, apart.
     pub fn into_parts(self) -> (impl Iterator<Item = (WriteId, Write)>, Context) {
         (self.writes.into_iter(), self.context)
+    }
+
+    /// Whether a live write has the same stamp.
+    fn ties(&self, write: &Write) -> bool {
+        self.writes().any(|(_, held)| held.stamp == write.stamp)
     }
 
     /// Takes one write out of a delta that is not admitted, keeping its id covered.

@@ -41,6 +41,8 @@ pub mod message;
 pub mod past;
 pub mod payload;
 pub mod pieces;
+#[doc(hidden)]
+pub mod planted;
 pub mod policy;
 pub mod receipt;
 pub mod report;

@@ -2,7 +2,8 @@
 
 use sync_core::{
     Entry, HybridClock, Key, Metadata, Note, Now, Operation, OperationError, Payload, Policies,
-    RequestError, Resolver, Seen, Seq, Span, Value, Write, WriteId, Writer,
+    RequestError, Resolver, Seen, Seq, Span, Stamp, Value, Write, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use crate::config::Limits;
@@ -40,8 +41,14 @@ pub(crate) fn compose(
         metadata: author.metadata,
         seen: author.seen,
     };
+    let stamp = clock.tick(now, plan.floor);
+    let by_the_wall = planted::is(Planted::StampByTheWall);
     let write = Write {
-        stamp: clock.tick(now, plan.floor),
+        stamp: if by_the_wall {
+            Stamp::at_millis(now.wall_ms)
+        } else {
+            stamp
+        },
         payload,
         prev,
         over: plan.over,

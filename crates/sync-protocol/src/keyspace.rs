@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::{
     Digest, DigestKey, Entry, Joined, Key, PayloadKind, Revision, RowOp, Segment, SwarmId, Version,
     Write, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use crate::rows;
@@ -185,7 +186,9 @@ impl Keyspace {
         let joined = state.entry.join(delta);
         let gone = joined.removed.iter().chain(&joined.replaced);
         for (id, write) in gone {
-            state.live = state.live.minus(hash.write(id, &write.payload));
+            if !planted::is(Planted::DigestKeepsTheDead) {
+                state.live = state.live.minus(hash.write(id, &write.payload));
+            }
             state.weight -= write.weight() as u64;
         }
         let come = joined
@@ -197,6 +200,9 @@ impl Keyspace {
                 state.live = state.live.plus(hash.write(id, &write.payload));
                 state.weight += write.weight() as u64;
             }
+        }
+        if planted::is(Planted::TombstonesForgotten) && !state.entry.is_live() {
+            state.entry = Entry::new();
         }
         let after = (hash.key(key, state.live), state.weight);
         self.account(before, after);

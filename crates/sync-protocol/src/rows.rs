@@ -21,6 +21,7 @@ use sync_core::segment;
 use sync_core::{
     AgentId, Context, Cursor, Entry, Incarnation, Key, Namespace, Payload, Policies, Receipt,
     Revision, RowOp, Seq, Stamp, Version, Write, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
@@ -51,6 +52,16 @@ pub(crate) struct Meta {
     pub(crate) cursor: Option<Cursor>,
     /// At a replica whether it exchanges everything because a hub could not serve its cursor.
     pub(crate) reentering: bool,
+}
+
+impl Meta {
+    /// What the clock of the next run goes on from.
+    pub(crate) fn high_water(&self) -> Stamp {
+        if planted::is(Planted::HighWaterForgotten) {
+            return Stamp::default();
+        }
+        self.high_water
+    }
 }
 
 pub(crate) fn put_meta(meta: &Meta) -> RowOp {

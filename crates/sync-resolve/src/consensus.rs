@@ -34,7 +34,10 @@ mod weighted;
 
 use std::sync::Arc;
 
-use sync_core::{Algorithms, Share, Tally, Vote};
+use sync_core::{
+    Algorithms, Share, Tally, Vote,
+    planted::{self, Planted},
+};
 
 pub use self::quorum::Quorum;
 pub use self::weighted::Weighted;
@@ -70,7 +73,7 @@ fn has_majority(tally: &Tally<'_>) -> bool {
         .participants
         .iter()
         .filter(|a| tally.votes.contains_key(*a));
-    voted.count() * 2 > tally.participants.len()
+    voted.count() * 2 > tally.participants.len() || planted::is(Planted::DecidesWithoutMajority)
 }
 
 /// What the votes so far are worth, with a worth for each participant. Summed in the order of the

@@ -3,6 +3,7 @@
 use sync_core::{
     Entry, Loss, MergeRule, Operation, OperationError, Payload, PayloadKind, Plan, Resolver, Value,
     Write, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 /// The register rule. A write covers the value its writer could see; siblings it was never shown
@@ -47,7 +48,8 @@ impl Resolver for Lww {
         };
         let mut over = entry.context().clone();
         for (id, _) in entry.writes() {
-            if shown.is_some_and(|(visible, _)| visible != id) {
+            let is_hidden = shown.is_some_and(|(visible, _)| visible != id);
+            if is_hidden && !planted::is(Planted::CoversTheUnseen) {
                 over.remove_id(id);
             }
         }

@@ -223,9 +223,12 @@ impl World {
     /// Following the deltas ends at the hub's state.
     fn check_reader(&mut self, values: &BTreeMap<Key, Value>) {
         let mut last = None;
-        while self.reader.cursor != last || last.is_none() {
+        while self.violation.is_none() && (self.reader.cursor != last || last.is_none()) {
             last = self.reader.cursor;
             self.read_delta();
+            // Refused it starts anew, which nothing speaks against.
+            let is_stuck = last.is_none() && self.reader.cursor.is_none();
+            self.require(!is_stuck, || "the reader is refused for ever".to_owned());
         }
         let found = self.reader.held.clone();
         self.require(found == *values, || {

@@ -1,6 +1,6 @@
 //! What users are told.
 
-use sync_core::{Answer, Durability, MergeRule, Reason, Receipt, Reply, RequestError};
+use sync_core::{Answer, Durability, MergeRule, Reason, Receipt, Reply, RequestError, WriteId};
 use sync_protocol::Outcome;
 
 use crate::workload::{Asked, Reader};
@@ -50,6 +50,9 @@ impl World {
                 self.require(ack.write_id == id, || {
                     format!("replica {n} acknowledged {:?}, made {id:?}", ack.write_id)
                 });
+                if let Some(id) = id.as_ref().filter(|_| ack.durability == Durability::Hub) {
+                    self.check_reached(id);
+                }
                 // What is only in memory may be gone with the process: that was said.
                 let lasts = ack.durability != Durability::Memory;
                 if let Some(op) = id.and_then(|id| self.ghost.ops.get_mut(&id)) {
@@ -87,6 +90,17 @@ impl World {
         }
     }
 
+    /// Of a write that is said to survive its agent the hub knows.
+    fn check_reached(&mut self, id: &WriteId) {
+        let op = self.ghost.ops.get(id).filter(|op| op.payload.is_some());
+        let (Some(op), Some(hub), 0) = (op, &self.hub.machine, self.rollbacks) else {
+            return;
+        };
+        let state = hub.keyspace().get(&op.key);
+        let is_known = state.is_some_and(|state| state.entry().context().contains(id));
+        self.require(is_known, || format!("the hub has never heard of {id}"));
+    }
+
     pub(crate) fn answered_by_hub(&mut self, request: u64, answer: Reply) {
         let Some(asked) = self.asked.remove(&request) else {
             return self.require(false, || format!("the hub answered {request} twice"));
@@ -99,6 +113,10 @@ impl World {
         }
         let is_fooled = matches!(asked, Asked::Impostor) && answer.is_ok();
         self.require(!is_fooled, || "two proposals under one id".to_owned());
+        let is_told = !matches!(asked, Asked::Beyond) || answer.is_err();
+        self.require(is_told, || {
+            format!("nothing is new above the head: {answer:?}")
+        });
         match answer {
             Ok(answer) => self.answered(asked, answer),
             Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })

@@ -9,6 +9,7 @@ use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, Replica
 use crate::merges::Call;
 use crate::network::Direction;
 use crate::plan::{REPLICAS, swarm};
+use crate::rounds::Rounds;
 use crate::world::{Event, World};
 
 impl World {
@@ -19,6 +20,7 @@ impl World {
         }
         let message = codec::decode(frame).expect("whole frames only");
         let before = self.before_decision(&message);
+        self.note_answer(session, &message);
         if let Some(hub) = &mut self.hub.machine {
             hub.handle_message(now, session, message);
         }
@@ -155,6 +157,7 @@ impl World {
         self.hub.timer_us = None;
         self.hub.started_us = self.now_us;
         self.hub.is_timed = false;
+        self.rounds = Rounds::default();
         let client = self.new_session();
         self.hub.client = client;
         // The same run of the same program, throughout: only the hub restarts.
@@ -240,8 +243,8 @@ impl World {
                     self.schedule(after, Event::Loaded(run));
                 }
                 HubOutput::Ran(run) => self.ran(&run),
-                // For who measures.
-                HubOutput::RoundBegan { .. } | HubOutput::RoundEnded(_) => {}
+                HubOutput::RoundBegan { number, .. } => self.round_began(number),
+                HubOutput::RoundEnded(ended) => self.round_ended(&ended),
                 HubOutput::Unregistered(agent) => {
                     self.require(false, || format!("nobody has asked to take off {agent}"));
                 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use sync_core::{
     Ask, ChangeKind, DiffPage, HistoryPage, Key, Knew, PastAnswer, PastAsk, PastCommit, PastKind,
-    PastState, PastValue, Revision, Since, Value,
+    PastState, PastValue, Reason, Receipt, Revision, Since, Value, WriteId,
 };
-use sync_protocol::RowRange;
+use sync_protocol::{Hub, RowRange};
 
 use crate::workload::Asked;
 use crate::world::{Event, World};
@@ -151,6 +151,8 @@ impl World {
 
     /// A commit that is in the log is as it is there, and its writes are what was written.
     fn check_commit(&mut self, key: &Key, commit: &PastCommit) {
+        let missing = self.missing_loser(key, commit);
+        self.require(missing.is_none(), || missing.unwrap_or_default());
         let noted = self.noted(key, commit.revision);
         if let Some((value, kind)) = noted {
             let fits = is(&commit.value, value.as_ref());
@@ -170,6 +172,27 @@ impl World {
             let found = format!("written was {op:?}, told {write:?}");
             self.require(fits && ours, || found);
         }
+    }
+
+    /// A write that is said to have lost with a commit, and of which that does not tell. A hub that has lost
+    /// its disk may have given the number of that commit to another one.
+    fn missing_loser(&self, key: &Key, commit: &PastCommit) -> Option<String> {
+        if self.rollbacks > 0 || commit.unnamed > 0 {
+            return None;
+        }
+        let told = |id: &WriteId| commit.lost.iter().any(|loss| loss.lost.write == *id);
+        let is_missing = |receipt: &&Receipt| {
+            let lost = matches!(
+                receipt.reason,
+                Reason::Superseded { .. } | Reason::Merged { .. }
+            );
+            let ours = receipt.key == *key && receipt.revision == commit.revision;
+            ours && lost && !told(&receipt.write)
+        };
+        let waiting = self.hub.machine.iter().flat_map(Hub::receipts);
+        let mut all = waiting.chain(self.ghost.receipts.values());
+        let missing = all.find(is_missing)?;
+        Some(format!("{missing} is not told of in {commit:?}"))
     }
 
     /// How a commit left a key, if that is in the log.

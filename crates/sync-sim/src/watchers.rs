@@ -359,6 +359,10 @@ impl World {
                 });
                 last = cursor;
                 self.ask_watch(n, 1);
+                // Refused it starts anew, which nothing speaks against.
+                let Watcher { cursor, waits, .. } = &self.watchers[n];
+                let is_stuck = last.is_none() && cursor.is_none() && waits.is_none();
+                self.require(!is_stuck, || format!("watcher {n} is refused for ever"));
             }
             let Watcher {
                 pattern,

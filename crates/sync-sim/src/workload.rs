@@ -7,7 +7,7 @@ use sync_core::codec::List;
 use sync_core::{
     AgentId, Ask, Cursor, Key, PastAsk, Pattern, ProposalId, Revision, Since, Value, Vote, WriteId,
 };
-use sync_protocol::Command;
+use sync_protocol::{Command, Hub};
 
 use crate::world::{Event, World};
 
@@ -17,6 +17,9 @@ const DELTA_SHARE: u64 = 40;
 const TAKE_SHARE: u64 = 40;
 const ASK_SHARE: u64 = 30;
 const PAST_SHARE: u64 = 40;
+
+/// Per thousand steps of a reader: a position is named that is above the head.
+const BEYOND_SHARE: u64 = 50;
 
 /// A caller that waits.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(crate) enum Asked {
     /// When.
     Status(u64),
     Delta,
+    /// What comes after a position that there is not yet.
+    Beyond,
     /// By which watcher, from where.
     Watch(usize, Revision),
     Propose(ProposalId),
@@ -176,11 +181,27 @@ impl World {
     }
 
     pub(crate) fn read_delta(&mut self) {
+        if self.random.chance(BEYOND_SHARE) {
+            self.read_beyond();
+        }
         let since = self.reader.cursor.map_or(Since::START, Since::Cursor);
         let request = self.new_request(Asked::Delta);
         let now = self.hub_now();
         if let Some(hub) = &mut self.hub.machine {
             hub.handle_ask(now, request, Ask::Delta(since));
+            self.drain_hub();
+        }
+    }
+
+    /// Somebody takes up a position that the hub has not come to, as of another log.
+    fn read_beyond(&mut self) {
+        let Some(head) = self.hub.machine.as_ref().map(Hub::revision) else {
+            return;
+        };
+        let request = self.new_request(Asked::Beyond);
+        let now = self.hub_now();
+        if let Some(hub) = &mut self.hub.machine {
+            hub.handle_ask(now, request, Ask::Delta(Since::Revision(head.next())));
             self.drain_hub();
         }
     }

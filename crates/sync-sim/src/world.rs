@@ -25,7 +25,9 @@ use crate::past::Read;
 use crate::plan::{Plan, REPLICAS, swarm};
 use crate::random::Random;
 use crate::returned::Planted;
+use crate::rounds::Rounds;
 use crate::schedule::{Schedule, Streams};
+use crate::stamps::Stamps;
 use crate::stats::Stats;
 use crate::trace::Trace;
 use crate::votes::Votes;
@@ -159,6 +161,8 @@ pub(crate) struct World {
     pub(crate) decisions: Decisions,
     pub(crate) ledger: Ledger,
     pub(crate) planted: Option<Planted>,
+    pub(crate) rounds: Rounds,
+    pub(crate) stamps: Stamps,
     /// Calls of functions under way.
     pub(crate) calls: Vec<Call>,
     pub(crate) last_report: Option<SyncReport>,
@@ -227,6 +231,8 @@ impl World {
             decisions: Decisions::default(),
             ledger: Ledger::default(),
             planted: None,
+            rounds: Rounds::default(),
+            stamps: Stamps::default(),
             calls: Vec::new(),
             last_report: None,
             stats: Stats::default(),
@@ -369,6 +375,7 @@ impl World {
         node.mismatch = false;
         let replica = node.machine.as_mut().expect("checked above");
         let run: Incarnation = replica.writer().incarnation();
+        self.rounds.connected(session, node.agent.clone());
         let hello = Hello::new(swarm(), node.agent.clone(), run, Role::Member);
         replica.handle_link_up(now);
         let hub = self.hub.machine.as_mut().expect("checked above");

@@ -100,12 +100,16 @@ impl World {
             self.require(fights || gone_now == expected, || text);
             let over = after.write(&id).map(|write| &write.over);
             let is_write = over.is_some();
+            let stamp = after.write(&id).map(|write| write.stamp);
             let gone = over
                 .into_iter()
                 .flat_map(|o| self.ghost.replaced_before(&id, &key, o));
             let gone: BTreeSet<WriteId> = gone.chain(gone_now).collect();
             self.ghost
                 .note(&id, &key, &operation, &before, gone, is_write);
+            if let Some(stamp) = stamp {
+                self.check_stamp(n, &id, stamp);
+            }
             self.asked.insert(request, Asked::Write(Some(id)));
             self.count_write(&key, &operation, table.fingerprint());
             self.check_own_write(n, &key, &operation, value);

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use semver::Version;
 use serde_json::Value;
 
-use super::order;
+use super::{order, planted};
 use crate::shell::{cargo, output};
 
 /// What is released of a workspace.
@@ -27,6 +27,8 @@ pub(crate) struct Package {
     dependencies: Vec<Dependency>,
     /// Fields that a registry or a reader asks for and that are absent.
     lacks: Vec<&'static str>,
+    /// How it could bring the bugs that are planted on purpose.
+    plants: Option<String>,
 }
 
 /// A dependency of a crate that is released on another.
@@ -107,6 +109,12 @@ impl Workspace {
                 "the manifest of {name} lacks {}",
                 package.lacks.join(" and ")
             );
+            let plants = package.plants.as_deref();
+            ensure!(
+                plants.is_none(),
+                "{name} would ship the bugs that are planted on purpose: {}",
+                plants.unwrap_or_default()
+            );
         }
         Ok(())
     }
@@ -154,6 +162,7 @@ fn package(member: &Value, released: &[&str]) -> Package {
             .map(|target| text(&target["name"]))
             .collect(),
         dependencies: dependencies.collect(),
+        plants: planted::flaw(member),
         lacks: wanted
             .into_iter()
             .filter(|field| member[*field].is_null())

@@ -1,6 +1,9 @@
 //! What may enter a commit: each delta is joined, or comes back to its writer with the reason.
 
-use sync_core::{Context, Entry, Key, MergeRule, Now, PayloadKind, Reason, Write, WriteId};
+use sync_core::{
+    Context, Entry, Key, MergeRule, Now, PayloadKind, Reason, Write, WriteId,
+    planted::{self, Planted},
+};
 
 use super::Hub;
 use super::commit::{Commit, receipt};
@@ -107,7 +110,8 @@ impl Hub {
         let fresh = delta
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
-        if source == Source::Writer && is_the_hubs(held, &delta) {
+        let is_heeded = !planted::is(Planted::PlainWriteOnDecided);
+        if source == Source::Writer && is_heeded && is_the_hubs(held, &delta) {
             return refuse_decreed(commit, key, &delta);
         }
         let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
@@ -121,7 +125,9 @@ impl Hub {
             rule = rule.or_else(|| same().or_else(|| self.resolvers.of_kind(key, kind)));
             let fits = rule.is_some_and(|r| r.holds(kind));
             let reason = match rule {
-                Some(rule) if !fits => Some(Reason::RuleMismatch { rule: rule.rule() }),
+                Some(rule) if !fits && is_heeded => {
+                    Some(Reason::RuleMismatch { rule: rule.rule() })
+                }
                 _ if source == Source::Writer => self.refuse_write(now, key, write),
                 _ => None,
             };

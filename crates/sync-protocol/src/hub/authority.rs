@@ -10,6 +10,7 @@ use sync_core::{
     Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry,
     Expectation, Key, Lease, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value, Write,
     Writer, codec,
+    planted::{self, Planted},
 };
 
 use super::commit::Commit;
@@ -39,7 +40,8 @@ impl Hub {
         self.begin_claims(now);
         let asker = self.name_of(to);
         let about = DigestKey::of(&self.config.swarm).request(&codec::to_bytes(&ask));
-        if let Some(reply) = self.attempts.find(&asker, attempt, about) {
+        let known = self.attempts.find(&asker, attempt, about);
+        if let Some(reply) = known.filter(|_| !planted::is(Planted::DecidedAgain)) {
             return self.reply(to, reply);
         }
         let mut commit = Commit::asked_by(asker.clone());

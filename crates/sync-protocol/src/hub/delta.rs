@@ -4,6 +4,7 @@ use sync_core::segment::encode_parts;
 use sync_core::{
     Body, Cursor, Delta, DeltaOutcome, Key, Message, RequestError, Resume, Revision, SessionId,
     Since, pieces,
+    planted::{self, Planted},
 };
 
 use super::Hub;
@@ -138,6 +139,9 @@ impl Hub {
             let Some(state) = self.space.get(key) else {
                 continue;
             };
+            if planted::is(Planted::SinceByVersion) && state.version().get() <= from.get() {
+                continue;
+            }
             if last.as_ref().is_some_and(|l| l.revision < revision) {
                 complete = Revision::new(revision.get() - 1).max(complete);
             }
@@ -186,7 +190,15 @@ impl Hub {
         from: Revision,
         start: Option<(Revision, Key)>,
     ) -> impl Iterator<Item = (Revision, &Key)> {
-        let past = (from.next(), None);
+        let skips = planted::is(Planted::DeltaSkipsTheFirst) && from.get() > 0;
+        let past = (
+            if skips {
+                from.next().next()
+            } else {
+                from.next()
+            },
+            None,
+        );
         let first = start
             .map(|(revision, key)| (revision, Some(key)))
             .filter(|row| *row > past);
@@ -200,7 +212,11 @@ impl Hub {
             head: self.revision,
         };
         match since {
-            Since::Revision(revision) if revision > self.revision => Err(ahead),
+            Since::Revision(revision)
+                if revision > self.revision && !planted::is(Planted::AboveHeadIsNothing) =>
+            {
+                Err(ahead)
+            }
             Since::Revision(revision) => Ok(revision),
             Since::Cursor(cursor) => match self.check_cursor(Some(cursor)) {
                 Ok(()) => Ok(cursor.revision),

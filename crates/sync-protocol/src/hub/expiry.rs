@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
-use sync_core::{Key, Now, RowOp, Ttl};
+use sync_core::{
+    Key, Now, RowOp, Ttl,
+    planted::{self, Planted},
+};
 
 use super::Hub;
 use super::chores::KEYS_PER_CHORE;
@@ -194,6 +197,7 @@ impl Hub {
         let next = if self.is_live(key) {
             self.ttl_of(key).map(|ttl| {
                 let kept = since_birth.filter(|_| !ttl.refresh);
+                let now = self.counts_from(key, now);
                 Held::under(ttl, kept.unwrap_or_else(|| Start::from_now(ttl, now)))
             })
         } else {
@@ -223,6 +227,17 @@ impl Hub {
         // A hub that has just started has heard of no moment yet, and would look again a sleep later.
         self.expiries.seen = now;
         changed
+    }
+
+    /// When a lifetime begins: now, by this hub's clock.
+    fn counts_from(&self, key: &Key, now: Now) -> Now {
+        let state = self
+            .space
+            .get(key)
+            .filter(|_| planted::is(Planted::LifetimeByStamp));
+        let stamps = state.and_then(|s| s.entry().writes().map(|(_, w)| w.stamp.millis()).max());
+        let wall_ms = stamps.unwrap_or(now.wall_ms);
+        Now { wall_ms, ..now }
     }
 
     fn ttl_of(&self, key: &Key) -> Option<Ttl> {

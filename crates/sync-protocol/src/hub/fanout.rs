@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sync_core::segment::encode_parts;
-use sync_core::{Body, Entry, Key, Message, Revision, Role, SessionId};
+use sync_core::{
+    Body, Context, Entry, Key, Message, Revision, Role, SessionId,
+    planted::{self, Planted},
+};
 
 use super::Hub;
 use super::commit::Commit;
@@ -44,6 +47,8 @@ impl<'a> Encoded<'a> {
             let Some(delta) = Hub::commit_delta(commit, key) else {
                 return vec![numbers(key, state)];
             };
+            let flawed = flawed(delta, state.entry().context());
+            let delta = flawed.as_ref().unwrap_or(delta);
             let parts = delta.parts(None, page).into_iter();
             let (version, revision) = (state.version(), state.revision());
             parts
@@ -56,6 +61,22 @@ impl<'a> Encoded<'a> {
 /// A key's version and revision, with nothing new.
 fn numbers(key: &Key, state: &KeyState) -> Bytes {
     encode_parts(key, state.version(), state.revision(), &Entry::new())
+}
+
+/// A delta as it must not be, where that is planted.
+fn flawed(delta: &Entry, whole: &Context) -> Option<Entry> {
+    let writes = || {
+        delta
+            .writes()
+            .map(|(id, write)| (id.clone(), write.clone()))
+    };
+    if planted::is(Planted::DeltaWithWholeContext) {
+        return Entry::from_parts(writes(), whole.clone());
+    }
+    let own = || delta.writes().map(|(id, write)| write.span(id)).collect();
+    planted::is(Planted::DeltaWithoutCovers)
+        .then(|| Entry::from_parts(writes(), own()))
+        .flatten()
 }
 
 impl Hub {

@@ -1,7 +1,10 @@
 //! The runs of the hub and the revisions each has numbered: what makes a cursor valid.
 
 use bincode::{Decode, Encode};
-use sync_core::{Cursor, Epoch, Revision, Seen};
+use sync_core::{
+    Cursor, Epoch, Revision, Seen,
+    planted::{self, Planted},
+};
 
 /// One run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -64,7 +67,12 @@ impl Lineage {
     pub(crate) fn check(&self, cursor: &Cursor, head: Revision) -> Result<(), Invalid> {
         let at = self.runs.iter().position(|run| run.epoch == cursor.epoch);
         let at = at.ok_or(Invalid::Epoch)?;
-        let read = cursor.head.max(cursor.revision);
+        let believes = planted::is(Planted::LostHeadIsBelieved);
+        let read = cursor.revision.max(if believes {
+            cursor.revision
+        } else {
+            cursor.head
+        });
         match self.runs.get(at + 1) {
             // The next run's first revision is one more than this run's last.
             Some(next) if read >= next.first => Err(Invalid::Epoch),

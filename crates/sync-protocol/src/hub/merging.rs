@@ -3,7 +3,10 @@
 
 mod calls;
 
-use sync_core::{Context, Entry, Key, Now, Payload, Reason, Value, Write, WriteId};
+use sync_core::{
+    Context, Entry, Key, Now, Payload, Reason, Value, Write, WriteId,
+    planted::{self, Planted},
+};
 
 pub(super) use self::calls::Merges;
 
@@ -142,7 +145,8 @@ impl Hub {
         // The hub's own is a merge of earlier ones.
         let told = merged
             .iter()
-            .filter(|(old, _)| old.writer.agent().as_str() != HUB_NAME);
+            .filter(|(old, _)| old.writer.agent().as_str() != HUB_NAME)
+            .filter(|_| !planted::is(Planted::MergedUntold));
         let told: Vec<_> = told
             .map(|(old, write)| receipt((*old).clone(), key, write, reason.clone()))
             .collect();

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use sync_core::codec::List;
-use sync_core::{Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer};
+use sync_core::{
+    Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer,
+    planted::{self, Planted},
+};
 
 use super::Hub;
 use super::admit::Source;
@@ -47,7 +50,12 @@ impl Hub {
             self.send(session, Body::Gap { incarnation, known });
             return Ok(());
         }
-        let upto = known.max(push.upto);
+        let one_more = planted::is(Planted::PushCountsOneMore);
+        let upto = known.max(if one_more {
+            push.upto.next()
+        } else {
+            push.upto
+        });
         let mut commit = Commit::from(session);
         for (seq, segment) in deltas {
             let Segment { key, mut entry, .. } = segment;

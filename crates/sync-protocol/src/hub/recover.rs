@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::{Activity, Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic};
+use sync_core::{
+    Activity, Epoch, HybridClock, Resolvers, Revision, Row, Stamp, Traffic,
+    planted::{self, Planted},
+};
 
 use super::authority::{Attempts, Claims};
 use super::chores::Chores;
@@ -85,7 +88,7 @@ impl HubRecovery {
             Stored::Meta(meta) => {
                 meta.owner.check(&Owner::Hub)?;
                 hub.revision = meta.revision;
-                hub.clock = HybridClock::new(meta.high_water, hub.config.limits.drift_max);
+                hub.clock = HybridClock::new(meta.high_water(), hub.config.limits.drift_max);
             }
             Stored::Header(segment) => {
                 hub.index
@@ -106,6 +109,7 @@ impl HubRecovery {
             Stored::Member(agent) => {
                 hub.roster.insert(agent, Member::default());
             }
+            Stored::Receipt(_) if planted::is(Planted::ReceiptsDieWithHub) => {}
             Stored::Receipt(receipt) => {
                 let agent = receipt.addressee().clone();
                 let waiting = hub.receipts.entry(agent).or_insert_with(Receipts::of_hub);
@@ -164,10 +168,12 @@ impl HubRecovery {
         let fresh = hub.lineage.is_empty();
         let first = hub.revision.next();
         let lineage_max = hub.config.limits.lineage_max;
-        let (run, dropped) = hub.lineage.open(epoch, first, lineage_max);
-        hub.unsaved.push(rows::put_run(&run));
-        hub.unsaved.extend(dropped.iter().map(rows::delete_run));
-        hub.writer = Hub::hub_writer(epoch);
+        if fresh || !planted::is(Planted::EpochKept) {
+            let (run, dropped) = hub.lineage.open(epoch, first, lineage_max);
+            hub.unsaved.push(rows::put_run(&run));
+            hub.unsaved.extend(dropped.iter().map(rows::delete_run));
+        }
+        hub.writer = Hub::hub_writer(hub.epoch());
         hub.periodic = Periodic::of(&hub.config.schedule, &hub.config.swarm, epoch);
         let rows = hub.regroup_receipts();
         hub.unsaved.extend(rows);

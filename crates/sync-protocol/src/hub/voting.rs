@@ -17,6 +17,7 @@ use sync_core::consensus::REASON_BYTES_MAX;
 use sync_core::{
     AgentId, Answer, Ballot, Body, Digest, Message, Now, Priority, Proposal, ProposalId,
     RequestError, Role, SessionId, Tally, Turn, Verdict, VoteOutcome,
+    planted::{self, Planted},
 };
 
 use super::{Hub, ReplyTo};
@@ -166,7 +167,9 @@ impl Hub {
             ballot: ballot.clone(),
             left_ms: open.left_ms(now),
         };
-        self.persist(vec![rows::put_vote(&vote)]);
+        if !planted::is(Planted::VoteForgotten) {
+            self.persist(vec![rows::put_vote(&vote)]);
+        }
         self.votes.count(id, agent, ballot);
         VoteOutcome::Counted
     }
@@ -188,7 +191,8 @@ impl Hub {
     fn verdict(&self, open: &Open) -> Option<bool> {
         let proposal = &open.opened.proposal;
         let participants = &open.opened.participants;
-        if open.votes.len() * 2 <= participants.len() {
+        let few = planted::is(Planted::DecidesWithoutMajority);
+        if open.votes.len() * 2 <= participants.len() && !few {
             return None;
         }
         let algorithm = proposal.algorithm.as_deref();

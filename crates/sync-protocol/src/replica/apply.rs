@@ -1,7 +1,10 @@
 //! What the hub sends is joined and made durable together with the cursor it moves.
 
 use bytes::Bytes;
-use sync_core::{Cursor, Epoch, Now, Revision, Segment};
+use sync_core::{
+    Cursor, Epoch, Now, Revision, Segment,
+    planted::{self, Planted},
+};
 
 use super::Replica;
 use super::link::Partial;
@@ -50,6 +53,9 @@ impl Replica {
         if let Some(cursor) = cursor {
             self.set_cursor(cursor);
         }
+        if planted::is(Planted::CursorBeforeState) {
+            self.persist(Vec::new());
+        }
         let mut ops = self.space.rows(&changes);
         self.note_fates(gone, &mut ops);
         self.persist(ops);
@@ -83,7 +89,8 @@ impl Replica {
             Some(partial) if partial.to == to => partial.next_index,
             _ => 0,
         };
-        if from > cursor.revision || index != expected || self.link.is_pulling() {
+        let jumps = planted::is(Planted::UpdateJumpsAGap);
+        if from > cursor.revision && !jumps || index != expected || self.link.is_pulling() {
             self.link.partial = None;
             self.pull_once(now);
             return Ok(());

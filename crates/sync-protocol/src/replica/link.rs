@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use sync_core::{Body, Cursor, DeltaOutcome, Now, Pieces, Resume, Revision, Standing};
+use sync_core::{
+    Body, Cursor, DeltaOutcome, Now, Pieces, Resume, Revision, Standing,
+    planted::{self, Planted},
+};
 
 use super::offer::Offering;
 use super::outbox::Load;
 use super::{Replica, ReplicaOutput};
+use crate::keyspace::Keyspace;
 
 /// A question that is out.
 #[derive(Debug)]
@@ -188,6 +192,8 @@ impl Replica {
                 self.reached_head(now, asked_at, &standing);
             }
             DeltaOutcome::Changes { to, next, standing } => {
+                let leaps = planted::is(Planted::PageMovesCursorToHead);
+                let to = if leaps { standing.cursor() } else { to };
                 self.apply(now, segments, Some(to))?;
                 self.link.settled = true;
                 match next {
@@ -204,6 +210,9 @@ impl Replica {
             }
             DeltaOutcome::EpochMismatch { .. } | DeltaOutcome::Ahead { .. } => {
                 self.link.pull = None;
+                if planted::is(Planted::ResetWipes) {
+                    self.space = Keyspace::new(&self.config.swarm);
+                }
                 self.give_up_fates();
                 self.start_offer(now);
             }
@@ -314,12 +323,9 @@ impl Replica {
     pub(super) fn retry(&mut self, now: Now) {
         let late = |at: Duration, retry: Duration| at + retry <= now.mono;
         let retry = self.config.retry;
-        if self
-            .link
-            .pull
-            .as_ref()
-            .is_some_and(|p| late(p.asked_at, retry))
-        {
+        let asks_again = !planted::is(Planted::NeverAsksAgain);
+        let pull = self.link.pull.as_ref().filter(|_| asks_again);
+        if pull.is_some_and(|p| late(p.asked_at, retry)) {
             let resume = self.link.pull.take().and_then(|p| p.resume);
             self.pull(now, resume);
         }
@@ -360,8 +366,10 @@ impl Replica {
 
     pub(super) fn next_retry(&self) -> Option<Duration> {
         let retry = self.config.retry;
+        let asks_again = !planted::is(Planted::NeverAsksAgain);
+        let pull = self.link.pull.as_ref().filter(|_| asks_again);
         let questions = [
-            self.link.pull.as_ref().map(|p| p.asked_at + retry),
+            pull.map(|p| p.asked_at + retry),
             self.link.flight.as_ref().map(|f| f.sent_at + retry),
             self.link.offering.as_ref().map(|o| o.sent_at() + retry),
             self.repair.as_ref().map(|r| r.asked_at() + retry),

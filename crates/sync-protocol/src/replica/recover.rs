@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer};
+use sync_core::{
+    HybridClock, Incarnation, Reason, Receipt, Resolvers, Row, Seq, Stamp, Writer,
+    planted::{self, Planted},
+};
 
 use super::decide::Decisions;
 use super::level::Climbs;
@@ -27,7 +30,13 @@ impl ReplicaRecovery {
     /// A replica without any rows yet. `incarnation` must be drawn at random for every start, so that
     /// a copied or restored disk cannot give one id to two writes.
     pub fn new(config: ReplicaConfig, resolvers: Resolvers, incarnation: Incarnation) -> Self {
-        let me = Writer::new(config.agent.clone(), incarnation);
+        let reuses = planted::is(Planted::WriteIdsReused);
+        let run = if reuses {
+            Incarnation::from_random(1)
+        } else {
+            incarnation
+        };
+        let me = Writer::new(config.agent.clone(), run);
         let mut space = Keyspace::new(&config.swarm);
         let replica = Replica {
             clock: HybridClock::new(Stamp::default(), config.limits.drift_max),
@@ -72,7 +81,8 @@ impl ReplicaRecovery {
                 meta.owner.check(&replica.owner())?;
                 replica.cursor = meta.cursor;
                 replica.reentering = meta.reentering;
-                replica.clock = HybridClock::new(meta.high_water, replica.config.limits.drift_max);
+                replica.clock =
+                    HybridClock::new(meta.high_water(), replica.config.limits.drift_max);
             }
             Stored::Header(segment) => replica.space.restore_header(segment),
             Stored::Write(key, id, write) => {
@@ -80,6 +90,7 @@ impl ReplicaRecovery {
                     return refuse("the key's header does not know this write");
                 }
             }
+            Stored::Outbox(..) if planted::is(Planted::OutboxForgotten) => {}
             Stored::Outbox(run, seq, waiting) => {
                 replica.outbox.restore((run, seq), waiting);
             }
@@ -127,6 +138,11 @@ impl ReplicaRecovery {
         }
         let longest = replica.config.limits.vote_deadline_max;
         replica.votes.open(longest);
+        if planted::is(Planted::WriteIdsReused) {
+            let keys = replica.space.iter_after(None);
+            let last = keys.filter_map(|(_, s)| s.entry().context().last_of(&replica.me));
+            replica.seq = last.max().unwrap_or_default();
+        }
         let mut ops = Vec::new();
         replica.regroup_receipts(&mut ops);
         replica.lazy_rows.extend(ops);

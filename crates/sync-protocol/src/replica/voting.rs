@@ -8,7 +8,10 @@ mod told;
 use std::time::Duration;
 
 use sync_core::consensus::{ENDINGS_MAX, REASON_BYTES_MAX};
-use sync_core::{Ballot, Body, Digest, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome};
+use sync_core::{
+    Ballot, Body, Digest, Now, Poll, ProposalId, RequestError, Verdict, VoteOutcome,
+    planted::{self, Planted},
+};
 
 use super::{Outcome, Replica, ReplicaOutput, RequestId};
 use crate::rows;
@@ -79,7 +82,9 @@ impl Replica {
         let (vote, forgotten) = self.votes.keep(of, ballot, limit);
         let mut ops: Vec<_> = forgotten.map(rows::delete_own_vote).into_iter().collect();
         ops.push(rows::put_own_vote(&vote));
-        self.persist(ops);
+        if !planted::is(Planted::VoteNotKept) {
+            self.persist(ops);
+        }
         self.send_vote(now, vote);
     }
 

@@ -3,6 +3,7 @@
 use sync_core::{
     Ack, Context, Cursor, Durability, Entry, Key, Now, Operation, OperationError, Payload,
     RequestError, Resolver, Resolvers, RowOp, Value, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use super::level::{Climb, Tells};
@@ -62,6 +63,9 @@ impl Replica {
         self.send_ahead(key);
         match level {
             Durability::Memory => {}
+            Durability::Hub if planted::is(Planted::HubLevelBeforeHub) => {
+                self.acknowledge(request, Some(id), level);
+            }
             Durability::Hub | Durability::Replicas(_) => {
                 let timeout = wanted.map_or(self.config.ack_timeout, |wanted| wanted.timeout);
                 let climb = Climb {

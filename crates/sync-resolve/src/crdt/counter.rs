@@ -3,6 +3,7 @@
 use sync_core::{
     Entry, Loss, MergeRule, Operation, OperationError, Payload, PayloadKind, Plan, Resolver, Value,
     WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use super::{delete, plan};
@@ -41,7 +42,9 @@ impl Resolver for Counter {
         };
         let own = || entry.writes().filter(|(id, _)| id.writer == *writer);
         // One at most, unless a peer made others up.
+        let theirs = planted::is(Planted::CounterAddsTotals).then(|| entry.writes());
         let total = own()
+            .chain(theirs.into_iter().flatten())
             .filter_map(|(_, write)| write.payload.total())
             .fold(0, i64::saturating_add);
         let sum = total

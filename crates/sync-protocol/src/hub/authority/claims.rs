@@ -11,6 +11,7 @@ use std::time::Duration;
 use sync_core::{
     AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token,
     WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use super::super::chores::KEYS_PER_CHORE;
@@ -164,7 +165,8 @@ impl Hub {
         self.check_lease(lease_ms)?;
         self.check_rule(&key, "a claim")?;
         self.check_unclaimed(now, &key)?;
-        if let Some(version) = self.version_of(&key) {
+        let again = planted::is(Planted::ClaimGrantedTwice);
+        if let Some(version) = self.version_of(&key).filter(|_| !again) {
             let reason = format!(
                 "{key:?} holds a value, {version}, which is no claim: claim another key, or delete this one first"
             );
@@ -247,6 +249,7 @@ impl Hub {
     pub(super) fn check_unclaimed(&self, now: Now, key: &Key) -> Result<(), RequestError> {
         match self.claims.by_key.get(key) {
             None => Ok(()),
+            Some(_) if planted::is(Planted::ClaimGrantedTwice) => Ok(()),
             Some(held) => Err(RequestError::Claimed {
                 key: key.clone(),
                 holder: held.claim.holder.clone(),
@@ -266,6 +269,7 @@ impl Hub {
         let held = held.filter(|held| held.end > now.mono);
         match held {
             Some(held) if held.claim.token == token => Ok(()),
+            Some(_) if planted::is(Planted::TokenNotChecked) => Ok(()),
             _ if !self.lineage.has_run(token.granted().epoch) => {
                 let key = key.clone();
                 Err(RequestError::ForeignToken { key, token })

@@ -6,6 +6,7 @@ use sync_core::codec::List;
 use sync_core::{
     Key, Now, Omitted, PastKind, PastLoss, PastValue, PastWrite, Reason, Receipt, Revision, RowOp,
     Version, WriteId,
+    planted::{self, Planted},
 };
 
 use crate::hub::Hub;
@@ -101,6 +102,8 @@ impl Hub {
             PastWrite::of(id, write, room)
         });
         let writes: Vec<_> = writes.collect();
+        let is_whole = !planted::is(Planted::HistoryWithoutLosers);
+        let lost = if is_whole { lost } else { &[] };
         let losses = lost.iter().take(NAMED_MAX).map(|receipt| {
             let room = room.take(receipt.discarded.as_bytes().len());
             PastLoss::of(receipt, commit.seen_by(&receipt.write), room)

@@ -1,7 +1,10 @@
 //! The first half of a round: answers come in, and what they brought is committed.
 
 use bytes::Bytes;
-use sync_core::{AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId};
+use sync_core::{
+    AgentId, Entry, Key, Now, RequestError, RoundId, Segment, SessionId,
+    planted::{self, Planted},
+};
 
 use super::books::Round;
 use super::confirm::has_confirmed;
@@ -103,7 +106,9 @@ impl Hub {
         let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
             return Ok(false);
         };
-        let number = round.number;
+        let latest = || self.rounds.iter().last().map(|(number, _)| number);
+        let other = planted::is(Planted::AnswerOfAnotherRound).then(latest);
+        let number = other.flatten().unwrap_or(round.number);
         let round = self.rounds.get_mut(number);
         let round = round.filter(|r| r.committed.is_none() && r.asks(&agent, session));
         let Some(round) = round else {

@@ -1,0 +1,49 @@
+//! Every planted bug, which the oracles of the simulation have to find.
+
+use std::path::Path;
+
+use crate::shell;
+
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Only this one, by its name in `sync_core::planted`.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Seeds that each of them is given, and that are run first with nothing planted.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Tells what was found.
+    #[arg(long)]
+    verbose: bool,
+}
+
+impl Args {
+    fn words(self) -> Vec<String> {
+        let seeds = self.seeds.map(|seeds| seeds.to_string());
+        let given = [("--only", self.only), ("--seeds", seeds)];
+        let given = given
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        let verbose = self.verbose.then(|| "--verbose".to_owned());
+        given.flatten().chain(verbose).collect()
+    }
+}
+
+pub(crate) fn run(root: &Path, args: Args) -> anyhow::Result<()> {
+    let build = [
+        "run",
+        "--quiet",
+        "--profile",
+        "sim",
+        "--package",
+        "sync-sim",
+        "--features",
+        "__planted",
+        "--example",
+        "mutants",
+        "--",
+    ];
+    let mut command = shell::cargo(root, &build);
+    command.args(args.words());
+    shell::run(command)
+}
