@@ -17,6 +17,7 @@ use sync_core::{
 use sync_protocol::Limits;
 
 use crate::authority::{Attempts, Authority};
+use crate::chance;
 use crate::consensus::ConsensusManager;
 use crate::error::StartError;
 use crate::hub::unexpected;
@@ -44,7 +45,7 @@ impl Client {
         name: AgentId,
         timeout: Duration,
     ) -> Result<Self, StartError> {
-        let incarnation = Incarnation::from_random(rand::random());
+        let incarnation = Incarnation::from_random(chance::fresh());
         let hello = Hello::new(swarm.clone(), name.clone(), incarnation, Role::Client);
         let connecting = tokio::time::timeout(timeout, link.connect(&hello)).await;
         let connection = connecting.map_err(|_| TransportError::Deadline {
@@ -228,7 +229,7 @@ impl Client {
     /// the first one got. None draws a fresh one.
     pub fn authority(self, link: Arc<dyn Link>, run: Option<Incarnation>) -> Authority {
         let limit = self.timeout;
-        let run = run.unwrap_or_else(|| Incarnation::from_random(rand::random()));
+        let run = run.unwrap_or_else(|| Incarnation::from_random(chance::fresh()));
         let asker = RemoteAsker {
             link,
             swarm: self.swarm.clone(),

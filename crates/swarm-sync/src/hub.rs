@@ -26,6 +26,7 @@ pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
 use crate::authority::{Attempts, Authority};
+use crate::chance;
 use crate::consensus::ConsensusManager;
 use crate::memory::Memory;
 use crate::span::millis;
@@ -187,7 +188,7 @@ impl StateSynchronizer {
     /// What the hub alone decides of a swarm: compare-and-set and claims. They are decided under the hub's
     /// own name.
     pub fn authority(&self, swarm: &SwarmId) -> Authority {
-        let run = Incarnation::from_random(rand::random());
+        let run = Incarnation::from_random(chance::fresh());
         let attempts = Attempts::new(self.asker(swarm), run);
         Authority::new(Arc::new(attempts), self.patience)
     }

@@ -37,6 +37,7 @@ mod agent;
 mod authority;
 #[cfg(feature = "cache")]
 mod cache;
+mod chance;
 mod client;
 mod clock;
 mod consensus;
@@ -62,6 +63,8 @@ pub mod rights_file;
 pub mod span;
 mod spans;
 mod store_queue;
+#[cfg(all(test, feature = "tcp"))]
+mod under_faults;
 mod watch;
 
 pub use sync_protocol as protocol;

@@ -6,6 +6,7 @@
 mod coordinator;
 mod io;
 mod link;
+mod net;
 mod reader;
 mod security;
 mod session;
@@ -14,3 +15,7 @@ mod writer;
 
 pub use coordinator::TcpCoordinator;
 pub use link::TcpLink;
+#[cfg(feature = "tls")]
+pub(crate) use net::Stream;
+#[cfg(feature = "testing")]
+pub use net::{Dialer, Listener, Socket};

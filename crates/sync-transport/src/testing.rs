@@ -1,4 +1,6 @@
-//! The reader of a connection without a connection, for those who feed it any bytes.
+//! The reader of a connection without a connection, for those who feed it any bytes; and connections
+//! over a net that a test brings, by [`TcpCoordinator::on`](crate::TcpCoordinator::on) and
+//! [`TcpLink::over`](crate::TcpLink::over).
 
 use bytes::Bytes;
 use sync_core::transport::TransportError;
@@ -6,6 +8,8 @@ use sync_core::transport::TransportError;
 use crate::compress::{Opener, Side, Slot, offered};
 use crate::frame::{Decoder, HEADER_BYTES, READ_BYTES_MAX, decode_hello, encode_hello};
 use crate::meter::Meter;
+#[cfg(feature = "tcp")]
+pub use crate::tcp::{Dialer, Listener, Socket};
 
 /// The receiving half of an admitted connection.
 #[derive(Debug)]

@@ -30,6 +30,7 @@
 //! - `pressure`: which synchronization ends if there are too many
 //! - `rounds`: synchronization by priority and by schedule
 //! - `rolling`: hubs and agents that are stopped and started again while everybody writes
+//! - `under_faults`: hubs and agents that are killed at any moment, over connections that fail
 //! - `deploy`: the service and the container of docs/deploy
 //! - `doctor`: whether hub, clock and disk are as they should be
 //! - `keep`: backups, and what is restored from them
@@ -96,6 +97,8 @@ mod serve;
 mod stuck_reader;
 mod support;
 mod top;
+#[cfg(unix)]
+mod under_faults;
 mod vote_commands;
 mod voting;
 mod voting_input;

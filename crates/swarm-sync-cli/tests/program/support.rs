@@ -3,6 +3,8 @@
 pub(crate) mod damage;
 mod process;
 #[cfg(unix)]
+mod proxy;
+#[cfg(unix)]
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 pub(crate) use self::process::Process;
+#[cfg(unix)]
+pub(crate) use self::proxy::{End, Proxy, Weather};
 #[cfg(unix)]
 pub(crate) use self::terminal::Terminal;
 

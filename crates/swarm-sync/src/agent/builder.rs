@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::driver::{Driver, Handles};
 use super::{Agent, Subscribers};
+use crate::chance;
 use crate::clock::SystemClock;
 use crate::consensus::Voter;
 use crate::error::StartError;
@@ -59,7 +60,7 @@ impl Agent {
             default_timeout: Duration::from_secs(10),
             online: true,
             // Fresh at every start, so that a copied disk never reuses an id.
-            incarnation: Incarnation::from_random(rand::random()),
+            incarnation: Incarnation::from_random(chance::fresh()),
             voter: None,
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::chance;
 use crate::client::{Client, not_sent, take_reply};
 use crate::span::millis;
 use crate::watch::Asker;
@@ -62,7 +63,7 @@ impl Line {
     ) -> (Self, JoinHandle<()>) {
         let (questions, queue) = mpsc::channel(QUESTIONS_MAX);
         let (report, away) = watch::channel(None);
-        let incarnation = Incarnation::from_random(rand::random());
+        let incarnation = Incarnation::from_random(chance::fresh());
         let task = Task {
             link,
             hello: Hello::new(swarm, name, incarnation, Role::Client),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sync_core::{Effect, Key, Operation, Proposal, ProposalId, RequestError, Share, Value};
 
+use crate::chance;
 use crate::span::millis;
 
 /// What is to be agreed on, and how. Its id is drawn here, so that the same draft, proposed twice, is the
@@ -40,7 +41,7 @@ impl ProposalDraft {
             Err(error) => (Value::Null, Some(error.into())),
         };
         let proposal = Proposal {
-            id: ProposalId::from_random(rand::random()),
+            id: ProposalId::from_random(chance::fresh()),
             subject,
             effect: None,
             algorithm: None,

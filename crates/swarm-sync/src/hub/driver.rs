@@ -27,6 +27,7 @@ use super::loading::{Loaded, Loading};
 use super::merging::{Merged, Merging};
 use super::reloading::Reloading;
 use super::turns::Turns;
+use crate::chance;
 use crate::error::StartError;
 use crate::meter::Meter;
 use crate::spans::{self, RoundSpans};
@@ -87,7 +88,7 @@ impl Driver {
             clock: Arc::clone(&settings.clock),
             settings,
             schedule,
-            epoch: Epoch::from_random(rand::random()),
+            epoch: Epoch::from_random(chance::fresh()),
             turns: Turns::default(),
             tended: None,
             commands,

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::net::Listener;
 use super::security::Security;
 use super::session::serve;
 use crate::hub::{Hub, coordinator_by_hub};
@@ -89,6 +90,21 @@ impl TcpCoordinator {
             }
         }
         let (listener, address) = listener.ok_or_else(|| failed(reason))?;
+        Ok(Self::over(listener, address, options, security))
+    }
+
+    /// The same over a net that the caller brings, in the clear. `address` is what it says of itself.
+    #[cfg(feature = "testing")]
+    pub fn on(listener: impl Listener, address: SocketAddr, options: CoordinatorOptions) -> Self {
+        Self::over(listener, address, options, Security::default())
+    }
+
+    fn over(
+        listener: impl Listener,
+        address: SocketAddr,
+        options: CoordinatorOptions,
+        security: Security,
+    ) -> Self {
         let hub = Arc::new(Hub::new(options, INBOX_UNITS_MAX));
         let slots = Arc::new(Semaphore::new(slots_of(&hub)));
         tokio::spawn(accept(
@@ -97,11 +113,11 @@ impl TcpCoordinator {
             Arc::clone(&slots),
             security,
         ));
-        Ok(Self {
+        Self {
             hub,
             address,
             slots,
-        })
+        }
     }
 
     /// Where it listens.
@@ -158,16 +174,21 @@ fn listen(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-async fn accept(hub: Arc<Hub>, listener: TcpListener, slots: Arc<Semaphore>, security: Security) {
+async fn accept(
+    hub: Arc<Hub>,
+    listener: impl Listener,
+    slots: Arc<Semaphore>,
+    security: Security,
+) {
     let accept = async {
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, from)) => {
+                Ok((socket, from)) => {
                     let security = security.clone();
-                    tokio::spawn(serve(Arc::clone(&hub), stream, from, slot, security));
+                    tokio::spawn(serve(Arc::clone(&hub), socket, from, slot, security));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

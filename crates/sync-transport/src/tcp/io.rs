@@ -1,44 +1,51 @@
-//! The two halves of a connection, in the clear or over TLS.
+//! The two halves of a connection: of a socket of the system in the clear, or of any other stream.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Over TLS both halves share one state, which each locks for as long as a poll takes.
-#[cfg(feature = "tls")]
-type Secure = Box<tokio_rustls::TlsStream<TcpStream>>;
+#[cfg(any(feature = "tls", feature = "testing"))]
+use super::net::Stream;
+use super::net::{Socket, Wire};
+
+/// Such a stream is one state, which each half locks for as long as a poll takes: that of TLS, mostly.
+#[cfg(any(feature = "tls", feature = "testing"))]
+type Shared = Box<dyn Stream>;
 
 /// Where bytes come from.
 #[derive(Debug)]
 pub(crate) enum ReadHalf {
     Plain(OwnedReadHalf),
-    #[cfg(feature = "tls")]
-    Secure(tokio::io::ReadHalf<Secure>),
+    #[cfg(any(feature = "tls", feature = "testing"))]
+    Shared(tokio::io::ReadHalf<Shared>),
 }
 
 /// Where bytes go. Over TLS written bytes may wait until it is flushed.
 #[derive(Debug)]
 pub(crate) enum WriteHalf {
     Plain(OwnedWriteHalf),
-    #[cfg(feature = "tls")]
-    Secure(tokio::io::WriteHalf<Secure>),
+    #[cfg(any(feature = "tls", feature = "testing"))]
+    Shared(tokio::io::WriteHalf<Shared>),
 }
 
-pub(crate) fn plain(stream: TcpStream) -> (ReadHalf, WriteHalf) {
-    let (read, write) = stream.into_split();
-    (ReadHalf::Plain(read), WriteHalf::Plain(write))
+pub(crate) fn plain(socket: Socket) -> (ReadHalf, WriteHalf) {
+    match socket.0 {
+        Wire::System(stream) => {
+            let (read, write) = stream.into_split();
+            (ReadHalf::Plain(read), WriteHalf::Plain(write))
+        }
+        #[cfg(feature = "testing")]
+        Wire::Brought(stream) => shared(stream),
+    }
 }
 
-#[cfg(feature = "tls")]
-pub(crate) fn secure(
-    stream: impl Into<tokio_rustls::TlsStream<TcpStream>>,
-) -> (ReadHalf, WriteHalf) {
-    let (read, write) = tokio::io::split(Box::new(stream.into()));
-    (ReadHalf::Secure(read), WriteHalf::Secure(write))
+#[cfg(any(feature = "tls", feature = "testing"))]
+pub(crate) fn shared(stream: Shared) -> (ReadHalf, WriteHalf) {
+    let (read, write) = tokio::io::split(stream);
+    (ReadHalf::Shared(read), WriteHalf::Shared(write))
 }
 
 /// Calls the same method of whichever half it is.
@@ -49,8 +56,8 @@ macro_rules! either {
                 let $io = Pin::new($io);
                 $call
             }
-            #[cfg(feature = "tls")]
-            $half::Secure($io) => {
+            #[cfg(any(feature = "tls", feature = "testing"))]
+            $half::Shared($io) => {
                 let $io = Pin::new($io);
                 $call
             }
@@ -84,8 +91,8 @@ impl AsyncWrite for WriteHalf {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(io) => io.is_write_vectored(),
-            #[cfg(feature = "tls")]
-            Self::Secure(io) => io.is_write_vectored(),
+            #[cfg(any(feature = "tls", feature = "testing"))]
+            Self::Shared(io) => io.is_write_vectored(),
         }
     }
 

@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
 use super::io::{ReadHalf, WriteHalf, plain};
+#[cfg(feature = "testing")]
+use super::net::Dialer;
+use super::net::Socket;
 use super::reader::{Reader, broken, closed};
 use super::session::goodbye;
 use super::socket::prepare;
@@ -29,7 +32,7 @@ use crate::options::LinkOptions;
 use crate::outbox::{Ending, Outbox};
 use crate::signal::Signal;
 #[cfg(feature = "tls")]
-use crate::{frame::encode_proof, tcp::io::secure, tls::AgentTls};
+use crate::{frame::encode_proof, tcp::io::shared, tls::AgentTls};
 
 /// Bytes of messages given out at a time, and one message whatever its size: what has arrived may be
 /// two hundred times as long once it is read.
@@ -42,6 +45,8 @@ pub struct TcpLink {
     options: LinkOptions,
     #[cfg(feature = "tls")]
     tls: Option<Arc<AgentTls>>,
+    #[cfg(feature = "testing")]
+    dialer: Option<Arc<dyn Dialer>>,
 }
 
 /// The two halves, and what is said before the hello.
@@ -55,7 +60,16 @@ impl TcpLink {
             options,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "testing")]
+            dialer: None,
         }
+    }
+
+    /// The same over a net that the caller brings.
+    #[cfg(feature = "testing")]
+    pub fn over(mut self, dialer: Arc<dyn Dialer>) -> Self {
+        self.dialer = Some(dialer);
+        self
     }
 
     /// The same over TLS.
@@ -66,25 +80,34 @@ impl TcpLink {
     }
 
     #[cfg(feature = "tls")]
-    async fn secured(&self, stream: TcpStream) -> Result<Opened, TransportError> {
+    async fn secured(&self, socket: Socket) -> Result<Opened, TransportError> {
         let Some(tls) = &self.tls else {
-            let (read, write) = plain(stream);
+            let (read, write) = plain(socket);
             return Ok((read, write, Bytes::new()));
         };
-        let (stream, proof) = tls.connect(&self.address, stream).await?;
-        let (read, write) = secure(stream);
+        let (stream, proof) = tls.connect(&self.address, socket.into_stream()).await?;
+        let (read, write) = shared(Box::new(stream));
         let proof = proof.map_or_else(Bytes::new, |proof| encode_proof(&proof.0));
         Ok((read, write, proof))
     }
 
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_async, reason = "with TLS there is a handshake here")]
-    async fn secured(&self, stream: TcpStream) -> Result<Opened, TransportError> {
-        let (read, write) = plain(stream);
+    async fn secured(&self, socket: Socket) -> Result<Opened, TransportError> {
+        let (read, write) = plain(socket);
         Ok((read, write, Bytes::new()))
     }
 
-    async fn open(&self) -> Result<TcpStream, TransportError> {
+    async fn dial(&self) -> io::Result<Socket> {
+        #[cfg(feature = "testing")]
+        if let Some(dialer) = &self.dialer {
+            return dialer.dial(&self.address).await;
+        }
+        let stream = TcpStream::connect(&self.address).await?;
+        Ok(Socket::system(stream))
+    }
+
+    async fn open(&self) -> Result<Socket, TransportError> {
         let limit = self.options.connect;
         let unreachable = |error: io::Error| TransportError::Unreachable {
             address: self.address.clone(),
@@ -94,12 +117,10 @@ impl TcpLink {
             let reason = format!("no answer within {} ms", limit.as_millis());
             unreachable(io::Error::new(io::ErrorKind::TimedOut, reason))
         };
-        let stream = timeout(limit, TcpStream::connect(&self.address))
-            .await
-            .map_err(late)?
-            .map_err(unreachable)?;
-        prepare(&stream).map_err(unreachable)?;
-        Ok(stream)
+        let dialled = timeout(limit, self.dial()).await.map_err(late)?;
+        let socket = dialled.map_err(unreachable)?;
+        prepare(&socket).map_err(unreachable)?;
+        Ok(socket)
     }
 
     async fn greet(
@@ -145,7 +166,7 @@ impl TcpLink {
 #[async_trait]
 impl Link for TcpLink {
     async fn connect(&self, hello: &Hello) -> Result<Connection, TransportError> {
-        let stream = self.open().await?;
+        let socket = self.open().await?;
         let limit = self.options.hello;
         let meter = Arc::new(Meter::default());
         let hello = Hello {
@@ -153,7 +174,7 @@ impl Link for TcpLink {
             ..hello.clone()
         };
         let greeted = async {
-            let (read, mut write, proof) = self.secured(stream).await?;
+            let (read, mut write, proof) = self.secured(socket).await?;
             let mut reader = Reader::new(read, Side::Agent);
             let greeted = self.greet(&hello, &proof, &mut reader, &mut write, &meter);
             greeted.await.map(|welcome| (welcome, reader, write))

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use sync_core::transport::{Hello, Refusal};
-use tokio::net::TcpStream;
 
 use super::io::{ReadHalf, WriteHalf, plain};
+use super::net::Socket;
 use crate::frame::PROOF_BYTES;
 #[cfg(feature = "tls")]
 use crate::{
     compress::Side,
-    tcp::io::secure,
+    tcp::io::shared,
     tls::{Credential, HubTls, Proof, sentence},
 };
 
@@ -29,26 +29,26 @@ pub(super) struct Shown {
     credential: Option<Credential>,
 }
 
-/// A connection that was not opened: why, and its socket.
-pub(super) type Unopened = (String, TcpStream);
+/// A connection that was not opened: why, and its two halves.
+pub(super) type Unopened = (String, (ReadHalf, WriteHalf));
 
 impl Security {
     /// The handshake of the encryption, if there is any. The caller keeps its deadline.
     #[cfg(feature = "tls")]
     pub(super) async fn open(
         &self,
-        stream: TcpStream,
+        socket: Socket,
     ) -> Result<(ReadHalf, WriteHalf, Shown), Unopened> {
         let Some(tls) = &self.tls else {
-            let (read, write) = plain(stream);
+            let (read, write) = plain(socket);
             return Ok((read, write, Shown::default()));
         };
-        let accepted = tls.accept(stream).await;
-        let (stream, credential) = accepted.map_err(|(error, socket)| {
+        let accepted = tls.accept(socket.into_stream()).await;
+        let (stream, credential) = accepted.map_err(|(error, stream)| {
             let reason = sentence(&error, Side::Hub);
-            (reason.unwrap_or_else(|| error.to_string()), socket)
+            (reason.unwrap_or_else(|| error.to_string()), shared(stream))
         })?;
-        let (read, write) = secure(stream);
+        let (read, write) = shared(Box::new(stream));
         let credential = Some(credential);
         Ok((read, write, Shown { credential }))
     }
@@ -58,9 +58,9 @@ impl Security {
     #[expect(clippy::unused_async, reason = "with TLS there is a handshake here")]
     pub(super) async fn open(
         &self,
-        stream: TcpStream,
+        socket: Socket,
     ) -> Result<(ReadHalf, WriteHalf, Shown), Unopened> {
-        let (read, write) = plain(stream);
+        let (read, write) = plain(socket);
         Ok((read, write, Shown::default()))
     }
 }

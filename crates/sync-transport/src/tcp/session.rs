@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use sync_core::transport::{Hello, Refusal, TransportError};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
-use super::io::{ReadHalf, WriteHalf, plain};
+use super::io::{ReadHalf, WriteHalf};
+use super::net::Socket;
 use super::reader::Reader;
 use super::security::{Security, Shown};
 use super::socket::prepare;
@@ -41,12 +41,12 @@ const QUOTE_BYTES_MAX: usize = 256;
 /// Serves one connection. `slot` is held until the socket is closed.
 pub(super) async fn serve(
     hub: Arc<Hub>,
-    stream: TcpStream,
+    socket: Socket,
     from: SocketAddr,
     slot: OwnedSemaphorePermit,
     security: Security,
 ) {
-    if let Err(error) = prepare(&stream) {
+    if let Err(error) = prepare(&socket) {
         tracing::debug!(%from, %error, "a connection was gone before it was served");
         return;
     }
@@ -55,7 +55,7 @@ pub(super) async fn serve(
     let opened = tokio::select! {
         biased;
         () = hub.shut() => return,
-        opened = open(&hub, &security, stream, from, due) => opened,
+        opened = open(&hub, &security, socket, from, due) => opened,
     };
     let Some((read, mut write, shown)) = opened else {
         return;
@@ -95,11 +95,11 @@ pub(super) async fn serve(
 async fn open(
     hub: &Hub,
     security: &Security,
-    stream: TcpStream,
+    socket: Socket,
     from: SocketAddr,
     due: Instant,
 ) -> Option<(ReadHalf, WriteHalf, Shown)> {
-    let Ok(opened) = timeout_at(due, security.open(stream)).await else {
+    let Ok(opened) = timeout_at(due, security.open(socket)).await else {
         let limit = hub.options.hello;
         let doing = "the handshake of TLS";
         refuse(
@@ -111,10 +111,9 @@ async fn open(
     };
     match opened {
         Ok(opened) => Some(opened),
-        Err((reason, socket)) => {
+        Err((reason, (read, mut write))) => {
             refuse(hub, from, &reason);
             // The alert that says why is written; it must not be overtaken by a reset.
-            let (read, mut write) = plain(socket);
             let _ = write.shutdown().await;
             let reader = Reader::new(read, Side::Hub);
             reader.linger(hub.options.close).await;

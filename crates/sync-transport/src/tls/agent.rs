@@ -8,7 +8,6 @@ use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use sync_core::transport::TransportError;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -19,6 +18,7 @@ use super::reason::sentence;
 use super::{ALPN, Principal, Proof, TlsError, Token, provider};
 use crate::compress::Side;
 use crate::lock;
+use crate::tcp::Stream;
 
 /// Where an agent has what it needs: the CA of its hub, and one of the two ways to prove its name.
 #[derive(Debug, Clone)]
@@ -68,8 +68,8 @@ impl AgentTls {
     pub(crate) async fn connect(
         &self,
         address: &str,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Option<Proof>), TransportError> {
+        stream: Box<dyn Stream>,
+    ) -> Result<(TlsStream<Box<dyn Stream>>, Option<Proof>), TransportError> {
         let failed = |reason: String| TransportError::Tls { reason };
         let name = server_name(address).map_err(failed)?;
         let loaded = self.current();

@@ -9,7 +9,6 @@ use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use sync_core::transport::Hello;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -19,6 +18,7 @@ use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
 use crate::lock;
+use crate::tcp::Stream;
 
 /// Names of a certificate that a refusal quotes: it says which one was used, and fits into a handshake.
 const NAMES_SHOWN_MAX: usize = 4;
@@ -75,8 +75,8 @@ impl HubTls {
     /// The handshake. A failure gives the socket back, so that the alert on it can be read.
     pub(crate) async fn accept(
         &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Credential), (io::Error, TcpStream)> {
+        stream: Box<dyn Stream>,
+    ) -> Result<(TlsStream<Box<dyn Stream>>, Credential), (io::Error, Box<dyn Stream>)> {
         let in_force = Arc::clone(&lock(&self.in_force));
         let acceptor = TlsAcceptor::from(Arc::clone(&in_force.config));
         let stream = acceptor.accept(stream).into_fallible().await?;
