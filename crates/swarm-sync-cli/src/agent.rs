@@ -8,6 +8,7 @@ mod memory;
 mod past;
 mod perform;
 mod proposals;
+mod refusals;
 mod request;
 mod watches;
 
@@ -123,7 +124,10 @@ async fn converse(
     let proposals = agent.proposals().await.map_err(|e| stopped_at_once(&e))?;
     // A send fails only when stdout is closed, which ends the loop below.
     let _ = out.send(ready(args, &agent, &data).await?).await;
-    let followed = proposals::follow(agent.clone(), proposals, out.clone());
+    let followed = [
+        proposals::follow(agent.clone(), proposals, out.clone()),
+        refusals::follow(agent.refused(), out.clone()),
+    ];
     let durable = data.directory.is_some();
     let mut dispatcher = Dispatcher::new(agent.clone(), durable, out.clone());
     let mut input = lines::stdin();
@@ -149,8 +153,10 @@ async fn converse(
         () = lines.closed() => {}
     }
     dispatcher.abort().await;
-    followed.abort();
-    let _ = followed.await;
+    for task in followed {
+        task.abort();
+        let _ = task.await;
+    }
     let stopped = stop(&agent, &data).await;
     let last = last_lines(&end, stopped.as_ref().err());
     drop(dispatcher);
@@ -230,7 +236,7 @@ async fn push_last(agent: &Agent, durable: bool) {
         if waiting == 0 {
             return;
         }
-        let in_vain = !state.online || state.link_error.is_some();
+        let in_vain = !state.online || (state.link_error.is_some() && !state.replica.connected);
         if in_vain || Instant::now() >= until {
             let writes = if waiting == 1 { "write" } else { "writes" };
             if durable {

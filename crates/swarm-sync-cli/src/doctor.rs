@@ -10,6 +10,7 @@ mod limits;
 mod lock;
 mod owner;
 mod report;
+mod rights;
 mod space;
 mod store;
 mod transport;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
         Some(directory) => directory,
         None => data::default_directory(&["hub"])?,
     };
-    report.extend(hub::look(&args.hub).await);
+    report.extend(hub::look(&args.hub, args.agent).await);
     report.extend(disk::look(directory, args.hub.patience()).await);
     report.extend(limits::look());
     report.extend([clock::own(began, Reading::now())]);

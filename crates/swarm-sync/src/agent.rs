@@ -5,6 +5,7 @@ mod builder;
 mod connector;
 mod driver;
 mod levels;
+mod reach;
 mod typed;
 mod votes;
 mod voting;
@@ -19,11 +20,12 @@ use sync_core::{
     Seen, StateVersion, Traffic, Version, WriteId,
 };
 use sync_protocol::{Command, Outcome, ReplicaStatus};
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
+use self::reach::Refused;
 pub use self::levels::WriteOptions;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 pub use self::voting::{ProposalEvent, Proposals};
@@ -45,6 +47,7 @@ type Subscribers = Arc<OnceLock<broadcast::Sender<Receipt>>>;
 pub struct Agent {
     commands: mpsc::Sender<AgentCommand>,
     receipts: Subscribers,
+    refused: Refused,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     default_timeout: Duration,
     incarnation: Incarnation,
@@ -63,7 +66,7 @@ pub struct AgentState {
     pub hub: String,
     /// Whether it is to be connected at all.
     pub online: bool,
-    /// Why the last attempt or connection ended, if it is not connected.
+    /// Why the last attempt or connection ended, until the hub has answered on another one.
     pub link_error: Option<String>,
     /// Bytes at the socket since the start, over all connections.
     pub traffic: Traffic,
@@ -200,6 +203,13 @@ impl Agent {
     pub fn subscribe_receipts(&self) -> broadcast::Receiver<Receipt> {
         let open = || broadcast::channel(RECEIPTS_MAX).0;
         self.receipts.get_or_init(open).subscribe()
+    }
+
+    /// Why its hub does not have this agent, from when it says so until it answers it: a name without the
+    /// right to be there, a token that is none, a name that is taken. The agent goes on trying, and gets in
+    /// once that has changed.
+    pub fn refused(&self) -> watch::Receiver<Option<String>> {
+        self.refused.subscribe()
     }
 
     /// The caller has dealt with these receipts: forget them. Returns how many of them had waited.

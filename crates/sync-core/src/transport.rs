@@ -5,6 +5,7 @@
 
 mod compressions;
 mod frame;
+mod refusal;
 mod traffic;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub use self::compressions::Compressions;
 pub use self::frame::{Frame, Turn};
+pub use self::refusal::Refusal;
 pub use self::traffic::{Compression, Traffic};
 
 use crate::id::{AgentId, Incarnation, SwarmId};
@@ -90,66 +92,6 @@ pub struct Welcome {
     pub frame_bytes_max: u32,
     /// What either side may send: nothing that the hello did not offer.
     pub compressions: Compressions,
-}
-
-/// Why a hello was refused. Each says what to do; the connection is closed after it.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Encode, Decode)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// No common protocol version.
-    #[error(
-        "this hub speaks protocol {hub_min} to {hub_max}, the peer {peer_min} to {peer_max}; upgrade the older side"
-    )]
-    Protocol {
-        /// The hub's oldest.
-        hub_min: u16,
-        /// The hub's newest.
-        hub_max: u16,
-        /// The peer's oldest.
-        peer_min: u16,
-        /// The peer's newest.
-        peer_max: u16,
-    },
-    /// The hub does not serve that swarm.
-    #[error(
-        "this hub does not serve the swarm {swarm}; check the name, or start a hub that serves it"
-    )]
-    Swarm {
-        /// The swarm asked for.
-        swarm: SwarmId,
-    },
-    /// Another process answers under that name.
-    #[error(
-        "an agent named {agent} is connected and answers; two processes cannot share one name: stop one or rename it"
-    )]
-    NameTaken {
-        /// The name.
-        agent: AgentId,
-    },
-    /// The hub has no room.
-    #[error("this hub is full: {connections} connections is its limit")]
-    Full {
-        /// How many it holds.
-        connections: u32,
-    },
-    /// The first frame was not a hello, or not a whole one.
-    #[error("expected a hello: {reason}")]
-    Malformed {
-        /// What was wrong with it.
-        reason: String,
-    },
-    /// The hub itself writes under that name.
-    #[error("the name {agent} is the hub's own: choose another one for this agent")]
-    NameReserved {
-        /// The name.
-        agent: AgentId,
-    },
-    /// Who connects has not shown that it is who it says.
-    #[error("{reason}")]
-    Identity {
-        /// What was shown, and what would do.
-        reason: String,
-    },
 }
 
 /// One connection, for its lifetime. A reconnecting agent gets a new one.
@@ -254,6 +196,10 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
 
     /// Closes one connection; its `Disconnected` event carries `reason`.
     async fn disconnect(&self, session: SessionId, reason: &str);
+
+    /// The same for a peer that may not be here: it is told so by [`Refusal::Rights`], and counts among the
+    /// [`Coordinator::refused`].
+    async fn refuse(&self, session: SessionId, reason: &str);
 
     /// Waits for at least one event and returns up to `limit` of them, in order. An empty list
     /// means that the coordinator was shut down. Cancel-safe: a dropped call loses no event.

@@ -249,7 +249,8 @@ impl World {
                     self.require(false, || format!("nobody has asked to take off {agent}"));
                 }
                 HubOutput::Load { ticket, ranges } => self.read_rows(ticket, ranges),
-                HubOutput::Disconnect { session, reason } => {
+                HubOutput::Disconnect { session, reason }
+                | HubOutput::Refuse { session, reason } => {
                     self.require(self.fails, || {
                         format!("the hub closed {session:?}: {reason}")
                     });

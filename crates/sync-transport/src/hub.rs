@@ -17,6 +17,7 @@ use sync_core::transport::{
 pub(crate) use coordinator::coordinator_by_hub;
 pub(crate) use peer::Peer;
 
+use crate::audit::{Audit, Origin};
 use crate::compress::HubSide;
 use crate::frame::check_sizes;
 use crate::lock;
@@ -41,6 +42,7 @@ pub(crate) enum Rejection {
 pub(crate) struct Hub {
     pub(crate) options: CoordinatorOptions,
     pub(crate) meter: Meter,
+    audit: Arc<Audit>,
     pub(crate) compress: HubSide,
     /// Units that a peer may have in line for the owner.
     inbox: usize,
@@ -61,6 +63,7 @@ impl Hub {
         let registry = Registry::new(options.swarms.clone(), options.connections_max);
         Self {
             meter: Meter::default(),
+            audit: Arc::default(),
             compress: HubSide::default(),
             inbox,
             state: Mutex::new(State {
@@ -75,7 +78,7 @@ impl Hub {
 
     /// Admits a peer or says why not; waits for the probe of a held name and for room among the
     /// events. Cancel-safe: a dropped call has changed nothing.
-    pub(crate) async fn admit(&self, hello: &Hello) -> Result<Arc<Peer>, Rejection> {
+    pub(crate) async fn admit(&self, hello: &Hello, from: Origin) -> Result<Arc<Peer>, Rejection> {
         let mute = self.probe(hello).await?;
         // The end of a session must never wait for room, so it is reserved with its beginning.
         let room = tokio::select! {
@@ -102,7 +105,7 @@ impl Hub {
         }
         let mut admitted = None;
         let session = state.registry.insert(hello, |session| {
-            let peer = Arc::new(Peer::new(session, &self.options, self.inbox));
+            let peer = Arc::new(Peer::new(session, from, &self.options, self.inbox));
             Arc::clone(admitted.insert(peer))
         });
         room.keep();
@@ -157,6 +160,28 @@ impl Hub {
         self.end_in(&mut lock(&self.state), session, ending, reason);
     }
 
+    /// Ends a session whose peer may not be here, and tells it so.
+    pub(crate) fn refuse(&self, session: SessionId, reason: &str) {
+        let mut state = lock(&self.state);
+        let Some((who, peer)) = state.registry.holder(session) else {
+            return;
+        };
+        self.note_refused(peer.from, Some(who), reason);
+        self.end_in(&mut state, session, Ending::Refuse, reason);
+    }
+
+    /// Counts a connection that came to nothing because of what it showed or said, or of what its
+    /// name may not, and has the audit note it.
+    pub(crate) fn note_refused(
+        &self,
+        from: Origin,
+        who: Option<(&SwarmId, &AgentId)>,
+        reason: &str,
+    ) {
+        self.meter.add_refused();
+        self.audit.note(from, who, reason);
+    }
+
     /// Ends every session and the events. Idempotent.
     pub(crate) fn shut_down(&self) {
         let mut state = lock(&self.state);
@@ -166,6 +191,7 @@ impl Hub {
         }
         drop(state);
         self.events.wake();
+        self.audit.sum_up();
     }
 
     /// Returns once [`Hub::shut_down`] was called.

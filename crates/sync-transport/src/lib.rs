@@ -44,6 +44,7 @@
     )
 )]
 
+mod audit;
 mod backoff;
 mod compress;
 mod frame;

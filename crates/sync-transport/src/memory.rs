@@ -11,6 +11,7 @@ use sync_core::transport::{
 };
 use tokio::time::timeout;
 
+use crate::audit::Origin;
 use crate::frame::{
     Decoder, HEADER_BYTES, Kind, check_sizes, decode_hello, decode_refusal, decode_welcome,
     encode_hello, encode_refusal, encode_welcome, protocol,
@@ -19,6 +20,9 @@ use crate::hub::{Hub, Peer, Rejection, coordinator_by_hub};
 use crate::meter::Meter;
 use crate::options::{CoordinatorOptions, LinkOptions, MEMORY_INBOX_UNITS_MAX};
 use crate::outbox::{Ending, Taken};
+
+/// Where everything is.
+const HERE: &str = "this process";
 
 /// A coordinator for agents in the same process, with the same admission, bounds and name rule as
 /// the one over TCP.
@@ -118,16 +122,16 @@ impl Link for MemoryLink {
         let hello = match decode_hello(&over_the_wire(&said, Kind::Hello)?) {
             Ok(hello) => hello,
             Err(refusal) => {
-                hub.meter.add_refused();
+                hub.note_refused(Origin::Process, None, &refusal.to_string());
                 return Err(self.refused(&refusal)?);
             }
         };
         let limit = self.options.hello;
-        let admitted = timeout(limit, hub.admit(&hello)).await;
+        let admitted = timeout(limit, hub.admit(&hello, Origin::Process)).await;
         let peer = match admitted {
             Ok(Ok(peer)) => peer,
             Ok(Err(Rejection::Refused(refusal))) => {
-                hub.meter.add_refused();
+                hub.note_refused(Origin::Process, None, &refusal.to_string());
                 return Err(self.refused(&refusal)?);
             }
             Ok(Err(Rejection::ShutDown)) => return Err(self.unreachable()),
@@ -155,7 +159,7 @@ impl Link for MemoryLink {
     }
 
     fn describe(&self) -> String {
-        "this process".into()
+        HERE.into()
     }
 }
 
@@ -173,9 +177,15 @@ impl End {
     }
 
     fn closed(&self) -> TransportError {
-        let reason = self.peer.outbox.ending().map(|(_, reason)| reason);
-        TransportError::Closed {
-            reason: reason.unwrap_or_else(|| "the hub is gone".into()),
+        match self.peer.outbox.ending() {
+            Some((Ending::Refuse, reason)) => TransportError::Refused {
+                address: HERE.into(),
+                refusal: Refusal::Rights { reason },
+            },
+            Some((_, reason)) => TransportError::Closed { reason },
+            None => TransportError::Closed {
+                reason: "the hub is gone".into(),
+            },
         }
     }
 }

@@ -26,6 +26,8 @@ const TAKE_BYTES_MAX: usize = 256 << 10;
 pub(crate) enum Ending {
     /// What is queued is still delivered, then the reason.
     Flush,
+    /// The same, and the reason is that the peer may not be here.
+    Refuse,
     /// Nothing more is delivered: the peer is gone, or does not deserve it.
     Abort,
 }
@@ -39,8 +41,8 @@ pub(crate) struct Taken {
     pub(crate) pong: bool,
     /// Messages, in order.
     pub(crate) frames: Vec<Frame>,
-    /// Nothing follows; why.
-    pub(crate) end: Option<String>,
+    /// Nothing follows; how it ended, and why.
+    pub(crate) end: Option<(Ending, String)>,
 }
 
 /// Bounded in frames and in bytes. Signs of life are not queued but flagged: they overtake what
@@ -200,7 +202,7 @@ impl Outbox {
         state.bytes -= bytes;
         state.busy |= !taken.frames.is_empty();
         if state.frames.is_empty() {
-            taken.end = state.end.as_ref().map(|(_, reason)| reason.clone());
+            taken.end.clone_from(&state.end);
         }
         drop(state);
         if !taken.frames.is_empty() {
@@ -331,14 +333,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_flush_delivers_what_waits_and_an_abort_does_not() {
-        for (ending, frames) in [(Ending::Flush, 1), (Ending::Abort, 0)] {
+        for (ending, frames) in [(Ending::Flush, 1), (Ending::Refuse, 1), (Ending::Abort, 0)] {
             let outbox = Outbox::new(4, 10);
             outbox.try_push(vec![frame(1, 1)]).unwrap();
             outbox.end(ending, "first");
             outbox.end(Ending::Flush, "second");
             let taken = outbox.take().await;
             assert_eq!(taken.frames.len(), frames);
-            assert_eq!(taken.end.as_deref(), Some("first"));
+            assert_eq!(taken.end, Some((ending, "first".to_owned())));
             outbox.ended().await;
             let closed = outbox.try_push(vec![frame(2, 1)]);
             assert!(matches!(closed, Err(TransportError::Closed { .. })));

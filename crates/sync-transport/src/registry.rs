@@ -203,6 +203,12 @@ impl<P> Registry<P> {
         self.sessions.get(&session).map(|session| &session.peer)
     }
 
+    /// Whose a connection is.
+    pub(crate) fn holder(&self, session: SessionId) -> Option<((&SwarmId, &AgentId), &P)> {
+        let held = self.sessions.get(&session)?;
+        Some(((&held.swarm, &held.agent), &held.peer))
+    }
+
     /// The connected members of one swarm, by name.
     pub(crate) fn members(&self, swarm: &SwarmId) -> impl Iterator<Item = &P> {
         let roster = self.rosters.get(swarm).into_iter().flatten();

@@ -62,7 +62,8 @@ lost a race, and for each watch change, compacted (only the last change of each 
 follows), reload (everything follows anew) and watch-end, each with the "cursor" that
 "from" takes; proposal for what this agent is to vote on, with its "proposal_id",
 decided for what it came to, proposal-forgotten if the hub does not know that any more,
-and proposals-missed if too many came to be told. If its store fails, what was asked and not done gets an error, the last
+and proposals-missed if too many came to be told; refused if the hub does not have this
+agent, with "message", and admitted once it has. If its store fails, what was asked and not done gets an error, the last
 line is stopped, and the exit code 4. A line takes at most 4 MiB. At the end, own writes
 get 2 s to reach a hub that is there; what does not reach it waits on disk for the next
 start. SIGINT, SIGTERM and SIGHUP stop it in an orderly way, SIGHUP not under nohup.

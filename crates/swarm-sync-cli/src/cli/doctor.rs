@@ -11,6 +11,7 @@ Looks whether agents, commands or a hub would run well from here, and says so in
 thing that it looked at: how it is, and what to do if it is not as it should be.
 
   hub     its name has an address, something answers there, TLS, the hello, both ends' versions
+  rights  whether they let an agent of this name in; commands ask under it, whatever they say
   clock   against the hub's: writes from too far ahead are refused
   data    the directory: what is in it, who has it open, whose it is and who else may read it;
           a file without a name is written there, fsynced and read back; space; filesystem
@@ -27,7 +28,8 @@ waits, whether seals and rows agree, which rows are damaged, and what to do.
 Examples:
   swarm-sync doctor
   swarm-sync doctor --data /var/lib/swarm-sync/agent-1 --timeout 3
-  swarm-sync doctor --hub hub.example:7420 --swarm team --tls-ca ca.pem --token-file team.a.token
+  swarm-sync doctor --agent --hub hub.example:7420 --swarm team --tls-ca ca.pem \
+    --token-file team.a.token
   swarm-sync doctor /var/lib/swarm-sync/hub     inside, while it is stopped
   swarm-sync doctor --json | jq -r '.checks[] | select(.verdict != \"ok\") | .message'
 
@@ -43,6 +45,9 @@ pub(crate) struct DoctorArgs {
     /// `./swarm-sync-data`.
     #[arg(long, value_name = "DIR", value_parser = crate::secret::path())]
     pub(crate) data: Option<PathBuf>,
+    /// An agent is to run under this name: fail also if the rights of the hub let it in for commands only.
+    #[arg(long)]
+    pub(crate) agent: bool,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
 }

@@ -9,8 +9,9 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::report::{Check, Verdict};
+use super::rights::Asker;
 use super::transport::{self, Step};
-use super::{clock, versions};
+use super::{clock, rights, versions};
 use crate::cli::HubArgs;
 use crate::exit::{Code, Failure};
 use crate::oneshot;
@@ -21,7 +22,8 @@ const SPARE: Duration = Duration::from_secs(1);
 /// Addresses of a name that are shown.
 const ADDRESSES_MAX: usize = 4;
 
-pub(super) async fn look(args: &HubArgs) -> Vec<Check> {
+/// `agent`: whether an agent is to run under this name.
+pub(super) async fn look(args: &HubArgs, agent: bool) -> Vec<Check> {
     let address = &args.at.hub;
     let found = timeout(args.patience(), lookup_host(address)).await;
     let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -29,7 +31,7 @@ pub(super) async fn look(args: &HubArgs) -> Vec<Check> {
     let has_address = named.verdict == Verdict::Ok;
     let mut checks = vec![named];
     if has_address {
-        checks.extend(connect(args).await);
+        checks.extend(connect(args, agent).await);
     }
     checks
 }
@@ -53,7 +55,7 @@ fn resolved(address: &str, found: io::Result<Vec<SocketAddr>>) -> Check {
     }
 }
 
-async fn connect(args: &HubArgs) -> Vec<Check> {
+async fn connect(args: &HubArgs, agent: bool) -> Vec<Check> {
     let patience = args.patience();
     let options = LinkOptions {
         connect: patience,
@@ -71,7 +73,12 @@ async fn connect(args: &HubArgs) -> Vec<Check> {
         Ok(client) => {
             let took = began.elapsed();
             let mut checks = transport::reached(&args.at, secure, name.as_str(), took);
-            checks.extend(ask(client, patience).await);
+            let asker = Asker {
+                name: name.as_str(),
+                swarm: &args.at.swarm,
+                agent,
+            };
+            checks.extend(ask(client, asker, patience).await);
             checks
         }
         Err(StartError::Transport(error)) => transport::failed(&args.at, secure, &error),
@@ -89,7 +96,7 @@ fn unusable(failure: &Failure) -> Check {
 }
 
 /// What the hub says of itself.
-async fn ask(mut client: Client, patience: Duration) -> Vec<Check> {
+async fn ask(mut client: Client, asker: Asker<'_>, patience: Duration) -> Vec<Check> {
     let (asked, before) = (Instant::now(), SystemTime::now());
     let answered = timeout(patience, client.about()).await;
     let took = asked.elapsed();
@@ -101,10 +108,11 @@ async fn ask(mut client: Client, patience: Duration) -> Vec<Check> {
     });
     match answered {
         Ok(about) => {
+            let rights = rights::look(&mut client, asker, patience).await;
             // Whoever hangs up without a word is noted there.
             client.close().await;
             let versions = versions::compare(versions::OWN, &about);
-            vec![versions, clock::against(before, took, &about)]
+            vec![rights, versions, clock::against(before, took, &about)]
         }
         Err(RequestError::ConnectionLost { reason }) => vec![Check::warn(
             "versions",

@@ -46,6 +46,7 @@
 //! - `private_files`: files that are their owner's alone
 //! - `security`: TLS, names that are proved, and rights
 //! - `security_input`: whoever is not let in, and files that are not used
+//! - `refusals`: whom the rights do not let in
 //! - `top`: the live view, on a terminal
 //! - `stuck_reader`: the end of a program that nobody reads
 
@@ -84,6 +85,7 @@ mod priorities;
 mod private_files;
 mod receipts;
 mod recovery;
+mod refusals;
 mod replay;
 mod replay_input;
 mod rolling;

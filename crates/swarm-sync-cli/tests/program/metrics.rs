@@ -43,6 +43,11 @@ fn value(metrics: &str, line: &str) -> Option<f64> {
     found?.parse().ok()
 }
 
+/// What is measured at an address under this name and these labels.
+pub(crate) fn scraped(address: &str, line: &str) -> Option<f64> {
+    value(&get(address, "/metrics").1, line)
+}
+
 /// Reads until each line has the value.
 fn tells(address: &str, lines: &[(&str, f64)]) -> String {
     until(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sync_core::{AgentId, Clock, Incarnation, Link, Resolvers, Store, SwarmId};
 use sync_protocol::Limits;
 use sync_store::MemoryStore;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::driver::{Driver, Handles};
 use super::{Agent, Subscribers};
@@ -133,10 +133,12 @@ impl AgentBuilder {
         let (default_timeout, incarnation) = (self.default_timeout, self.incarnation);
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let receipts = Subscribers::default();
+        let refused = watch::Sender::new(None);
         let failure = Arc::new(OnceLock::new());
         let handles = Handles {
             commands: queue,
             receipts: Arc::clone(&receipts),
+            refused: refused.clone(),
             failure: Arc::clone(&failure),
         };
         let driver = Driver::open(self, agent, swarm, handles).await?;
@@ -144,6 +146,7 @@ impl AgentBuilder {
         Ok(Agent {
             commands,
             receipts,
+            refused,
             task,
             default_timeout,
             failure,

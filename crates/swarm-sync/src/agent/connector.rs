@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sync_core::{Connection, Hello, Link, LinkReceiver, LinkSender, Traffic};
+use sync_core::{Connection, Hello, Link, LinkReceiver, LinkSender, Traffic, TransportError};
 use sync_transport::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -28,12 +28,32 @@ pub(super) enum LinkEvent {
     },
     Down {
         generation: u64,
-        reason: String,
+        why: Why,
     },
     /// An attempt failed; the next one follows by itself.
     Failed {
-        reason: String,
+        why: Why,
     },
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct Why {
+    pub(super) reason: String,
+    /// The two ends do not have each other, which does not pass by itself.
+    pub(super) refused: bool,
+}
+
+impl From<&TransportError> for Why {
+    fn from(error: &TransportError) -> Self {
+        Self {
+            reason: error.to_string(),
+            refused: matches!(
+                error,
+                TransportError::Refused { .. } | TransportError::Tls { .. }
+            ),
+        }
+    }
 }
 
 /// What the driver wants.
@@ -118,10 +138,8 @@ impl Task {
             let went_on = match attempt {
                 Ok(connection) => self.serve(connection).await,
                 Err(error) => {
-                    self.tell(LinkEvent::Failed {
-                        reason: error.to_string(),
-                    })
-                    .await
+                    let why = Why::from(&error);
+                    self.tell(LinkEvent::Failed { why }).await
                 }
             };
             if !went_on || !self.pause(decisions).await {
@@ -159,20 +177,23 @@ impl Task {
             return false;
         }
         let since = Instant::now();
-        let reason = self.read(&mut *receiver, generation).await;
+        let why = self.read(&mut *receiver, generation).await;
         self.backoff.ended_after(since.elapsed());
         drop(receiver);
-        let Some(reason) = reason else { return false };
-        self.tell(LinkEvent::Down { generation, reason }).await
+        let Some(why) = why else { return false };
+        self.tell(LinkEvent::Down { generation, why }).await
     }
 
     /// Why the connection ended; `None` once the driver is gone.
-    async fn read(&mut self, receiver: &mut dyn LinkReceiver, generation: u64) -> Option<String> {
+    async fn read(&mut self, receiver: &mut dyn LinkReceiver, generation: u64) -> Option<Why> {
         loop {
             let unwanted = self.wish.wait_for(|w| !w.online || w.closed >= generation);
             let received = tokio::select! {
                 received = receiver.recv(FRAMES_PER_TURN) => received,
-                wish = unwanted => return wish.ok().map(|_| "closed by this agent".to_owned()),
+                wish = unwanted => return wish.ok().map(|_| Why {
+                    reason: "closed by this agent".to_owned(),
+                    refused: false,
+                }),
             };
             match received {
                 Ok(frames) => {
@@ -180,7 +201,7 @@ impl Task {
                         return None;
                     }
                 }
-                Err(error) => return Some(error.to_string()),
+                Err(error) => return Some(Why::from(&error)),
             }
         }
     }

@@ -9,12 +9,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::codec;
-use sync_core::{AgentId, Clock, Hello, LinkSender, Message, Now, RequestError, Role, SwarmId};
+use sync_core::{
+    AgentId, Clock, Hello, LinkSender, Message, Now, RequestError, Role, SwarmId, TransportError,
+};
 use sync_protocol::{Outcome, Replica, ReplicaConfig, ReplicaOutput, ReplicaRecovery};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::commands::AgentCommand;
 use super::connector::{Connector, LinkEvent, Meter};
+use super::reach::{Reach, Refused};
 use super::voting::Voting;
 use super::{AgentBuilder, AgentState, Subscribers};
 use crate::error::StartError;
@@ -27,6 +30,7 @@ use crate::store_queue::{Completions, StoreQueue, for_each_row};
 pub(super) struct Handles {
     pub(super) commands: mpsc::Receiver<AgentCommand>,
     pub(super) receipts: Subscribers,
+    pub(super) refused: Refused,
     /// Set once the store has failed: what is on disk is unknown, so the task ends.
     pub(super) failure: Arc<OnceLock<String>>,
 }
@@ -36,6 +40,8 @@ pub(super) struct Handles {
 struct Up {
     generation: u64,
     sender: Box<dyn LinkSender>,
+    /// The hub has said something on it. One that does not have this agent closes it without a word.
+    heard: bool,
 }
 
 /// Everything the task owns.
@@ -47,7 +53,7 @@ pub(super) struct Driver {
     connector: Connector,
     up: Option<Up>,
     hub: String,
-    link_error: Option<String>,
+    reach: Reach,
     meter: Meter,
     answers: BTreeMap<u64, oneshot::Sender<Result<Outcome, RequestError>>>,
     next_request: u64,
@@ -86,7 +92,7 @@ impl Driver {
             connector: Connector::start(settings.link, hello, settings.online),
             up: None,
             hub,
-            link_error: None,
+            reach: Reach::new(handles.refused.clone()),
             meter: Meter::default(),
             answers: BTreeMap::new(),
             next_request: 0,
@@ -171,38 +177,43 @@ impl Driver {
                 self.connector.close(generation);
             }
             LinkEvent::Up { generation, sender } => {
-                tracing::info!(hub = self.hub, "connected");
-                self.up = Some(Up { generation, sender });
-                self.link_error = None;
+                self.up = Some(Up {
+                    generation,
+                    sender,
+                    heard: false,
+                });
                 self.replica.handle_link_up(now);
             }
             LinkEvent::Frames { generation, frames } => {
-                if self
-                    .up
-                    .as_ref()
-                    .is_some_and(|up| up.generation == generation)
-                {
+                if self.is_up(generation) {
+                    self.hear();
                     self.handle_frames(now, generation, frames);
                 }
             }
-            LinkEvent::Down { generation, reason } => {
-                if self
-                    .up
-                    .as_ref()
-                    .is_some_and(|up| up.generation == generation)
-                {
-                    tracing::info!(hub = self.hub, reason, "disconnected");
+            LinkEvent::Down { generation, why } => {
+                if self.is_up(generation) {
+                    if self.up.as_ref().is_some_and(|up| up.heard) {
+                        tracing::info!(hub = self.hub, reason = why.reason, "disconnected");
+                    }
                     self.link_down(now);
                 }
-                self.link_error = Some(reason);
+                self.reach.lost(why);
             }
-            LinkEvent::Failed { reason } => {
-                // Once per reason, not once per attempt.
-                if self.link_error.as_ref() != Some(&reason) {
-                    tracing::warn!("{reason}; trying again");
-                }
-                self.link_error = Some(reason);
-            }
+            LinkEvent::Failed { why } => self.reach.failed(why),
+        }
+    }
+
+    fn is_up(&self, generation: u64) -> bool {
+        let up = self.up.as_ref();
+        up.is_some_and(|up| up.generation == generation)
+    }
+
+    /// The hub has said something, so that it has this agent.
+    fn hear(&mut self) {
+        self.reach.heard();
+        if let Some(up) = self.up.as_mut().filter(|up| !up.heard) {
+            up.heard = true;
+            tracing::info!(hub = self.hub, "connected");
         }
     }
 
@@ -231,7 +242,7 @@ impl Driver {
             replica: self.replica.status(now),
             hub: self.hub.clone(),
             online: self.connector.is_online(),
-            link_error: self.link_error.clone(),
+            link_error: self.reach.error().cloned(),
             traffic: self
                 .meter
                 .total(self.up.as_ref().map(|up| up.sender.traffic())),
@@ -282,9 +293,13 @@ impl Driver {
             return;
         };
         let frames = messages.iter().map(codec::encode).collect();
-        if let Err(error) = up.sender.send(frames).await {
-            tracing::warn!(%error, "sending to the hub failed");
-            self.connector.close(up.generation);
+        match up.sender.send(frames).await {
+            // It has ended, and whoever reads it tells why.
+            Ok(()) | Err(TransportError::Closed { .. }) => {}
+            Err(error) => {
+                tracing::warn!(%error, "sending to the hub failed");
+                self.connector.close(up.generation);
+            }
         }
     }
 

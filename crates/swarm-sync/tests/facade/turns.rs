@@ -80,6 +80,10 @@ impl Coordinator for Counting {
         self.inner.disconnect(session, reason).await;
     }
 
+    async fn refuse(&self, session: SessionId, reason: &str) {
+        self.inner.refuse(session, reason).await;
+    }
+
     async fn recv(&self, limit: usize) -> Vec<CoordinatorEvent> {
         self.inner.recv(limit).await
     }

@@ -123,18 +123,19 @@ fn a_replica_is_for_who_may_read_the_whole_swarm_also_once_that_changes() {
     let mut narrow = table();
     narrow[0] = grant("x", "*", &[Right::Read]);
     govern(&mut hub, narrow);
-    let closed = std::mem::take(&mut hub.closed);
+    let refused = std::mem::take(&mut hub.refused);
     let told = |session, words: &str| {
-        let mut closed = closed.iter();
-        closed.any(|(to, why)| *to == session && why.contains(words))
+        let mut refused = refused.iter();
+        refused.any(|(to, why)| *to == session && why.contains(words))
     };
     let member = a.session.expect("it was connected");
-    assert!(told(member, "no right to read all of it"), "{closed:?}");
-    assert!(told(waiting, "have changed"), "{closed:?}");
-    assert!(!told(other, ""), "nothing is new for it: {closed:?}");
+    assert!(told(member, "no right to read all of it"), "{refused:?}");
+    assert!(told(waiting, "have changed"), "{refused:?}");
+    assert!(!told(other, ""), "nothing is new for it: {refused:?}");
     hub.connect(2, "a", Role::Member);
     hub.settle();
-    assert_eq!(hub.closed.len(), 1, "and not let in again");
+    assert_eq!(hub.refused.len(), 1, "and not let in again");
+    assert!(hub.closed.is_empty(), "nobody broke the protocol");
     let client = hub.connect(3, "a", Role::Client);
     let read = ask(&mut hub, client, Ask::Get(key("task_1")));
     assert_eq!(read, Ok(Answer::State(None)));

@@ -67,6 +67,14 @@ pub enum HubOutput {
         /// What it did.
         reason: String,
     },
+    /// Close a connection: whoever is at its other end may not be here, or not as it was. To be told apart
+    /// from a flaw: it is noted with the name.
+    Refuse {
+        /// The connection.
+        session: SessionId,
+        /// What is lacking, and what to do.
+        reason: String,
+    },
     /// Read these rows and report to [`Hub::handle_loaded`], whatever comes of it.
     Load {
         /// Names the request in the report.

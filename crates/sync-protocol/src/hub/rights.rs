@@ -13,7 +13,7 @@ use sync_core::{
 
 use super::commit::{Commit, receipt};
 use super::session::Session;
-use super::{Hub, ReplyTo};
+use super::{Hub, HubOutput, ReplyTo};
 
 impl Hub {
     /// Puts other rights in force, or none: then everybody may do everything. Members that may not read
@@ -34,8 +34,17 @@ impl Hub {
             }
         }
         for (session, reason) in gone {
-            self.disconnect(session, reason);
+            self.refuse(session, reason);
         }
+    }
+
+    /// Closes a connection by what the rights say.
+    pub(super) fn refuse(&mut self, session: SessionId, reason: &str) {
+        self.forget_session(session);
+        self.gate.push(HubOutput::Refuse {
+            session,
+            reason: reason.to_owned(),
+        });
     }
 
     /// What a name may do here; none if it may do everything.

@@ -59,7 +59,7 @@ impl Hub {
             allowed: self.allowed(&hello.agent),
         };
         if hello.role == Role::Member && !peer.may_hold_a_replica() {
-            return self.disconnect(session, NO_REPLICA);
+            return self.refuse(session, NO_REPLICA);
         }
         self.sessions.insert(session, peer);
         if hello.role == Role::Member {

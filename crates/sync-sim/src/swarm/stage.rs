@@ -281,7 +281,7 @@ impl Stage {
                     let rows = self.hub_disk.read(&ranges);
                     self.hub.handle_loaded(now, ticket, Ok(rows));
                 }
-                HubOutput::Disconnect { session, .. } => {
+                HubOutput::Disconnect { session, .. } | HubOutput::Refuse { session, .. } => {
                     let n = self.nodes.iter().position(|n| n.session == Some(session));
                     if let Some(n) = n {
                         self.schedule(0, Event::Cut(n));

@@ -65,6 +65,10 @@ macro_rules! coordinator_by_hub {
                 self.hub.end(session, crate::outbox::Ending::Flush, reason);
             }
 
+            async fn refuse(&self, session: sync_core::transport::SessionId, reason: &str) {
+                self.hub.refuse(session, reason);
+            }
+
             async fn recv(&self, limit: usize) -> Vec<sync_core::transport::CoordinatorEvent> {
                 self.hub.recv(limit).await
             }

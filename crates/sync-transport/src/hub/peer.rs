@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::events::Inbox;
+use crate::audit::Origin;
 use crate::options::CoordinatorOptions;
 use crate::outbox::Outbox;
 
@@ -16,6 +17,7 @@ use crate::outbox::Outbox;
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) session: SessionId,
+    pub(crate) from: Origin,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
     heard: Notify,
@@ -24,9 +26,15 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(session: SessionId, options: &CoordinatorOptions, inbox: usize) -> Self {
+    pub(crate) fn new(
+        session: SessionId,
+        from: Origin,
+        options: &CoordinatorOptions,
+        inbox: usize,
+    ) -> Self {
         Self {
             session,
+            from,
             outbox: Outbox::new(options.outbox_frames_max, options.outbox_bytes_max),
             inbox: Inbox::new(inbox),
             heard: Notify::new(),

@@ -149,10 +149,7 @@ impl TcpLink {
                     kind: Kind::Refuse,
                     body,
                 }) => {
-                    return Err(TransportError::Refused {
-                        address: self.address.clone(),
-                        refusal: decode_refusal(&body)?,
-                    });
+                    return Err(refused(&self.address, &body)?);
                 }
                 Some(Incoming { kind, .. }) => {
                     return Err(protocol(format!("expected a welcome, got a {kind:?}")));
@@ -212,6 +209,7 @@ impl Link for TcpLink {
             }),
             receiver: Box::new(TcpReceiver {
                 shared,
+                address: self.address.clone(),
                 reader,
                 failed: None,
             }),
@@ -221,6 +219,14 @@ impl Link for TcpLink {
     fn describe(&self) -> String {
         self.address.clone()
     }
+}
+
+/// What a hub that does not have us says, at the hello or later.
+fn refused(address: &str, body: &[u8]) -> Result<TransportError, TransportError> {
+    Ok(TransportError::Refused {
+        address: address.to_owned(),
+        refusal: decode_refusal(body)?,
+    })
 }
 
 /// A hub is no more to be trusted than an agent.
@@ -308,6 +314,7 @@ impl LinkSender for TcpSender {
 #[derive(Debug)]
 struct TcpReceiver {
     shared: Arc<Shared>,
+    address: String,
     reader: Reader,
     failed: Option<TransportError>,
 }
@@ -337,6 +344,13 @@ impl TcpReceiver {
                     body,
                 })) => {
                     self.failed = Some(closed(goodbye(&body)));
+                }
+                Ok(Some(Incoming {
+                    kind: Kind::Refuse,
+                    body,
+                })) => {
+                    let refused = refused(&self.address, &body);
+                    self.failed = Some(refused.unwrap_or_else(|error| error));
                 }
                 Ok(Some(Incoming { kind, .. })) => {
                     self.failed = Some(protocol(format!("a late {kind:?}")));

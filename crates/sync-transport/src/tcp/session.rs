@@ -17,6 +17,7 @@ use super::reader::Reader;
 use super::security::{Security, Shown};
 use super::socket::prepare;
 use super::writer::{Pace, write_all, write_last};
+use crate::audit::Origin;
 use crate::compress::{Opener, Packer, Side, Slot, offered};
 use crate::frame::{
     Incoming, Kind, PROOF_BYTES, clip, decode_hello, encode_refusal, encode_welcome, protocol,
@@ -50,6 +51,7 @@ pub(super) async fn serve(
         tracing::debug!(%from, %error, "a connection was gone before it was served");
         return;
     }
+    let from = Origin::Address(from);
     // Encrypting and saying hello take no longer together than a hello in the clear.
     let due = Instant::now() + hub.options.hello;
     let opened = tokio::select! {
@@ -64,7 +66,7 @@ pub(super) async fn serve(
     let admitted = tokio::select! {
         biased;
         () = hub.shut() => return,
-        admitted = handshake(&hub, &mut reader, &shown, due) => admitted,
+        admitted = handshake(&hub, &mut reader, &shown, (from, due)) => admitted,
     };
     match admitted {
         Ok(Admitted {
@@ -80,7 +82,7 @@ pub(super) async fn serve(
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
-            refuse(&hub, from, &refusal.to_string());
+            hub.note_refused(from, None, &refusal.to_string());
             if let Ok(bytes) = encode_refusal(&refusal) {
                 hub.meter.add_sent(bytes.len());
                 write_last(&mut write, &bytes, hub.options.close).await;
@@ -96,23 +98,20 @@ async fn open(
     hub: &Hub,
     security: &Security,
     socket: Socket,
-    from: SocketAddr,
+    from: Origin,
     due: Instant,
 ) -> Option<(ReadHalf, WriteHalf, Shown)> {
     let Ok(opened) = timeout_at(due, security.open(socket)).await else {
         let limit = hub.options.hello;
         let doing = "the handshake of TLS";
-        refuse(
-            hub,
-            from,
-            &TransportError::Deadline { doing, limit }.to_string(),
-        );
+        let late = TransportError::Deadline { doing, limit };
+        hub.note_refused(from, None, &late.to_string());
         return None;
     };
     match opened {
         Ok(opened) => Some(opened),
         Err((reason, (read, mut write))) => {
-            refuse(hub, from, &reason);
+            hub.note_refused(from, None, &reason);
             // The alert that says why is written; it must not be overtaken by a reset.
             let _ = write.shutdown().await;
             let reader = Reader::new(read, Side::Hub);
@@ -120,12 +119,6 @@ async fn open(
             None
         }
     }
-}
-
-/// One line for each connection that came to nothing because of what it showed or said.
-fn refuse(hub: &Hub, from: SocketAddr, reason: &str) {
-    hub.meter.add_refused();
-    tracing::warn!(target: "audit", %from, reason, "a connection was refused");
 }
 
 struct Admitted<'a> {
@@ -138,7 +131,7 @@ async fn handshake<'a>(
     hub: &'a Hub,
     reader: &mut Reader,
     shown: &Shown,
-    due: Instant,
+    (from, due): (Origin, Instant),
 ) -> Result<Admitted<'a>, Rejection> {
     let limit = hub.options.hello;
     let said = timeout_at(due, read_hello(hub, reader)).await;
@@ -150,7 +143,7 @@ async fn handshake<'a>(
     shown.check(&hello, proof).map_err(Rejection::Refused)?;
     // Probing takes its time; an owner that is far behind may take any time. The peer has given
     // up long before then.
-    let admitted = timeout(hub.options.probe + limit, hub.admit(&hello)).await;
+    let admitted = timeout(hub.options.probe + limit, hub.admit(&hello, from)).await;
     let peer = admitted.map_err(|_| Rejection::ShutDown)??;
     let welcome = hub.welcome(&hello, offered(hub.options.compression));
     let holds = welcome.compressions;
@@ -242,7 +235,8 @@ impl Session<'_> {
             self.read(&mut reader),
             self.write(&mut write, welcome, packer),
         );
-        if matches!(self.peer.outbox.ending(), Some((Ending::Flush, _))) {
+        let ending = self.peer.outbox.ending();
+        if matches!(ending, Some((Ending::Flush | Ending::Refuse, _))) {
             reader.linger(self.hub.options.close).await;
         }
     }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use sync_core::transport::TransportError;
+use sync_core::transport::{Refusal, TransportError};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
 use super::io::WriteHalf;
 use super::reader::closed;
 use crate::compress::Packer;
-use crate::frame::{Batch, Kind};
+use crate::frame::{Batch, Kind, REASON_BYTES_MAX, clip, encode_refusal};
 use crate::meter::Meter;
 use crate::outbox::{Ending, Outbox, Taken};
 
@@ -87,8 +87,19 @@ async fn fill(batch: &mut Batch, taken: Taken, packer: &mut Packer<'_>, meter: &
     for frame in taken.frames {
         packer.push(batch, &frame, meter).await;
     }
-    if let Some(reason) = taken.end {
-        batch.push_bye(&reason);
+    match taken.end {
+        None => {}
+        Some((Ending::Refuse, reason)) => {
+            let refusal = Refusal::Rights {
+                reason: clip(&reason, REASON_BYTES_MAX).into(),
+            };
+            match encode_refusal(&refusal) {
+                Ok(refused) => batch.push_raw(&refused),
+                // A goodbye takes any words.
+                Err(_) => batch.push_bye(&reason),
+            }
+        }
+        Some((_, reason)) => batch.push_bye(&reason),
     }
 }
 

@@ -19,6 +19,7 @@ impl Driver {
     async fn carry_out(&mut self) -> bool {
         let mut frames: BTreeMap<SessionId, Vec<Frame>> = BTreeMap::new();
         let mut closing = Vec::new();
+        let mut refused = Vec::new();
         let mut gone = Vec::new();
         for (swarm, hub) in &mut self.hubs {
             let mut crowded = self.queue.is_crowded(swarm);
@@ -62,6 +63,7 @@ impl Driver {
                     }
                     HubOutput::Unregistered(agent) => gone.push((swarm.clone(), agent)),
                     HubOutput::Disconnect { session, reason } => closing.push((session, reason)),
+                    HubOutput::Refuse { session, reason } => refused.push((session, reason)),
                 }
             }
         }
@@ -74,6 +76,10 @@ impl Driver {
         for (session, reason) in closing {
             tracing::warn!(?session, reason, "a peer was disconnected");
             self.coordinator.disconnect(session, &reason).await;
+        }
+        // Where it comes from, and under which name, the coordinator knows and notes.
+        for (session, reason) in refused {
+            self.coordinator.refuse(session, &reason).await;
         }
         lost
     }

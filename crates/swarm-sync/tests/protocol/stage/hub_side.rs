@@ -22,6 +22,8 @@ pub(crate) struct HubSide {
     pub(crate) told: BTreeMap<ProposalId, Digest>,
     pub(crate) answers: Vec<(u64, Reply)>,
     pub(crate) closed: Vec<(SessionId, String)>,
+    /// Connections that were closed by what the rights say.
+    pub(crate) refused: Vec<(SessionId, String)>,
     /// How often the policies were to be read anew.
     pub(crate) reloads: u32,
     /// Runs of the schedule that have ended.
@@ -57,6 +59,7 @@ impl HubSide {
             told: BTreeMap::new(),
             answers: Vec::new(),
             closed: Vec::new(),
+            refused: Vec::new(),
             merges: Vec::new(),
             loads: Vec::new(),
             unregistered: Vec::new(),
@@ -132,6 +135,7 @@ impl HubSide {
                 }
                 HubOutput::Unregistered(agent) => self.unregistered.push(agent),
                 HubOutput::Disconnect { session, reason } => self.closed.push((session, reason)),
+                HubOutput::Refuse { session, reason } => self.refused.push((session, reason)),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, member, noise, read, read_to_end, soon};
 use super::{Fixture, Setup};
-use crate::transport::{CoordinatorEvent, Frame, SessionId, TransportError};
+use crate::transport::{CoordinatorEvent, Frame, Refusal, SessionId, TransportError};
 
 /// A peer that closes is reported once, after all it had sent.
 pub async fn a_goodbye_is_reported_once(fixture: &dyn Fixture) {
@@ -62,6 +62,27 @@ pub async fn a_disconnect_delivers_what_was_sent_and_says_why(fixture: &dyn Fixt
     assert!(error.to_string().contains("house rules"), "{error}");
     scene.send(bystander, "you stay").await;
     assert_eq!(read(&mut other.receiver, 1).await, ["you stay"]);
+}
+
+/// Who may not be here is told so as at a hello, after what was queued, and is counted.
+pub async fn a_refusal_that_comes_late_is_one_all_the_same(fixture: &dyn Fixture) {
+    let mut scene = Scene::new(fixture, &Setup::default()).await;
+    let (session, mut connection) = scene.connect(&member("team", "agent-1")).await;
+    let before = scene.coordinator.refused();
+    scene.send(session, "last words").await;
+    scene.coordinator.refuse(session, "not you").await;
+    assert_eq!(scene.disconnected(session).await, "not you");
+    let (frames, error) = read_to_end(&mut connection.receiver).await;
+    assert_eq!(frames, ["last words"]);
+    let TransportError::Refused { refusal, .. } = error else {
+        panic!("{error:?}");
+    };
+    let reason = "not you".to_owned();
+    assert_eq!(refusal, Refusal::Rights { reason });
+    assert_eq!(scene.coordinator.refused(), before + 1);
+    scene.coordinator.refuse(session, "a second time").await;
+    assert_eq!(scene.coordinator.refused(), before + 1);
+    scene.assert_quiet().await;
 }
 
 /// A peer that stops reading is disconnected; whoever reads gets everything.
