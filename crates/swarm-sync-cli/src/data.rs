@@ -50,8 +50,7 @@ impl Data {
             None => default_directory(place)?,
         };
         recover::refuse_unfinished(&directory, owner, args.recover)?;
-        let recovered =
-            args.recover && recover::recover(&directory, args.store, owner).await?;
+        let recovered = args.recover && recover::recover(&directory, args.store, owner).await?;
         let (path, kind) = (directory.clone(), args.store);
         let opened = tokio::task::spawn_blocking(move || open(&path, kind)).await;
         let store = opened.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 
 pub use self::builder::AgentBuilder;
 use self::driver::AgentCommand;
-use self::reach::Refused;
 pub use self::levels::WriteOptions;
+use self::reach::Refused;
 pub use self::typed::{CounterOf, MapOf, RegisterOf, SetOf};
 pub use self::voting::{ProposalEvent, Proposals};
 use crate::span::millis;

@@ -10,9 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{
-    Cursor, Entry, Epoch, Key, Revision, Row, RowOp, Segment, Stamp, Version,
-};
+use sync_core::{Cursor, Entry, Epoch, Key, Revision, Row, RowOp, Segment, Stamp, Version};
 
 use crate::hub::Run;
 use crate::millis::millis;

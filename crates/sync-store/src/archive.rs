@@ -53,7 +53,9 @@ pub enum ArchiveError {
         rows: u64,
     },
     /// It does not hold the bytes that were written.
-    #[error("it is damaged after {rows} rows: {reason}; take another copy of it, or another backup")]
+    #[error(
+        "it is damaged after {rows} rows: {reason}; take another copy of it, or another backup"
+    )]
     Damaged {
         /// Rows before that.
         rows: u64,

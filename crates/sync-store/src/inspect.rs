@@ -94,12 +94,11 @@ pub fn inspect(
         let _held = hold(path)?;
         copy(path, scratch).map_err(|e| io_error(&name, "copying to look at it", &e))?;
     }
-    let refused = match marked {
-        true => opened(&engine, scratch)?.err(),
-        false => {
-            let reason = "the file `format` does not name a storage format";
-            Some(corrupt(&name, FORMAT_FILE.as_bytes(), reason))
-        }
+    let refused = if marked {
+        opened(&engine, scratch)?.err()
+    } else {
+        let reason = "the file `format` does not name a storage format";
+        Some(corrupt(&name, FORMAT_FILE.as_bytes(), reason))
     };
     let mut inspection = Inspection {
         engine,

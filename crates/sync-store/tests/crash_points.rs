@@ -120,7 +120,9 @@ fn states(before: &Rows, group: &[Batch]) -> Vec<Rows> {
 async fn rows(store: &dyn Store) -> Result<Rows, StoreError> {
     let rows = store.scan(&swarm("s"), None, usize::MAX).await?;
     let pairs = rows.into_iter();
-    Ok(pairs.map(|row| (row.key.to_vec(), row.value.to_vec())).collect())
+    Ok(pairs
+        .map(|row| (row.key.to_vec(), row.value.to_vec()))
+        .collect())
 }
 
 /// Starts on what a crash has left. The rows, or that they are damaged; anything else is a failure.
@@ -137,7 +139,9 @@ async fn reopen(disk: Disk, left: &Image) -> Result<Option<Rows>, String> {
         Ok(rows) => Ok(Some(rows)),
         Err(StoreError::Corrupt { .. }) => Ok(None),
         // An engine that cannot read its file says so in words of its own.
-        Err(StoreError::Io { doing: "opening", .. }) => Ok(None),
+        Err(StoreError::Io {
+            doing: "opening", ..
+        }) => Ok(None),
         Err(other) => Err(format!("neither opened nor damaged: {other}")),
     }
 }
@@ -186,9 +190,14 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
         }
         acknowledged = states.last().unwrap().clone();
         // Nothing but this process has ended.
-        let found = reopen(disk, &next).await.map_err(|e| at("killed after it", e))?;
+        let found = reopen(disk, &next)
+            .await
+            .map_err(|e| at("killed after it", e))?;
         if found.as_ref() != Some(&acknowledged) {
-            return Err(at("killed after it", "what was acknowledged is not there".into()));
+            return Err(at(
+                "killed after it",
+                "what was acknowledged is not there".into(),
+            ));
         }
         judge(found, &[acknowledged.clone()], &mut counts)?;
         image = next;
@@ -204,10 +213,15 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
 
 /// The workloads of one store, in as many threads as a small machine has.
 fn search(disk: Disk) -> Counts {
-    let (first, seeds) = (number("SYNC_STORE_SEED", 0), number("SYNC_STORE_SEEDS", WORKLOADS));
+    let (first, seeds) = (
+        number("SYNC_STORE_SEED", 0),
+        number("SYNC_STORE_SEEDS", WORKLOADS),
+    );
     let next = AtomicU64::new(first);
     let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let mut counts = Counts::default();
         loop {
             let seed = next.fetch_add(1, Ordering::SeqCst);

@@ -107,7 +107,10 @@ async fn a_newer_format_is_refused_and_an_unreadable_one_is_looked_into() {
         let format = fs::read_to_string(&file).unwrap();
         fs::write(&file, format.replace("format 1", "format 2")).unwrap();
         let newer = look(place.path()).unwrap_err();
-        assert!(matches!(newer, StoreError::Format { found: 2, .. }), "{newer}");
+        assert!(
+            matches!(newer, StoreError::Format { found: 2, .. }),
+            "{newer}"
+        );
         fs::write(&file, "nonsense").unwrap();
         let (found, rows) = look(place.path()).unwrap();
         assert!(!found.is_healthy());

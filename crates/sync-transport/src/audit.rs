@@ -53,7 +53,10 @@ impl Audit {
             Noted::Line { left_out } => {
                 say_left_out(left_out);
                 let (swarm, agent) = who.unzip();
-                let (swarm, agent) = (swarm.map(tracing::field::display), agent.map(tracing::field::display));
+                let (swarm, agent) = (
+                    swarm.map(tracing::field::display),
+                    agent.map(tracing::field::display),
+                );
                 tracing::warn!(target: "audit", %from, swarm, agent, reason, "a connection was refused");
             }
             Noted::LeftOut { sum_up: Some(due) } => {

@@ -93,9 +93,8 @@ fn swarm(name: &SwarmId, census: &Census) -> Check {
         Some(Owner::Agent(_)) => format!("{waiting} writes wait for the hub"),
         _ => format!("{members} agents on the roster, {memory} values of the memory"),
     };
-    let message = format!(
-        "{name}: {at}, {keys} keys with {writes} live writes, {of}, {receipts} receipts"
-    );
+    let message =
+        format!("{name}: {at}, {keys} keys with {writes} live writes, {of}, {receipts} receipts");
     match &census.first_unreadable {
         None => Check::ok("swarm", message),
         Some(first) => {
@@ -180,7 +179,8 @@ fn verdict(directory: &Path, found: &Examined) -> Check {
 /// The same for programs.
 fn facts(found: &Examined) -> Json {
     let store = &found.store;
-    let sealed = |sealed: Option<Sealed>| sealed.map(|s| json!({"commit": s.number, "rows": s.rows}));
+    let sealed =
+        |sealed: Option<Sealed>| sealed.map(|s| json!({"commit": s.number, "rows": s.rows}));
     let damaged: Vec<Json> = store
         .damaged
         .iter()

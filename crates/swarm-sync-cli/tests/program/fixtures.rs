@@ -173,7 +173,12 @@ fn what_is_made_now_is_what_is_opened_then() {
 
 #[test]
 fn a_directory_of_a_newer_format_is_refused_and_stays_as_it_is() {
-    for (node, engine) in [("hub", "sled"), ("hub", "redb"), ("agent", "sled"), ("agent", "redb")] {
+    for (node, engine) in [
+        ("hub", "sled"),
+        ("hub", "redb"),
+        ("agent", "sled"),
+        ("agent", "redb"),
+    ] {
         let place = Place::new();
         let data = place.path("newer");
         copy(&kept().join(format!("{node}-{engine}")), &data);
@@ -188,7 +193,11 @@ fn a_directory_of_a_newer_format_is_refused_and_stays_as_it_is() {
             _ => &["agent", "--id", "a", "--hub", NO_HUB],
         };
         for args in [start, &["doctor"][..], &["backup", "x"]] {
-            let of = if args[0] == "doctor" { vec![data.as_str()] } else { vec!["--data", &data] };
+            let of = if args[0] == "doctor" {
+                vec![data.as_str()]
+            } else {
+                vec!["--data", &data]
+            };
             let output = run(&[args, &of].concat());
             assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
             let told = stdout(&output) + &stderr(&output);

@@ -70,7 +70,12 @@ fn a_hub_that_is_restored_gets_from_its_agents_what_it_lacks() {
     assert!(![first, second].contains(&epoch(&hub)));
     a.flush();
     a.in_step();
-    for (key, value) in [("k", "since"), ("sum", "42"), ("new", "since"), ("owner", "me")] {
+    for (key, value) in [
+        ("k", "since"),
+        ("sum", "42"),
+        ("new", "since"),
+        ("owner", "me"),
+    ] {
         assert_eq!(stdout(&hub.client(&["get", key])), format!("{value}\n"));
     }
     let status = json_of(&hub.client(&["status", "--json"]));
@@ -150,7 +155,10 @@ fn nothing_is_written_over_and_nothing_is_left() {
     assert!(told.contains("is damaged"), "{told}");
     for entry in std::fs::read_dir(place.path("")).expect("there") {
         let name = entry.expect("readable").file_name();
-        assert!(["hub", "hub.backup"].iter().any(|known| name == *known), "{name:?}");
+        assert!(
+            ["hub", "hub.backup"].iter().any(|known| name == *known),
+            "{name:?}"
+        );
     }
 }
 
@@ -175,7 +183,10 @@ fn what_is_no_backup_is_refused_with_what_to_do() {
         (b"Dear mother,".to_vec(), "it is not a backup of swarm-sync"),
         (newer, "a backup of format 2, this program reads 1"),
         (flipped, "it is damaged after"),
-        ([&whole[..], b"more"].concat(), "there is more after its end"),
+        (
+            [&whole[..], b"more"].concat(),
+            "there is more after its end",
+        ),
     ] {
         std::fs::write(&bad, bytes).expect("written");
         let into = place.path("into");

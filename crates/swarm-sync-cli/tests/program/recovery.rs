@@ -238,7 +238,10 @@ fn a_recovery_that_was_interrupted_is_brought_to_an_end() {
     let output = run(&args);
     assert_eq!(output.status.code(), Some(4));
     let told = stderr(&output);
-    assert!(told.contains("was interrupted") && told.contains("serve --recover"), "{told}");
+    assert!(
+        told.contains("was interrupted") && told.contains("serve --recover"),
+        "{told}"
+    );
     assert!(!data.exists(), "nothing was begun in its place");
     let hub = Hub::start_with(&data, &["--recover"]);
     assert_eq!(stdout(&hub.client(&["get", "k"])), "kept\n");
@@ -255,7 +258,11 @@ fn nothing_is_recovered_that_is_not_damaged_or_not_its_own() {
     let (hub_data, a_data) = (place.path("hub"), place.path("a"));
     let in_use = run(&["doctor", &text(&hub_data)]);
     assert_eq!(in_use.status.code(), Some(4));
-    assert!(stdout(&in_use).contains("a node runs on"), "{}", stdout(&in_use));
+    assert!(
+        stdout(&in_use).contains("a node runs on"),
+        "{}",
+        stdout(&in_use)
+    );
     hub.process.kill();
     a.process.kill();
     let hub = Hub::start_with(&hub_data, &["--recover"]);
@@ -267,7 +274,14 @@ fn nothing_is_recovered_that_is_not_damaged_or_not_its_own() {
         assert!(fresh.client(&["set", "k", "1"]).status.success());
     }
     flip(&a_data, "value-of-a");
-    let args = ["serve", "--recover", "--listen", "127.0.0.1:0", "--data", &text(&a_data)];
+    let args = [
+        "serve",
+        "--recover",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &text(&a_data),
+    ];
     let before = content(&a_data);
     let output = run(&args);
     if output.status.code() == Some(4) {

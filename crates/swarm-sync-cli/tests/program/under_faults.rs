@@ -155,18 +155,21 @@ fn killed_and_cut_off_at_any_moment_nothing_that_was_acknowledged_is_lost() {
     master.address.clone_from(&hub.address);
     let calm = Arc::new(AtomicBool::new(false));
     let proxies: Vec<Proxy> = (0..AGENTS).map(|_| Proxy::start(&hub.address)).collect();
-    let writers: Vec<_> = (0..AGENTS).zip(&proxies).map(|(at, proxy)| {
-        let name = format!("agent-{at}");
-        let writer = Writer {
-            hub: proxy.address.clone(),
-            data: master.place.path(&name),
-            name,
-            engine: engine(seed, at + 1),
-            seed: random.random(),
-            calm: Arc::clone(&calm),
-        };
-        thread::spawn(move || writer.run())
-    }).collect();
+    let writers: Vec<_> = (0..AGENTS)
+        .zip(&proxies)
+        .map(|(at, proxy)| {
+            let name = format!("agent-{at}");
+            let writer = Writer {
+                hub: proxy.address.clone(),
+                data: master.place.path(&name),
+                name,
+                engine: engine(seed, at + 1),
+                seed: random.random(),
+                calm: Arc::clone(&calm),
+            };
+            thread::spawn(move || writer.run())
+        })
+        .collect();
 
     for _ in 0..rounds {
         thread::sleep(Duration::from_millis(random.random_range(0..PAUSE_MS)));
@@ -179,8 +182,12 @@ fn killed_and_cut_off_at_any_moment_nothing_that_was_acknowledged_is_lost() {
     }
 
     calm.store(true, Ordering::SeqCst);
-    proxies.iter().for_each(|proxy| proxy.set(Weather::default()));
-    let ended = writers.into_iter().map(|writer| writer.join().expect("it does not panic"));
+    proxies
+        .iter()
+        .for_each(|proxy| proxy.set(Weather::default()));
+    let ended = writers
+        .into_iter()
+        .map(|writer| writer.join().expect("it does not panic"));
     let (mut ended, killed): (Vec<Ended>, Vec<u64>) = ended.unzip();
     agree(&hub, &mut ended);
     let receipts = check(&hub, &mut ended);

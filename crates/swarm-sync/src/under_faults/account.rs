@@ -114,11 +114,18 @@ pub(super) fn check(accounts: &[&Account], told: &Testimony) -> Result<(), Strin
 }
 
 fn read<'a>(told: &'a Testimony, key: &str) -> Option<&'a Value> {
-    told.values.iter().find(|(k, _)| k.as_str() == key).map(|(_, value)| value)
+    told.values
+        .iter()
+        .find(|(k, _)| k.as_str() == key)
+        .map(|(_, value)| value)
 }
 
 fn counter(accounts: &[&Account], told: &Testimony) -> Result<(), String> {
-    let all = || accounts.iter().flat_map(|account| account.of(Kind::Counter));
+    let all = || {
+        accounts
+            .iter()
+            .flat_map(|account| account.of(Kind::Counter))
+    };
     let least = all().filter(|(_, attempt)| attempt.id.is_some()).count();
     let most = all().count();
     let sum = match read(told, "counter") {
@@ -129,7 +136,9 @@ fn counter(accounts: &[&Account], told: &Testimony) -> Result<(), String> {
     if (least..=most).contains(&sum) {
         return Ok(());
     }
-    Err(format!("the counter reads {sum}, from {least} to {most} was added"))
+    Err(format!(
+        "the counter reads {sum}, from {least} to {most} was added"
+    ))
 }
 
 fn own(agent: usize, account: &Account, told: &Testimony) -> Result<(), String> {
@@ -141,7 +150,10 @@ fn own(agent: usize, account: &Account, told: &Testimony) -> Result<(), String> 
             Some(value) => *value == Value::from(text.as_str()),
         };
         if !right {
-            return Err(format!("{:?} reads {found:?}, it was set to {text}", attempt.id));
+            return Err(format!(
+                "{:?} reads {found:?}, it was set to {text}",
+                attempt.id
+            ));
         }
     }
     Ok(())
@@ -159,7 +171,9 @@ fn set(agent: usize, account: &Account, told: &Testimony) -> Result<(), String> 
         .of(Kind::Set)
         .find(|(number, attempt)| attempt.id.is_some() && !elements.contains(number));
     if let Some((number, attempt)) = lost {
-        return Err(format!("element {number} of agent {agent} is gone: {attempt:?}"));
+        return Err(format!(
+            "element {number} of agent {agent} is gone: {attempt:?}"
+        ));
     }
     let written = |number: &u64| account.of(Kind::Set).any(|(n, _)| n == *number);
     match elements.iter().find(|number| !written(number)) {
@@ -170,11 +184,19 @@ fn set(agent: usize, account: &Account, told: &Testimony) -> Result<(), String> 
 
 /// It came back, or it was committed and has not lost since, or its own writer replaced it before it was.
 fn register(agent: usize, account: &Account, told: &Testimony) -> Result<(), String> {
-    let receipts = told.receipts.get(&agent).map(Vec::as_slice).unwrap_or_default();
+    let receipts = told
+        .receipts
+        .get(&agent)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let came_back = |id: &WriteId| receipts.iter().any(|receipt| receipt.write == *id);
     let commits = || told.commits.iter();
     let committed = |id: &WriteId| commits().flat_map(|c| &*c.writes).any(|w| w.write == *id);
-    let lost = |id: &WriteId| commits().flat_map(|c| &*c.lost).any(|l| l.lost.write == *id);
+    let lost = |id: &WriteId| {
+        commits()
+            .flat_map(|c| &*c.lost)
+            .any(|l| l.lost.write == *id)
+    };
     for (number, attempt) in account.of(Kind::Register) {
         let Some(id) = &attempt.id else { continue };
         let stayed = committed(id) && !lost(id);
@@ -193,7 +215,9 @@ mod tests {
     use super::*;
 
     fn id(number: u64) -> WriteId {
-        format!("agent-0/0000000000000001/{number}").parse().expect("an id")
+        format!("agent-0/0000000000000001/{number}")
+            .parse()
+            .expect("an id")
     }
 
     fn account(writes: u64) -> Account {
@@ -233,7 +257,13 @@ mod tests {
     #[test]
     fn what_its_own_writer_replaced_is_accounted_for() {
         let mut account = account(4);
-        account.attempts.insert(7, Attempt { id: None, over: Some(3) });
+        account.attempts.insert(
+            7,
+            Attempt {
+                id: None,
+                over: Some(3),
+            },
+        );
         assert_eq!(check(&[&account], &whole()), Ok(()));
     }
 

@@ -61,10 +61,13 @@ pub(super) async fn agent(scene: Arc<Scene>, n: usize) -> Done {
     agent.wait_in_step(PATIENCE).await?;
     loop {
         let state = agent.state().await?;
-        scene.say(n, Standing {
-            digest: agent.digest().await?,
-            bytes: state.traffic.sent + state.traffic.received,
-        });
+        scene.say(
+            n,
+            Standing {
+                digest: agent.digest().await?,
+                bytes: state.traffic.sent + state.traffic.received,
+            },
+        );
         if scene.agreed.load(Ordering::SeqCst) {
             testify(&scene, &agent, n).await?;
         }
@@ -161,7 +164,9 @@ async fn round(scene: &Scene, hub: &StateSynchronizer) -> Done {
 }
 
 /// All commits of the register that are kept, page by page.
-async fn commits(hub: &StateSynchronizer) -> Result<Vec<sync_core::PastCommit>, sync_core::RequestError> {
+async fn commits(
+    hub: &StateSynchronizer,
+) -> Result<Vec<sync_core::PastCommit>, sync_core::RequestError> {
     let mut commits = Vec::new();
     let mut upto = None;
     loop {

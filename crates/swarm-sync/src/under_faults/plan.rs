@@ -88,7 +88,9 @@ pub(super) fn draw(seed: u64) -> Vec<Trouble> {
     let mut kinds = Fault::ALL.to_vec();
     kinds.shuffle(&mut random);
     kinds.truncate(random.random_range(1..=4));
-    let victims = [Victim::Hub].into_iter().chain((0..AGENTS).map(Victim::Agent));
+    let victims = [Victim::Hub]
+        .into_iter()
+        .chain((0..AGENTS).map(Victim::Agent));
     let mut all = Vec::new();
     for victim in victims {
         let fits = |fault: &&Fault| victim != Victim::Hub || fault.is_of_process();

@@ -129,7 +129,9 @@ impl Scene {
     }
 
     fn dials(&self) -> [u64; AGENTS] {
-        self.phones.each_ref().map(|phone| phone.dialled.load(Ordering::SeqCst))
+        self.phones
+            .each_ref()
+            .map(|phone| phone.dialled.load(Ordering::SeqCst))
     }
 }
 
@@ -160,7 +162,9 @@ impl Counts {
 
     /// A search in which something never happened has looked for nothing there.
     pub(super) fn reached_everything(&self) -> bool {
-        let all = Fault::ALL.iter().all(|f| self.faults.contains_key(&format!("{f:?}")));
+        let all = Fault::ALL
+            .iter()
+            .all(|f| self.faults.contains_key(&format!("{f:?}")));
         all && self.acknowledged > 0 && self.receipts > 0 && self.rounds > 0
     }
 }
@@ -181,11 +185,18 @@ pub(super) fn run(seed: u64) -> Result<Counts, String> {
     scene.agreed.store(true, Ordering::SeqCst);
     until(&mut sim, QUIET, || scene.has_told()).map_err(|e| format!("{e}: not all have told"))?;
     let accounts = [0, 1, 2].map(|n| scene.account(n));
-    check(&accounts.each_ref().map(|account| &**account), &scene.told())?;
+    check(
+        &accounts.each_ref().map(|account| &**account),
+        &scene.told(),
+    )?;
     let starts = |n| troubles.iter().filter(|t| t.restarts(n)).count() as u64 + 1;
     let dials = scene.dials();
     if let Some(n) = (0..AGENTS).find(|&n| dials[n] > DIALS_MAX * starts(n)) {
-        return Err(format!("agent {n} has connected {} times in {} runs", dials[n], starts(n)));
+        return Err(format!(
+            "agent {n} has connected {} times in {} runs",
+            dials[n],
+            starts(n)
+        ));
     }
     Ok(Counts {
         acknowledged: accounts.iter().map(|account| account.acknowledged()).sum(),
@@ -225,7 +236,9 @@ fn build(seed: u64, scene: &Arc<Scene>) -> Sim<'static> {
     sim.host("hub", move || nodes::hub(Arc::clone(&of_hub)));
     for n in 0..AGENTS {
         let scene = Arc::clone(scene);
-        sim.host(format!("agent-{n}"), move || nodes::agent(Arc::clone(&scene), n));
+        sim.host(format!("agent-{n}"), move || {
+            nodes::agent(Arc::clone(&scene), n)
+        });
     }
     sim
 }
@@ -320,5 +333,7 @@ fn until(sim: &mut Sim<'_>, limit: Duration, done: impl Fn() -> bool) -> Result<
 
 fn step(sim: &mut Sim<'_>) -> Result<(), String> {
     let at = sim.elapsed();
-    sim.step().map(drop).map_err(|error| format!("after {at:?}: {error}"))
+    sim.step()
+        .map(drop)
+        .map_err(|error| format!("after {at:?}: {error}"))
 }

@@ -31,9 +31,8 @@ pub use admission::{
 };
 pub use ending::{
     a_disconnect_delivers_what_was_sent_and_says_why, a_goodbye_is_reported_once,
-    a_refusal_that_comes_late_is_one_all_the_same,
-    a_slow_reader_is_disconnected_alone, a_vanished_peer_is_reported_once,
-    nothing_is_sent_to_a_gone_session, shutdown_ends_everything,
+    a_refusal_that_comes_late_is_one_all_the_same, a_slow_reader_is_disconnected_alone,
+    a_vanished_peer_is_reported_once, nothing_is_sent_to_a_gone_session, shutdown_ends_everything,
 };
 pub use flow::{
     a_cancelled_recv_loses_nothing, a_frame_over_the_limit_stays_with_its_sender,

@@ -62,7 +62,7 @@ impl Hub {
         let longest = wanted.classes.keys().map(|priority| wait(*priority)).max();
         let checked = self.check_batch(wanted.keys.len(), longest.unwrap_or_default());
         if let Err(error) = checked {
-            return self.refuse(now, asker, error);
+            return self.refuse_round(now, asker, error);
         }
         let id = self.rounds.next_batch();
         let mut batch = Batch {
@@ -113,7 +113,7 @@ impl Hub {
     }
 
     /// Tells who has asked that nothing comes of it.
-    fn refuse(&mut self, now: Now, asker: Asker, error: RequestError) {
+    fn refuse_round(&mut self, now: Now, asker: Asker, error: RequestError) {
         match asker {
             Asker::Caller(to) => self.reply(to, Err(error)),
             Asker::Plan(plan) => self.plan_was_told(now, plan, Err(error)),

@@ -111,7 +111,10 @@ fn a_header_covers_nothing_whose_row_may_be_gone() {
     };
     assert_eq!((name, *version), (&key("k"), Version::new(7)));
     assert!(entry.context().contains(&kept));
-    assert!(!entry.context().contains(&lost), "it would be deleted elsewhere");
+    assert!(
+        !entry.context().contains(&lost),
+        "it would be deleted elsewhere"
+    );
 }
 
 #[test]
@@ -155,7 +158,14 @@ fn a_hub_knows_nobodys_numbers_and_waits_for_every_lease() {
         }
     }
     let drawn = Epoch::from_random(9);
-    assert_eq!(met, ["at 40".to_owned(), format!("run 4 {drawn}"), "lease 3600000".to_owned()]);
+    assert_eq!(
+        met,
+        [
+            "at 40".to_owned(),
+            format!("run 4 {drawn}"),
+            "lease 3600000".to_owned()
+        ]
+    );
 }
 
 #[test]

@@ -174,12 +174,7 @@ fn listen(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-async fn accept(
-    hub: Arc<Hub>,
-    listener: impl Listener,
-    slots: Arc<Semaphore>,
-    security: Security,
-) {
+async fn accept(hub: Arc<Hub>, listener: impl Listener, slots: Arc<Semaphore>, security: Security) {
     let accept = async {
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {

@@ -63,7 +63,7 @@ impl Socket {
 
 impl Listener for TcpListener {
     async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
-        let (stream, from) = TcpListener::accept(self).await?;
+        let (stream, from) = Self::accept(self).await?;
         Ok((Socket::system(stream), from))
     }
 }

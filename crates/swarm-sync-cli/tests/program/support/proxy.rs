@@ -183,7 +183,10 @@ impl State {
     /// How many of the next bytes pass, and whether that is the end of the connection.
     fn burn(&self, bytes: usize) -> (usize, bool) {
         let burn = |left: usize| (left > 0).then(|| left.saturating_sub(bytes));
-        match self.fuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, burn) {
+        match self
+            .fuse
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, burn)
+        {
             Ok(left) if left <= bytes => (left, true),
             _ => (bytes, false),
         }

@@ -50,7 +50,9 @@ impl Account {
     fn of(&self, kind: Kind) -> (BTreeSet<u64>, BTreeSet<u64>) {
         let own = self.attempts.iter().filter(|(n, _)| Kind::of(**n) == kind);
         let (acked, open): (Vec<_>, Vec<_>) = own.partition(|(_, a)| a.write.is_some());
-        [acked, open].map(|all| all.into_iter().map(|(n, _)| *n).collect()).into()
+        [acked, open]
+            .map(|all| all.into_iter().map(|(n, _)| *n).collect())
+            .into()
     }
 
     /// Whether a later write of the same agent has replaced it: one whose writer was shown it right before,
@@ -119,12 +121,19 @@ fn set(all: &mut [Ended]) {
 fn register(hub: &Hub, all: &mut [Ended]) -> usize {
     let (committed, lost) = commits(hub);
     let mut receipts = 0;
-    for Ended { name, agent, account } in all {
+    for Ended {
+        name,
+        agent,
+        account,
+    } in all
+    {
         let told = agent.ok(json!({"op": "receipts"}));
         let returned = ids(&told["receipts"]);
         receipts += returned.len();
         for (number, attempt) in &account.attempts {
-            let Some(write) = &attempt.write else { continue };
+            let Some(write) = &attempt.write else {
+                continue;
+            };
             if Kind::of(*number) != Kind::Register {
                 continue;
             }
@@ -149,7 +158,12 @@ fn commits(hub: &Hub) -> (BTreeSet<String>, BTreeSet<String>) {
     let told = json_of(&hub.client(&["history", "register", "--json", "--limit", "4096"]));
     let commits = told["commits"].as_array().cloned().unwrap_or_default();
     assert_eq!(told["dropped"], Json::Null, "more commits than are kept");
-    let all = |part: &str| commits.iter().flat_map(|commit| ids(&commit[part])).collect();
+    let all = |part: &str| {
+        commits
+            .iter()
+            .flat_map(|commit| ids(&commit[part]))
+            .collect()
+    };
     (all("writes"), all("lost"))
 }
 
