@@ -135,6 +135,11 @@ impl Entry {
         self.writes.len()
     }
 
+    /// About how many bytes its live writes take on the wire. O(writes).
+    pub fn weight(&self) -> usize {
+        self.writes().map(|(_, write)| write.weight()).sum()
+    }
+
     /// Whether any write is live.
     pub fn is_live(&self) -> bool {
         self.live_count() > 0

@@ -20,7 +20,7 @@ pub struct KeyState {
     /// Sum over the live writes, so that a digest costs O(changes).
     live: Digest,
     /// The same of their weights: what the whole entry would be is asked at every commit.
-    weight: u64,
+    weight: usize,
 }
 
 impl KeyState {
@@ -40,7 +40,7 @@ impl KeyState {
     }
 
     /// About how many bytes its live writes take on the wire. O(1).
-    pub fn weight(&self) -> u64 {
+    pub fn weight(&self) -> usize {
         self.weight
     }
 }
@@ -189,7 +189,7 @@ impl Keyspace {
             if !planted::is(Planted::DigestKeepsTheDead) {
                 state.live = state.live.minus(hash.write(id, &write.payload));
             }
-            state.weight -= write.weight() as u64;
+            state.weight -= write.weight();
         }
         let come = joined
             .added
@@ -198,7 +198,7 @@ impl Keyspace {
         for id in come {
             if let Some(write) = state.entry.write(id) {
                 state.live = state.live.plus(hash.write(id, &write.payload));
-                state.weight += write.weight() as u64;
+                state.weight += write.weight();
             }
         }
         if planted::is(Planted::TombstonesForgotten) && !state.entry.is_live() {
@@ -225,7 +225,7 @@ impl Keyspace {
         state.live = entry.writes().fold(Digest::default(), |sum, (id, write)| {
             sum.plus(hash.write(id, &write.payload))
         });
-        state.weight = entry.writes().map(|(_, write)| write.weight() as u64).sum();
+        state.weight = entry.weight();
         state.entry = entry;
         let after = (hash.key(key, state.live), state.weight);
         self.account(before, after);
@@ -268,7 +268,7 @@ impl Keyspace {
             return false;
         };
         let before = (hash.key(key, state.live), state.weight);
-        let (part, weight) = (hash.write(&id, &write.payload), write.weight() as u64);
+        let (part, weight) = (hash.write(&id, &write.payload), write.weight());
         if !state.entry.restore(id, write) {
             return false;
         }
@@ -302,8 +302,8 @@ impl Keyspace {
     }
 
     /// Puts the sums right after a key's part of them, digest and weight, went from `before` to `after`.
-    fn account(&mut self, (before, was_heavy): (Digest, u64), (after, is_heavy): (Digest, u64)) {
-        self.weight = self.weight + is_heavy - was_heavy;
+    fn account(&mut self, (before, was): (Digest, usize), (after, is): (Digest, usize)) {
+        self.weight = self.weight + is as u64 - was as u64;
         self.digest = self.digest.minus(before).plus(after);
         let (was, is) = (before != Digest::default(), after != Digest::default());
         self.live_keys = self.live_keys + u64::from(is) - u64::from(was);

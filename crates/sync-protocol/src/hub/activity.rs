@@ -122,7 +122,7 @@ impl Hub {
 
     /// About how many bytes the writes of keys take, for each message that names them.
     pub(super) fn weights_of(&self, parts: &[&[Key]]) -> Vec<u64> {
-        let weight = |key| self.space.get(key).map_or(0, KeyState::weight);
+        let weight = |key| self.space.get(key).map_or(0, |s| s.weight() as u64);
         let parts = parts.iter();
         parts.map(|keys| keys.iter().map(weight).sum()).collect()
     }
@@ -138,8 +138,9 @@ impl Hub {
             return;
         }
         for key in changed {
-            let sent = Self::commit_delta(commit, key).map_or(0, weight_of);
+            let sent = Self::commit_delta(commit, key).map_or(0, Entry::weight);
             let whole = self.space.get(key).map_or(0, KeyState::weight);
+            let (sent, whole) = (sent as u64, whole as u64);
             self.activity.delta.note(receivers as u64, sent, whole);
         }
     }
@@ -174,9 +175,4 @@ pub(super) struct CaughtUp {
     pub(super) is_last: bool,
     /// About how many bytes its writes take.
     pub(super) weight: u64,
-}
-
-/// About how many bytes the writes of a delta take.
-pub(super) fn weight_of(delta: &Entry) -> u64 {
-    delta.writes().map(|(_, write)| write.weight() as u64).sum()
 }

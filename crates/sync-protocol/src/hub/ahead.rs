@@ -107,8 +107,7 @@ impl Hub {
 
     /// Whether it is a signal: what is larger would make those in line wait.
     fn is_small(&self, delta: &Entry) -> bool {
-        let bytes: usize = delta.writes().map(|(_, write)| write.weight()).sum();
-        bytes <= self.config.limits.ahead_bytes_max
+        delta.weight() <= self.config.limits.ahead_bytes_max
     }
 
     /// The segments of those keys that go ahead, by class, up to a bound in all that the most urgent

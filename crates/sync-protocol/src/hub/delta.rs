@@ -8,10 +8,9 @@ use sync_core::{
 };
 
 use super::Hub;
-use super::activity::{self, CaughtUp};
+use super::activity::CaughtUp;
 use super::fanout::Packer;
 use super::lineage::Invalid;
-use crate::keyspace::KeyState;
 use crate::view::omit_value;
 
 /// Keys in one page of a delta read as values.
@@ -163,7 +162,7 @@ impl Hub {
                     };
                 }
                 used += segment.len();
-                weight += activity::weight_of(&part.entry);
+                weight += part.entry.weight() as u64;
                 packer.push(segment);
                 let end = part.end;
                 last = Some(Resume {
@@ -242,7 +241,7 @@ impl Hub {
                 break;
             }
             let mut read = self.read(key, state);
-            let weight = weight_of(state);
+            let weight = state.weight();
             let taken = page.room_for(weight);
             if taken < weight {
                 omit_value(&mut read, weight);
@@ -320,11 +319,6 @@ impl<T> Page<T> {
 /// About how many bytes tell of a key whose value was left out.
 pub(super) fn item_bytes(key: &Key) -> usize {
     ITEM_BYTES + key.as_str().len()
-}
-
-/// About how many bytes a key's value takes.
-pub(super) fn weight_of(state: &KeyState) -> usize {
-    state.entry().writes().map(|(_, w)| w.weight()).sum()
 }
 
 fn flatten(packer: Packer) -> Vec<bytes::Bytes> {

@@ -15,7 +15,7 @@ use sync_core::{
 
 use self::kept::Keeper;
 use self::waiting::{Questions, Waiting};
-use super::delta::{Page, item_bytes, weight_of};
+use super::delta::{Page, item_bytes};
 use super::search::{Effort, Search, check_pattern};
 use super::{Hub, ReplyTo};
 use crate::keyspace::KeyState;
@@ -234,7 +234,7 @@ impl Hub {
             (None, true) => ChangeKind::Expired,
             (None, false) => ChangeKind::Deleted,
         };
-        Some((Change { kind, state }, weight_of(held)))
+        Some((Change { kind, state }, held.weight()))
     }
 
     /// A position of this run.
@@ -249,7 +249,7 @@ impl Hub {
 
 /// Whether reading a key takes more than a commit of it usually does.
 fn is_large(state: &KeyState) -> bool {
-    state.entry().live_count() > KEPT_WRITES_MAX || weight_of(state) > KEPT_VALUE_BYTES_MAX
+    state.entry().live_count() > KEPT_WRITES_MAX || state.weight() > KEPT_VALUE_BYTES_MAX
 }
 
 impl Page<Change> {

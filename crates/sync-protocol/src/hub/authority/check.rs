@@ -105,7 +105,7 @@ impl Hub {
     fn current(&self, key: &Key, expected: Version, room: &mut usize) -> Current {
         let state = self.space.get(key);
         let live = state.filter(|state| state.entry().is_live());
-        let bytes = live.map_or(0, |s| s.entry().writes().map(|(_, w)| w.weight()).sum());
+        let bytes = live.map_or(0, KeyState::weight);
         let fits = bytes <= *room;
         *room -= if fits { bytes } else { 0 };
         let shown = live.filter(|_| fits).map(|state| self.read(key, state));

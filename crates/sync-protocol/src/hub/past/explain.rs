@@ -8,7 +8,6 @@ use sync_core::{
 use super::authors::whose;
 use super::question::{HistoryQuestion, Step};
 use crate::hub::Hub;
-use crate::hub::delta::weight_of;
 use crate::keyspace::KeyState;
 use crate::view::omit_value;
 
@@ -183,7 +182,7 @@ impl Hub {
     /// A key as it is, without its value if that is too much to carry.
     fn state_beside(&self, key: &Key, held: &KeyState) -> StateVersion {
         let mut state = self.read(key, held);
-        let bytes = weight_of(held);
+        let bytes = held.weight();
         if bytes > VALUE_BYTES_MAX {
             omit_value(&mut state, bytes);
         }

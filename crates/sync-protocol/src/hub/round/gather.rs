@@ -189,7 +189,7 @@ impl Hub {
         let page = self.config.limits.page_bytes;
         let (mut commit, mut weight) = (new(), 0);
         for Gathered { key, delta, source } in gathered {
-            weight += delta.writes().map(|(_, w)| w.weight()).sum::<usize>();
+            weight += delta.weight();
             self.admit(&mut commit, now, &key, delta, source);
             if weight >= page {
                 brought.add(self.finish(std::mem::replace(&mut commit, new()), now));
