@@ -30,7 +30,7 @@ fn get(address: &str, path: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-fn measured(place: &Place) -> (Hub, String) {
+pub(crate) fn measured(place: &Place) -> (Hub, String) {
     let hub = Hub::start_with(&place.path("hub"), MEASURED);
     let address = hub.metrics.clone().expect("it is measured");
     (hub, address)
@@ -49,7 +49,7 @@ pub(crate) fn scraped(address: &str, line: &str) -> Option<f64> {
 }
 
 /// Reads until each line has the value.
-fn tells(address: &str, lines: &[(&str, f64)]) -> String {
+pub(crate) fn tells(address: &str, lines: &[(&str, f64)]) -> String {
     until(
         || get(address, "/metrics").1,
         |told| {

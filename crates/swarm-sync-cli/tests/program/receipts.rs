@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::metrics::{measured, tells};
 use crate::support::{Agent, Hub, Place, Process, json_of, program, run, stderr, stdout, until};
 
 /// A write of `cli` that an agent, which had not seen it, has superseded.
@@ -100,6 +101,30 @@ fn a_follower_goes_on_after_a_restart_of_the_hub() {
     agent.flush();
     assert_eq!(following.json()["key"], "later", "and nothing twice");
     until(listed, |listed| listed["receipts"] == json!([]));
+}
+
+/// What it shows is of the run that is there then, and not of the one at which it began to follow.
+#[test]
+fn a_follower_that_began_with_nothing_repeats_nothing_after_restarts() {
+    let place = Place::new();
+    let (mut hub, metrics) = measured(&place);
+    let address = hub.address.clone();
+    let follow = ["receipts", "--follow", "--json", "--hub", &address];
+    let following = Process::start(&follow);
+    tells(&metrics, &[("swarm_sync_connections", 1.0)]);
+    let mut agent = place.agent(&hub, "agent-1");
+    agent.in_step();
+    for key in ["first", "second"] {
+        hub.process.kill();
+        hub = Hub::start_at(&place.path("hub"), &address);
+        agent.in_step();
+        agent.ok(json!({"op": "offline"}));
+        assert!(hub.client(&["set", key, "mine"]).status.success());
+        agent.set(key, &json!("theirs"));
+        agent.ok(json!({"op": "online"}));
+        agent.flush();
+        assert_eq!(following.json()["key"], key, "and nothing twice");
+    }
 }
 
 #[test]

@@ -23,9 +23,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How far the receipts were shown.
 #[derive(Debug)]
 struct Shown {
-    /// The last of them, and the run of the hub that told of it.
-    after: Option<ReceiptPlace>,
-    run: Epoch,
+    /// The last of them, and the run of the hub that told of it; none if there is none that this hub knows.
+    last: Option<(ReceiptPlace, Epoch)>,
     /// Shown, and not forgotten at the hub yet: no more than wait there, which is bounded.
     untaken: Vec<WriteId>,
 }
@@ -41,8 +40,7 @@ pub(super) async fn follow(args: &ReceiptsArgs, whose: &AgentId) -> Result<(), F
     // A hub that is not there at the start is said at once; later it is waited for.
     let mut client = connect(&args.hub).await?;
     let mut shown = Shown {
-        after: None,
-        run: client.status().await?.epoch,
+        last: None,
         untaken: Vec::new(),
     };
     loop {
@@ -62,29 +60,32 @@ async fn tell(
 ) -> Over {
     let mut ticks = interval(GLANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    if let Err(over) = find_place(client, args, shown).await {
-        return over;
-    }
+    let run = match find_place(client, args, shown).await {
+        Ok(run) => run,
+        Err(over) => return over,
+    };
     loop {
         ticks.tick().await;
-        if let Err(over) = glance(client, args, whose, shown).await {
+        if let Err(over) = glance(client, args, whose, run, shown).await {
             return over;
         }
     }
 }
 
-/// Whether the hub has lost what the place is of: then its receipts begin anew.
+/// Which run of the hub it is, and whether that has lost what the place is of: then its receipts begin anew.
 async fn find_place(
     client: &mut Client,
     args: &ReceiptsArgs,
     shown: &mut Shown,
-) -> Result<(), Over> {
-    let Some((revision, ..)) = shown.after else {
-        return Ok(());
+) -> Result<Epoch, Over> {
+    // A connection ends with its run.
+    let now = client.status().await?.epoch;
+    let Some(((revision, ..), run)) = shown.last else {
+        return Ok(now);
     };
     // Who holds it does not matter here: the answer says that the hub knows the revision.
     let ask = Ask::Held {
-        epoch: Some(shown.run),
+        epoch: Some(run),
         revision,
         replicas: 0,
         wait_ms: 0,
@@ -98,26 +99,27 @@ async fn find_place(
                     "-- {error}; every receipt that waits follows anew"
                 ))?;
             }
-            shown.after = None;
+            shown.last = None;
         }
         Err(error) => return Err(error.into()),
     }
-    shown.run = client.status().await?.epoch;
-    Ok(())
+    Ok(now)
 }
 
 async fn glance(
     client: &mut Client,
     args: &ReceiptsArgs,
     whose: &AgentId,
+    run: Epoch,
     shown: &mut Shown,
 ) -> Result<(), Over> {
-    let mut place = shown.after.clone();
+    let mut place = shown.last.as_ref().map(|(place, _)| place.clone());
     let listed: Vec<Receipt> = list(client, whose, &mut place).await?;
     for receipt in &listed {
         tell_one(receipt, args)?;
     }
-    shown.after = place;
+    // A later run that has this place knows it under its own name, too.
+    shown.last = place.map(|place| (place, run));
     if args.take {
         // What is taken is nowhere else: it is taken once it is out of this process.
         let writes = listed.into_iter().map(|receipt| receipt.write);
