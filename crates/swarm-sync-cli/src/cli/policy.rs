@@ -29,7 +29,8 @@ Only the pattern is needed; what is left out is as without policies. For each ke
 specific pattern that matches counts, alone: more characters spelled out, then fewer
 stars, then more question marks. Two that are equally specific and match the same key
 are refused.
-Another ttl holds for keys that are there, too, counted from the same write as before.
+Another ttl holds for keys that are there, too, counted from the same write as before. No
+ttl ends a claim: it lasts as long as its lease.
 
 Examples:
   swarm-sync policy check policies.toml

@@ -42,7 +42,7 @@ pub(crate) fn claim(
     lease(ask(hub, agents, AuthorityAsk::Claim { key, lease_ms }))
 }
 
-fn renew(
+pub(crate) fn renew(
     hub: &mut HubSide,
     agents: &mut [&mut AgentSide],
     token: Token,

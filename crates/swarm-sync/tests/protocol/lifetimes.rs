@@ -6,6 +6,7 @@ use sync_core::{
     Answer, Ask, ChangeKind, Operation, Pattern, Policy, Since, StateVersion, Ttl, Value,
 };
 
+use crate::claims::claim;
 use crate::stage::{AgentSide, HubSide, assert_equal, policy, put, talk, trio};
 
 fn ends(seconds: u64, refresh: bool) -> Policy {
@@ -231,4 +232,47 @@ fn what_is_cleared_has_not_expired() {
     ));
     let (kind, state) = told(&mut hub);
     assert_eq!((kind, state.metadata.expired), (ChangeKind::Deleted, false));
+}
+
+/// It is its holder's until its lease ends, whatever a table says of its key, when it says so, and whichever
+/// run of the hub counts.
+#[test]
+fn a_claim_is_ended_by_its_lease_and_by_no_lifetime() {
+    for (refresh, is_late, restarts) in [
+        (false, false, true),
+        (true, false, false),
+        (false, true, true),
+    ] {
+        let (mut hub, mut a, mut b) = trio();
+        let table = || vec![ends(2, refresh)];
+        if !is_late {
+            hub.govern(table());
+        }
+        claim(&mut hub, &mut [&mut a, &mut b], 10_000).unwrap();
+        a.write("plain", put(1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        if is_late {
+            hub.govern(table());
+        }
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        if restarts {
+            hub.restart();
+            a.reconnect(&mut hub, 7);
+            b.reconnect(&mut hub, 8);
+        }
+        for _ in 0..3 {
+            hub.pass(Duration::from_secs(3));
+            talk(&mut hub, &mut [&mut a, &mut b]);
+        }
+        assert_eq!(hub.value("plain"), None);
+        let error = claim(&mut hub, &mut [&mut b, &mut a], 1).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            "claimed",
+            "late {is_late}, refreshed {refresh}"
+        );
+        hub.pass(Duration::from_secs(1));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        claim(&mut hub, &mut [&mut b, &mut a], 1).unwrap();
+    }
 }

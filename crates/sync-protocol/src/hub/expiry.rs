@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use sync_core::{
-    Key, Now, RowOp, Ttl,
+    Entry, Key, Now, PayloadKind, RowOp, Ttl,
     planted::{self, Planted},
 };
 
 use super::Hub;
 use super::chores::KEYS_PER_CHORE;
 use super::commit::Commit;
+use crate::keyspace::KeyState;
 use crate::millis::millis;
 use crate::rows;
 
@@ -240,7 +241,13 @@ impl Hub {
         Now { wall_ms, ..now }
     }
 
+    /// A claim has none: it is its holder's until its lease ends, and renewing it changes nothing here.
     fn ttl_of(&self, key: &Key) -> Option<Ttl> {
+        let entry = self.space.get(key).map(KeyState::entry);
+        let mut kinds = entry.into_iter().flat_map(Entry::kinds);
+        if kinds.any(|kind| kind == PayloadKind::Claim) {
+            return None;
+        }
         self.policies().of(key)?.ttl
     }
 
