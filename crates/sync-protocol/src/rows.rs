@@ -26,7 +26,7 @@ use sync_core::{
 
 pub(crate) use self::authority::{delete_answered, put_answered, put_longest_lease};
 pub(crate) use self::chunk::{Chunk, Keep, Record, put_chunk};
-pub(crate) use self::commit::{CommitBytes, CommitHead, KeyRecord, Told};
+pub(crate) use self::commit::{CommitBytes, CommitHead, KeyRecord, Origin, Told};
 pub use self::owner::{Owner, RowError};
 pub use self::past::RowRange;
 pub(crate) use self::past::{

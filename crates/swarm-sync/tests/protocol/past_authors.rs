@@ -1,13 +1,17 @@
 //! Whose a commit is, also where it leaves no write behind, and what hangs on a write.
 
+use std::time::Duration;
+
 use sync_core::{
-    AgentId, Ask, Body, Did, MergeRule, Operation, PastCommit, PastKind, Role, Value, Vote,
+    AgentId, Ask, Body, Did, MergeRule, Operation, PastAnswer, PastAsk, PastCommit, PastKind,
+    Proposal, ProposalId, Role, Value, Vote,
 };
+use sync_protocol::Command;
 
 use crate::ballots::{ASKED, propose, that_writes, vote};
-use crate::deciding::{commit, decide, delete, set};
-use crate::looking_back::{explain, history};
-use crate::stage::{HubSide, key, policy, put, talk, trio};
+use crate::deciding::{LONG, commit, decide, delete, set};
+use crate::looking_back::{ask, explain, history};
+use crate::stage::{AgentSide, HubSide, hub_config, key, policy, put, talk, trio};
 
 fn newest(hub: &mut HubSide, name: &str) -> PastCommit {
     history(hub, name).commits[0].clone()
@@ -162,5 +166,54 @@ fn what_was_voted_on_is_told_with_its_proposal_and_voters() {
             let sentences = explain(&mut hub, "k").sentences.join("\n");
             assert!(sentences.contains("voters"), "{sentences}");
         }
+    }
+}
+
+/// Whoever proposed it need not have known that it was approved, also when nobody remembers the vote.
+#[test]
+fn what_a_vote_has_changed_its_proposer_did_not_know() {
+    let mut config = hub_config();
+    config.limits.decisions_max = 1;
+    let mut hub = HubSide::with(config);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    a.connect(&mut hub, 1);
+    b.connect(&mut hub, 2);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let first = that_writes("approved", put(1));
+    a.command(Command::Ask {
+        ask: Ask::Propose(Box::new(first)),
+        timeout: LONG,
+    });
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    vote(&mut a, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut b]);
+    assert_eq!(hub.value("approved"), Some(Value::Int(1)));
+    a.write("k", put("decided on what was there"));
+    a.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    for forgets in [false, true] {
+        if forgets {
+            propose(
+                &mut hub,
+                Proposal {
+                    id: ProposalId::from_random(8),
+                    ..that_writes("other", put(2))
+                },
+            );
+            hub.pass(Duration::from_secs(6));
+            hub.settle();
+            assert_eq!(hub.hub.decisions().count(), 1, "the first is forgotten");
+        }
+        let write = newest(&mut hub, "k").writes[0].write.clone();
+        let (key, after) = (key("k"), None);
+        let told = ask(&mut hub, PastAsk::Knew { key, write, after });
+        let Ok(PastAnswer::Knew(told)) = told else {
+            panic!("{told:?}")
+        };
+        let stale: Vec<&str> = told.stale.iter().map(|s| s.key.as_str()).collect();
+        assert_eq!(stale, ["approved"]);
     }
 }

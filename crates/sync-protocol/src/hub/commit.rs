@@ -28,6 +28,8 @@ pub(super) struct Commit {
     origin: Option<SessionId>,
     /// Who asked the hub for it.
     pub(super) by: Option<AgentId>,
+    /// Whether that was by a proposal, which others have approved since.
+    pub(super) voted: bool,
     /// Deletes that have come with it and done their work at once.
     buried: BTreeMap<Key, Vec<(WriteId, Write)>>,
     pub(super) receipts: Vec<Receipt>,
@@ -65,6 +67,14 @@ impl Commit {
         Self {
             by: Some(name),
             ..Self::default()
+        }
+    }
+
+    /// A commit that ends a vote on what somebody has proposed.
+    pub(super) fn voted_on(proposer: AgentId) -> Self {
+        Self {
+            voted: true,
+            ..Self::asked_by(proposer)
         }
     }
 

@@ -13,10 +13,30 @@ use super::{keys, put};
 /// What holds for all keys of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct CommitHead {
-    /// Who has brought it, if it all came from one connection.
-    pub(crate) by: Option<AgentId>,
+    pub(crate) from: Origin,
     /// When, by the hub's clock, in milliseconds since 1970.
     pub(crate) at_ms: u64,
+}
+
+/// Where a commit comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Origin {
+    /// From the hub, or from several at once.
+    Several,
+    /// All of it from this one.
+    One(AgentId),
+    /// From a vote on what this one had proposed, who need not have known that it was approved.
+    Vote(AgentId),
+}
+
+impl Origin {
+    /// In whose name it is told.
+    fn by(&self) -> Option<&AgentId> {
+        match self {
+            Self::Several => None,
+            Self::One(agent) | Self::Vote(agent) => Some(agent),
+        }
+    }
 }
 
 /// What a commit did to a key, in numbers.
@@ -77,7 +97,7 @@ impl KeyRecord {
             before: self.before,
             revision,
             at_ms: head.at_ms,
-            by: head.by.clone(),
+            by: head.from.by().cloned(),
             kind: self.kind,
             rule: told.rule,
             value: told.value(),

@@ -12,7 +12,7 @@ use super::question::Step;
 use super::scan::Scan;
 use super::walk::Walk;
 use crate::hub::Hub;
-use crate::rows::{Record, RowError, RowRange};
+use crate::rows::{Origin, Record, RowError, RowRange};
 
 /// Keys in one answer: at 1 KiB each they fit a frame.
 const KEYS_PER_PAGE: usize = 512;
@@ -35,9 +35,6 @@ struct Found {
     kept_after: Option<Revision>,
     /// The commits that had come by then and that its author had not seen.
     scan: Scan,
-    /// Those of them that were voted on, as far as the hub remembers: whoever proposed one need not have
-    /// known that it was approved.
-    voted: BTreeSet<Revision>,
     names: BTreeSet<Key>,
     stale: Vec<StaleKey>,
 }
@@ -129,8 +126,6 @@ impl Found {
         let known = known.unwrap_or_default();
         let kept = hub.past.journal.kept_after(hub.revision);
         let last = Revision::new(commit.revision.get().saturating_sub(1));
-        let decisions = hub.votes.decisions();
-        let voted = decisions.filter_map(|d| Some(d.committed.as_ref()?.revision));
         let from = known.max(after.unwrap_or_default()).max(kept);
         Self {
             seen,
@@ -139,7 +134,6 @@ impl Found {
             at_ms: commit.at_ms,
             kept_after: (known < kept).then_some(kept),
             scan: Scan::new(from, last),
-            voted: voted.filter(|at| *at > from && *at <= last).collect(),
             names: BTreeSet::new(),
             stale: Vec::new(),
         }
@@ -152,11 +146,11 @@ impl Found {
     }
 
     fn take(&mut self, write: &WriteId, rows: &[Row]) -> Result<(), RowError> {
-        let (names, stale, voted) = (&mut self.names, &mut self.stale, &self.voted);
+        let (names, stale) = (&mut self.names, &mut self.stale);
         self.scan.take(rows, |revision, head, records| {
             // What its author had brought itself it knew.
-            let own = head.by.as_ref() == Some(write.writer.agent());
-            if !own || voted.contains(&revision) {
+            let own = matches!(&head.from, Origin::One(by) if by == write.writer.agent());
+            if !own {
                 note(names, stale, revision, records);
             }
             stale.len() < KEYS_PER_PAGE

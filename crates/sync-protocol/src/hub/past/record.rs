@@ -12,7 +12,7 @@ use sync_core::{
 use crate::hub::Hub;
 use crate::hub::commit::Commit;
 use crate::keyspace::KeyState;
-use crate::rows::{self, CommitBytes, CommitHead, KeyRecord, Told};
+use crate::rows::{self, CommitBytes, CommitHead, KeyRecord, Origin, Told};
 
 /// Largest value that is remembered, in encoded bytes: of what is larger its size is. Values that people
 /// look at are smaller, and a key's past may take many times as much as the key.
@@ -44,10 +44,8 @@ impl Hub {
             receipts.entry(&receipt.key).or_default().push(receipt);
         }
         let max = self.config.limits.journal_max;
-        let brought = commit.origin().and_then(|by| self.sessions.get(&by));
-        let brought = || brought.map(|session| session.agent.clone());
         let head = CommitHead {
-            by: commit.by.clone().or_else(brought),
+            from: self.origin_of(commit),
             at_ms: now.wall_ms,
         };
         let mut bytes = CommitBytes::new(self.revision, &head);
@@ -76,6 +74,16 @@ impl Hub {
         if !bytes.is_empty() {
             let begun = self.past.log.add(&bytes, ops);
             self.thin_log(begun, ops);
+        }
+    }
+
+    fn origin_of(&self, commit: &Commit) -> Origin {
+        let brought = commit.origin().and_then(|by| self.sessions.get(&by));
+        let brought = brought.map(|session| &session.agent);
+        match commit.by.as_ref().or(brought).cloned() {
+            Some(proposer) if commit.voted => Origin::Vote(proposer),
+            Some(agent) => Origin::One(agent),
+            None => Origin::Several,
         }
     }
 

@@ -38,7 +38,7 @@ impl Hub {
         if verdict == Verdict::Timeout {
             decision.why = self.why_undecided(&open);
         }
-        let mut commit = Commit::asked_by(open.opened.proposer.clone());
+        let mut commit = Commit::voted_on(open.opened.proposer.clone());
         commit.with_row(rows::delete_poll(id));
         commit.with_rows(open.votes.keys().map(|agent| rows::delete_vote(id, agent)));
         let effect = open.opened.proposal.effect.as_ref();
