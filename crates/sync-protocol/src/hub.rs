@@ -125,8 +125,10 @@ pub struct Hub {
     /// Who waits for the policies to be read anew.
     reloading: Vec<ReplyTo>,
     holds: Holds,
-    /// Rows that go with the next batch.
+    /// What this run does to the disk at its start, with its first batch.
     unsaved: Vec<RowOp>,
+    /// Whether anything was ever stored, in this run or an earlier one.
+    stored: bool,
     /// Who may do what; none if everybody may do everything.
     rights: Option<Arc<Rights>>,
     gate: Gate<HubOutput>,
@@ -279,7 +281,7 @@ impl Hub {
         let nobody = self.sessions.is_empty() && self.rounds.is_empty() && self.watches.is_idle();
         let idle = nobody && self.votes.is_idle() && self.memory.is_empty();
         let asked = !self.reloading.is_empty() || !self.holds.is_empty() || !self.chores.is_empty();
-        idle && !asked && self.past.line.is_idle() && !self.unsaved.is_empty()
+        idle && !asked && self.past.line.is_idle() && !self.stored
     }
 
     /// Whether every commit is durable.
@@ -354,6 +356,7 @@ impl Hub {
             return;
         }
         ops.append(&mut self.unsaved);
+        self.stored = true;
         let meta = Meta {
             owner: Owner::Hub,
             high_water: self.clock.high_water(),

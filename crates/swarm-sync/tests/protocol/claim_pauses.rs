@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::{AuthorityAsk, RequestError};
 use sync_protocol::Command;
 
-use crate::claims::claim;
+use crate::claims::{claim, renew};
 use crate::disk::Disk;
 use crate::stage::{AgentSide, HubSide, key, talk, trio};
 
@@ -97,4 +97,32 @@ fn an_agent_that_brings_a_claim_of_a_lost_run_pauses_them_all() {
     assert_eq!(paused.kind(), "claims-paused");
     pass(&mut hub, &mut [&mut a, &mut b], LEASE);
     claim(&mut hub, &mut [&mut b, &mut a], 1).unwrap();
+}
+
+/// What only a renewal knows goes to the disk with its answer; a hub that has such a row to store is none
+/// that nobody would miss.
+#[test]
+fn a_lease_that_is_only_renewed_is_remembered_at_once() {
+    let (mut hub, mut a, mut b) = trio();
+    let all = &mut [&mut a, &mut b];
+    let token = claim(&mut hub, all, LEASE).unwrap().token;
+    pass(&mut hub, all, LEASE / 2);
+    renew(&mut hub, all, token, LEASE - 4_000).unwrap();
+    // The longest is over, and what is remembered is the shorter one that came after it.
+    pass(&mut hub, all, LEASE / 2 + 500);
+    let lease = renew(&mut hub, all, token, LEASE - 1_000).unwrap();
+    assert_eq!(lease.lease_ms, LEASE - 1_000);
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    assert!(!hub.hub.is_blank(), "it holds a claim");
+    let row = |hub: &HubSide| {
+        let rows = hub.disk.rows().filter(|row| row.key.first() == Some(&b'l'));
+        rows.map(|row| row.value).collect::<Vec<_>>()
+    };
+    let stored = row(&hub);
+    hub.pass(Duration::from_millis(1));
+    hub.settle();
+    assert_eq!(row(&hub), stored, "stored with the renewal");
+    let longest = sync_core::codec::from_bytes("lease row", &stored[0]);
+    assert_eq!(longest, Ok(LEASE - 1_000));
 }

@@ -38,7 +38,7 @@ impl Hub {
         }
         if source == Source::Held {
             self.adopt_dead(commit, key, &delta);
-            self.heed_leases(now, key, &delta);
+            self.heed_leases(commit, now, key, &delta);
         }
         self.space.intern_entry(&mut delta);
         delta = self.refuse_misfits(commit, now, key, delta, source);

@@ -323,7 +323,7 @@ impl Hub {
         let mut ops = self.space.rows(&commit.changes);
         for key in &changed {
             self.schedule(key, &commit, now, &mut ops);
-            self.note_claim(now, key);
+            ops.extend(self.note_claim(now, key));
         }
         ops.append(&mut commit.extra);
         self.record_decision(&mut commit, &mut ops);

@@ -69,6 +69,7 @@ impl HubRecovery {
             reloading: Vec::new(),
             holds: Holds::default(),
             unsaved: Vec::new(),
+            stored: false,
             rights: None,
             gate: Gate::default(),
             traffic: Traffic::default(),

@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token,
-    WriteId, Writer,
-    planted::{self, Planted},
+    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token, WriteId, Writer, RowOp, planted::{self, Planted},
 };
 
 use super::super::chores::KEYS_PER_CHORE;
@@ -94,23 +92,27 @@ impl Hub {
             writes.any(|(_, write)| write.payload.kind() == PayloadKind::Claim)
         };
         let keys = self.space.iter_after(None).filter(|(_, s)| has_claim(s));
+        let mut rows = Vec::new();
         for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-            self.note_claim(now, &key);
+            rows.extend(self.note_claim(now, &key));
         }
         // One that was renewed for less since may be longer than what was remembered.
         let held = self.claims.by_key.values();
         let longest = held.map(|held| held.claim.lease_ms).max();
-        self.wait_for_lost(now, longest.unwrap_or(0));
+        rows.extend(self.wait_for_lost(now, longest.unwrap_or(0)));
+        if !rows.is_empty() {
+            self.persist(rows);
+        }
     }
 
     /// Takes note of what a commit has made of a key: a claim is what its value says. O(1) but for
-    /// claims.
-    pub(in crate::hub) fn note_claim(&mut self, now: Now, key: &Key) {
+    /// claims. The row that changes with it.
+    pub(in crate::hub) fn note_claim(&mut self, now: Now, key: &Key) -> Option<RowOp> {
         let shown = self.shown_claim(key);
         let known = self.claims.by_key.get(key);
         match (&shown, known) {
-            (None, None) => return,
-            (Some((write, _)), Some(held)) if *write == held.write => return,
+            (None, None) => return None,
+            (Some((write, _)), Some(held)) if *write == held.write => return None,
             _ => {}
         }
         let held = shown.map(|(write, claim)| Held {
@@ -118,10 +120,9 @@ impl Hub {
             write,
             claim,
         });
-        if let Some(held) = &held {
-            self.note_lease(now, held.claim.lease_ms);
-        }
+        let lease_ms = held.as_ref().map(|held| held.claim.lease_ms);
         self.claims.set(key, held);
+        self.note_lease(now, lease_ms?)
     }
 
     fn shown_claim(&self, key: &Key) -> Option<(WriteId, Claim)> {
@@ -201,7 +202,7 @@ impl Hub {
         };
         held.end = now.mono + Duration::from_millis(lease.lease_ms);
         self.claims.set(&lease.key, Some(held));
-        self.note_lease(now, lease.lease_ms);
+        commit.with_rows(self.note_lease(now, lease.lease_ms));
         Ok(AuthorityAnswer::Claimed(lease))
     }
 

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use sync_core::{Entry, Key, Now};
+use sync_core::{Entry, Key, Now, RowOp};
 
+use super::super::commit::Commit;
 use super::Hub;
 use crate::keyspace::KeyState;
 use crate::millis::millis;
@@ -97,16 +98,21 @@ impl Pause {
 }
 
 impl Hub {
-    /// A lease has begun, of which the next batch tells if it is the longest.
-    pub(super) fn note_lease(&mut self, now: Now, lease_ms: u64) {
-        if self.claims.pause.lasts(now, lease_ms) {
-            self.save_longest();
-        }
+    /// A lease has begun; the row that changes with it.
+    pub(super) fn note_lease(&mut self, now: Now, lease_ms: u64) -> Option<RowOp> {
+        let is_longer = self.claims.pause.lasts(now, lease_ms);
+        is_longer.then(|| self.longest_row())
     }
 
     /// Somebody brings state: claims in it that are new here were granted by a run that this one does
     /// not know all of.
-    pub(in crate::hub) fn heed_leases(&mut self, now: Now, key: &Key, brought: &Entry) {
+    pub(in crate::hub) fn heed_leases(
+        &mut self,
+        commit: &mut Commit,
+        now: Now,
+        key: &Key,
+        brought: &Entry,
+    ) {
         let held = self.space.get(key).map(KeyState::entry);
         let is_new = |id| held.is_none_or(|held| !held.context().contains(id));
         let fresh = brought.writes().filter(|(id, _)| is_new(id));
@@ -117,24 +123,22 @@ impl Hub {
         self.begin_claims(now);
         // What no hub grants is not waited for: nobody is believed without bound.
         let lease_max = millis(self.config.limits.lease_max);
-        self.wait_for_lost(now, longest.min(lease_max));
+        commit.with_rows(self.wait_for_lost(now, longest.min(lease_max)));
     }
 
-    pub(super) fn wait_for_lost(&mut self, now: Now, lease_ms: u64) {
-        if self.claims.pause.lost(now, lease_ms) {
-            self.save_longest();
-        }
+    /// A run before may have granted a lease that long; the row that changes with it.
+    pub(super) fn wait_for_lost(&mut self, now: Now, lease_ms: u64) -> Option<RowOp> {
+        let is_longer = self.claims.pause.lost(now, lease_ms);
+        is_longer.then(|| self.longest_row())
     }
 
     pub(super) fn end_pause(&mut self, now: Now) {
         if self.claims.pause.end(now) {
-            self.save_longest();
-            self.persist(Vec::new());
+            self.persist(vec![self.longest_row()]);
         }
     }
 
-    fn save_longest(&mut self) {
-        let longest_ms = self.claims.pause.longest_ms;
-        self.unsaved.push(rows::put_longest_lease(longest_ms));
+    fn longest_row(&self) -> RowOp {
+        rows::put_longest_lease(self.claims.pause.longest_ms)
     }
 }
