@@ -86,7 +86,8 @@ impl Authority {
     ///
     /// # Errors
     /// [`RequestError::Conflict`] with every key that is not at its version, or
-    /// [`RequestError::StaleToken`] of a claim that has ended.
+    /// [`RequestError::StaleToken`] of a claim that has ended. [`RequestError::Uncertain`] if it may have
+    /// happened at an earlier run of the hub, which lost its disk before it could tell.
     pub async fn commit(&self, transaction: Transaction) -> Result<CommitOutcome, RequestError> {
         match self.ask(transaction.into_ask()?).await? {
             AuthorityAnswer::Committed(outcome) => Ok(outcome),

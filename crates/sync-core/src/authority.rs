@@ -24,6 +24,30 @@ pub struct Attempt {
     pub number: u64,
     /// The answers to all requests of that run up to this number have arrived: nobody asks again.
     pub answered: u64,
+    /// Whether it was said before, where the hub that is asked now may not know what became of it: to
+    /// another run of the hub, as far as the asker can tell.
+    pub again: bool,
+}
+
+impl Attempt {
+    /// Its name.
+    pub fn id(&self) -> AttemptId {
+        AttemptId {
+            run: self.run,
+            number: self.number,
+        }
+    }
+}
+
+/// Which request of its asker something was decided for: it stays with what was written, so that what
+/// stands tells what became of a request whose answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[expect(clippy::exhaustive_structs, reason = "a name")]
+pub struct AttemptId {
+    /// The asker's run.
+    pub run: Incarnation,
+    /// Counts its requests, from 1.
+    pub number: u64,
 }
 
 /// What must hold for a commit to happen.

@@ -61,8 +61,8 @@ pub mod write;
 pub use about::About;
 pub use activity::{Activity, DeltaCounts, RoundCounts, RuleConflicts, SameCounts};
 pub use authority::{
-    Assignment, Attempt, AuthorityAnswer, AuthorityAsk, Claim, CommitOutcome, Current, Expectation,
-    Lease, Token,
+    Assignment, Attempt, AttemptId, AuthorityAnswer, AuthorityAsk, Claim, CommitOutcome, Current,
+    Expectation, Lease, Token,
 };
 pub use consensus::{
     AlgorithmStatistics, Algorithms, Ballot, Cast, CommittedEffect, ConsensusAlgorithm, Decision,

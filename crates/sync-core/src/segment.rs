@@ -4,6 +4,7 @@
 use bincode::{Decode, Encode};
 use bytes::Bytes;
 
+use crate::authority::AttemptId;
 use crate::codec::{self, List};
 use crate::context::{Context, Span};
 use crate::cursor::Seen;
@@ -56,7 +57,33 @@ pub(crate) struct WireWrite {
     payload: Payload,
     over: List<WireSpan>,
     metadata: Option<Metadata>,
-    seen: Option<Seen>,
+    origin: Origin,
+}
+
+/// What its writer had seen, and the request it was made for, which few have: one byte for both.
+#[derive(Encode, Decode)]
+enum Origin {
+    Unknown,
+    Seen(Seen),
+    Asked(AttemptId, Option<Seen>),
+}
+
+impl Origin {
+    fn of(write: &Write) -> Self {
+        match (write.attempt(), write.seen()) {
+            (Some(attempt), seen) => Self::Asked(attempt, seen),
+            (None, Some(seen)) => Self::Seen(seen),
+            (None, None) => Self::Unknown,
+        }
+    }
+
+    fn parts(self) -> (Option<AttemptId>, Option<Seen>) {
+        match self {
+            Self::Unknown => (None, None),
+            Self::Seen(seen) => (None, Some(seen)),
+            Self::Asked(attempt, seen) => (Some(attempt), seen),
+        }
+    }
 }
 
 impl Segment {
@@ -196,7 +223,7 @@ impl<'a> Table<'a> {
             payload: write.payload.clone(),
             over,
             metadata: write.metadata().cloned(),
-            seen: write.seen(),
+            origin: Origin::of(write),
         }
     }
 
@@ -228,9 +255,11 @@ fn read_write(writers: &[Writer], wire: WireWrite) -> Result<(WriteId, Write), D
     if wire.prev >= wire.seq {
         return Err(malformed("a write does not follow its predecessor"));
     }
+    let (attempt, seen) = wire.origin.parts();
     let note = Note {
         metadata: wire.metadata,
-        seen: wire.seen,
+        seen,
+        attempt,
     };
     let write = Write {
         stamp: wire.stamp,

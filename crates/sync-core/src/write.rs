@@ -8,6 +8,7 @@ use bincode::enc::Encoder;
 use bincode::error::{DecodeError as BincodeDecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 
+use crate::authority::AttemptId;
 use crate::context::{Context, Span};
 use crate::cursor::Seen;
 use crate::error::{DecodeError, ValueError};
@@ -116,6 +117,8 @@ pub struct Note {
     pub metadata: Option<Metadata>,
     /// What its writer had seen of the swarm.
     pub seen: Option<Seen>,
+    /// The request that the hub has made it for.
+    pub attempt: Option<AttemptId>,
 }
 
 impl Write {
@@ -169,5 +172,10 @@ impl Write {
     /// What its writer had seen of the swarm.
     pub fn seen(&self) -> Option<Seen> {
         self.note.as_ref()?.seen
+    }
+
+    /// The request of its author that the hub has made it for.
+    pub fn attempt(&self) -> Option<AttemptId> {
+        self.note.as_ref()?.attempt
     }
 }

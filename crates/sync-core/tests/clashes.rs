@@ -37,7 +37,14 @@ fn variants() -> Vec<Write> {
         revision: Revision::new(2),
     };
     let metadata = Metadata::new(BTreeMap::from([("why".to_owned(), Value::from("x"))])).unwrap();
-    let note = |metadata, seen| Some(Box::new(Note { metadata, seen }));
+    let note = |metadata, seen| {
+        let attempt = None;
+        Some(Box::new(Note {
+            metadata,
+            seen,
+            attempt,
+        }))
+    };
     vec![
         plain(Payload::put(&Value::from("a"))),
         plain(Payload::put(&Value::from("bb"))),

@@ -40,6 +40,7 @@ pub(crate) fn compose(
     let note = Note {
         metadata: author.metadata,
         seen: author.seen,
+        attempt: None,
     };
     let stamp = clock.tick(now, plan.floor);
     let by_the_wall = planted::is(Planted::StampByTheWall);

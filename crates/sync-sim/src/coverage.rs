@@ -108,6 +108,8 @@ pub const MUST_HAPPEN: &[&str] = &[
     "decision late",
     "decision unavailable",
     "version of a lost run",
+    "refused with a doubt",
+    "decision found by what stands",
     "claim",
     "renewal",
     "release",

@@ -60,6 +60,7 @@ impl Attempts {
             run: self.run,
             number,
             answered,
+            again: false,
         }
     }
 
@@ -93,7 +94,8 @@ impl Decider for Attempts {
         let open = Open(self, self.begin());
         let mut tried = false;
         loop {
-            let (attempt, ask) = (open.1, ask.clone());
+            let again = tried;
+            let (attempt, ask) = (Attempt { again, ..open.1 }, ask.clone());
             let left = until.saturating_duration_since(Instant::now());
             let asked = self.asker.ask(Ask::Authority { attempt, ask }, left);
             let reply = timeout_at(until, asked).await.map_err(|_| late())?;

@@ -90,6 +90,7 @@ fn an_agent_says_first_how_far_it_is() {
         run: Incarnation::from_random(1),
         number: 1,
         answered: 0,
+        again: false,
     };
     let ask = Ask::Authority {
         attempt,
@@ -113,6 +114,7 @@ fn a_request_that_comes_late_once_more_is_not_decided_again() {
             run,
             number,
             answered,
+            again: false,
         };
         Body::Request {
             request: number,

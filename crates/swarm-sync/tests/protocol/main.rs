@@ -8,6 +8,7 @@
 //! - `authority`: commits with expectations
 //! - `deciding`: requests that the hub alone decides, to drive tests with
 //! - `decided_once`: decisions whose answers are lost
+//! - `lost_answers`: decisions that the hub has lost with their answers
 //! - `decided_deletes`: deletes with expectations are deletes like any other
 //! - `claims`: keys that one holder has for itself
 //! - `commits`: what waits for the store
@@ -64,6 +65,7 @@ mod hand;
 mod levels;
 mod lifetimes;
 mod looking_back;
+mod lost_answers;
 mod manners;
 mod many;
 mod memory;

@@ -190,6 +190,7 @@ fn a_claim_tells_nothing_of_a_key_that_its_asker_may_not_read() {
             run: Incarnation::from_random(1),
             number: 1,
             answered: 0,
+            again: false,
         },
         ask: AuthorityAsk::Claim {
             key: key("task_1"),

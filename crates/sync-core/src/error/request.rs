@@ -289,6 +289,15 @@ pub enum RequestError {
         /// What was asked.
         doing: String,
     },
+    /// A request that was said before to another run of the hub, which has no answer to it on its disk, and
+    /// would not do it now. What was asked may have happened.
+    #[error(
+        "the hub has started anew since it was first asked, and does not know what became of it; now it would be refused ({refused}). It may have happened, and what it wrote may have been changed since: look at what is there before you ask anew"
+    )]
+    Uncertain {
+        /// The kind of the refusal.
+        refused: String,
+    },
     /// A token is of a run that the hub's log does not know: invented, another hub's, or lost with its disk.
     #[error(
         "the token {token} of {key:?} names a run that this hub never had, or has lost with its disk: it stands for no claim here, and nothing was changed; claim the key anew"
@@ -333,6 +342,7 @@ impl RequestError {
             Self::Superseded { .. } => "superseded",
             Self::NotHeld { .. } => "not-held",
             Self::Forbidden { .. } => "forbidden",
+            Self::Uncertain { .. } => "uncertain",
         }
     }
 }

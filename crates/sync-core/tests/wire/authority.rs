@@ -13,12 +13,17 @@ fn token() -> Token {
     Token::new(EPOCH, Revision::new(7))
 }
 
-pub(super) fn asks() -> Vec<Ask> {
-    let attempt = Attempt {
+pub(super) fn attempt() -> Attempt {
+    Attempt {
         run: Incarnation::from_random(3),
         number: 2,
         answered: 1,
-    };
+        again: true,
+    }
+}
+
+pub(super) fn asks() -> Vec<Ask> {
+    let attempt = attempt();
     let at = Seen {
         epoch: EPOCH,
         revision: Revision::new(4),
@@ -79,7 +84,7 @@ pub(super) fn answers() -> [AuthorityAnswer; 3] {
     ]
 }
 
-pub(super) fn errors() -> [RequestError; 5] {
+pub(super) fn errors() -> [RequestError; 6] {
     let current = Current {
         key: key("claimed"),
         expected: Version::new(5),
@@ -108,6 +113,9 @@ pub(super) fn errors() -> [RequestError; 5] {
         },
         RequestError::ClaimsPaused {
             remaining_ms: 1_000,
+        },
+        RequestError::Uncertain {
+            refused: "conflict".to_owned(),
         },
     ]
 }

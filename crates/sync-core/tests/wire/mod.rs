@@ -85,6 +85,7 @@ pub(crate) fn segments() -> Vec<Segment> {
     let note = Note {
         metadata: Some(metadata),
         seen: Some(seen()),
+        attempt: None,
     };
     let rich = Write {
         over: over.clone(),
@@ -103,6 +104,19 @@ pub(crate) fn segments() -> Vec<Segment> {
             id("agent-3", 3, seq),
             write(seq - 1, payload),
         ));
+    }
+    for (seq, seen) in [(7, None), (8, Some(seen()))] {
+        let (metadata, attempt) = (None, Some(attempt().id()));
+        let note = Note {
+            metadata,
+            seen,
+            attempt,
+        };
+        let decided = Write {
+            note: Some(Box::new(note)),
+            ..write(seq - 1, Payload::decreed(&value()))
+        };
+        many.join(Entry::of_write(id("agent-4", 4, seq), decided));
     }
     let entries = [Entry::new(), Entry::covering(over), one, many];
     let longest = "k".repeat(1024);

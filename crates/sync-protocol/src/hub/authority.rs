@@ -5,12 +5,10 @@ mod attempts;
 mod check;
 mod claims;
 mod pause;
+mod standing;
 
 use sync_core::{
-    Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry,
-    Expectation, Key, Lease, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value, Write,
-    Writer, codec,
-    planted::{self, Planted},
+    Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry, Expectation, Key, Lease, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value, Write, Writer, codec, AttemptId, Metadata, planted::{self, Planted},
 };
 
 use super::commit::Commit;
@@ -21,6 +19,13 @@ use crate::keyspace::KeyState;
 pub(crate) use self::attempts::Answered;
 pub(super) use self::attempts::Attempts;
 pub(super) use self::claims::Claims;
+
+/// In whose name something is decided, and for which of their requests.
+#[derive(Debug)]
+struct Asked {
+    writer: Writer,
+    attempt: AttemptId,
+}
 
 impl Hub {
     pub(super) fn ask_authority(
@@ -47,7 +52,12 @@ impl Hub {
         let mut commit = Commit::asked_by(asker.clone());
         // To begin a lease anew twice is to begin it once.
         let repeats = !matches!(ask, AuthorityAsk::Renew { .. });
-        let reply = self.decide_ask(&mut commit, now, to, ask);
+        let reply = match self.stands(&asker, attempt.id(), &ask) {
+            Some(reply) => reply,
+            None => self
+                .decide_ask(&mut commit, now, to, attempt.id(), ask)
+                .map_err(|error| standing::in_doubt(attempt, error)),
+        };
         let reply = reply.map(Answer::Authority);
         if repeats {
             commit.with_rows(self.attempts.note(asker, attempt, about, &reply));
@@ -69,18 +79,18 @@ impl Hub {
         commit: &mut Commit,
         now: Now,
         to: ReplyTo,
+        attempt: AttemptId,
         ask: AuthorityAsk,
     ) -> Result<AuthorityAnswer, RequestError> {
         let writer = self.authority_for(to);
+        let asked = Asked { writer, attempt };
         match ask {
             AuthorityAsk::Commit {
                 expect,
                 assign,
                 metadata,
-            } => self.commit_if(commit, now, &writer, (&expect, &assign), metadata),
-            AuthorityAsk::Claim { key, lease_ms } => {
-                self.grant(commit, now, &writer, key, lease_ms)
-            }
+            } => self.commit_if(commit, now, &asked, (&expect, &assign), metadata),
+            AuthorityAsk::Claim { key, lease_ms } => self.grant(commit, now, &asked, key, lease_ms),
             AuthorityAsk::Renew {
                 key,
                 token,
@@ -91,7 +101,7 @@ impl Hub {
                     token,
                     lease_ms,
                 };
-                self.renew(commit, now, &writer, lease)
+                self.renew(commit, now, &asked, lease)
             }
             AuthorityAsk::Release { key, token } => {
                 self.check_token(now, &key, token)?;
@@ -105,7 +115,7 @@ impl Hub {
         &mut self,
         commit: &mut Commit,
         now: Now,
-        writer: &Writer,
+        asked: &Asked,
         (expect, assign): (&[Expectation], &[Assignment]),
         metadata: Option<Value>,
     ) -> Result<AuthorityAnswer, RequestError> {
@@ -116,11 +126,8 @@ impl Hub {
                 self.cover_all(commit, key);
                 continue;
             };
-            let note = Note {
-                metadata: metadata.clone(),
-                seen: Some(self.here()),
-            };
-            self.decree(commit, now, writer, key, payload, note);
+            let metadata = metadata.clone();
+            self.decree(commit, now, asked, key, payload, metadata);
         }
         Ok(AuthorityAnswer::Committed(
             self.commit_outcome(commit, assign),
@@ -167,11 +174,17 @@ impl Hub {
         &mut self,
         commit: &mut Commit,
         now: Now,
-        writer: &Writer,
+        asked: &Asked,
         key: &Key,
         payload: Payload,
-        note: Note,
+        metadata: Option<Metadata>,
     ) {
+        let Asked { writer, attempt } = asked;
+        let note = Note {
+            metadata,
+            seen: Some(self.here()),
+            attempt: Some(*attempt),
+        };
         let empty = Entry::new();
         let entry = self.space.get(key).map_or(&empty, |state| state.entry());
         let floor = entry.writes().map(|(_, write)| write.stamp).max();
@@ -181,7 +194,7 @@ impl Hub {
             over: entry.context().clone(),
             stamp: self.clock.tick(now, floor),
             payload,
-            note: (note != Note::default()).then(|| Box::new(note)),
+            note: Some(Box::new(note)),
         };
         let delta = Entry::of_write(id.clone(), write);
         self.admit_own(commit, now, key, &id, delta);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sync_core::{Ask, Attempt, AuthorityAsk, Body, Now, RequestError};
+use sync_core::{Ask, Attempt, AuthorityAsk, Body, Epoch, Now, RequestError};
 
 use super::waits::{Deadline, Waits};
 use super::{Replica, RequestId};
@@ -16,6 +16,8 @@ struct Open {
     ask: AuthorityAsk,
     /// Whether this connection has been told.
     sent: bool,
+    /// The run of the hub that was told first.
+    first: Option<Epoch>,
 }
 
 /// Those that were not answered yet.
@@ -60,6 +62,7 @@ impl Replica {
             number: self.decisions.last,
             ask,
             sent: false,
+            first: None,
         };
         let deadline = Deadline::after(now, timeout);
         self.decisions.open.insert(request, open, deadline);
@@ -73,13 +76,17 @@ impl Replica {
             return;
         }
         let (run, answered) = (self.me.incarnation(), self.decisions.answered());
+        let hub = self.head.map(|head| head.epoch);
         let unsent = self.decisions.open.iter().filter(|(_, open)| !open.sent);
         let unsent: Vec<(RequestId, Ask)> = unsent
             .map(|(request, open)| {
+                // The same run has the answer, if it ever gave one.
+                let again = open.first.is_some() && open.first != hub;
                 let attempt = Attempt {
                     run,
                     number: open.number,
                     answered,
+                    again,
                 };
                 let ask = open.ask.clone();
                 (request, Ask::Authority { attempt, ask })
@@ -90,6 +97,7 @@ impl Replica {
         }
         for open in self.decisions.open.values_mut() {
             open.sent = true;
+            open.first = open.first.or(hub);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sync_core::{
-    Ask, Assignment, Attempt, AuthorityAsk, Body, Cursor, Expectation, Incarnation, Key, Message,
-    Now, Token, Value, Version,
+    AgentId, Ask, Assignment, Attempt, AuthorityAsk, Body, Cursor, Expectation, Incarnation, Key,
+    Message, Now, Token, Value, Version,
 };
 use sync_protocol::{Command, Replica};
 
@@ -94,10 +94,13 @@ impl World {
         let first = open.min().unwrap_or(number);
         let answered = first.min(number).saturating_sub(KEPT);
         self.decisions.client_said = self.decisions.client_said.max(answered);
+        let run = Incarnation::from_random(CLIENT_RUN);
+        let agent = AgentId::new("client").expect("a valid name");
         let attempt = Attempt {
-            run: Incarnation::from_random(CLIENT_RUN),
+            run,
             number,
             answered,
+            again: self.decisions.seen.contains(&(agent, run, number)),
         };
         let ask = self.decisions.calls[index].ask.clone();
         let ask = Ask::Authority { attempt, ask };

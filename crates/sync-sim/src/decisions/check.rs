@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use sync_core::{
-    Answer, AuthorityAnswer, AuthorityAsk, CommitOutcome, Current, Expectation, Key, Reply,
-    RequestError, Version,
+    Answer, Assignment, AuthorityAnswer, AuthorityAsk, CommitOutcome, Current, Expectation, Key,
+    Reply, RequestError, Version,
 };
 
 use super::{Asker, Made};
@@ -131,7 +131,9 @@ impl World {
             (AuthorityAnswer::Committed(outcome), AuthorityAsk::Commit { assign, .. }) => {
                 self.stats.hit("compare-and-set");
                 let nothing = assign.iter().all(|assigned| assigned.value.is_none());
-                made.map_or(nothing, |made| is_told(outcome, made))
+                made.map_or(nothing || self.came_back(index, outcome, assign), |made| {
+                    is_told(outcome, made)
+                })
             }
             (AuthorityAnswer::Claimed(lease), AuthorityAsk::Claim { key, .. }) => {
                 self.stats.hit("claim");
@@ -149,12 +151,34 @@ impl World {
             _ => false,
         };
         let text = made.map(|made| format!("{made:?}"));
+        if fits && made.is_none() && self.decisions.made.iter().any(|made| made.call == index) {
+            self.stats.hit("decision found by what stands");
+        }
         self.require(fits, || format!("{ask:?} was {text:?}, told {answer:?}"));
         for id in writes {
             if let Some(op) = self.ghost.ops.get_mut(&id) {
                 op.acked = true;
             }
         }
+    }
+
+    /// Whether an answer tells of what was decided before the disk was rolled back, as it stood later.
+    fn came_back(&self, index: usize, outcome: &CommitOutcome, assign: &[Assignment]) -> bool {
+        let mut made = self.decisions.made.iter();
+        let lost = made.any(|made| made.call == index && made.rollbacks < self.rollbacks);
+        let stood = assign
+            .iter()
+            .zip(outcome.versions.iter())
+            .all(|(of, told)| {
+                let states = self.decisions.states.get(&of.key);
+                let mut states = states.into_iter().flatten();
+                let so =
+                    |state: &super::State| Some(state.version) == told.1 && state.value == of.value;
+                told.0 == of.key
+                    && (of.value.is_none() == told.1.is_none())
+                    && (told.1.is_none() || states.any(so))
+            });
+        lost && stood && outcome.versions.len() == assign.len()
     }
 
     /// A refusal is due, and nothing has happened.
@@ -165,8 +189,11 @@ impl World {
                 | RequestError::ConnectionLost { .. }
                 | RequestError::Stopped { .. }
         );
+        let unsure = matches!(error, RequestError::Uncertain { .. });
+        // Of what was lost with the disk it may not be said that it has not happened: it may come back.
         let made = self.decisions.made.iter().find(|made| {
-            made.call == index && made.durable && made.rollbacks == self.rollbacks && !open
+            let sure = made.rollbacks == self.rollbacks || !unsure;
+            made.call == index && made.durable && sure && !open
         });
         let made = made.map(|made| format!("{made:?}"));
         let renews = matches!(self.decisions.calls[index].ask, AuthorityAsk::Renew { .. });
@@ -189,6 +216,7 @@ impl World {
             RequestError::Unavailable { .. } => self.stats.hit("decision unavailable"),
             RequestError::Deadline { .. } => self.stats.hit("decision late"),
             RequestError::EpochMismatch { .. } => self.stats.hit("version of a lost run"),
+            RequestError::Uncertain { .. } => self.stats.hit("refused with a doubt"),
             RequestError::ConnectionLost { .. }
             | RequestError::Stopped { .. }
             | RequestError::Operation { .. } => {}

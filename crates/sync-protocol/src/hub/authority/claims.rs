@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token, WriteId, Writer, RowOp, planted::{self, Planted},
+    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token, WriteId, Writer, RowOp, AgentId, AttemptId, planted::{self, Planted},
 };
 
 use super::super::chores::KEYS_PER_CHORE;
 use super::super::commit::Commit;
-use super::Hub;
 use super::pause::Pause;
+use super::{Asked, Hub};
 use crate::keyspace::KeyState;
 use crate::millis::millis;
 
@@ -159,7 +159,7 @@ impl Hub {
         &mut self,
         commit: &mut Commit,
         now: Now,
-        writer: &Writer,
+        asked: &Asked,
         key: Key,
         lease_ms: u64,
     ) -> Result<AuthorityAnswer, RequestError> {
@@ -182,7 +182,7 @@ impl Hub {
             token: Token::new(self.epoch(), self.next_revision()),
             lease_ms,
         };
-        Ok(self.lease(commit, now, writer, lease))
+        Ok(self.lease(commit, now, asked, lease))
     }
 
     /// A lease that is no longer than the one granted begins anew without a commit: only a start of the
@@ -191,14 +191,14 @@ impl Hub {
         &mut self,
         commit: &mut Commit,
         now: Now,
-        writer: &Writer,
+        asked: &Asked,
         lease: Lease,
     ) -> Result<AuthorityAnswer, RequestError> {
         self.check_lease(lease.lease_ms)?;
         self.check_token(now, &lease.key, lease.token)?;
         let held = self.claims.by_key.get(&lease.key).cloned();
         let Some(mut held) = held.filter(|held| lease.lease_ms <= held.claim.lease_ms) else {
-            return Ok(self.lease(commit, now, writer, lease));
+            return Ok(self.lease(commit, now, asked, lease));
         };
         held.end = now.mono + Duration::from_millis(lease.lease_ms);
         self.claims.set(&lease.key, Some(held));
@@ -210,29 +210,19 @@ impl Hub {
         &mut self,
         commit: &mut Commit,
         now: Now,
-        writer: &Writer,
+        asked: &Asked,
         lease: Lease,
     ) -> AuthorityAnswer {
         let Lease {
             token, lease_ms, ..
         } = lease;
         let claim = Claim {
-            holder: writer.agent().clone(),
+            holder: asked.writer.agent().clone(),
             token,
             lease_ms,
         };
-        let note = Note {
-            metadata: None,
-            seen: Some(self.here()),
-        };
-        self.decree(
-            commit,
-            now,
-            writer,
-            &lease.key,
-            Payload::claim(&claim),
-            note,
-        );
+        let payload = Payload::claim(&claim);
+        self.decree(commit, now, asked, &lease.key, payload, None);
         AuthorityAnswer::Claimed(lease)
     }
 
@@ -245,6 +235,18 @@ impl Hub {
             "a lease of {lease_ms} ms is not between 1 ms and {limit} ms, the longest that this hub grants: ask for a shorter one and renew it"
         );
         Err(RequestError::Invalid { reason })
+    }
+
+    /// The claim of a key that was granted to somebody for that request, if it has not ended.
+    pub(super) fn granted(&self, asker: &AgentId, attempt: AttemptId, key: &Key) -> Option<Lease> {
+        let held = self.claims.by_key.get(key)?;
+        let write = self.space.get(key)?.entry().write(&held.write)?;
+        let is_it = write.attempt() == Some(attempt) && held.write.writer.agent() == asker;
+        is_it.then(|| Lease {
+            key: key.clone(),
+            token: held.claim.token,
+            lease_ms: held.claim.lease_ms,
+        })
     }
 
     pub(super) fn check_unclaimed(&self, now: Now, key: &Key) -> Result<(), RequestError> {
