@@ -207,6 +207,8 @@ pub enum Body {
         index: u32,
         /// How many pieces there are.
         frames: u32,
+        /// Where the hub is: whether more wait than these.
+        standing: Standing,
     },
     /// Agent to hub: these receipts are durable here.
     ReceiptsTaken {

@@ -28,6 +28,9 @@ pub(crate) struct Receipts {
     order: BTreeSet<Place>,
     /// By the pattern of the policy that counts for their keys.
     lines: BTreeMap<Option<Pattern>, BTreeSet<Place>>,
+    /// Those that the agent was told of and has not confirmed yet: in no line, as it may have counted each by
+    /// itself. No more than one message holds.
+    sent: BTreeSet<WriteId>,
     /// Writes that only a number is left of.
     dropped: u64,
     /// Whether refusals are left out of summaries, and how many there are.
@@ -83,6 +86,25 @@ impl Receipts {
         rest.filter_map(|(_, _, id)| self.waiting.get(id))
     }
 
+    /// What the agent is to be told next: what it was told and has not confirmed, else all, the oldest first.
+    pub(crate) fn due(&self) -> impl Iterator<Item = &Receipt> {
+        let again = self.sent.iter().filter_map(|id| self.waiting.get(id));
+        let all = if self.sent.is_empty() { usize::MAX } else { 0 };
+        again.chain(self.iter().take(all))
+    }
+
+    /// The agent is told of these. None of them goes into a summary before it has confirmed it.
+    pub(crate) fn mark_sent<'a>(
+        &mut self,
+        told: impl Iterator<Item = &'a Receipt>,
+        policies: &Policies,
+    ) {
+        for receipt in told {
+            self.leave_line(receipt, policies);
+            self.sent.insert(receipt.write.clone());
+        }
+    }
+
     /// Those of a writer's numbers.
     pub(crate) fn of(&self, ids: RangeInclusive<WriteId>) -> impl Iterator<Item = &Receipt> {
         self.waiting.range(ids).map(|(_, receipt)| receipt)
@@ -124,14 +146,18 @@ impl Receipts {
     /// Takes one out.
     pub(crate) fn remove(&mut self, id: &WriteId, policies: &Policies) -> Option<Receipt> {
         let receipt = self.take_out(id)?;
-        let (pattern, _) = bound_of(&receipt, policies);
+        self.leave_line(&receipt, policies);
+        Some(receipt)
+    }
+
+    fn leave_line(&mut self, receipt: &Receipt, policies: &Policies) {
+        let (pattern, _) = bound_of(receipt, policies);
         if let Some(line) = self.lines.get_mut(&pattern) {
-            line.remove(&place(&receipt));
+            line.remove(&place(receipt));
             if line.is_empty() {
                 self.lines.remove(&pattern);
             }
         }
-        Some(receipt)
     }
 
     /// Puts all of them in line anew, because another table is in force; the rows that change, and the
@@ -144,7 +170,8 @@ impl Receipts {
         self.lines.clear();
         let mut limits = BTreeMap::new();
         for receipt in self.waiting.values() {
-            if self.keeps_refusals && receipt.refused() {
+            let is_named = self.keeps_refusals && receipt.refused();
+            if is_named || self.sent.contains(&receipt.write) {
                 continue;
             }
             let (pattern, limit) = bound_of(receipt, policies);
@@ -207,6 +234,7 @@ impl Receipts {
         self.dropped -= dropped(&receipt);
         self.refusals -= usize::from(receipt.refused());
         self.order.remove(&place(&receipt));
+        self.sent.remove(id);
         Some(receipt)
     }
 }

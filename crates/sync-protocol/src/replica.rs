@@ -49,6 +49,7 @@ use self::reach::Reaches;
 use self::repair::Repair;
 use self::trace::Traces;
 
+pub(crate) use self::fate::{Delivered, Noted};
 pub(crate) use self::voting::OwnVote;
 use self::voting::OwnVotes;
 
@@ -79,7 +80,9 @@ pub struct Replica {
     /// Fates that the caller has not dealt with.
     receipts: Receipts,
     /// Own writes that were removed, until the hub has said whether receipts are due.
-    fates: BTreeMap<WriteId, Receipt>,
+    fates: BTreeMap<WriteId, Noted>,
+    /// Of what the hub has told last: it may tell it again, also if the caller has dealt with it meanwhile.
+    delivered: Delivered,
     /// A hub could not serve our cursor: everything is being exchanged, and whatever it knew of the
     /// fates of our writes may be lost.
     reentering: bool,

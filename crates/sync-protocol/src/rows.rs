@@ -38,6 +38,7 @@ pub(crate) use self::votes::{
     put_poll, put_vote,
 };
 use crate::hub::{Grave, Lifetime, Run};
+use crate::replica::{Delivered, Noted};
 
 /// The one row that every batch of a machine renews.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -160,8 +161,13 @@ pub(crate) fn put_lifetime(key: &Key, lifetime: Option<Lifetime>) -> RowOp {
     }
 }
 
-pub(crate) fn put_fate(fate: &Receipt) -> RowOp {
-    put(keys::fate(&fate.write), codec::to_bytes(fate))
+pub(crate) fn put_fate(noted: &Noted) -> RowOp {
+    put(keys::fate(noted.write()), codec::to_bytes(noted))
+}
+
+/// What one message of the hub has told of own writes.
+pub(crate) fn put_delivered(told: &Delivered) -> RowOp {
+    put(keys::delivered(), codec::to_bytes(told))
 }
 
 pub(crate) fn delete_fate(write: &WriteId) -> RowOp {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Pattern, Reason, Receipt};
+use sync_core::{Answer, Ask, Body, Pattern, Reason, Receipt};
 use sync_protocol::Command;
 
+use crate::disk::Disk;
 use crate::stage::{AgentSide, HubSide, assert_equal, key, policy, put, talk};
 
 const BOUND: u64 = 5;
@@ -154,5 +155,127 @@ fn a_refusal_is_told_by_name_whatever_the_bound() {
         // Its application gets what it may have waiting, as ever.
         assert_eq!(a.replica.receipts().count(), 2);
         assert_eq!(waiting(&mut hub), (0, 0));
+    }
+}
+
+/// Ten more writes of `a` lose that it makes while it is away; then it is back.
+fn lose_ten_more(hub: &mut HubSide, a: &mut AgentSide, b: &mut AgentSide, round: u64) {
+    a.cut(hub);
+    let name = |n: u64| format!("k{}", 100 * round + n);
+    for n in 0..10 {
+        a.write(&name(n), put("lost"));
+    }
+    b.mono = a.mono + Duration::from_millis(50);
+    for n in 0..10 {
+        b.write(&name(n), put("won"));
+    }
+    talk(hub, &mut [b]);
+    a.connect(hub, 50 + round);
+}
+
+/// `a` and the hub talk, but that receipts have arrived is not heard.
+fn talk_unheard(hub: &mut HubSide, a: &mut AgentSide) {
+    for _ in 0..10 {
+        a.settle();
+        for message in std::mem::take(&mut a.said) {
+            if !matches!(message.body, Body::ReceiptsTaken { .. }) {
+                hub.hear(a.session.expect("it is connected"), message);
+            }
+        }
+        hub.settle();
+        for (session, message) in std::mem::take(&mut hub.said) {
+            if a.session == Some(session) {
+                a.hear(message);
+            }
+        }
+    }
+    a.settle();
+}
+
+/// The hub tells again what it does not know to have arrived: by then it is part of a number, or its
+/// application has dealt with it.
+#[test]
+fn a_loss_that_is_told_again_counts_once() {
+    for (takes, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (mut hub, mut a, mut b) = losses(0);
+        a.connect(&mut hub, 5);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let mut taken = 0;
+        for round in 1..=4 {
+            lose_ten_more(&mut hub, &mut a, &mut b, round);
+            talk_unheard(&mut hub, &mut a);
+            if takes {
+                taken += counted(a.replica.receipts());
+                let writes: Vec<_> = a.replica.receipts().map(|r| r.write.clone()).collect();
+                a.command(Command::TakeReceipts(writes));
+                a.settle();
+            }
+            a.cut(&mut hub);
+            if restarts {
+                a.restart();
+            }
+            a.connect(&mut hub, 500 + round);
+            talk(&mut hub, &mut [&mut a, &mut b]);
+            let told = taken + counted(a.replica.receipts());
+            assert_eq!(told, 10 * round, "taken {takes}, restarted {restarts}");
+        }
+        assert_eq!(waiting(&mut hub), (0, 0));
+    }
+}
+
+/// What is on its way may have been counted where it goes.
+#[test]
+fn what_is_on_its_way_goes_into_no_summary() {
+    let (mut hub, mut a, mut b) = losses(4);
+    a.connect(&mut hub, 5);
+    talk_unheard(&mut hub, &mut a);
+    assert_eq!(counted(a.replica.receipts()), 4);
+    for round in 1..=2 {
+        lose_ten_more(&mut hub, &mut a, &mut b, round);
+        talk_unheard(&mut hub, &mut a);
+    }
+    a.reconnect(&mut hub, 90);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    for _ in 0..2 {
+        a.pass(Duration::from_secs(2));
+        talk(&mut hub, &mut [&mut a, &mut b]);
+    }
+    assert_eq!(counted(a.replica.receipts()), 24);
+    assert_eq!(waiting(&mut hub), (0, 0));
+}
+
+/// Which writes a number is of nobody knows, but that it was told of all of them.
+#[test]
+fn what_was_told_as_a_number_is_not_told_again_after_a_hub_has_lost_its_disk() {
+    for takes in [false, true] {
+        let (mut hub, mut a, mut b) = losses(0);
+        a.connect(&mut hub, 5);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let empty = Disk::default().image();
+        lose_ten_more(&mut hub, &mut a, &mut b, 1);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(counted(a.replica.receipts()), 10);
+        let held: Vec<_> = a.replica.receipts().cloned().collect();
+        if takes {
+            let writes = held.iter().map(|r| r.write.clone()).collect();
+            a.command(Command::TakeReceipts(writes));
+            a.settle();
+        }
+        a.cut(&mut hub);
+        b.cut(&mut hub);
+        hub.disk.restore(empty);
+        hub.restart();
+        b.connect(&mut hub, 80);
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 81);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        for _ in 0..2 {
+            a.pass(Duration::from_secs(2));
+            talk(&mut hub, &mut [&mut a, &mut b]);
+        }
+        let told: Vec<_> = a.replica.receipts().cloned().collect();
+        let left = if takes { Vec::new() } else { held };
+        assert_eq!(told, left);
+        assert_equal(&hub, &[&a, &b]);
     }
 }

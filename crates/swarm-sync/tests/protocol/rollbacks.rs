@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Body, Message, Operation, Reason, Role, SessionId, Value};
+use sync_core::{
+    Answer, Ask, Body, Durability, Message, Operation, Reason, RequestError, Role, Seq, SessionId,
+    Value, WriteId,
+};
+use sync_protocol::{Command, Fate};
 
 use crate::disk::Image;
 use crate::hand::{deliver, say};
@@ -283,4 +287,66 @@ fn what_the_hub_finds_out_anew_is_not_told_as_unknown_first() {
         matches!(reasons[..], [Reason::Superseded { .. }]),
         "{reasons:?}"
     );
+}
+
+/// The hub that had it is gone with its disk: nobody has it there, before the new one has said so.
+#[test]
+fn a_write_whose_hub_was_lost_is_not_said_to_be_there() {
+    let mut config = hub_config();
+    config.limits.page_bytes = 512;
+    let mut hub = HubSide::with(config);
+    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+    a.connect(&mut hub, 1);
+    b.connect(&mut hub, 2);
+    for n in 0..4 {
+        b.write(&format!("z{n}"), put("more than one page".repeat(20)));
+    }
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let backup = race_behind_a_backup(&mut hub, &mut a, &mut b);
+    let write = WriteId::new(a.replica.writer().clone(), Seq::new(2));
+    talk(&mut hub, &mut [&mut a]);
+    assert!(matches!(a.replica.fate(&write), Fate::AtHub { .. }));
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut b]);
+    // It reads the change that ended it, and no receipt.
+    a.pass(Duration::from_secs(1));
+    say(&mut hub, &mut a);
+    for _ in 0..4 {
+        deliver(&mut hub, &mut a, |body| {
+            !matches!(body, Body::Receipts { .. })
+        });
+        say(&mut hub, &mut a);
+    }
+    assert_eq!(a.value("k"), Some("late".into()));
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    hub.disk.restore(backup);
+    hub.restart();
+    let level = Durability::Replicas(1);
+    let timeout = Duration::from_secs(1);
+    a.connect(&mut hub, 4);
+    a.settle();
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |body| {
+        matches!(body, Body::DeltaReply { .. })
+    });
+    assert_eq!(a.replica.cursor(), None);
+    assert_eq!(a.replica.fate(&write), Fate::Unknown);
+    while a.replica.cursor().is_none() {
+        a.settle();
+        say(&mut hub, &mut a);
+        deliver(&mut hub, &mut a, |_| true);
+    }
+    // It has read a page of what that hub has, and does not know all of it.
+    assert_eq!(a.replica.fate(&write), Fate::Unknown);
+    let waiting = a.command(Command::WaitForLevel {
+        write,
+        level,
+        timeout,
+    });
+    a.pass(timeout);
+    let Some(Err(RequestError::Unreached { reached, .. })) = a.answer(waiting) else {
+        panic!("nobody has told what became of it")
+    };
+    assert_eq!(reached, Durability::Disk);
 }

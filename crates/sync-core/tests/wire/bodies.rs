@@ -154,6 +154,7 @@ fn plain() -> Vec<Body> {
             delivery: 1,
             index: 0,
             frames: 1,
+            standing: standing(),
         },
         Body::Reply {
             request: 4,

@@ -143,14 +143,19 @@ impl Hub {
         let Some(waiting) = self.receipts.get(&peer.agent) else {
             return;
         };
+        let receipts = self.page_of(waiting.due());
         let agent = peer.agent.clone();
-        let receipts = self.page_of(waiting.iter());
+        if let Some(waiting) = self.receipts.get_mut(&agent) {
+            waiting.mark_sent(receipts.iter(), self.resolvers.policies());
+        }
         // Two values and what hangs on them: far from more than can be cut.
         let cut = pieces::cut(&receipts, self.config.limits.page_bytes).unwrap_or_default();
+        let standing = self.standing(session);
         self.send_pieces(session, cut, |delivery, index, frames| Body::Receipts {
             delivery,
             index,
             frames,
+            standing,
         });
         if planted::is(Planted::ReceiptsSentOnce) {
             let sent: Vec<WriteId> = receipts.iter().map(|r| r.write.clone()).collect();

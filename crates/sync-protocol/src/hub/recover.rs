@@ -146,6 +146,7 @@ impl HubRecovery {
             Stored::Outbox(..)
             | Stored::Repair(_)
             | Stored::Fate(_)
+            | Stored::Delivered(_)
             | Stored::Policies(_)
             | Stored::OwnVote(_) => {
                 return Err(RowError::unreadable(row, "only agents keep such rows"));

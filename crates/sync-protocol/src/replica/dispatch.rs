@@ -70,6 +70,7 @@ impl Replica {
                 delivery,
                 index,
                 frames,
+                standing,
             } => {
                 let piece = Piece {
                     of: delivery,
@@ -81,7 +82,7 @@ impl Replica {
                     .receipts
                     .take("a list of receipts", piece, segments);
                 if let Some(List(receipts)) = receipts.map_err(|e| e.to_string())? {
-                    self.handle_receipts(now, receipts);
+                    self.handle_receipts(now, receipts, &standing);
                 }
                 Ok(())
             }

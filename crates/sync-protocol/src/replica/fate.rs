@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use bincode::{Decode, Encode};
+use sync_core::codec::List;
 use sync_core::{
     Body, Entry, Incarnation, Joined, Key, Now, PayloadKind, Reason, Receipt, Revision, RowOp, Seq,
     Standing, Write, WriteId, Writer,
@@ -13,9 +15,59 @@ use super::{Replica, ReplicaOutput};
 use crate::keyspace::{KeyState, ended, has_done_its_work};
 use crate::rows;
 
-/// Where a removal is noted that only a hub which has lost its disk could explain: no position of its log
-/// counts any more. It is told as unknown once the hub that is there now has told what it knows.
-const WITH_LOST_HUB: Revision = Revision::new(u64::MAX);
+/// An own write that was removed, until the hub has said whether a receipt is due. They have no bound of
+/// their own: each was held here before, and a hub that is in step settles all of them at a time.
+#[derive(Debug, Clone, Encode, Decode)]
+pub(crate) struct Noted {
+    /// What is told if nobody explains it.
+    pub(super) fate: Receipt,
+    when: When,
+}
+
+/// When the removal came here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+enum When {
+    /// The hub was there, of whose log this agent had heard.
+    At(Revision),
+    /// While all was exchanged with a hub that another one's disk is lost to: no position of that one's log
+    /// counts any more. It is told as unknown once the hub that is there now has told what it knows.
+    LostHub,
+}
+
+impl Noted {
+    pub(crate) fn write(&self) -> &WriteId {
+        &self.fate.write
+    }
+
+    fn is_unjudged(&self) -> bool {
+        self.when == When::LostHub
+    }
+
+    /// Whether a hub that has told all it knows up to a revision would have told of it.
+    fn is_settled_at(&self, revision: Revision) -> bool {
+        matches!(self.when, When::At(at) if at <= revision)
+    }
+}
+
+/// The own writes of which a hub has told last, in one message: until it has heard that they are here it
+/// tells no others, and those again. In a row of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Delivered(List<(Incarnation, Seq)>);
+
+/// How many are remembered: twice what a hub puts into a message, and they fit a row.
+const DELIVERED_MAX: usize = 128;
+
+impl Delivered {
+    fn of(told: impl Iterator<Item = (Incarnation, Seq)>) -> Self {
+        let mut told: Vec<_> = told.take(DELIVERED_MAX).collect();
+        told.sort_unstable();
+        Self(List(told))
+    }
+
+    fn contains(&self, id: (Incarnation, Seq)) -> bool {
+        self.0.binary_search(&id).is_ok()
+    }
+}
 
 /// A summary is named like a write of this run that nobody will make.
 fn fresh(me: &Writer, seq: &mut Seq) -> WriteId {
@@ -35,9 +87,8 @@ fn unknown(id: &WriteId, key: &Key, write: &Write) -> Receipt {
 }
 
 /// Whether it was removed, and the hub that knew why has lost its disk.
-pub(super) fn is_unjudged(fates: &BTreeMap<WriteId, Receipt>, write: &WriteId) -> bool {
-    let noted = fates.get(write);
-    noted.is_some_and(|fate| fate.revision == WITH_LOST_HUB)
+pub(super) fn is_unjudged(fates: &BTreeMap<WriteId, Noted>, write: &WriteId) -> bool {
+    fates.get(write).is_some_and(Noted::is_unjudged)
 }
 
 /// Whether the hub has put something else in place of a write that it had decided on, as somebody asked
@@ -79,10 +130,10 @@ impl Replica {
 
     /// A write that the hub has taken may be dead here already, and its receipt on the way.
     pub(super) fn note_fate_of(&mut self, item: &Item) {
-        for mut fate in self.dead_of(item) {
-            fate.revision = self.cursor.map(|c| c.head).unwrap_or_default();
-            self.lazy_rows.push(rows::put_fate(&fate));
-            self.fates.insert(fate.write.clone(), fate);
+        let head = self.cursor.map(|c| c.head).unwrap_or_default();
+        for fate in self.dead_of(item) {
+            let row = self.note_fate(fate, When::At(head));
+            self.lazy_rows.extend(row);
         }
     }
 
@@ -103,11 +154,23 @@ impl Replica {
     /// Keeps what was removed until the hub has told why. Goes with the rows of the removal.
     pub(super) fn note_fates(&mut self, gone: Vec<Receipt>, ops: &mut Vec<RowOp>) {
         let head = self.cursor.map(|c| c.head).unwrap_or_default();
-        for mut fate in gone {
-            fate.revision = if self.reentering { WITH_LOST_HUB } else { head };
-            ops.push(rows::put_fate(&fate));
-            self.fates.insert(fate.write.clone(), fate);
+        let when = match self.reentering {
+            true => When::LostHub,
+            false => When::At(head),
+        };
+        let rows = gone.into_iter().filter_map(|f| self.note_fate(f, when));
+        ops.extend(rows);
+    }
+
+    /// Nothing is waited for that the hub has told over this connection, be it by a number only.
+    fn note_fate(&mut self, fate: Receipt, when: When) -> Option<RowOp> {
+        let noted = Noted { fate, when };
+        if noted.is_settled_at(self.link.told_upto) {
+            return None;
         }
+        let row = rows::put_fate(&noted);
+        self.fates.insert(noted.write().clone(), noted);
+        Some(row)
     }
 
     /// Takes a receipt in, to be stored with `ops` and handed to the caller; also a summary that it
@@ -162,22 +225,27 @@ impl Replica {
     /// Up to where the hub stands, no receipt waits: what was removed until then was chosen. What only a
     /// lost hub could explain is told now, as the one that is there has nothing more to say.
     pub(super) fn settle_fates(&mut self, standing: &Standing) {
-        if standing.receipts > 0 || self.fates.is_empty() {
+        if standing.receipts > 0 {
             return;
         }
-        let told = |fate: &Receipt| fate.revision <= standing.revision;
-        let done = self.fates.extract_if(.., |_, fate| told(fate));
         // A row that comes back after a crash is settled again.
-        self.lazy_rows
-            .extend(done.map(|(id, _)| rows::delete_fate(&id)));
+        let settled = self.drop_fates(standing.revision);
+        self.lazy_rows.extend(settled);
         self.judge_fates(standing);
+    }
+
+    /// Forgets what was removed up to a revision, the hub having told all of it that is to be told.
+    fn drop_fates(&mut self, revision: Revision) -> Vec<RowOp> {
+        self.link.told_upto = self.link.told_upto.max(revision);
+        let done = |noted: &Noted| noted.is_settled_at(revision);
+        let done = self.fates.extract_if(.., |_, noted| done(noted));
+        done.map(|(id, _)| rows::delete_fate(&id)).collect()
     }
 
     /// What nobody explained by now nobody will.
     fn judge_fates(&mut self, standing: &Standing) {
-        let lost = |fate: &Receipt| fate.revision == WITH_LOST_HUB;
-        let lost = self.fates.extract_if(.., |_, fate| lost(fate));
-        let lost: Vec<Receipt> = lost.map(|(_, fate)| fate).collect();
+        let lost = self.fates.extract_if(.., |_, noted| noted.is_unjudged());
+        let lost: Vec<Receipt> = lost.map(|(_, noted)| noted.fate).collect();
         if lost.is_empty() {
             return;
         }
@@ -195,7 +263,9 @@ impl Replica {
     pub(super) fn give_up_fates(&mut self) {
         self.reentering = true;
         let mut ops = Vec::new();
-        let mut fates = std::mem::take(&mut self.fates);
+        let fates = std::mem::take(&mut self.fates);
+        let fates = fates.into_iter().map(|(id, noted)| (id, noted.fate));
+        let mut fates: BTreeMap<WriteId, Receipt> = fates.collect();
         let waiting = self.outbox.items();
         let dead = waiting.flat_map(|item| self.dead_of(item));
         // What a later one has knowingly replaced is pushed with it, and ended by it there too.
@@ -212,7 +282,13 @@ impl Replica {
     }
 
     /// Fates of own writes: durable here before the hub may forget them.
-    pub(super) fn handle_receipts(&mut self, now: Now, receipts: Vec<Receipt>) {
+    pub(super) fn handle_receipts(
+        &mut self,
+        now: Now,
+        receipts: Vec<Receipt>,
+        standing: &Standing,
+    ) {
+        let is_all = standing.receipts as usize <= receipts.len();
         let mut ops = Vec::new();
         let mut taken = Vec::new();
         let mut due = Vec::new();
@@ -221,9 +297,12 @@ impl Replica {
             let Some(id) = Outbox::key_of(&self.me, &receipt.write) else {
                 continue;
             };
-            // A reason takes the place of none.
+            // A reason takes the place of none. What is held no more was counted or dealt with.
             let held = self.receipts.get(&receipt.write).map(|held| &held.reason);
-            let is_new = held.is_none_or(|r| *r == Reason::Unknown && *r != receipt.reason);
+            let is_new = match held {
+                Some(held) => *held == Reason::Unknown && *held != receipt.reason,
+                None => !self.delivered.contains(id),
+            };
             if matches!(receipt.reason, Reason::FutureStamp { .. }) {
                 self.clock.distrust();
                 self.clock.forget_future(now);
@@ -237,6 +316,16 @@ impl Replica {
                 }
                 self.keep_receipt(receipt, &mut ops, &mut due);
             }
+        }
+        let own = taken.iter().filter_map(|id| Outbox::key_of(&self.me, id));
+        let delivered = Delivered::of(own);
+        if delivered != self.delivered {
+            ops.push(rows::put_delivered(&delivered));
+            self.delivered = delivered;
+        }
+        if is_all {
+            // Of some only a number is told, by which they cannot be known again.
+            ops.extend(self.drop_fates(standing.revision));
         }
         if !ops.is_empty() {
             self.persist(ops);

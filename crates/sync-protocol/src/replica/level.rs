@@ -218,8 +218,11 @@ impl Replica {
     pub(super) fn expire_climbs(&mut self, now: Now) {
         while let Some((request, rise, limit)) = self.climbs.take_late(now) {
             let fate = self.fate(&rise.climb.write);
+            let unjudged = is_unjudged(&self.fates, &rise.climb.write);
             let reached = match (&fate, rise.stage) {
                 (Fate::Local { durability }, _) => *durability,
+                // The hub that had it is gone with its disk.
+                _ if unjudged => self.config.durability,
                 (_, Stage::Holders { confirmed, .. }) => at_hub_or(confirmed),
                 (_, Stage::Outbox) => Durability::Hub,
             };

@@ -11,7 +11,7 @@ use super::decide::Decisions;
 use super::level::Climbs;
 use super::reach::Reaches;
 use super::trace::Traces;
-use super::{Link, Outbox, OwnVotes, Replica, Waiting};
+use super::{Delivered, Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
@@ -51,6 +51,7 @@ impl ReplicaRecovery {
             in_step_at: None,
             receipts: Receipts::default(),
             fates: BTreeMap::new(),
+            delivered: Delivered::default(),
             reentering: false,
             repairs: BTreeMap::new(),
             repair: None,
@@ -94,9 +95,10 @@ impl ReplicaRecovery {
             Stored::Outbox(run, seq, waiting) => {
                 replica.outbox.restore((run, seq), waiting);
             }
-            Stored::Fate(fate) => {
-                replica.fates.insert(fate.write.clone(), fate);
+            Stored::Fate(noted) => {
+                replica.fates.insert(noted.write().clone(), noted);
             }
+            Stored::Delivered(told) => replica.delivered = told,
             Stored::Receipt(receipt) => {
                 self.is_ahead |= matches!(receipt.reason, Reason::FutureStamp { .. });
                 replica.receipts.restore(receipt);

@@ -6,6 +6,7 @@ use sync_core::{Durability, Epoch, Incarnation, Key, Reason, Receipt, Revision, 
 use sync_core::{Standing, WriteId};
 
 use super::Replica;
+use super::fate::is_unjudged;
 use super::outbox::Outbox;
 use crate::keyspace::KeyState;
 
@@ -46,7 +47,8 @@ pub enum Fate {
     /// ended, or a later addition of this agent to the same counter includes it.
     Overwritten,
     /// Nothing is known: it is not of this run of the agent, older than its last 4,096, its receipt was
-    /// dealt with, or there is no such write.
+    /// dealt with, there is no such write, or the hub that had it has lost its disk, and what became of it
+    /// is not told yet.
     Unknown,
 }
 
@@ -116,6 +118,9 @@ impl Replica {
         let Some(key) = self.traces.keys.get(&seq).filter(|_| own) else {
             return Fate::Unknown;
         };
+        if is_unjudged(&self.fates, write) {
+            return Fate::Unknown;
+        }
         let entry = self.space.get(key).map(KeyState::entry);
         let live = entry.is_some_and(|entry| entry.write(write).is_some());
         // What was removed may still be told of.

@@ -91,6 +91,10 @@ pub(super) fn fate(write: &WriteId) -> Vec<u8> {
     row
 }
 
+pub(super) fn delivered() -> Vec<u8> {
+    vec![kind::DELIVERED]
+}
+
 pub(super) fn outbox(run: Incarnation, seq: Seq) -> Vec<u8> {
     let mut row = vec![kind::OUTBOX];
     row.extend(run.bits().to_be_bytes());

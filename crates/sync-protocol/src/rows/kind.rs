@@ -3,6 +3,8 @@
 pub(super) const MEMBER: u8 = b'a';
 pub(super) const RUN: u8 = b'e';
 pub(super) const FATE: u8 = b'f';
+/// What the hub has told last of own writes.
+pub(super) const DELIVERED: u8 = b'n';
 /// Sorts before the values of the memory: it says which of them are gone.
 pub(super) const CLEARED: u8 = b'c';
 pub(super) const OWN_VOTE: u8 = b'b';

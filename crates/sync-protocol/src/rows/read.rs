@@ -10,7 +10,7 @@ use sync_core::{
 use super::keys::outbox_numbers;
 use super::{JournalRow, Meta, RowError, kind};
 use crate::hub::{Answered, Grave, Lifetime, Opened, Remembered, Run, StoredVote};
-use crate::replica::OwnVote;
+use crate::replica::{Delivered, Noted, OwnVote};
 
 /// A row, read.
 #[derive(Debug)]
@@ -24,7 +24,8 @@ pub(crate) enum Stored {
     Receipt(Receipt),
     Outbox(Incarnation, Seq, Waiting),
     Repair(Segment),
-    Fate(Receipt),
+    Fate(Noted),
+    Delivered(Delivered),
     Adopted(Segment),
     Policies(Policies),
     Lifetime(Key, Lifetime),
@@ -96,6 +97,7 @@ fn read_value(row: &Row) -> Result<Option<Stored>, DecodeError> {
         }
         kind::ADOPTED => Stored::Adopted(Segment::decode(value)?),
         kind::FATE => Stored::Fate(codec::from_bytes("fate row", value)?),
+        kind::DELIVERED => Stored::Delivered(codec::from_bytes("delivered row", value)?),
         kind::GRAVE => {
             let (key, forgotten, grave) = codec::from_bytes("grave row", value)?;
             Stored::Grave(key, grave, forgotten)
