@@ -102,6 +102,11 @@ impl Allowed {
         })
     }
 
+    /// Whether it has no right to anything.
+    pub fn is_empty(&self) -> bool {
+        self.grants.iter().all(|(_, rights)| rights.is_empty())
+    }
+
     /// Whether it has a right to the whole swarm.
     pub fn all(&self, right: Right) -> bool {
         self.covers(right, "*")
@@ -147,6 +152,7 @@ mod tests {
         assert!(worker.all(Read) && !worker.all(Write));
         let elsewhere = of(&rights, "other", "worker-1");
         assert_eq!(elsewhere, Allowed::default());
+        assert!(elsewhere.is_empty() && !worker.is_empty());
         let lead = of(&rights, "other", "lead");
         assert!(lead.all(Admin) && !lead.may(Read, "plan"));
         assert!(!of(&Rights::default(), "team", "lead").all(Read));

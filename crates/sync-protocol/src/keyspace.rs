@@ -146,6 +146,23 @@ impl Keyspace {
             .map(|(key, state)| (key, state.as_ref()))
     }
 
+    /// The same of those that begin so.
+    pub(crate) fn iter_beginning<'a>(
+        &'a self,
+        beginning: &'a str,
+        after: Option<&Key>,
+    ) -> impl Iterator<Item = (&'a Key, &'a KeyState)> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+
+        let first = Key::new(beginning).ok();
+        let first = first.filter(|first| after.is_none_or(|after| after < first));
+        let after = || after.map_or(Unbounded, |after| Excluded(after.clone()));
+        let from = first.map_or_else(after, Included);
+        let rest = self.keys.range((from, Unbounded));
+        rest.map(|(key, state)| (key, state.as_ref()))
+            .take_while(move |(key, _)| key.as_str().starts_with(beginning))
+    }
+
     /// The digest of all live writes.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -53,6 +53,11 @@ impl Receipts {
         self.refusals >= REFUSALS_WAITING_MAX
     }
 
+    /// How many refusals wait.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refusals
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }

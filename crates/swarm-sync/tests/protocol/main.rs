@@ -22,6 +22,8 @@
 //! - `receipts`: how many wait, and what becomes of the rest
 //! - `reproposing`: what came back is written again
 //! - `manners`: messages that break the protocol
+//! - `rights`: what a peer may bring
+//! - `rights_to_ask`: what it may ask for
 //! - `patterns`: what listing and watching by pattern may cost
 //! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
@@ -88,6 +90,7 @@ mod random;
 mod receipts;
 mod reproposing;
 mod rights;
+mod rights_to_ask;
 mod rollbacks;
 mod roster;
 mod rounds;

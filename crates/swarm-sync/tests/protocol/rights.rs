@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use sync_core::{
-    Answer, Ask, Attempt, AuthorityAsk, Body, Grant, Incarnation, Operation, Pattern, Reason,
-    RequestError, Right, Rights, Role,
+    Answer, Ask, Body, Context, Entry, Grant, Message, Operation, Pattern, Payload, Reason,
+    Receipt, Revision, Right, Rights, Role, Segment, Seq, SessionId, Stamp, Value, Version, Write,
+    WriteId,
 };
 
 use crate::stage::{
-    AgentSide, HubSide, assert_equal, key, only_receipt, put, read_reply, talk, trio,
+    AgentSide, HubSide, WALL_MS, assert_equal, key, only_receipt, put, read_reply, talk, trio,
 };
 
-fn grant(agents: &str, keys: &str, rights: &[Right]) -> Grant {
+pub(crate) fn grant(agents: &str, keys: &str, rights: &[Right]) -> Grant {
     let pattern = |text: &str| Pattern::new(text).expect("a pattern");
     Grant {
         agents: pattern(agents),
@@ -22,7 +23,7 @@ fn grant(agents: &str, keys: &str, rights: &[Right]) -> Grant {
 }
 
 /// Everybody reads all; `a` writes all, `b` only tasks.
-fn table() -> Vec<Grant> {
+pub(crate) fn table() -> Vec<Grant> {
     vec![
         grant("?", "*", &[Right::Read]),
         grant("a", "*", &[Right::Write]),
@@ -30,13 +31,13 @@ fn table() -> Vec<Grant> {
     ]
 }
 
-fn govern(hub: &mut HubSide, grants: Vec<Grant>) {
+pub(crate) fn govern(hub: &mut HubSide, grants: Vec<Grant>) {
     let rights = Rights::new(grants).expect("a few");
     hub.hub.set_rights(Some(Arc::new(rights)));
     hub.settle();
 }
 
-fn ask(hub: &mut HubSide, session: sync_core::SessionId, ask: Ask) -> sync_core::Reply {
+pub(crate) fn ask(hub: &mut HubSide, session: SessionId, ask: Ask) -> sync_core::Reply {
     hub.said.clear();
     hub.hear(session, Body::Request { request: 7, ask });
     hub.settle();
@@ -141,65 +142,171 @@ fn a_replica_is_for_who_may_read_the_whole_swarm_also_once_that_changes() {
     assert_eq!(read, Ok(Answer::State(None)));
 }
 
-#[test]
-fn a_listing_tells_of_no_key_outside_the_right_not_even_where_to_go_on() {
-    let (mut hub, mut a, _) = trio();
-    for number in 0..1_200 {
-        a.write(&format!("secret_{number}"), put(number));
-    }
-    a.write("task_1", put(1));
-    talk(&mut hub, &mut [&mut a]);
-    let mut rights = table();
-    rights.push(grant("narrow", "task_*", &[Right::Read]));
-    govern(&mut hub, rights);
-    let client = hub.connect(9, "narrow", Role::Client);
-    let list = |pattern: &str| Ask::Keys {
-        pattern: Pattern::new(pattern).expect("a pattern"),
-        after: None,
-    };
-    let mut after = None;
-    let mut found = Vec::new();
-    loop {
-        let asked = match list("task_*") {
-            Ask::Keys { pattern, .. } => Ask::Keys { pattern, after },
-            other => other,
-        };
-        let Ok(Answer::Keys { keys, next }) = ask(&mut hub, client, asked) else {
-            panic!("no listing");
-        };
-        found.extend(keys.iter().cloned());
-        assert!(next.iter().all(|key| key.as_str().starts_with("task_")));
-        let Some(next) = next else { break };
-        after = Some(next);
-    }
-    assert_eq!(found, [key("task_1")]);
-    let refused = ask(&mut hub, client, list("*"));
-    assert!(
-        matches!(refused, Err(RequestError::Forbidden { .. })),
-        "{refused:?}"
-    );
+/// The same, and `b` writes all, too.
+fn wide_table() -> Vec<Grant> {
+    let mut grants = table();
+    grants.push(grant("b", "*", &[Right::Write]));
+    grants
+}
+
+/// Puts `b`'s disk back to what it was when it had not heard of the refusal yet.
+fn come_back_with(
+    old: crate::disk::Image,
+    hub: &mut HubSide,
+    a: &mut AgentSide,
+    b: &mut AgentSide,
+) {
+    assert_eq!(hub.hub.receipts().count(), 0, "its writer has it");
+    b.cut(hub);
+    b.disk.restore(old);
+    b.restart();
+    b.receipts.clear();
+    b.connect(hub, 3);
+    talk(hub, &mut [a, b]);
 }
 
 #[test]
-fn a_claim_tells_nothing_of_a_key_that_its_asker_may_not_read() {
-    let mut hub = HubSide::new();
-    govern(&mut hub, vec![grant("w", "task_*", &[Right::Write])]);
-    let client = hub.connect(1, "w", Role::Client);
-    let claim = Ask::Authority {
-        attempt: Attempt {
-            run: Incarnation::from_random(1),
-            number: 1,
-            answered: 0,
-            again: false,
-        },
-        ask: AuthorityAsk::Claim {
-            key: key("task_1"),
-            lease_ms: 1_000,
-        },
+fn a_barred_removal_that_an_old_disk_brings_back_is_told_again_and_removes_nothing() {
+    let (mut hub, mut a, mut b) = trio();
+    govern(&mut hub, table());
+    a.write("tags", Operation::Insert("x".into()));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.write("tags", Operation::Delete);
+    let old = b.disk.image();
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    come_back_with(old, &mut hub, &mut a, &mut b);
+    assert_eq!(only_receipt(&b).reason, Reason::Forbidden);
+    assert_equal(&hub, &[&a, &b]);
+    let whole = hub.value("tags");
+    assert!(whole.is_some() && b.value("tags") == whole);
+}
+
+#[test]
+fn a_removal_that_took_place_is_not_told_of_when_an_old_disk_brings_it_back() {
+    let (mut hub, mut a, mut b) = trio();
+    govern(&mut hub, wide_table());
+    a.write("tags", Operation::Insert("x".into()));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    b.write("tags", Operation::Delete);
+    let old = b.disk.image();
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    govern(&mut hub, table());
+    come_back_with(old, &mut hub, &mut a, &mut b);
+    assert!(b.receipts.is_empty(), "{:?}", b.receipts);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+/// The reason why an old disk's write came back, and again.
+fn told_twice(hub: &mut HubSide, a: &mut AgentSide, b: &mut AgentSide) -> [Receipt; 2] {
+    let old = b.disk.image();
+    b.connect(hub, 4);
+    talk(hub, &mut [a, b]);
+    let first = only_receipt(b).clone();
+    come_back_with(old, hub, a, b);
+    [first, only_receipt(b).clone()]
+}
+
+#[test]
+fn what_is_told_again_has_the_reason_that_it_had() {
+    let (mut hub, mut a, mut b) = trio();
+    govern(&mut hub, table());
+    b.cut(&mut hub);
+    b.write("task_1", Operation::Add(1));
+    a.write("task_1", put("text"));
+    talk(&mut hub, &mut [&mut a]);
+    let [first, again] = told_twice(&mut hub, &mut a, &mut b);
+    assert!(
+        matches!(first.reason, Reason::RuleMismatch { .. }),
+        "{first:?}"
+    );
+    assert_eq!(again.reason, first.reason);
+    b.cut(&mut hub);
+    b.receipts.clear();
+    b.write("plan", put("mine"));
+    let [first, again] = told_twice(&mut hub, &mut a, &mut b);
+    assert_eq!(first.reason, Reason::Forbidden);
+    assert_eq!(again.reason, first.reason);
+    assert_equal(&hub, &[&a, &b]);
+}
+
+/// It was acknowledged, and then both the hub's disk and the right to it were lost.
+#[test]
+fn an_acknowledged_write_that_only_its_writer_holds_comes_back_once_it_has_lost_the_right() {
+    let (mut hub, mut a, mut b) = trio();
+    govern(&mut hub, wide_table());
+    a.write("plan", put("theirs"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let backup = hub.disk.image();
+    a.cut(&mut hub);
+    b.write("plan", put("mine"));
+    b.write("tags", Operation::Insert("x".into()));
+    talk(&mut hub, &mut [&mut b]);
+    assert_eq!(b.replica.pending_writes(), 0);
+    b.cut(&mut hub);
+    hub.disk.restore(backup);
+    hub.restart();
+    govern(&mut hub, table());
+    b.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut b]);
+    let told = b.receipts.iter().map(|r| (r.key.as_str(), &r.reason));
+    let told: Vec<_> = told.collect();
+    let barred = &Reason::Forbidden;
+    assert_eq!(told, [("plan", barred), ("tags", barred)]);
+    assert_eq!(b.value("plan"), Some("theirs".into()));
+    a.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_equal(&hub, &[&a, &b]);
+    // It has nothing left to offer.
+    b.cut(&mut hub);
+    b.connect(&mut hub, 5);
+    b.settle();
+    talk(&mut hub, &mut [&mut b]);
+    assert_eq!(b.receipts.len(), 2, "{:?}", b.receipts);
+}
+
+/// A push of one write of `b` to a key, which says that it has written nothing to it before.
+fn first_write(b: &AgentSide, seq: u64, payload: Payload) -> Message {
+    let writer = b.replica.writer().clone();
+    let write = Write {
+        stamp: Stamp::at_millis(WALL_MS),
+        payload,
+        prev: Seq::new(0),
+        over: Context::new(),
+        note: None,
     };
-    let refused = ask(&mut hub, client, claim);
-    let Err(RequestError::Forbidden { doing }) = refused else {
-        panic!("{refused:?}");
+    let segment = Segment {
+        key: key("plan"),
+        version: Version::default(),
+        revision: Revision::default(),
+        entry: Entry::of_write(WriteId::new(writer.clone(), Seq::new(seq)), write),
     };
-    assert!(doing.contains("read"), "{doing}");
+    let body = Body::Push {
+        incarnation: writer.incarnation(),
+        after: Seq::new(seq - 1),
+        upto: Seq::new(seq),
+        seqs: vec![Seq::new(seq)].into(),
+    };
+    Message::with(body, vec![segment.encode()])
+}
+
+#[test]
+fn a_refused_write_ends_nothing_that_its_writer_says_it_has_not_written() {
+    let (mut hub, mut a, mut b) = trio();
+    govern(&mut hub, wide_table());
+    b.write("plan", put("mine"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let member = b.session.expect("it is connected");
+    // Too large, decided by the hub alone, and without the right.
+    let large = Payload::put(&Value::from("x".repeat(600_000)));
+    hub.hear(member, first_write(&b, 2, large));
+    hub.settle();
+    assert_eq!(hub.value("plan"), Some("mine".into()));
+    hub.hear(member, first_write(&b, 3, Payload::decreed(&Value::Int(1))));
+    hub.settle();
+    assert_eq!(hub.value("plan"), Some("mine".into()));
+    govern(&mut hub, table());
+    hub.hear(member, first_write(&b, 4, Payload::put(&Value::Int(1))));
+    hub.settle();
+    assert_eq!(hub.value("plan"), Some("mine".into()));
+    assert_eq!(hub.hub.receipts().count(), 3);
 }

@@ -42,6 +42,12 @@ impl Pattern {
         matches(&self.0, key)
     }
 
+    /// What every key that it matches begins with.
+    pub fn beginning(&self) -> &str {
+        let spelled = self.0.split(['*', '?']).next();
+        spelled.unwrap_or_default()
+    }
+
     /// What holding it against a key takes at worst for each byte of the key: more than one step only
     /// where a part with a `?` is looked for anew at every place.
     pub fn steps_per_byte(&self) -> usize {

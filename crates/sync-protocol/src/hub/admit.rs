@@ -1,15 +1,12 @@
 //! What may enter a commit: each delta is joined, or comes back to its writer with the reason.
 
-use sync_core::{
-    Context, Entry, Key, MergeRule, Now, PayloadKind, Reason, Write, WriteId,
-    planted::{self, Planted},
-};
+use sync_core::planted::{self, Planted};
+use sync_core::{Entry, Key, Now, Reason, Write, WriteId};
 
 use super::Hub;
 use super::commit::{Commit, receipt};
-use crate::compose;
+use super::refusal::{is_the_hubs, refuse_decreed, seen};
 use crate::keyspace::{KeyState, ended};
-use crate::millis::millis;
 
 /// Where a delta comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,28 +71,6 @@ impl Hub {
         writes.any(|(id, _)| held.context().contains(id) && held.write(id).is_none())
     }
 
-    /// Tells of a refused write once more. A disk of its agent that does not know of the refusal, an old
-    /// one or a copy, pushes it again, and would take for a fact what it covers there. Had it been
-    /// admitted, all of that would be known here and nothing of it live.
-    pub(super) fn return_refused(&self, commit: &mut Commit, now: Now, key: &Key, pushed: &Entry) {
-        let Some(held) = self.space.get(key).map(KeyState::entry) else {
-            return;
-        };
-        let covered = |(id, _): (&WriteId, &Write)| pushed.context().contains(id);
-        let in_force = held.context().includes(pushed.context()) && !held.writes().any(covered);
-        if in_force || !self.is_decided(key, pushed) {
-            return;
-        }
-        for (id, write) in pushed.writes() {
-            let waiting = self.receipts.get(id.writer.agent());
-            if !waiting.is_some_and(|receipts| receipts.contains(id)) {
-                let reason = self.refuse_write(now, key, write);
-                let reason = reason.unwrap_or(Reason::Unknown);
-                commit.with_receipt(receipt(id.clone(), key, write, reason));
-            }
-        }
-    }
-
     /// Takes out the new writes that do not belong into the key.
     fn refuse_misfits(
         &self,
@@ -107,38 +82,24 @@ impl Hub {
     ) -> Entry {
         let empty = Entry::new();
         let held = self.space.get(key).map_or(&empty, |state| state.entry());
+        let is_heeded = !planted::is(Planted::PlainWriteOnDecided);
+        if source == Source::Writer && is_heeded && is_the_hubs(held, &delta) {
+            return refuse_decreed(commit, key, held, &delta);
+        }
+        let mut rules = self.rules_for(key, held, &delta);
         let fresh = delta
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
-        let is_heeded = !planted::is(Planted::PlainWriteOnDecided);
-        if source == Source::Writer && is_heeded && is_the_hubs(held, &delta) {
-            return refuse_decreed(commit, key, &delta);
-        }
-        let stays = |id: &WriteId| !delta.context().contains(id) || delta.write(id).is_some();
-        let mut rule = self.resolvers.of_entry(key, held, stays);
-        let before = self.resolvers.of_entry(key, held, |_| true);
-        let mut misfits = Vec::new();
-        for (id, write) in fresh {
-            let kind = write.payload.kind();
-            // What takes the place of all there is leaves the key under the rule it was made by.
-            let same = || before.filter(|r| r.holds(kind));
-            rule = rule.or_else(|| same().or_else(|| self.resolvers.of_kind(key, kind)));
-            let fits = rule.is_some_and(|r| r.holds(kind));
-            let reason = match rule {
-                Some(rule) if !fits && is_heeded => {
-                    Some(Reason::RuleMismatch { rule: rule.rule() })
-                }
-                _ if source == Source::Writer => self.refuse_write(now, key, write),
-                _ => None,
-            };
-            misfits.extend(reason.map(|reason| (id.clone(), write.clone(), reason)));
-        }
+        let misfits = fresh.filter_map(|(id, write)| {
+            let reason = self.reason_against(now, key, write, &mut rules, source)?;
+            Some((id.clone(), write.clone(), reason))
+        });
+        let misfits: Vec<_> = misfits.collect();
         for (id, write, reason) in misfits {
             // What a refused write replaced stays; of held state only the write itself is taken out.
             match source {
                 Source::Writer => {
-                    let span = std::iter::once(write.span(&id));
-                    delta = Entry::covering(span.collect());
+                    delta = Entry::covering(seen(Some(held), &id, &write));
                 }
                 Source::Held | Source::Here => {
                     delta.withhold(&id);
@@ -149,45 +110,4 @@ impl Hub {
         }
         delta
     }
-
-    fn refuse_write(&self, now: Now, key: &Key, write: &Write) -> Option<Reason> {
-        let limits = &self.config.limits;
-        let bytes = write.payload.as_bytes().len() as u64;
-        let limit = compose::value_bytes_max(key, limits, self.policies());
-        if bytes > limit {
-            return Some(Reason::TooLarge { bytes, limit });
-        }
-        if !self.clock.believes(write.stamp, now) {
-            let ahead_ms = write.stamp.millis().saturating_sub(now.wall_ms);
-            let limit_ms = millis(limits.drift_max);
-            return Some(Reason::FutureStamp { ahead_ms, limit_ms });
-        }
-        None
-    }
-}
-
-/// Whether a delta that a replica made does what the hub alone decides: writes as it does, or takes away
-/// what it has put there.
-fn is_the_hubs(held: &Entry, delta: &Entry) -> bool {
-    let decided = |kind: PayloadKind| matches!(kind, PayloadKind::Decreed | PayloadKind::Claim);
-    if delta.kinds().any(decided) {
-        return true;
-    }
-    held.kinds().any(decided)
-        && held
-            .writes()
-            .any(|(id, write)| decided(write.payload.kind()) && delta.context().contains(id))
-}
-
-/// Takes out what only the hub may do, all of it: a pushed delta is of one write at most.
-fn refuse_decreed(commit: &mut Commit, key: &Key, delta: &Entry) -> Entry {
-    commit.surprises(key);
-    let rule = MergeRule::Authority;
-    let mut spans = Context::new();
-    for (id, write) in delta.writes() {
-        spans.insert(write.span(id));
-        let reason = Reason::RuleMismatch { rule };
-        commit.with_receipt(receipt(id.clone(), key, write, reason));
-    }
-    Entry::covering(spans)
 }

@@ -2,25 +2,21 @@
 
 use std::time::Duration;
 
-use sync_core::codec::List;
 use sync_core::transport::{PROTOCOL_MAX, PROTOCOL_MIN};
 use sync_core::{
     About, Ack, Answer, Ask, Durability, Entry, HubStatus, Key, MemberStatus, Now, Operation,
-    Pattern, RequestError, StateVersion, Value, Version, WriteId, Writer,
+    RequestError, StateVersion, Value, Version, WriteId, Writer,
 };
 
 use super::commit::Commit;
 use super::held::Held;
-use super::search::{Effort, Search, check_pattern};
+use super::search::check_pattern;
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
 use crate::keyspace::KeyState;
 use crate::millis::millis;
 use crate::receipts::Receipts;
 use crate::view::{self, Freshness};
-
-/// Keys in one answer to a listing: at 1 KiB each they fit a frame.
-pub(super) const KEYS_PER_PAGE: usize = 512;
 
 /// Callers that may wait for one reading of the policies: more than there are people to ask, and what a
 /// file that is never read to its end can make grow.
@@ -42,7 +38,7 @@ impl Hub {
             Ask::Version(key) => Ok(Answer::Version(self.version_of(&key))),
             Ask::Get(key) => Ok(Answer::State(self.state_of(&key).map(Box::new))),
             Ask::Keys { pattern, after } => {
-                check_pattern(&pattern).map(|()| self.keys_for(to, &pattern, after.as_ref()))
+                check_pattern(&pattern).map(|()| self.list_keys(to, &pattern, after.as_ref()))
             }
             Ask::Delta(since) => self.delta_values(since).map(Answer::Delta),
             Ask::Write {
@@ -119,57 +115,6 @@ impl Hub {
         let failure = self.merges.failure(key).filter(|_| several);
         read.metadata.unmerged = failure.map(str::to_owned);
         read
-    }
-
-    /// The same for one that may not know of other keys: where a page ends is a key, too, and need not
-    /// be one that matches. Then it goes on until it does, or to the end.
-    fn keys_for(&self, to: ReplyTo, pattern: &Pattern, after: Option<&Key>) -> Answer {
-        let mut page = self.keys_matching(pattern, after);
-        while let Answer::Keys {
-            keys,
-            next: Some(next),
-        } = &page
-            && keys.is_empty()
-            && !self.sees_all(to)
-            && !pattern.matches(next.as_str())
-        {
-            page = self.keys_matching(pattern, Some(&next.clone()));
-        }
-        match page {
-            Answer::Keys {
-                keys,
-                next: Some(next),
-            } if !self.sees_all(to) && !pattern.matches(next.as_str()) => {
-                let next = keys.last().cloned();
-                Answer::Keys { keys, next }
-            }
-            page => page,
-        }
-    }
-
-    /// A page of the keys that match. It ends where enough keys were found, or enough were looked at.
-    fn keys_matching(&self, pattern: &Pattern, after: Option<&Key>) -> Answer {
-        let search = Search::new(pattern);
-        let mut effort = Effort::default();
-        let mut keys = Vec::new();
-        for (key, state) in self.space.iter_after(after) {
-            // One that holds no value costs its way, too.
-            if !state.entry().is_live() {
-                effort.spend(0);
-            } else if search.finds(key, &mut effort) {
-                keys.push(key.clone());
-            }
-            if keys.len() >= KEYS_PER_PAGE || effort.is_spent() {
-                return Answer::Keys {
-                    keys: List(keys),
-                    next: Some(key.clone()),
-                };
-            }
-        }
-        Answer::Keys {
-            keys: List(keys),
-            next: None,
-        }
     }
 
     /// A write by the hub itself, for a peer without a replica. It has seen all there is, so it

@@ -59,13 +59,17 @@ impl Hub {
         let mut commit = Commit::from(session);
         for (seq, segment) in deltas {
             let Segment { key, mut entry, .. } = segment;
+            let id = WriteId::new(writer.clone(), seq);
             if seq <= known {
-                self.return_refused(&mut commit, now, &key, &entry);
+                self.return_refused(&mut commit, now, &key, &id, &entry);
                 continue;
             }
             if !self.may_write(session, &key) {
-                let id = WriteId::new(writer.clone(), seq);
-                entry = self.bar(&mut commit, id, &key, &entry);
+                // Who may write it has brought it already.
+                if self.holds(&key, &id) {
+                    continue;
+                }
+                entry = self.bar(&mut commit, &id, &key, &entry);
             }
             self.admit(&mut commit, now, &key, entry, Source::Writer);
         }

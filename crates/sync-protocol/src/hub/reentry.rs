@@ -35,9 +35,12 @@ impl Hub {
         }
         if index == expected {
             let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
-            let decoded = self.only_allowed(session, decoded);
             let mut commit = Commit::from(session);
             for segment in decoded {
+                if !self.may_write(session, &segment.key) {
+                    self.bar_offered(&mut commit, now, session, &segment);
+                    continue;
+                }
                 commit.with_floor(&segment.key, segment.version);
                 self.admit(&mut commit, now, &segment.key, segment.entry, Source::Held);
             }

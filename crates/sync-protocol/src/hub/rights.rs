@@ -6,12 +6,11 @@
 use std::sync::Arc;
 
 use sync_core::{
-    Activity, AgentId, Allowed, Answer, Ask, AuthorityAsk, Context, Digest, Entry, Expectation,
-    HubStatus, Key, MemoryAnswer, MemoryAsk, Namespace, PastAsk, Payload, Reason, Receipt, Reply,
-    RequestError, Revision, Right, Rights, Role, Segment, SessionId, WriteId,
+    Activity, AgentId, Allowed, Answer, Ask, AuthorityAsk, Digest, Expectation, HubStatus, Key,
+    MemoryAnswer, MemoryAsk, Namespace, PastAsk, Reply, RequestError, Right, Rights, Role,
+    SessionId, SyncReport,
 };
 
-use super::commit::{Commit, receipt};
 use super::session::Session;
 use super::{Hub, HubOutput, ReplyTo};
 
@@ -60,42 +59,54 @@ impl Hub {
         refusal(allowed, &peer.agent, ask)
     }
 
-    /// Whether a peer may see what is of the swarm as a whole.
-    pub(super) fn sees_all(&self, to: ReplyTo) -> bool {
+    /// Whether a peer has a right to the whole swarm.
+    fn has_all(&self, to: ReplyTo, right: Right) -> bool {
         let allowed = self.peer(to).and_then(|peer| peer.allowed.as_ref());
-        allowed.is_none_or(|a| a.all(Right::Read) || a.all(Right::Admin))
+        allowed.is_none_or(|allowed| allowed.all(right))
     }
 
-    /// What is left of a status for who does not: where the hub is, which every answer tells.
+    /// Whether a peer may know that there is such a key.
+    pub(super) fn may_know(&self, to: ReplyTo, key: &Key) -> bool {
+        let allowed = self.peer(to).and_then(|peer| peer.allowed.as_ref());
+        allowed.is_none_or(|allowed| allowed.may(Right::Read, key.as_str()))
+    }
+
+    /// What is left of a status for who may not read the whole swarm: where the hub is, which every answer
+    /// tells. Who administers it sees who there is and how the hub does, and nothing of the keys.
     pub(super) fn status_for(&self, to: ReplyTo, status: HubStatus) -> HubStatus {
-        if self.sees_all(to) {
+        if self.has_all(to, Right::Read) {
             return status;
         }
-        HubStatus {
+        let without_keys = HubStatus {
             digest: Digest::default(),
             keys: 0,
+            periodic: Vec::new(),
+            ..status
+        };
+        if self.has_all(to, Right::Admin) {
+            return without_keys;
+        }
+        HubStatus {
             members: Vec::new(),
             id_alarms: 0,
-            periodic: Vec::new(),
             consensus: Vec::new(),
             activity: Activity::default(),
             store_bytes: None,
-            ..status
+            ..without_keys
         }
     }
 
-    /// What a peer that has no right to write a key brings of it. Its own pushes come back to it; what it
-    /// holds of others is not taken from it.
-    pub(super) fn only_allowed(
-        &self,
-        session: SessionId,
-        mut brought: Vec<Segment>,
-    ) -> Vec<Segment> {
-        let peer = self.sessions.get(&session);
-        if let Some(allowed) = peer.and_then(|peer| peer.allowed.as_ref()) {
-            brought.retain(|segment| allowed.may(Right::Write, segment.key.as_str()));
+    /// What is left of a report for who may not read the whole swarm: nobody's name.
+    pub(super) fn report_for(&self, to: ReplyTo, report: SyncReport) -> SyncReport {
+        if self.has_all(to, Right::Read) {
+            return report;
         }
-        brought
+        SyncReport {
+            responded: Vec::new(),
+            missing: Vec::new(),
+            in_step: Vec::new(),
+            ..report
+        }
     }
 
     /// Whether a peer may write a key.
@@ -104,31 +115,16 @@ impl Hub {
         allowed.is_none_or(|allowed| allowed.may(Right::Write, key.as_str()))
     }
 
-    /// A pushed delta that may not enter: only its own number counts as seen, and what it did at its
-    /// writer is undone there.
-    pub(super) fn bar(&self, commit: &mut Commit, id: WriteId, key: &Key, delta: &Entry) -> Entry {
-        let mut covered = Context::new();
-        let reason = Reason::Forbidden;
-        commit.surprises(key);
-        match delta.write(&id) {
-            Some(write) => {
-                covered.insert(write.span(&id));
-                commit.with_receipt(receipt(id, key, write, reason));
-            }
-            // It only takes away.
-            None => {
-                covered.insert_id(&id);
-                commit.with_receipt(Receipt {
-                    write: id,
-                    key: key.clone(),
-                    stamp: self.clock.high_water(),
-                    discarded: Payload::absent(),
-                    reason,
-                    revision: Revision::default(),
-                });
-            }
-        }
-        Entry::covering(covered)
+    /// Why what a name has proposed may not be written any more; none if it may. The hub's own name needs
+    /// no right.
+    pub(super) fn no_longer_allowed(&self, name: &AgentId, key: &Key) -> Option<String> {
+        let allowed = self.allowed(name).filter(|_| !name.is_hub())?;
+        let refused = || {
+            format!(
+                "{name}, which has proposed it, has no right to write the key {key} any more: have it granted, and propose it again"
+            )
+        };
+        (!allowed.may(Right::Write, key.as_str())).then(refused)
     }
 }
 
@@ -166,14 +162,16 @@ fn refusal(allowed: &Allowed, own: &AgentId, ask: &Ask) -> Option<Reply> {
             PastAsk::History { key: k, .. } | PastAsk::Explain(k) | PastAsk::StateAt { key: k, .. },
         ) => key(Right::Read, k),
         Ask::Write { key: k, .. } | Ask::Clear(Some(k)) => key(Right::Write, k),
+        // It is about nothing but who is there.
+        Ask::Sync { keys, .. } if keys.is_empty() => swarm(Right::Read, "read the whole swarm"),
         Ask::Sync { keys, .. } => keys.iter().find_map(|k| key(Right::Read, k)),
         Ask::Clear(None) => swarm(Right::Admin, "clear the swarm"),
         Ask::ReloadPolicies => swarm(Right::Admin, "have the policies read anew"),
         Ask::Unregister(_) => swarm(Right::Admin, "take agents off the roster"),
-        Ask::Propose(proposal) => {
-            let effect = proposal.effect.as_ref();
-            effect.and_then(|effect| key(Right::Write, &effect.key))
-        }
+        Ask::Propose(proposal) => match &proposal.effect {
+            Some(effect) => key(Right::Write, &effect.key),
+            None => unless(!allowed.is_empty(), || "have the roster vote".to_owned()),
+        },
         Ask::Memory(ask) => of_memory(allowed, ask),
         Ask::Authority { ask, .. } => of_authority(allowed, ask),
         Ask::Receipts { agent, .. } if agent == own => None,
@@ -187,22 +185,23 @@ fn of_key(allowed: &Allowed, right: Right, key: &str) -> Option<Reply> {
     unless(allowed.may(right, key), || format!("{right} {key:?}"))
 }
 
+/// Each answer may tell of every key that is named, how it is or who holds it, so all of them need `read`;
+/// and each that is to be changed, or whose claim is used, `write`.
 fn of_authority(allowed: &Allowed, ask: &AuthorityAsk) -> Option<Reply> {
-    let write = |key: &Key| of_key(allowed, Right::Write, key.as_str());
+    let read = |key: &Key| of_key(allowed, Right::Read, key.as_str());
+    let both = |key: &Key| read(key).or_else(|| of_key(allowed, Right::Write, key.as_str()));
     match ask {
         AuthorityAsk::Commit { expect, assign, .. } => {
             let expected = |expectation: &Expectation| match expectation {
-                Expectation::Version { key, .. } => of_key(allowed, Right::Read, key.as_str()),
-                Expectation::Claim { key, .. } => write(key),
+                Expectation::Version { key, .. } => read(key),
+                Expectation::Claim { key, .. } => both(key),
             };
-            let assigned = || assign.iter().find_map(|a| write(&a.key));
+            let assigned = || assign.iter().find_map(|a| both(&a.key));
             expect.iter().find_map(expected).or_else(assigned)
         }
-        // Its answer tells the version, and who holds it.
-        AuthorityAsk::Claim { key, .. } => {
-            of_key(allowed, Right::Read, key.as_str()).or_else(|| write(key))
-        }
-        AuthorityAsk::Renew { key, .. } | AuthorityAsk::Release { key, .. } => write(key),
+        AuthorityAsk::Claim { key, .. }
+        | AuthorityAsk::Renew { key, .. }
+        | AuthorityAsk::Release { key, .. } => both(key),
     }
 }
 

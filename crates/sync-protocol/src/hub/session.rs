@@ -5,6 +5,7 @@ use sync_core::{
     Writer,
 };
 
+use super::listing::Hidden;
 use super::rights::NO_REPLICA;
 use super::round::Owes;
 use super::{Hub, Member, ReplyTo};
@@ -33,6 +34,8 @@ pub(super) struct Session {
     pub(super) owes: Owes,
     /// What it may do; none if everything.
     pub(super) allowed: Option<Allowed>,
+    /// Where its last listing goes on, if it may not know that.
+    pub(super) listed: Option<Hidden>,
 }
 
 impl Hub {
@@ -57,6 +60,7 @@ impl Hub {
             deliveries: 0,
             owes: Owes::default(),
             allowed: self.allowed(&hello.agent),
+            listed: None,
         };
         if hello.role == Role::Member && !peer.may_hold_a_replica() {
             return self.refuse(session, NO_REPLICA);

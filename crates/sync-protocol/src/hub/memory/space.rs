@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use sync_core::{Key, Namespace, NamespaceStats, Pattern, Payload};
 
-use crate::hub::ask::KEYS_PER_PAGE;
+use crate::hub::listing::KEYS_PER_PAGE;
 use crate::hub::search::{Effort, Search};
 
 /// What it takes to hold a value, beside its key and itself: two allocations and a place in a tree. It

@@ -126,6 +126,7 @@ impl Hub {
         match batch.asker {
             Asker::Caller(to) => {
                 let outcome = self.outcome(now, batch);
+                let outcome = outcome.map(|report| self.report_for(to, report));
                 self.reply(to, outcome.map(Answer::Synced));
             }
             Asker::Plan(plan) => {

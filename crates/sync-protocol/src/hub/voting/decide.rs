@@ -129,6 +129,9 @@ impl Hub {
         proposer: &AgentId,
     ) -> Result<(), String> {
         let Effect { key, operation } = effect;
+        if let Some(reason) = self.no_longer_allowed(proposer, key) {
+            return Err(reason);
+        }
         let metadata = metadata(decision, proposer);
         let writer = self.writer_named(proposer.clone());
         let made = self.admit_here(commit, now, writer, key, operation, Some(metadata));
