@@ -75,6 +75,10 @@ fn put(directory: &Directory, name: &str, issued: &Issued) -> Result<(), Failure
     make(&directory.dir)?;
     let path = |end: &str| directory.dir.join(format!("{name}.{end}"));
     let (certificate, key) = (path("pem"), path("key"));
+    if !directory.replace {
+        // Of both before either is written: one of two would not fit the other.
+        refuse_present(&[&key, &certificate])?;
+    }
     write(directory, &key, &issued.key)?;
     write(directory, &certificate, &issued.certificate)?;
     let (certificate, key) = (certificate.display(), key.display());
@@ -90,14 +94,24 @@ fn write(directory: &Directory, path: &Path, text: &str) -> Result<(), Failure> 
     };
     written.map_err(|error| match error {
         TlsError::File { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            let message = format!(
-                "{} is there already; add --replace to replace it, or choose another --dir",
-                path.display()
-            );
-            Failure::new(Code::Usage, "tls", message)
+            is_present(path)
         }
         other => unusable(other),
     })
+}
+
+fn refuse_present(files: &[&Path]) -> Result<(), Failure> {
+    // Also a link to nowhere, in place of which nothing is written.
+    let present = files.iter().find(|file| file.symlink_metadata().is_ok());
+    present.map_or(Ok(()), |file| Err(is_present(file)))
+}
+
+fn is_present(path: &Path) -> Failure {
+    let message = format!(
+        "{} is there already; add --replace to replace it, or choose another --dir",
+        path.display()
+    );
+    Failure::new(Code::Usage, "tls", message)
 }
 
 /// The owner's alone from the start, whatever the umask says: keys are in it.

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use swarm_sync::keeping::Owner;
 use swarm_sync::tls::HubTls;
 use swarm_sync::{
-    CoordinatorOptions, Limits, Policies, Rights, StateSynchronizer, SynchronizerBuilder,
+    CoordinatorOptions, Limits, Policies, Reloaded, Rights, StateSynchronizer, SynchronizerBuilder,
     TcpCoordinator, TransportError,
 };
 use tokio::sync::{oneshot, watch};
@@ -148,9 +148,10 @@ fn with_files(
     if policies.is_none() && tls.is_none() {
         return builder;
     }
-    let in_force = rights.map(|rights| watch::Sender::new(Arc::new(rights)));
-    if let Some(rights) = &in_force {
-        builder = builder.rights(rights.subscribe());
+    if let Some(rights) = rights {
+        // Others come with what is read anew.
+        let (_, in_force) = watch::channel(Arc::new(rights));
+        builder = builder.rights(in_force);
     }
     let granted = args.tls.rights.clone();
     let file = args.policy.clone();
@@ -164,10 +165,7 @@ fn with_files(
         if let Some(tls) = &tls {
             tls.reload().map_err(|e| e.to_string())?;
         }
-        if let Some((in_force, rights)) = in_force.as_ref().zip(rights) {
-            in_force.send_replace(Arc::new(rights));
-        }
-        Ok(read.unwrap_or_default())
+        Ok(Reloaded::new(read.unwrap_or_default()).with_rights(rights))
     };
     builder
         .policies(policies.unwrap_or_default())

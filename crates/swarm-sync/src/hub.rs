@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 pub use self::builder::SynchronizerBuilder;
 use self::driver::HubCommand;
 pub(crate) use self::driver::until;
+pub use self::reloading::Reloaded;
 use crate::authority::{Attempts, Authority};
 use crate::chance;
 use crate::consensus::ConsensusManager;

@@ -83,7 +83,7 @@ pub use client::Client;
 pub use clock::SystemClock;
 pub use consensus::{Agreement, ConsensusManager, ProposalDraft, Voter, voter_fn};
 pub use error::StartError;
-pub use hub::{StateSynchronizer, SynchronizerBuilder};
+pub use hub::{Reloaded, StateSynchronizer, SynchronizerBuilder};
 pub use memory::{Memory, MemoryProvider};
 pub use merge::{Merge, Merges, merge_fn};
 pub use sync_core::transport::{PROTOCOL_MAX, PROTOCOL_MIN};

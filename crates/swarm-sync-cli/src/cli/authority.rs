@@ -80,9 +80,9 @@ pub(crate) struct ClaimArgs {
     /// For how long, as in 500ms, 30s or 5m: an hour at most.
     #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = span)]
     pub(crate) lease: Duration,
-    /// Who is to have it.
-    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = name)]
-    pub(crate) name: AgentId,
+    /// Who is to have it. Default: cli; over TLS the name that is proved, and no other.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) name: Option<AgentId>,
     /// Names this attempt, as for `cas`: 16 hexadecimal digits. Default: one that is drawn.
     #[arg(long, value_name = "ID")]
     pub(crate) attempt: Option<Incarnation>,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use swarm_sync::{AgentId, Authority, Incarnation, Lease, span};
+use swarm_sync::{AgentId, Authority, Incarnation, Lease, TcpLink, span};
 
 use crate::cli::{CasArgs, ClaimArgs, HeldArgs, HubArgs, RenewArgs};
 use crate::decisions;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::output;
 
 use super::{connect_as, link, name, print};
@@ -28,7 +28,10 @@ pub(super) async fn cas(args: CasArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn claim(args: ClaimArgs) -> Result<(), Failure> {
-    let authority = connect(&args.hub, args.name, args.attempt).await?;
+    let asked = args.name.clone().map_or_else(name, Ok)?;
+    let (link, proved) = link(&args.hub.at, asked)?;
+    check_name(args.name.as_ref(), &proved)?;
+    let authority = connect_by(link, proved, &args.hub, args.attempt).await?;
     let lease = authority.claim(args.key, args.lease).await?;
     told(&args.hub, &lease)
 }
@@ -52,6 +55,18 @@ pub(super) async fn release(args: HeldArgs) -> Result<(), Failure> {
     Ok(output::line("released")?)
 }
 
+/// A name that is not the one that is proved would not have the claim, whatever it says.
+fn check_name(wanted: Option<&AgentId>, proved: &AgentId) -> Result<(), Failure> {
+    let Some(wanted) = wanted.filter(|wanted| *wanted != proved) else {
+        return Ok(());
+    };
+    let message = format!(
+        "--name says {wanted}, and certificate or token prove {proved}: leave --name out, or claim with \
+         the certificate or the token of {wanted}"
+    );
+    Err(Failure::new(Code::Usage, "tls", message))
+}
+
 fn told(hub: &HubArgs, lease: &Lease) -> Result<(), Failure> {
     if hub.json {
         return print(lease);
@@ -66,6 +81,16 @@ async fn connect(
     run: Option<Incarnation>,
 ) -> Result<Authority, Failure> {
     let (link, name) = link(&hub.at, name)?;
+    connect_by(link, name, hub, run).await
+}
+
+/// The same by a way that is known, under the name that holds there.
+async fn connect_by(
+    link: TcpLink,
+    name: AgentId,
+    hub: &HubArgs,
+    run: Option<Incarnation>,
+) -> Result<Authority, Failure> {
     let link = Arc::new(link);
     let client = connect_as(&link, &hub.at, name, hub.patience()).await?;
     Ok(client.authority(link, run))

@@ -176,6 +176,30 @@ fn keys_and_tokens_are_the_owners_alone_and_nothing_is_overwritten_unasked() {
 }
 
 #[test]
+fn a_ca_of_which_one_file_is_there_is_not_made_and_files_of_two_are_not_used() {
+    let secured = Secured::new();
+    let key = std::fs::read_to_string(secured.file("ca.key")).unwrap();
+    std::fs::remove_file(secured.file("ca.key")).unwrap();
+    let again = secured.try_cert(&["ca"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        stderr(&again).contains("ca.pem is there already"),
+        "{}",
+        stderr(&again)
+    );
+    let left = std::fs::exists(secured.file("ca.key")).unwrap();
+    assert!(!left, "a key of another CA lies beside it");
+    let other = std::fs::read_to_string(Secured::new().file("ca.key")).unwrap();
+    secured.private("ca.key", &other);
+    let foreign = secured.try_cert(&["agent", "--swarm", "team", "--id", "agent-1"]);
+    assert_eq!(foreign.status.code(), Some(2));
+    let told = stderr(&foreign);
+    assert!(told.contains("the key of another certificate"), "{told}");
+    secured.private("ca.key", &key);
+    secured.agent("agent-1");
+}
+
+#[test]
 fn an_address_that_others_reach_is_served_over_tls_without_a_word() {
     let secured = Secured::new();
     let data = secured.place.path("hub");

@@ -90,6 +90,21 @@ fn a_command_names_its_swarm_before_it_asks() {
     );
 }
 
+#[test]
+fn a_claim_is_not_made_under_another_name_than_the_one_that_is_asked_for() {
+    let secured = Secured::new();
+    let hub = secured.serve(&[]);
+    let tls = secured.agent("agent-1");
+    let output = ask(&hub, &["claim", "task", "--name", "worker-3"], &tls);
+    assert_eq!(output.status.code(), Some(2));
+    for words in ["--name says worker-3", "prove agent-1"] {
+        let told = stderr(&output);
+        assert!(told.contains(words), "{told}");
+    }
+    let own = ask(&hub, &["claim", "task", "--name", "agent-1"], &tls);
+    assert!(own.status.success(), "{}", stderr(&own));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_secret_that_others_can_read_is_not_used() {

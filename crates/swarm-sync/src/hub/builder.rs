@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::StateSynchronizer;
 use super::driver::Driver;
+use super::reloading::Reloaded;
 use super::voting::Voting;
 use crate::clock::SystemClock;
 use crate::error::StartError;
@@ -20,7 +21,7 @@ const COMMANDS_MAX: usize = 1_024;
 
 /// Reads the policies anew.
 #[derive(Clone)]
-pub(super) struct PolicySource(pub(super) Arc<dyn Fn() -> Result<Policies, String> + Send + Sync>);
+pub(super) struct PolicySource(pub(super) Arc<dyn Fn() -> Result<Reloaded, String> + Send + Sync>);
 
 impl std::fmt::Debug for PolicySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,19 +94,21 @@ impl SynchronizerBuilder {
         self
     }
 
-    /// Where to read the policies anew when a client asks for it: a file, say. An error is its sentence,
-    /// and leaves the table as it is.
+    /// Where to read the policies anew when a client asks for it, or [`Reloaded`] policies and rights: a
+    /// file, say. An error is its sentence, and leaves both as they are; so does a table that names a
+    /// merge function that is not registered.
     #[must_use]
-    pub fn policy_source(
+    pub fn policy_source<R: Into<Reloaded>>(
         mut self,
-        source: impl Fn() -> Result<Policies, String> + Send + Sync + 'static,
+        source: impl Fn() -> Result<R, String> + Send + Sync + 'static,
     ) -> Self {
+        let source = move || source().map(Into::into);
         self.policy_source = Some(PolicySource(Arc::new(source)));
         self
     }
 
-    /// Who may read, write and administer what; whatever is sent there later holds from then on. If not
-    /// set, everybody who is let in may do everything.
+    /// Who may read, write and administer what; whatever is sent there later holds from then on, also once
+    /// nobody is left to send. If not set, everybody who is let in may do everything.
     #[must_use]
     pub fn rights(mut self, rights: watch::Receiver<Arc<Rights>>) -> Self {
         self.rights = Some(rights);

@@ -21,6 +21,7 @@ use sync_protocol::{Hub, HubConfig, HubRecovery, Schedule};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use self::commands::HubCommand;
+use self::rights::InForce;
 use self::turn::EVENTS_PER_TAKE;
 use super::SynchronizerBuilder;
 use super::loading::{Loaded, Loading};
@@ -54,6 +55,7 @@ pub(super) struct Driver {
     meter: Meter,
     merging: Merging,
     reloading: Reloading,
+    rights: InForce,
     loading: Loading,
     /// Events that were taken and not handled yet.
     turns: Turns,
@@ -84,6 +86,7 @@ impl Driver {
             coordinator: Arc::clone(&settings.coordinator),
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             reloading: Reloading::new(settings.policy_source.clone()),
+            rights: InForce::new(settings.rights.clone()),
             loading: Loading::new(Arc::clone(&store)),
             clock: Arc::clone(&settings.clock),
             settings,
@@ -128,7 +131,7 @@ impl Driver {
                 merged = self.merging.next() => self.handle_merged(merged),
                 loaded = self.loading.next() => self.handle_loaded(loaded),
                 read = self.reloading.next() => self.handle_reloaded(read),
-                () = rights::changed(&mut self.settings.rights) => self.apply_rights(),
+                () = self.rights.changed() => self.apply_rights(),
                 events = self.coordinator.take(EVENTS_PER_TAKE), if may_take => {
                     if events.is_empty() {
                         break None;
@@ -243,7 +246,7 @@ impl Driver {
         })
         .await?;
         let mut hub = recovery.open(self.epoch);
-        hub.set_rights(self.rights());
+        hub.set_rights(self.rights.now());
         self.say_undecidable(swarm, &hub);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;

@@ -1,6 +1,6 @@
 //! Reads the policies beside the hub's task: a file on a slow disk delays nobody.
 
-use sync_core::Policies;
+use sync_core::{Policies, Rights};
 use tokio::task::JoinHandle;
 
 use super::builder::PolicySource;
@@ -9,8 +9,39 @@ use super::builder::PolicySource;
 /// see the file as it is from then on; but those who asked before must not wait for ever.
 const REREADS_MAX: usize = 3;
 
+/// What a source has read anew: policies, and rights if it keeps them. Both are put in force together,
+/// after the policies have been checked, and not before whoever has asked for it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    pub(super) policies: Policies,
+    pub(super) rights: Option<Rights>,
+}
+
+impl Reloaded {
+    /// Policies; the rights stay as they are.
+    pub fn new(policies: Policies) -> Self {
+        Self {
+            policies,
+            rights: None,
+        }
+    }
+
+    /// And these rights, or those there are if none.
+    #[must_use]
+    pub fn with_rights(mut self, rights: Option<Rights>) -> Self {
+        self.rights = rights;
+        self
+    }
+}
+
+impl From<Policies> for Reloaded {
+    fn from(policies: Policies) -> Self {
+        Self::new(policies)
+    }
+}
+
 /// What was read, or why nothing was.
-type Read = Result<Policies, String>;
+type Read = Result<Reloaded, String>;
 
 /// The reading that is under way, if one is: there is never a second one.
 #[derive(Debug)]
@@ -81,8 +112,9 @@ mod tests {
         Reloading::new(Some(PolicySource(Arc::new(source))))
     }
 
-    fn table(pattern: &str) -> Policies {
-        Policies::new(vec![Policy::new(Pattern::new(pattern).unwrap())]).unwrap()
+    fn table(pattern: &str) -> Reloaded {
+        let policy = Policy::new(Pattern::new(pattern).unwrap());
+        Reloaded::new(Policies::new(vec![policy]).unwrap())
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@
 //! - `large`: what does not fit a frame
 //! - `past`: how a value came about
 //! - `policies`: functions that merge, what agents learn, typed keys
+//! - `rights`: who may do what, and when that changes
 //! - `merging`: functions that block, and what the end of a hub does to them
 //! - `watching`: changes as they are committed
 //! - `positions`: where a watch begins and another goes on
@@ -39,6 +40,7 @@ mod past;
 mod policies;
 mod positions;
 mod priorities;
+mod rights;
 mod rounds;
 mod support;
 mod sync;

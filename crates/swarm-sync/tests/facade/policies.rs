@@ -19,7 +19,7 @@ fn policy(pattern: &str, change: impl FnOnce(&mut Policy)) -> Policy {
     policy
 }
 
-fn merged_by(pattern: &str, function: &str) -> Policy {
+pub(crate) fn merged_by(pattern: &str, function: &str) -> Policy {
     policy(pattern, |p| {
         p.rule = Some(MergeRule::Custom);
         p.merge = Some(function.to_owned());

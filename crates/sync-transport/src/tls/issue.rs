@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, PublicKeyData, SanType,
 };
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::files::{certificates, content};
 use super::{Principal, TlsError, read_private};
@@ -63,8 +64,19 @@ impl Authority {
         let der = held
             .first()
             .ok_or_else(|| content(certificate, "it is empty"))?;
-        let issuer = Issuer::from_ca_cert_der(der, pair)
-            .map_err(|e| content(certificate, format!("not the certificate of a CA: {e}")))?;
+        let is_no_ca = |e: &dyn std::fmt::Display| {
+            content(certificate, format!("not the certificate of a CA: {e}"))
+        };
+        let (_, parsed) = X509Certificate::from_der(der).map_err(|e| is_no_ca(&e))?;
+        // What it issued would be believed by nobody, and found out only when it is used.
+        if parsed.public_key().raw != pair.subject_public_key_info() {
+            let reason = format!(
+                "the key of another certificate than {}; put the two that were made together side by side",
+                certificate.display()
+            );
+            return Err(content(key, reason));
+        }
+        let issuer = Issuer::from_ca_cert_der(der, pair).map_err(|e| is_no_ca(&e))?;
         Ok(Self { issuer })
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::hub::builder::check_functions;
+use crate::hub::reloading::Reloaded;
 
 /// What a handle asks of the task.
 #[derive(Debug)]
@@ -92,23 +93,28 @@ impl Driver {
     }
 
     /// The policies were read anew, or could not be: those who asked for it are answered.
-    pub(super) fn handle_reloaded(&mut self, read: Result<Policies, String>) {
+    pub(super) fn handle_reloaded(&mut self, read: Result<Reloaded, String>) {
         let merges = &self.settings.merges;
-        let checked = read.and_then(|policies| {
-            let known = check_functions(&policies, merges);
-            known
-                .map(|()| Arc::new(policies))
-                .map_err(|e| e.to_string())
+        let checked = read.and_then(|read| {
+            let known = check_functions(&read.policies, merges);
+            known.map(|()| read).map_err(|e| e.to_string())
         });
-        if let Ok(policies) = &checked {
+        let (policies, rights) = match checked {
+            Ok(Reloaded { policies, rights }) => (Ok(Arc::new(policies)), rights),
+            Err(reason) => (Err(reason), None),
+        };
+        if let Ok(policies) = &policies {
             self.remember(policies);
         }
         let now = self.now();
         for hub in self.hubs.values_mut() {
-            hub.handle_policies(now, checked.clone());
+            hub.handle_policies(now, policies.clone());
         }
         // In the same step: whoever hears that the files were read finds both in force. Last, because
         // who has asked may lose his connection over it.
+        if let Some(rights) = rights {
+            self.put_in_force(&Arc::new(rights));
+        }
         self.apply_rights();
     }
 
