@@ -51,7 +51,7 @@ pub(crate) fn run(args: CertArgs) -> Result<(), Failure> {
             make(&directory.dir)?;
             let name = format!("{}.token", stem(token.principal()));
             let path = directory.dir.join(name);
-            write(&directory, &path, &token.secret_line())?;
+            write(&directory, &[(&path, &token.secret_line())])?;
             output::line(token.hub_line().trim_end())?;
             Ok(())
         }
@@ -70,7 +70,8 @@ fn authority(dir: &Path) -> Result<Authority, Failure> {
     Authority::read(&certificate, &key).map_err(unusable)
 }
 
-/// The key first: a certificate without its key would be found out only when it is used.
+/// The key first: a certificate without its key would be found out only when it is used. If it stops between
+/// the two, whoever reads them says that they do not go together, and what to do.
 fn put(directory: &Directory, name: &str, issued: &Issued) -> Result<(), Failure> {
     make(&directory.dir)?;
     let path = |end: &str| directory.dir.join(format!("{name}.{end}"));
@@ -79,22 +80,23 @@ fn put(directory: &Directory, name: &str, issued: &Issued) -> Result<(), Failure
         // Of both before either is written: one of two would not fit the other.
         refuse_present(&[&key, &certificate])?;
     }
-    write(directory, &key, &issued.key)?;
-    write(directory, &certificate, &issued.certificate)?;
+    let files: [(&Path, &str); 2] = [(&key, &issued.key), (&certificate, &issued.certificate)];
+    write(directory, &files)?;
     let (certificate, key) = (certificate.display(), key.display());
     output::line(&format!("{certificate}\n{key}"))?;
     Ok(())
 }
 
-fn write(directory: &Directory, path: &Path, text: &str) -> Result<(), Failure> {
+fn write(directory: &Directory, files: &[(&Path, &str)]) -> Result<(), Failure> {
     let written = if directory.replace {
-        replace_private(path, text)
+        replace_private(files)
     } else {
-        write_private(path, text)
+        let mut files = files.iter();
+        files.try_for_each(|(path, text)| write_private(path, text))
     };
     written.map_err(|error| match error {
-        TlsError::File { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            is_present(path)
+        TlsError::File { path, source } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            is_present(&path)
         }
         other => unusable(other),
     })

@@ -1,6 +1,7 @@
 //! `doctor`: would a hub, an agent or a command run well from here, and if not, what is to be done? Or, given a
 //! directory: what is in it?
 
+mod certificates;
 mod clock;
 mod disk;
 mod filesystem;

@@ -13,10 +13,12 @@ mod unregister;
 mod watch;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use swarm_sync::tls::AgentTls;
 use swarm_sync::{
     AgentId, Client, Expected, LinkOptions, Operation, Revision, Since, StartError, StateVersion,
     TcpLink, TransportError, Value, Version,
@@ -207,27 +209,33 @@ pub(crate) async fn connect_as(
 
 /// The way to the hub, and the name to ask under: over TLS the one that is proved, else `name`.
 pub(crate) fn link(at: &SwarmArgs, name: AgentId) -> Result<(TcpLink, AgentId), Failure> {
-    link_with(at, name, LinkOptions::default())
+    let way = link_with(at, name, LinkOptions::default())?;
+    Ok((way.link, way.name))
+}
+
+/// A way to the hub, for whoever looks at it.
+pub(crate) struct Way {
+    pub(crate) link: TcpLink,
+    pub(crate) name: AgentId,
+    pub(crate) tls: Option<Arc<AgentTls>>,
 }
 
 /// The same as other commands take, with other bounds.
-pub(crate) fn way(at: &SwarmArgs, options: LinkOptions) -> Result<(TcpLink, AgentId), Failure> {
+pub(crate) fn way(at: &SwarmArgs, options: LinkOptions) -> Result<Way, Failure> {
     link_with(at, name()?, options)
 }
 
-fn link_with(
-    at: &SwarmArgs,
-    name: AgentId,
-    options: LinkOptions,
-) -> Result<(TcpLink, AgentId), Failure> {
+fn link_with(at: &SwarmArgs, name: AgentId, options: LinkOptions) -> Result<Way, Failure> {
     let link = TcpLink::new(&at.hub, options);
-    match tls::agent(&at.tls)? {
-        None => Ok((link, name)),
-        Some(tls) => {
-            let name = tls::name_in(&tls, &at.swarm)?;
-            Ok((link.with_tls(tls), name))
-        }
-    }
+    let tls = tls::agent(&at.tls)?;
+    let (link, name) = match &tls {
+        None => (link, name),
+        Some(tls) => (
+            link.with_tls(Arc::clone(tls)),
+            tls::name_in(tls, &at.swarm)?,
+        ),
+    };
+    Ok(Way { link, name, tls })
 }
 
 /// Something listens there, and says nothing that a hub would.

@@ -1,12 +1,15 @@
 //! The two ends of TLS from their arguments.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use swarm_sync::tls::{AgentTls, AgentTlsFiles, HubTls, HubTlsFiles, TlsError};
 use swarm_sync::{AgentId, SwarmId};
 
 use crate::cli::{HubTlsArgs, TlsArgs};
 use crate::exit::{Code, Failure};
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// An agent's end; none without a CA: then it speaks in the clear.
 pub(crate) fn agent(args: &TlsArgs) -> Result<Option<Arc<AgentTls>>, Failure> {
@@ -57,6 +60,12 @@ pub(crate) fn hub(args: &HubTlsArgs) -> Result<Option<Arc<HubTls>>, Failure> {
     };
     let tls = HubTls::load(files).map_err(unusable)?;
     Ok(Some(Arc::new(tls)))
+}
+
+/// Whole days until then; 0 once it is over.
+pub(crate) fn days_until(end: SystemTime) -> u64 {
+    let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+    left.as_secs() / DAY_SECONDS
 }
 
 /// What is wrong with the files.

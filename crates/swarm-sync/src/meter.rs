@@ -24,6 +24,8 @@ pub(crate) struct Process {
     pub(crate) store_bytes: Option<u64>,
     pub(crate) connections: usize,
     pub(crate) refused: u64,
+    /// How long the hub's own is still good for.
+    pub(crate) certificate: Option<Duration>,
 }
 
 /// Where telling is.
@@ -130,6 +132,7 @@ fn tell_process(process: &Process) {
         store_bytes,
         connections,
         refused,
+        certificate,
     } = process;
     let of = |metric: &'static str, direction: &'static str| -> Counter {
         counter!(metric, "direction" => direction)
@@ -149,6 +152,9 @@ fn tell_process(process: &Process) {
     }
     gauge!(names::CONNECTIONS).set(float(*connections as u64));
     counter!(names::REFUSED_CONNECTIONS).absolute(*refused);
+    if let Some(left) = certificate {
+        gauge!(names::CERTIFICATE_SECONDS).set(float(left.as_secs()));
+    }
 }
 
 /// A round is over.

@@ -41,6 +41,8 @@ pub const FLUSH_SECONDS: &str = "swarm_sync_store_flush_duration_seconds";
 pub const CONNECTIONS: &str = "swarm_sync_connections";
 /// Connections that were refused.
 pub const REFUSED_CONNECTIONS: &str = "swarm_sync_connections_refused_total";
+/// Seconds until the first of the hub's own certificates ends; 0 once one has. Not there without TLS.
+pub const CERTIFICATE_SECONDS: &str = "swarm_sync_certificate_remaining_seconds";
 
 /// Agents whose lag is told, of all swarms together, the first by name: a line each at every scrape.
 pub const LAG_AGENTS_MAX: usize = 1_000;
@@ -101,5 +103,10 @@ pub fn describe() {
         REFUSED_CONNECTIONS,
         Unit::Count,
         "Connections that were refused"
+    );
+    describe_gauge!(
+        CERTIFICATE_SECONDS,
+        Unit::Seconds,
+        "Until the first of the hub's own certificates ends"
     );
 }

@@ -14,6 +14,8 @@ pub(crate) struct Process {
     pub(crate) store_bytes: Option<u64>,
     pub(crate) connections: usize,
     pub(crate) refused: u64,
+    /// How long the hub's own is still good for.
+    pub(crate) certificate: Option<Duration>,
 }
 
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ mod refusal;
 mod traffic;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bincode::{Decode, Encode};
@@ -192,6 +192,11 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// coordinator that does not count says 0.
     fn refused(&self) -> u64 {
         0
+    }
+
+    /// When the first of the certificates ends by which the hub proves where it is; none if it has none.
+    fn certificate_ends(&self) -> Option<SystemTime> {
+        None
     }
 
     /// Closes one connection; its `Disconnected` event carries `reason`.

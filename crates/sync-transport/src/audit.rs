@@ -129,6 +129,40 @@ impl Window {
 mod tests {
     use super::*;
 
+    /// What the log of a test says.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_no_line_is_summed_up_though_nobody_comes_any_more() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
+        let audit = Arc::new(Audit::default());
+        for _ in 0..LINES_MAX + 7 {
+            audit.note(Origin::Process, None, "no hello");
+        }
+        let text = || String::from_utf8(lock(&log.0).clone()).unwrap();
+        assert_eq!(text().lines().count(), LINES_MAX as usize);
+        sleep_until(Instant::now() + 2 * SECOND).await;
+        let said = text();
+        assert_eq!(said.lines().count(), LINES_MAX as usize + 1);
+        let last = said.lines().last().unwrap();
+        assert!(last.contains("left_out=7"), "{last}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_second_has_so_many_lines_and_the_rest_is_counted() {
         let mut window = Window::default();

@@ -35,9 +35,14 @@ fn look_at(directory: &Path) -> Vec<Check> {
         checks.extend(owner::look(directory));
         checks.extend(lock::look(directory));
     }
+    let filesystem = filesystem::look(there);
+    if filesystem.as_ref().is_some_and(Check::fails) {
+        // What else could be said of it would be of no use.
+        return filesystem.into_iter().collect();
+    }
     checks.push(writing::look(there));
     checks.extend(space::look(there));
-    checks.extend(filesystem::look(there));
+    checks.extend(filesystem);
     checks
 }
 

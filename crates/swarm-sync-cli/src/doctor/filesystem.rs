@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::report::Check;
+#[cfg(target_os = "linux")]
+use crate::exit::Code;
 
 /// What becomes of files there.
 #[cfg(target_os = "linux")]
@@ -12,13 +14,19 @@ enum Keeps {
     UntilRestart,
     /// They belong to a container's own layer.
     AsLongAsTheContainer,
+    /// It is no place for files at all: what is in it the system makes up.
+    Nothing,
     /// What fsync and locks are worth there is another machine's affair, or another program's.
     Elsewhere,
 }
 
 /// The kinds that are to be looked at, by the number that the system gives them.
 #[cfg(target_os = "linux")]
-const KINDS: [(u64, &str, Keeps); 10] = [
+const KINDS: [(u64, &str, Keeps); 14] = [
+    (0x9fa0, "proc", Keeps::Nothing),
+    (0x6265_6572, "sysfs", Keeps::Nothing),
+    (0x6367_7270, "cgroup", Keeps::Nothing),
+    (0x1cd1, "devpts", Keeps::Nothing),
     (0x0102_1994, "tmpfs", Keeps::UntilRestart),
     (0x8584_58f6, "ramfs", Keeps::UntilRestart),
     (0x794c_7630, "overlay", Keeps::AsLongAsTheContainer),
@@ -54,6 +62,13 @@ fn judge(name: &str, kind: u64) -> Check {
         return Check::ok(what, message);
     };
     let warning = match keeps {
+        Keeps::Nothing => {
+            let message = format!(
+                "{name} is {of_kind}, which holds what the system says of itself and no files of anybody: \
+                 choose a directory on a disk with --data"
+            );
+            return Check::fail(what, Code::Data, message);
+        }
         Keeps::UntilRestart => {
             "that is memory, and gone after a restart of the machine; choose a directory on a disk"
         }
@@ -79,6 +94,7 @@ mod tests {
             (0x0102_1994, Verdict::Warn, "tmpfs: that is memory"),
             (0x794c_7630, Verdict::Warn, "with the container"),
             (0x6969, Verdict::Warn, "nfs: whether locks hold"),
+            (0x9fa0, Verdict::Fail, "no files of anybody"),
         ] {
             let check = judge("place", kind);
             assert_eq!(check.verdict, verdict, "{check:?}");

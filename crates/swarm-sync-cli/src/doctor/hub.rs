@@ -11,10 +11,10 @@ use tokio::time::timeout;
 use super::report::{Check, Verdict};
 use super::rights::Asker;
 use super::transport::{self, Step};
-use super::{clock, rights, versions};
+use super::{certificates, clock, rights, versions};
 use crate::cli::HubArgs;
 use crate::exit::{Code, Failure};
-use crate::oneshot;
+use crate::oneshot::{self, Way};
 
 /// What is left of the time after the steps of a connection, so that the one that was too slow says so.
 const SPARE: Duration = Duration::from_secs(1);
@@ -62,17 +62,19 @@ async fn connect(args: &HubArgs, agent: bool) -> Vec<Check> {
         hello: patience,
         ..LinkOptions::default()
     };
-    let (link, name) = match oneshot::way(&args.at, options) {
+    let Way { link, name, tls } = match oneshot::way(&args.at, options) {
         Ok(way) => way,
         Err(failure) => return vec![unusable(&failure)],
     };
+    let own = tls.as_deref().and_then(certificates::own);
     let secure = args.at.tls.tls_ca.is_some();
     let began = Instant::now();
     let limit = patience * 2 + SPARE;
-    match Client::connect(&link, args.at.swarm.clone(), name.clone(), limit).await {
+    let checks = match Client::connect(&link, args.at.swarm.clone(), name.clone(), limit).await {
         Ok(client) => {
             let took = began.elapsed();
             let mut checks = transport::reached(&args.at, secure, name.as_str(), took);
+            checks.extend(tls.as_deref().and_then(certificates::of_hub));
             let asker = Asker {
                 name: name.as_str(),
                 swarm: &args.at.swarm,
@@ -87,7 +89,8 @@ async fn connect(args: &HubArgs, agent: bool) -> Vec<Check> {
             Code::NoHub,
             other.to_string(),
         )],
-    }
+    };
+    own.into_iter().chain(checks).collect()
 }
 
 /// Its files of TLS are not in order, or name somebody else.

@@ -58,6 +58,10 @@ impl Check {
         }
     }
 
+    pub(super) fn fails(&self) -> bool {
+        self.verdict == Verdict::Fail
+    }
+
     pub(super) fn fail(what: &'static str, code: Code, message: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Fail,

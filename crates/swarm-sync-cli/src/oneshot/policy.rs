@@ -37,15 +37,27 @@ async fn reload(hub: &HubArgs) -> Result<(), Failure> {
     let reloaded = client.reload_policies().await;
     client.close().await;
     let now = reloaded.map_err(not_reloaded)?;
-    print_all(&now, hub.json, &format!("now in force at {}", hub.at.hub))
+    let at = &hub.at.hub;
+    let said = format!(
+        "now in force at {at}; its rights, tokens, certificate and CA, as far as it has files of them, were \
+         read anew, too: rights hold at once, the others for connections that begin"
+    );
+    print_all(&now, hub.json, &said)
 }
 
 /// Says what is in force now. Only a hub that answers knows it: what is lost may be the answer alone. What
 /// is wrong with its file the hub says line by line.
 fn not_reloaded(error: RequestError) -> Failure {
     let now = match error {
-        RequestError::Invalid { .. } => "the policies in force stay as they are",
-        _ => "it is not known whether they were reloaded: see `swarm-sync policy show`",
+        RequestError::Invalid { .. } => {
+            "nothing has changed: the policies in force stay as they are, and so do rights, tokens and \
+             certificates"
+        }
+        RequestError::Forbidden { .. } => "nothing was read, and nothing has changed",
+        _ => {
+            "it is not known whether they were reloaded, and rights, tokens and certificates with them: see \
+             `swarm-sync policy show`, and reload again"
+        }
     };
     let (said, kind) = (error.to_string(), error.kind());
     let mut flaws = said.lines().map(str::to_owned);
@@ -122,6 +134,8 @@ mod tests {
         let reason = || "reason".to_owned();
         let refused = said(RequestError::Invalid { reason: reason() });
         assert!(refused.contains("stay as they are"), "{refused}");
+        let forbidden = said(RequestError::Forbidden { doing: reason() });
+        assert!(forbidden.contains("nothing has changed"), "{forbidden}");
         for lost in [
             RequestError::ConnectionLost { reason: reason() },
             RequestError::Stopped { reason: reason() },

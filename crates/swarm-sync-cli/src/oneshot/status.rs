@@ -3,28 +3,83 @@
 
 use std::time::Duration;
 
-use swarm_sync::{Activity, AgentId, HubStatus, PeriodicStatus, Revision, Traffic, span};
+use serde_json::Value as Json;
+use swarm_sync::{
+    Activity, AgentId, Client, HubStatus, LinkOptions, PeriodicStatus, RequestError, Revision,
+    Since, Traffic, span,
+};
 
-use super::{connect, print};
+use super::{connect_as, print, way};
 use crate::cli::StatusArgs;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::output::{self, brief_text, or_dash};
+use crate::tls::days_until;
 use crate::votes;
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
-    let mut client = connect(&args.hub).await?;
+    let way = way(&args.hub.at, LinkOptions::default())?;
+    let (at, patience) = (&args.hub.at, args.hub.patience());
+    let mut client = connect_as(&way.link, at, way.name, patience).await?;
+    let days = way.tls.and_then(|tls| tls.hub_ends()).map(days_until);
     let status = client.status().await?;
+    let hidden = is_hidden(&mut client, &status).await;
     client.close().await;
     if args.hub.json {
-        return print(&status);
+        return print(&as_json(&status, hidden, days)?);
     }
-    print_hub(&args.hub.at.hub, &status)?;
+    if hidden {
+        print_hidden(&at.hub, &status)?;
+        return print_days(days);
+    }
+    print_hub(&at.hub, &status)?;
+    print_days(days)?;
     print_activity(&status.activity)?;
     print_traffic(&status.traffic, status.store_bytes)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
     output::line(&votes::statistics(&status.consensus))?;
     Ok(())
+}
+
+/// Whether this name may not read the swarm: what it is told then looks as if there were nothing.
+async fn is_hidden(client: &mut Client, status: &HubStatus) -> bool {
+    let looks_empty = status.keys == 0 && status.members.is_empty();
+    let since = Since::Revision(status.revision);
+    looks_empty
+        && matches!(
+            client.delta(since).await,
+            Err(RequestError::Forbidden { .. })
+        )
+}
+
+fn as_json(status: &HubStatus, hidden: bool, days: Option<u64>) -> Result<Json, Failure> {
+    let object = serde_json::to_value(status);
+    let mut object = object.map_err(|e| Failure::new(Code::Failed, "json", e.to_string()))?;
+    if let Json::Object(fields) = &mut object {
+        fields.insert("may_read".to_owned(), (!hidden).into());
+        fields.insert("certificate_days".to_owned(), days.into());
+    }
+    Ok(object)
+}
+
+/// Whole days that the hub's certificate is still good for, if it has shown one.
+fn print_days(days: Option<u64>) -> Result<(), Failure> {
+    if let Some(days) = days {
+        output::line(&format!("its certificate ends in {days} days"))?;
+    }
+    Ok(())
+}
+
+/// What everybody is told; the rest would be zeros that mean nothing.
+fn print_hidden(address: &str, status: &HubStatus) -> Result<(), Failure> {
+    output::line(&format!(
+        "hub {address}, swarm {}\nrevision {}, epoch {}\nkeys, agents and what the hub has done are not shown: \
+         this name has no right to read the whole swarm",
+        status.swarm,
+        status.revision.get(),
+        status.epoch,
+    ))?;
+    print_traffic(&status.traffic, None)
 }
 
 fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {

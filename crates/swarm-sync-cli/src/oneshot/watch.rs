@@ -2,9 +2,11 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use swarm_sync::{Change, ChangeKind, Client, Cursor, Revision, Since, Watch, WatchEvent};
+use tokio::time::timeout;
 
 use crate::cli::WatchArgs;
 use crate::exit::{Code, Failure};
@@ -14,6 +16,10 @@ use crate::position::since_text;
 use crate::signals::Signals;
 
 use super::{connect, link, name, unmerged_text, value_text};
+
+/// How long there is nothing before it is looked whether the hub is there: longer than one takes to come
+/// back that was only restarted.
+const GLANCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -59,12 +65,30 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
 /// Prints events until there were `count` changes.
 async fn follow(watch: &mut Watch, json: bool, count: Option<u64>) -> Result<(), Failure> {
     let mut changes = 0;
+    let mut told = false;
     while count.is_none_or(|count| changes < count) {
-        let event = watch.next().await?;
+        // Giving up a wait loses nothing.
+        let Ok(event) = timeout(GLANCE, watch.next()).await else {
+            told = say_away(watch, told);
+            continue;
+        };
+        let event = event?;
+        told = false;
         changes += u64::from(matches!(event, WatchEvent::Change(_)));
         print(&event, watch, json)?;
     }
     Ok(())
+}
+
+/// Says that the hub is away, once each time; whether it is.
+fn say_away(watch: &Watch, told: bool) -> bool {
+    let away = watch.away();
+    if let Some(error) = away.filter(|_| !told) {
+        output::complain(&format!(
+            "{error}; the watch goes on by itself once the hub answers"
+        ));
+    }
+    away.is_some()
 }
 
 fn print(event: &WatchEvent, watch: &Watch, json: bool) -> Result<(), Failure> {

@@ -63,7 +63,7 @@ fn private(path: &Path, content: &[u8]) {
 fn start(words: &[String]) -> (Process, String) {
     assert!(words.iter().any(|word| word == "0.0.0.0:7420"), "{words:?}");
     let here = words.iter().map(|word| match word.as_str() {
-        "0.0.0.0:7420" => "127.0.0.1:0",
+        "0.0.0.0:7420" | "127.0.0.1:7421" => "127.0.0.1:0",
         other => other,
     });
     let words: Vec<&str> = here.chain(["--json"]).collect();

@@ -228,6 +228,22 @@ fn a_directory_that_cannot_be_a_nodes_is_said_with_what_to_do() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_system_makes_up_is_no_place_for_a_node() {
+    let output = doctor(NO_HUB, Path::new("/proc/x"), &[]);
+    let report = json_of(&output);
+    let (verdict, message) = verdict_of(&report, "filesystem");
+    assert_eq!(verdict, "fail", "{report}");
+    assert!(
+        message.starts_with("/proc is proc, which holds"),
+        "{message}"
+    );
+    for silly in ["holds nothing yet", "0 MiB", "local disk"] {
+        assert!(!report.to_string().contains(silly), "{silly}: {report}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_directory_that_others_may_enter_is_to_be_looked_at() {

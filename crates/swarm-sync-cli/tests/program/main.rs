@@ -45,6 +45,7 @@
 //! - `secrets`: what is never said
 //! - `private_files`: files that are their owner's alone
 //! - `security`: TLS, names that are proved, and rights
+//! - `credentials`: certificates and tokens near their end, or half replaced
 //! - `security_input`: whoever is not let in, and files that are not used
 //! - `refusals`: whom the rights do not let in
 //! - `top`: the live view, on a terminal
@@ -61,6 +62,7 @@ mod command_line;
 mod completions;
 mod compression;
 mod concurrent;
+mod credentials;
 mod demo;
 mod deploy;
 mod doctor;

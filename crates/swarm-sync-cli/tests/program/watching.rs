@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Hub, Place, Process, json_of, stderr, stdout};
+use crate::support::{Hub, Place, Process, json_of, stderr, stdout, until};
 
 fn watch(hub: &Hub, args: &[&str]) -> Process {
     let watch = ["watch", "--json", "--hub", &hub.address];
@@ -147,6 +147,24 @@ fn a_watch_goes_on_after_a_restart_of_the_hub() {
     let expected: Vec<String> = (0..=8).map(|n| format!("k{n}")).collect();
     assert!(keys(&met).iter().eq(expected.iter()), "{met:?}");
     assert!(met.iter().all(|e| e["event"] != "reload"), "{met:?}");
+}
+
+#[test]
+fn a_watch_says_once_that_its_hub_is_away() {
+    let place = Place::new();
+    let hub = place.hub();
+    let address = hub.address.clone();
+    let mut watching = watch(&hub, &["k*", "--from", "start"]);
+    hub.client(&["set", "k0", "1"]);
+    until(|| watching.json()["key"].clone(), |key| key == "k0");
+    hub.process.kill();
+    watching.logged("the watch goes on by itself");
+    let hub = Hub::start_at(&place.path("hub"), &address);
+    hub.client(&["set", "k1", "1"]);
+    until(|| watching.json()["key"].clone(), |key| key == "k1");
+    watching.signal("TERM");
+    assert!(watching.end().success());
+    assert!(watching.logs().is_empty(), "said once");
 }
 
 #[test]

@@ -33,12 +33,12 @@ impl Hub {
             }
         }
         for (session, reason) in gone {
-            self.refuse(session, reason);
+            self.send_away(session, reason);
         }
     }
 
     /// Closes a connection by what the rights say.
-    pub(super) fn refuse(&mut self, session: SessionId, reason: &str) {
+    pub(super) fn send_away(&mut self, session: SessionId, reason: &str) {
         self.forget_session(session);
         self.gate.push(HubOutput::Refuse {
             session,

@@ -63,7 +63,7 @@ impl Hub {
             listed: None,
         };
         if hello.role == Role::Member && !peer.may_hold_a_replica() {
-            return self.refuse(session, NO_REPLICA);
+            return self.send_away(session, NO_REPLICA);
         }
         self.sessions.insert(session, peer);
         if hello.role == Role::Member {

@@ -37,6 +37,7 @@ pub struct TcpCoordinator {
     hub: Arc<Hub>,
     address: SocketAddr,
     slots: Arc<Semaphore>,
+    security: Security,
 }
 
 impl TcpCoordinator {
@@ -111,12 +112,13 @@ impl TcpCoordinator {
             Arc::clone(&hub),
             listener,
             Arc::clone(&slots),
-            security,
+            security.clone(),
         ));
         Self {
             hub,
             address,
             slots,
+            security,
         }
     }
 
@@ -153,7 +155,9 @@ impl Drop for TcpCoordinator {
     }
 }
 
-coordinator_by_hub!(TcpCoordinator, |this| this.drained().await);
+coordinator_by_hub!(TcpCoordinator, |this| this.drained().await, |this| this
+    .security
+    .certificate_ends());
 
 fn slots_of(hub: &Hub) -> usize {
     hub.options.connections_max + STRANGERS_MAX

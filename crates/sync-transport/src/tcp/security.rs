@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tls")]
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sync_core::transport::{Hello, Refusal};
 
@@ -33,6 +34,19 @@ pub(super) struct Shown {
 pub(super) type Unopened = (String, (ReadHalf, WriteHalf));
 
 impl Security {
+    /// When the hub's own certificate ends, if it has one.
+    #[cfg(feature = "tls")]
+    pub(super) fn certificate_ends(&self) -> Option<SystemTime> {
+        self.tls.as_ref()?.ends()
+    }
+
+    /// There is none.
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "with TLS it has one")]
+    pub(super) fn certificate_ends(&self) -> Option<SystemTime> {
+        None
+    }
+
     /// The handshake of the encryption, if there is any. The caller keeps its deadline.
     #[cfg(feature = "tls")]
     pub(super) async fn open(

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
@@ -12,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::files::{certificates, content, private_key, roots};
+use super::fitness;
 use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::reason::sentence;
@@ -37,12 +39,15 @@ pub struct AgentTlsFiles {
 pub struct AgentTls {
     files: AgentTlsFiles,
     last: Mutex<Arc<Loaded>>,
+    /// What the last hub has shown.
+    hub_ends: Mutex<Option<SystemTime>>,
 }
 
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ClientConfig>,
     named: Vec<Principal>,
+    ends: Option<SystemTime>,
     token: Option<Token>,
 }
 
@@ -54,7 +59,22 @@ impl AgentTls {
     /// What is wrong with which of them.
     pub fn load(files: AgentTlsFiles) -> Result<Self, TlsError> {
         let last = Mutex::new(Arc::new(read(&files)?));
-        Ok(Self { files, last })
+        let hub_ends = Mutex::default();
+        Ok(Self {
+            files,
+            last,
+            hub_ends,
+        })
+    }
+
+    /// When its own certificate ends; none if it proves its name by a token.
+    pub fn ends(&self) -> Option<SystemTime> {
+        lock(&self.last).ends
+    }
+
+    /// When the certificate ends that the hub has shown at the last connection; none before one.
+    pub fn hub_ends(&self) -> Option<SystemTime> {
+        *lock(&self.hub_ends)
     }
 
     /// The names that this end can prove.
@@ -79,6 +99,8 @@ impl AgentTls {
                 format!("the hub ended the handshake: {error}; it may have no TLS, or be busy")
             }))
         })?;
+        let shown = stream.get_ref().1.peer_certificates();
+        *lock(&self.hub_ends) = shown.and_then(fitness::ends);
         let proof = match &loaded.token {
             None => None,
             Some(token) => {
@@ -118,15 +140,19 @@ fn read(files: &AgentTlsFiles) -> Result<Loaded, TlsError> {
                 reason: e.to_string(),
             })?;
     let builder = builder.with_root_certificates(roots(&files.ca)?);
-    let mut named = Vec::new();
+    let (mut named, mut ends) = (Vec::new(), None);
     let mut config = match &files.certificate {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates(certificate)?;
             named = chain.first().map(principals).unwrap_or_default();
+            ends = fitness::ends(&chain);
             let config = builder.with_client_auth_cert(chain, private_key(key)?);
             config.map_err(|e| {
-                let reason = format!("it does not go with {}: {e}", certificate.display());
+                let reason = format!(
+                    "it does not go with {}: {e}; issue both anew: swarm-sync cert … --replace",
+                    certificate.display()
+                );
                 content(key, reason)
             })?
         }
@@ -137,6 +163,7 @@ fn read(files: &AgentTlsFiles) -> Result<Loaded, TlsError> {
     Ok(Loaded {
         config: Arc::new(config),
         named,
+        ends,
         token,
     })
 }

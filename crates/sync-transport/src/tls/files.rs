@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -59,17 +59,29 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
     })
 }
 
-/// The same in place of a file that is there: who reads it meanwhile sees the old or the new one, whole.
-pub fn replace_private(path: &Path, text: &str) -> Result<(), TlsError> {
+/// The same in place of files that are there: who reads one meanwhile sees the old or the new one, whole.
+/// All are written before the first takes its place, so that a disk that is full, and all but a stop
+/// between two renames, leave the old ones.
+pub fn replace_private(files: &[(&Path, &str)]) -> Result<(), TlsError> {
+    for (path, text) in files {
+        let beside = beside(path);
+        // Of an attempt that was broken off.
+        let _ = fs::remove_file(&beside);
+        write_private(&beside, text)?;
+    }
+    for (path, _) in files {
+        fs::rename(beside(path), path)
+            .and_then(|()| sync_name(path))
+            .map_err(|e| failed(path, e))?;
+    }
+    Ok(())
+}
+
+/// Where what is to replace a file is written.
+fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let beside = path.with_file_name(name);
-    // Of an attempt that was broken off.
-    let _ = fs::remove_file(&beside);
-    write_private(&beside, text)?;
-    fs::rename(&beside, path)
-        .and_then(|()| sync_name(path))
-        .map_err(|e| failed(path, e))
+    path.with_file_name(name)
 }
 
 /// Makes the name of a file durable. Only Unix can and needs to.

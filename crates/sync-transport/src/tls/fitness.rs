@@ -2,7 +2,7 @@
 //! it over, locks everybody out, and with them whoever would have it take the next.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -16,24 +16,21 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// whoever is away at first.
 const WARNING_DAYS: i64 = 14;
 
+/// When the first certificate of a chain ends that can be read; none if none can.
+pub(super) fn ends(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
+    let ends = chain.iter().filter_map(|certificate| {
+        let (_, read) = X509Certificate::from_der(certificate).ok()?;
+        let seconds = u64::try_from(read.validity().not_after.timestamp()).ok()?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    });
+    ends.min()
+}
+
 /// Refuses a certificate that is not valid now, a CA's or not of a server; tells of one that soon will not be. Who
 /// issued it and what it is for is for the agents to judge: they know whom they believe, and what they dial.
 pub(super) fn check(path: &Path, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
     let (_, read) = X509Certificate::from_der(certificate)
         .map_err(|_| content(path, "its first certificate cannot be read"))?;
-    let constraints = read.basic_constraints().map_err(|_| {
-        content(
-            path,
-            "whether its first certificate is a CA's cannot be read",
-        )
-    })?;
-    if constraints.is_some_and(|constraints| constraints.value.ca) {
-        return Err(content(
-            path,
-            "it is the certificate of a CA, as `openssl req -x509` makes it, and not of a hub, so no agent would \
-             believe it; `swarm-sync cert hub` issues one",
-        ));
-    }
     let usage = read
         .extended_key_usage()
         .map_err(|_| content(path, "what its first certificate is for cannot be read"))?;
@@ -42,6 +39,19 @@ pub(super) fn check(path: &Path, certificate: &CertificateDer<'_>) -> Result<(),
             path,
             "it is not the certificate of a hub: it is for another purpose than a server's, so no agent would \
              believe it; `swarm-sync cert hub` issues one",
+        ));
+    }
+    let constraints = read.basic_constraints().map_err(|_| {
+        content(
+            path,
+            "whether its first certificate is of a CA cannot be read",
+        )
+    })?;
+    if constraints.is_some_and(|constraints| constraints.value.ca) {
+        return Err(content(
+            path,
+            "it is the certificate of a CA, or one that was signed by itself, which no agent would believe to \
+             be a hub's; `swarm-sync cert hub` issues one",
         ));
     }
     let validity = read.validity();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -16,6 +17,7 @@ use super::files::{certificates, content, private_key, roots};
 use super::fitness;
 use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
+use super::tokens::Judged;
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
 use crate::lock;
 use crate::tcp::Stream;
@@ -47,6 +49,7 @@ pub struct HubTls {
 #[derive(Debug)]
 struct InForce {
     config: Arc<ServerConfig>,
+    ends: Option<SystemTime>,
     tokens: Option<Tokens>,
 }
 
@@ -70,6 +73,11 @@ impl HubTls {
         let read = Arc::new(read(&self.files)?);
         *lock(&self.in_force) = read;
         Ok(())
+    }
+
+    /// When the first certificate of its chain ends that is in force now.
+    pub fn ends(&self) -> Option<SystemTime> {
+        lock(&self.in_force).ends
     }
 
     /// The handshake. A failure gives the socket back, so that the alert on it can be read.
@@ -116,15 +124,23 @@ impl Credential {
         {
             return Ok(());
         }
-        match (proof, &self.in_force.tokens, &self.export) {
-            (Some(proof), Some(tokens), Some(export)) if tokens.accept(&claimed, proof, export) => {
-                Ok(())
-            }
-            (Some(_), Some(_), _) => Err(format!(
+        let Some(proof) = proof else {
+            return Err(self.shown(&claimed));
+        };
+        let Some(tokens) = &self.in_force.tokens else {
+            return Err("this hub takes no tokens, only certificates".into());
+        };
+        let export = self.export.as_ref();
+        match export.map(|export| tokens.judge(&claimed, proof, export)) {
+            Some(Judged::Good) => Ok(()),
+            // Told to whoever has the token: nobody else gets here.
+            Some(Judged::Bare) => Err(format!(
+                "the hub's list has the token of {claimed} itself and not its hash: put in the line that \
+                 `swarm-sync cert token` printed, or better one of a new token, as others may have read it"
+            )),
+            Some(Judged::Wrong) | None => Err(format!(
                 "the token is not one of {claimed}; check its file, and the hub's list"
             )),
-            (Some(_), None, _) => Err("this hub takes no tokens, only certificates".into()),
-            _ => Err(self.shown(&claimed)),
         }
     }
 
@@ -167,6 +183,7 @@ fn read(files: &HubTlsFiles) -> Result<InForce, TlsError> {
     if let Some(own) = chain.first() {
         fitness::check(&files.certificate, own)?;
     }
+    let ends = fitness::ends(&chain);
     let key = private_key(&files.key)?;
     let tokens = files.tokens.as_deref().map(Tokens::read).transpose()?;
     let builder = ServerConfig::builder_with_provider(provider())
@@ -193,7 +210,10 @@ fn read(files: &HubTlsFiles) -> Result<InForce, TlsError> {
     };
     let config = builder.with_single_cert(chain, key);
     let mut config = config.map_err(|e| {
-        let reason = format!("it does not go with {}: {e}", files.certificate.display());
+        let reason = format!(
+            "it does not go with {}: {e}; issue both anew: swarm-sync cert … --replace",
+            files.certificate.display()
+        );
         content(&files.key, reason)
     })?;
     // What was resumed would not be judged anew.
@@ -202,6 +222,7 @@ fn read(files: &HubTlsFiles) -> Result<InForce, TlsError> {
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(InForce {
         config: Arc::new(config),
+        ends,
         tokens,
     })
 }

@@ -61,7 +61,16 @@ fn of_certificate(flaw: &CertificateError, side: Side) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             format!("{whose} is for another purpose: a hub and an agent have one each")
         }
-        other => format!("{whose} is not acceptable: {other}"),
+        CertificateError::BadEncoding => format!("{whose} cannot be read; issue a new one"),
+        CertificateError::Revoked => format!("{whose} was revoked; issue a new one"),
+        // The only flaw that has no name of its own and is met: others issue nothing by accident.
+        CertificateError::Other(flaw) if format!("{flaw:?}").contains("CaUsedAsEndEntity") => {
+            format!(
+                "{whose} is that of a CA, or was signed by itself, which proves nothing; have the CA issue one: \
+             swarm-sync cert"
+            )
+        }
+        other => format!("{whose} is not in order ({other}); issue a new one: swarm-sync cert"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::proof::{EXPORT_BYTES, Proof};
-use super::token::{TOKEN_BYTES, assignment, is_blank};
+use super::token::{TOKEN_BYTES, assignment, hash, is_blank};
 use super::{Principal, TlsError, read_private};
 
 /// Lines that are wrong and told of at a time: a file of something else has many.
@@ -62,23 +62,38 @@ impl Tokens {
     }
 
     /// Whether `proof` was made on the connection of `export` by `principal`.
-    pub(super) fn accept(
+    pub(super) fn judge(
         &self,
         principal: &Principal,
         proof: &Proof,
         export: &[u8; EXPORT_BYTES],
-    ) -> bool {
+    ) -> Judged {
         // A name without a token costs as much time as one with a wrong token.
         let nobody = [[0; TOKEN_BYTES]];
         let known = self.hashes.get(principal);
         let name = principal.to_string();
         let hashes = known.map_or(&nobody[..], Vec::as_slice);
-        let mut found = false;
-        for hash in hashes {
-            found |= proof.matches(hash, &name, export);
+        let (mut found, mut bare) = (false, false);
+        for listed in hashes {
+            found |= proof.matches(listed, &name, export);
+            bare |= proof.matches(&hash(listed), &name, export);
         }
-        found && known.is_some()
+        match known {
+            Some(_) if found => Judged::Good,
+            Some(_) if bare => Judged::Bare,
+            _ => Judged::Wrong,
+        }
     }
+}
+
+/// What a proof came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    Good,
+    /// The list has the token itself where its hash should be: whoever reads the list could come in, so
+    /// nobody does.
+    Bare,
+    Wrong,
 }
 
 impl fmt::Debug for Tokens {
@@ -111,11 +126,24 @@ mod tests {
         let export = [7; EXPORT_BYTES];
         let both = Tokens::parse(&[old.hub_line(), new.hub_line()].concat()).unwrap();
         for token in [&old, &new] {
-            assert!(both.accept(&principal, &Proof::of(token, &export), &export));
+            let proof = Proof::of(token, &export);
+            assert_eq!(both.judge(&principal, &proof, &export), Judged::Good);
         }
         let one = Tokens::parse(&new.hub_line()).unwrap();
-        assert!(!one.accept(&principal, &Proof::of(&old, &export), &export));
+        let (old, new) = (Proof::of(&old, &export), Proof::of(&new, &export));
+        assert_eq!(one.judge(&principal, &old, &export), Judged::Wrong);
         let stranger: Principal = "team/b".parse().unwrap();
-        assert!(!one.accept(&stranger, &Proof::of(&new, &export), &export));
+        assert_eq!(one.judge(&stranger, &new, &export), Judged::Wrong);
+    }
+
+    #[test]
+    fn a_list_with_the_token_itself_lets_nobody_in_and_is_found_out() {
+        let token = Token::random("team/a".parse().unwrap()).unwrap();
+        let export = [7; EXPORT_BYTES];
+        let proof = Proof::of(&token, &export);
+        let list = Tokens::parse(&token.secret_line()).unwrap();
+        assert_eq!(list.judge(token.principal(), &proof, &export), Judged::Bare);
+        let stranger: Principal = "team/b".parse().unwrap();
+        assert_eq!(list.judge(&stranger, &proof, &export), Judged::Wrong);
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::SanType;
+use rcgen::{BasicConstraints, IsCa, SanType};
 use sync_core::id::SwarmId;
 use sync_core::transport::Hello;
 use sync_transport::TcpCoordinator;
@@ -111,6 +111,17 @@ async fn a_certificate_that_is_not_in_order_is_told_of_at_both_ends() {
         ),
         (scene.self_signed("self", params()), not_ours),
         (strangers.issue("theirs", params(), |_| {}), not_ours),
+        (
+            scene.self_signed("as-a-ca", {
+                let mut params = params();
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                params
+            }),
+            (
+                "not in order there",
+                "is that of a CA, or was signed by itself",
+            ),
+        ),
         (
             scene.issue("other", of_agent("team/agent-2"), |_| {}),
             (

@@ -2,7 +2,7 @@
 //! completion or deadline waits for more than a few milliseconds of what others asked for.
 
 use std::ops::Bound;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sync_core::{CoordinatorEvent, SwarmId};
 use sync_protocol::Hub;
@@ -54,14 +54,17 @@ impl Driver {
 
     /// What was counted, for whoever measures.
     fn tell(&mut self) {
-        let now = self.now().mono;
+        let now = self.now();
+        let today = UNIX_EPOCH + Duration::from_millis(now.wall_ms);
+        let left = |ends: SystemTime| ends.duration_since(today).unwrap_or_default();
         let process = || Process {
             traffic: self.coordinator.traffic(),
             store_bytes: self.store.bytes_on_disk(),
             connections: self.sessions.len(),
             refused: self.coordinator.refused(),
+            certificate: self.coordinator.certificate_ends().map(left),
         };
-        self.meter.tell(now, &self.hubs, process);
+        self.meter.tell(now.mono, &self.hubs, process);
     }
 
     /// Whether more may be held for the store.
