@@ -224,7 +224,7 @@ fn a_directory_that_cannot_be_a_nodes_is_said_with_what_to_do() {
     if cfg!(target_os = "linux") {
         // Nobody may make a file there, whoever he is.
         let denied = doctor(&hub.address, Path::new("/proc/sys"), &[]);
-        assert_fails(&denied, 4, "disk", "cannot be written");
+        assert_fails(&denied, 4, "filesystem", "choose a directory on a disk");
     }
 }
 
