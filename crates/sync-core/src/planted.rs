@@ -74,12 +74,16 @@ bugs! {
     PageMovesCursorToHead breaks "I6",
     /// An update is applied though the one before it has not arrived.
     UpdateJumpsAGap breaks "I6",
+    /// An update that comes late takes the cursor back.
+    LateUpdateCounts breaks "I2 I5",
     /// The cursor is durable before what it stands for.
     CursorBeforeState breaks "I8",
     /// A replica whose hub does not know its cursor wipes what it holds before it has anything else.
     ResetWipes breaks "I14",
     /// A key without a value is forgotten at once, by each node for itself.
     TombstonesForgotten breaks "I14 L1",
+    /// A commit leaves its keys at the versions that they had.
+    VersionStays breaks "I3",
     /// What is said waits for no disk.
     AckBeforeDurable breaks "I1 I8",
     /// A write that is to survive the loss of its agent is confirmed before the hub has it.
@@ -112,8 +116,12 @@ bugs! {
     LifetimeByStamp breaks "I14",
     /// An answer counts for whichever round is the latest.
     AnswerOfAnotherRound breaks "I7",
-    /// An answer that comes twice counts twice, in the place of one that is missing.
-    AnswerCountsTwice breaks "I7",
+    /// The first piece of an answer counts for all of it.
+    PieceCountsForAll breaks "I7",
+    /// A round waits for ever for who does not answer.
+    RoundNeverEnds breaks "L3",
+    /// What was not answered is asked again at once, and again.
+    AsksWithoutPause breaks "L4",
     /// What is votes enough of those who have voted decides, however few that are.
     DecidesWithoutMajority breaks "I9",
     /// A vote is sent that its agent may give anew after a crash.
@@ -126,6 +134,8 @@ bugs! {
     DecidedAgain breaks "I14",
     /// Plain writes are taken for a key that is decided by compare-and-set.
     PlainWriteOnDecided breaks "I14",
+    /// A claim ends when half its lease is over.
+    ClaimEndsEarly breaks "I9",
     /// A claim is granted while another one's lease lasts.
     ClaimGrantedTwice breaks "I9",
     /// Any token will do.

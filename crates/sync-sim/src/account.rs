@@ -29,6 +29,7 @@ impl World {
             }
         }
         self.check_ledger();
+        self.check_rounds_end();
         let account = Account {
             replaced: self.replaced(|id| {
                 self.effective(id) && !self.may_be_lost(id) && !self.may_be_unsaid(id)

@@ -29,6 +29,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// How many messages there were, those that got lost included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
     /// The number of the next message; the two directions have different ones.
     fn count(&mut self, session: SessionId, direction: Direction) -> u64 {
         let count = self.counts.entry((session, direction)).or_default();

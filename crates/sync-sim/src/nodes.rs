@@ -204,6 +204,7 @@ impl World {
             recovery.row(&row).expect("rows read back");
         }
         node.machine = Some(recovery.open());
+        node.cursor = None;
         node.run += 1;
         node.timer_us = None;
         self.drain_replica(n);

@@ -43,6 +43,8 @@ impl World {
         let node = &mut self.replicas[n];
         let Some(replica) = &node.machine else { return };
         let lower = goes_back(&node.versions, replica.keyspace());
+        let (before, here) = (node.cursor, replica.cursor());
+        node.cursor = here;
         if replica.is_settled() {
             note_versions(&mut node.versions, replica.keyspace());
         }
@@ -60,6 +62,11 @@ impl World {
         let found = replica.digest();
         self.require(lower.is_none(), || {
             format!("{n}'s version of {lower:?} went back")
+        });
+        let both = before.zip(here).filter(|(a, b)| a.epoch == b.epoch);
+        let back = both.filter(|(before, here)| here.revision < before.revision);
+        self.require(back.is_none(), || {
+            format!("replica {n} goes back from {before:?} to {here:?}")
         });
         self.require(expected.is_none_or(|digest| digest == found), || {
             format!("replica {n} at {at:?} holds another state than the hub had there")

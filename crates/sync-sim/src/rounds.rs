@@ -7,6 +7,9 @@ use sync_protocol::{Hub, RoundEnded, RoundOutcome};
 
 use crate::world::World;
 
+/// Longer than any deadline of a round, in microseconds.
+const ROUND_US_MAX: u64 = 1_000_000;
+
 /// What an agent has sent in a round.
 #[derive(Debug, Default)]
 struct Heard {
@@ -30,8 +33,9 @@ impl Heard {
 pub(crate) struct Rounds {
     /// Whose connection is whose.
     sessions: BTreeMap<SessionId, AgentId>,
-    /// The roster when a round was said to have begun: nobody has answered by then.
-    rosters: BTreeMap<u64, Vec<AgentId>>,
+    /// When a round that is under way was said to have begun, and the roster then: nobody has answered by
+    /// that time.
+    open: BTreeMap<u64, (u64, Vec<AgentId>)>,
     heard: BTreeMap<(u64, AgentId), Heard>,
 }
 
@@ -78,12 +82,22 @@ impl World {
     pub(crate) fn round_began(&mut self, number: u64) {
         let roster = self.hub.machine.iter().flat_map(Hub::roster);
         let roster = roster.cloned().collect();
-        self.rounds.rosters.insert(number, roster);
+        self.rounds.open.insert(number, (self.now_us, roster));
+    }
+
+    /// Once healed: every round has ended at its deadline.
+    pub(crate) fn check_rounds_end(&mut self) {
+        let since = self.now_us.saturating_sub(ROUND_US_MAX);
+        let mut open = self.rounds.open.iter();
+        let late = open.find(|(_, (began, _))| *began < since);
+        let late = late.map(|(number, (began, _))| format!("round {number} goes on since {began}"));
+        self.require(late.is_none(), || late.unwrap_or_default());
     }
 
     /// All have answered only if each of them has.
     pub(crate) fn round_ended(&mut self, ended: &RoundEnded) {
-        let roster = self.rounds.rosters.remove(&ended.number);
+        let open = self.rounds.open.remove(&ended.number);
+        let roster = open.map(|(_, roster)| roster);
         if ended.outcome != RoundOutcome::Complete {
             return;
         }

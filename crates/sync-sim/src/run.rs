@@ -18,6 +18,11 @@ const EVENTS_MIN: u64 = 2_000;
 /// Time to heal in, in simulated microseconds: a score of retries.
 const HEAL_US_MAX: u64 = 30_000_000;
 
+/// How long it is listened once everything has healed, in simulated microseconds, and how much may be said
+/// then: some beats of every agent, and a round every now and then.
+const QUIET_US: u64 = 200_000;
+const QUIET_MESSAGES_MAX: u64 = 300;
+
 /// Until everything has happened and healed; what was wrong first.
 pub(crate) fn run_world(world: &mut World) -> Result<(), Failure> {
     while world.events < EVENTS_MIN && world.violation.is_none() {
@@ -59,11 +64,24 @@ fn heal(world: &mut World) {
         };
         world.require(!late, || format!("never agreed: {differences}"));
     }
+    check_quiet(world);
     if world.violation.is_none() {
         world.check_round();
         world.check_healed();
         world.ask_status();
     }
+}
+
+/// Where nothing happens little is said: what is asked again is asked after a while.
+fn check_quiet(world: &mut World) {
+    let (until, before) = (world.now_us + QUIET_US, world.network.sent());
+    while world.violation.is_none() && world.now_us < until {
+        world.step();
+    }
+    let said = world.network.sent() - before;
+    world.require(said <= QUIET_MESSAGES_MAX, || {
+        format!("{said} messages about nothing")
+    });
 }
 
 /// A panic is a violation, too.

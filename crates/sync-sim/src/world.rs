@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, ProposalId, Resolvers,
+    AgentId, Cursor, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, ProposalId, Resolvers,
     Revision, Role, SessionId, SyncReport, Version, WriteId,
 };
 use sync_protocol::{Hub, Replica};
@@ -136,6 +136,8 @@ pub(crate) struct ReplicaNode {
     pub(crate) losses: u64,
     /// Whether the hub has refused the cursor of this connection.
     pub(crate) mismatch: bool,
+    /// Its position in the hub's log as of the last step.
+    pub(crate) cursor: Option<Cursor>,
 }
 
 #[derive(Debug)]
@@ -206,6 +208,7 @@ impl World {
             session: None,
             versions: BTreeMap::new(),
             mismatch: false,
+            cursor: None,
             backup: None,
             copy: None,
             losses: 0,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync_core::{
     AgentId, Context, Entry, Joined, Key, Now, OnConcurrent, Reason, Receipt, Revision, RowOp,
     Seen, SessionId, Version, Write, WriteId,
+    planted::{self, Planted},
 };
 
 use super::Hub;
@@ -356,7 +357,7 @@ impl Hub {
         self.index.remove(&(state.revision(), Some(key.clone())));
         let floor = commit.floors.get(key).copied().unwrap_or_default();
         let reached = state.version().max(floor);
-        let version = if commit.grows(key) {
+        let version = if commit.grows(key) && !planted::is(Planted::VersionStays) {
             reached.next()
         } else {
             reached

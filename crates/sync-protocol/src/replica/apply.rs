@@ -81,7 +81,7 @@ impl Replica {
             self.pull_once(now);
             return Ok(());
         };
-        if to <= cursor.revision {
+        if to <= cursor.revision && !planted::is(Planted::LateUpdateCounts) {
             self.ack();
             return Ok(());
         }

@@ -115,8 +115,13 @@ impl Hub {
             (Some((write, _)), Some(held)) if *write == held.write => return None,
             _ => {}
         }
+        let part = if planted::is(Planted::ClaimEndsEarly) {
+            2
+        } else {
+            1
+        };
         let held = shown.map(|(write, claim)| Held {
-            end: now.mono + Duration::from_millis(claim.lease_ms),
+            end: now.mono + Duration::from_millis(claim.lease_ms / part),
             write,
             claim,
         });

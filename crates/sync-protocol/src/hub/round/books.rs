@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sync_core::message::{Scope, Spot};
-use sync_core::{AgentId, Key, Priority, Revision, SessionId};
+use sync_core::{
+    AgentId, Key, Priority, Revision, SessionId,
+    planted::{self, Planted},
+};
 
 use super::KEYS_PER_PART;
 use super::batch::Batch;
@@ -153,7 +156,9 @@ impl Rounds {
 
     /// When the next one ends at the latest.
     pub(in crate::hub) fn deadline(&self) -> Option<Duration> {
-        self.open.values().map(|round| round.deadline).min()
+        let ends = !planted::is(Planted::RoundNeverEnds);
+        let open = self.open.values().filter(|_| ends);
+        open.map(|round| round.deadline).min()
     }
 
     /// Closes all; returns who waits for them.

@@ -43,8 +43,7 @@ impl Part {
         if index > self.next {
             return self.early.len() < EARLY_FRAMES_MAX && self.early.insert(index);
         }
-        let counts_twice = planted::is(Planted::AnswerCountsTwice) && index + 1 == self.next;
-        let is_next = index == self.next || counts_twice && self.next < self.frames;
+        let is_next = index == self.next;
         self.next += u32::from(is_next);
         while self.early.remove(&self.next) {
             self.next += 1;
@@ -120,7 +119,9 @@ impl Heard {
     }
 
     pub(super) fn complete(&self, parts: u32) -> bool {
-        let whole = self.parts.values().filter(|part| part.next == part.frames);
+        let some = planted::is(Planted::PieceCountsForAll);
+        let is_whole = |part: &&Part| part.next == part.frames || some && part.next > 0;
+        let whole = self.parts.values().filter(is_whole);
         whole.count() as u64 == u64::from(parts)
     }
 }
