@@ -94,6 +94,8 @@ bugs! {
     WriteIdsReused breaks "I14 I4",
     /// A hub that starts goes on under the name of its last run.
     EpochKept breaks "I3",
+    /// A stamp is taken however far it is ahead of the clock: it wins for ever.
+    FutureStampTaken breaks "I10",
     /// Stamps begin anew with each process, whatever the clock says then.
     HighWaterForgotten breaks "I5",
     /// The hub takes one number more for pushed than was.

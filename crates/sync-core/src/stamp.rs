@@ -12,6 +12,8 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
+use crate::planted::{self, Planted};
+
 const COUNTER_BITS: u32 = 16;
 
 /// 48 bits of milliseconds since 1970 and a 16-bit counter, ordered as one number.
@@ -124,6 +126,9 @@ impl HybridClock {
 
     /// Whether `stamp` is at most `drift_max` ahead of everything this clock knows.
     pub fn believes(&self, stamp: Stamp, now: Now) -> bool {
+        if planted::is(Planted::FutureStampTaken) {
+            return true;
+        }
         let known = now.wall_ms.max(self.last.millis());
         stamp.millis() <= known.saturating_add(self.drift_ms_max)
     }

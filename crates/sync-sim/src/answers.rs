@@ -24,6 +24,9 @@ impl World {
         if matches!(receipt.reason, Reason::TooLarge { .. }) && !self.plan.fights {
             self.stats.hit("refused by a policy");
         }
+        if matches!(receipt.reason, Reason::FutureStamp { .. }) {
+            self.stats.hit("future stamp refused");
+        }
         if receipt.rule() == Some(MergeRule::Authority) && receipt.refused() {
             self.stats.hit("plain write comes back");
         }

@@ -86,6 +86,7 @@ pub const MUST_HAPPEN: &[&str] = &[
     "write in memory",
     "write at the hub",
     "refused by a policy",
+    "future stamp refused",
     "history",
     "history up to now",
     "history dropped",

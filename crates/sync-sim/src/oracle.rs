@@ -18,6 +18,7 @@ impl World {
         self.check_hub();
         self.note_votes();
         self.check_claims(false);
+        self.check_future();
         self.note_commits();
         for n in 0..self.replicas.len() {
             self.check_replica(n);

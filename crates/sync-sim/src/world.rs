@@ -199,6 +199,7 @@ impl World {
         let mut plan = Plan::draw(&mut random);
         let watchers = plan.watchers(&mut random);
         plan.draw_losses(&mut random);
+        plan.draw_drift(&mut random);
         let replicas = (0..REPLICAS).map(|n| ReplicaNode {
             agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
             machine: None,
