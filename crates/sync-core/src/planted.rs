@@ -80,6 +80,8 @@ bugs! {
     CursorBeforeState breaks "I8",
     /// A replica whose hub does not know its cursor wipes what it holds before it has anything else.
     ResetWipes breaks "I14",
+    /// A replica that has once exchanged everything with its hub writes nothing any more.
+    DeafOnceReset breaks "L2",
     /// A key without a value is forgotten at once, by each node for itself.
     TombstonesForgotten breaks "I14 L1",
     /// A commit leaves its keys at the versions that they had.

@@ -36,6 +36,7 @@ mod returned;
 mod rounds;
 mod run;
 mod schedule;
+mod service;
 mod shown;
 mod shrink;
 mod stamps;

@@ -18,6 +18,9 @@ const EVENTS_MIN: u64 = 2_000;
 /// Time to heal in, in simulated microseconds: a score of retries.
 const HEAL_US_MAX: u64 = 30_000_000;
 
+/// How often it is looked whether everyone agrees, in simulated microseconds.
+const LOOK_US: u64 = 50_000;
+
 /// How long it is listened once everything has healed, in simulated microseconds, and how much may be said
 /// then: some beats of every agent, and a round every now and then.
 const QUIET_US: u64 = 200_000;
@@ -35,7 +38,7 @@ pub(crate) fn run_world(world: &mut World) -> Result<(), Failure> {
     }
 }
 
-/// Ends all faults, waits until everyone agrees, and asks for the whole account.
+/// Ends all faults, waits until everyone agrees, sees whether all are served, and asks for the whole account.
 fn heal(world: &mut World) {
     world.change_table_late();
     world.faulty = false;
@@ -44,17 +47,31 @@ fn heal(world: &mut World) {
     for n in 0..plan::REPLICAS {
         world.schedule(0, Event::StartReplica(n));
     }
-    let until = world.now_us + HEAL_US_MAX;
     // By then the last cut has been noticed, and what was held up has arrived.
-    let mut next_look = world.now_us + faults::NOTICE_US_MAX + network::DELAY_US_MAX;
+    converge(world, faults::NOTICE_US_MAX + network::DELAY_US_MAX);
+    let made = world.write_everywhere();
+    converge(world, 0);
+    world.check_served(&made);
+    check_quiet(world);
+    if world.violation.is_none() {
+        world.check_round();
+        world.check_healed();
+        world.ask_status();
+    }
+}
+
+/// Lets things happen until everyone agrees, and for so long at least.
+fn converge(world: &mut World, least_us: u64) {
+    let until = world.now_us + HEAL_US_MAX;
+    let mut next_look = world.now_us + least_us;
     while world.violation.is_none() {
         world.step();
         if world.now_us < next_look {
             continue;
         }
-        next_look = world.now_us + 50_000;
+        next_look = world.now_us + LOOK_US;
         if world.has_converged() {
-            break;
+            return;
         }
         let late = world.now_us > until;
         let differences = if late {
@@ -63,12 +80,6 @@ fn heal(world: &mut World) {
             String::new()
         };
         world.require(!late, || format!("never agreed: {differences}"));
-    }
-    check_quiet(world);
-    if world.violation.is_none() {
-        world.check_round();
-        world.check_healed();
-        world.ask_status();
     }
 }
 

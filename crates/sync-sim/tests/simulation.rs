@@ -85,3 +85,13 @@ fn a_seed_always_takes_the_same_course() {
         assert_eq!(first, second, "seed {seed}");
     }
 }
+
+#[cfg(feature = "__planted")]
+#[test]
+fn a_planted_bug_is_found_where_nothing_is_wrong_without_it() {
+    use sync_core::planted::{Planted, with};
+
+    let found = |bug| (0..40).any(|seed| with(bug, || run_seed(seed, false)).is_err());
+    assert!(found(Some(Planted::ReceiptDropped)));
+    assert!(!found(None));
+}

@@ -228,7 +228,7 @@ impl Replica {
 
     /// Everything up to the head that the hub had after `asked_at` has been applied.
     fn reached_head(&mut self, now: Now, asked_at: Duration, standing: &Standing) {
-        if self.reentering {
+        if self.reentering && !planted::is(Planted::DeafOnceReset) {
             self.reentering = false;
             self.persist(Vec::new());
         }

@@ -102,6 +102,9 @@ impl Replica {
         operation: &Operation,
         metadata: Option<Value>,
     ) -> Result<Made, RequestError> {
+        if self.reentering && planted::is(Planted::DeafOnceReset) {
+            return Ok(None);
+        }
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
