@@ -6,6 +6,7 @@
 //! - `plan`: which faults a seed draws, and when
 //! - `account`: what became of every write that was acknowledged
 //! - `nodes`: what hub and agents do
+//! - `panics`: those that nobody would hear of
 //! - `scene`: one seed from its start to its healing
 //!
 //! What needs a real disk, thread or process is not here: nothing of that takes the same course twice.
@@ -14,6 +15,7 @@ mod account;
 mod disk;
 mod net;
 mod nodes;
+mod panics;
 mod plan;
 mod scene;
 
@@ -71,6 +73,7 @@ fn search(first: u64, seeds: u64) -> Counts {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a run says what it has covered")]
 fn over_a_net_that_fails_every_acknowledged_write_is_accounted_for() {
     let (first, seeds) = (number(FIRST, 0), number(COUNT, SEEDS));
     let counts = search(first, seeds);

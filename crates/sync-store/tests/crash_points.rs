@@ -212,6 +212,7 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
 }
 
 /// The workloads of one store, in as many threads as a small machine has.
+#[expect(clippy::print_stdout, reason = "a run says what it has covered")]
 fn search(disk: Disk) -> Counts {
     let (first, seeds) = (
         number("SYNC_STORE_SEED", 0),

@@ -45,6 +45,7 @@ fn engine(seed: u64, node: u64) -> &'static str {
 struct Again(u64, u64);
 
 impl Drop for Again {
+    #[expect(clippy::print_stdout, reason = "to be seen in the output of the tests")]
     fn drop(&mut self) {
         if thread::panicking() {
             let Self(seed, rounds) = self;
@@ -134,6 +135,7 @@ fn disturb(proxy: &Proxy, random: &mut SmallRng) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a run says what it has covered")]
 fn killed_and_cut_off_at_any_moment_nothing_that_was_acknowledged_is_lost() {
     let (seed, rounds) = (number(SEED, 1), number(ROUNDS, ROUNDS_DEFAULT));
     let _again = Again(seed, rounds);

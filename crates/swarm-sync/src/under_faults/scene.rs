@@ -13,8 +13,8 @@ use turmoil::Sim;
 use super::account::{Account, Testimony, check};
 use super::disk::Disk;
 use super::net::Phone;
-use super::nodes;
 use super::plan::{AGENTS, Fault, TROUBLE, Trouble, Victim, draw};
+use super::{nodes, panics};
 use crate::chance;
 
 /// Each host runs for so long at a time.
@@ -31,9 +31,9 @@ const LOSS: f64 = 0.02;
 /// back-off, a connect and a hello that get nowhere, and once more.
 const HEALS_WITHIN: Duration = Duration::from_secs(20);
 
-/// After that nothing is left to be said but signs of life.
+/// After that nothing is left to be said but signs of life: seen were two KiB.
 const QUIET: Duration = Duration::from_secs(2);
-const QUIET_BYTES_MAX: u64 = 2 << 10;
+const QUIET_BYTES_MAX: u64 = 8 << 10;
 
 /// Attempts of an agent to connect, per run of it: waits are drawn from a range that doubles, so that ten
 /// make a minute, but each may be short.
@@ -172,6 +172,7 @@ impl Counts {
 /// Runs one seed; the sentence of whatever was not as promised.
 pub(super) fn run(seed: u64) -> Result<Counts, String> {
     chance::seed(seed);
+    panics::forget();
     let scene = Arc::new(Scene::new(seed));
     let mut sim = build(seed, &scene);
     let troubles = draw(seed);
@@ -334,6 +335,9 @@ fn until(sim: &mut Sim<'_>, limit: Duration, done: impl Fn() -> bool) -> Result<
 fn step(sim: &mut Sim<'_>) -> Result<(), String> {
     let at = sim.elapsed();
     sim.step()
-        .map(drop)
-        .map_err(|error| format!("after {at:?}: {error}"))
+        .map_err(|error| format!("after {at:?}: {error}"))?;
+    match panics::counted() {
+        0 => Ok(()),
+        _ => Err(format!("after {at:?} a task panicked, see above")),
+    }
 }
