@@ -37,7 +37,7 @@ const KEYS: u64 = 24;
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What became of the crashes of a search.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Counts {
     points: u64,
     /// The commit under way was kept, or a part of its group.
@@ -46,6 +46,8 @@ struct Counts {
     before: u64,
     /// The store says that it is damaged.
     damaged: u64,
+    /// How it says so.
+    reasons: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -54,6 +56,9 @@ impl Counts {
         self.after += other.after;
         self.before += other.before;
         self.damaged += other.damaged;
+        for (reason, count) in other.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
     }
 }
 
@@ -125,8 +130,17 @@ async fn rows(store: &dyn Store) -> Result<Rows, StoreError> {
         .collect())
 }
 
+/// What is there after a crash, or why the store says that it is damaged.
+type Found = Result<Rows, String>;
+
+/// A reason without its numbers.
+fn kind_of(reason: &str) -> String {
+    let kind = reason.chars().filter(|c| !c.is_ascii_digit());
+    kind.take(60).collect()
+}
+
 /// Starts on what a crash has left. The rows, or that they are damaged; anything else is a failure.
-async fn reopen(disk: Disk, left: &Image) -> Result<Option<Rows>, String> {
+async fn reopen(disk: Disk, left: &Image) -> Result<Found, String> {
     let place = place();
     left.write(place.path());
     let read = async {
@@ -136,22 +150,28 @@ async fn reopen(disk: Disk, left: &Image) -> Result<Option<Rows>, String> {
         Ok(rows)
     };
     match read.await {
-        Ok(rows) => Ok(Some(rows)),
-        Err(StoreError::Corrupt { .. }) => Ok(None),
+        Ok(rows) => Ok(Ok(rows)),
+        Err(StoreError::Corrupt { reason, .. }) => Ok(Err(kind_of(&reason))),
         // An engine that cannot read its file says so in words of its own.
         Err(StoreError::Io {
-            doing: "opening", ..
-        }) => Ok(None),
+            doing: "opening",
+            reason,
+            ..
+        }) => Ok(Err(kind_of(&reason))),
         Err(other) => Err(format!("neither opened nor damaged: {other}")),
     }
 }
 
 /// Compares what is there after a crash with what may be.
-fn judge(found: Option<Rows>, states: &[Rows], counts: &mut Counts) -> Result<(), String> {
+fn judge(found: Found, states: &[Rows], counts: &mut Counts) -> Result<(), String> {
     counts.points += 1;
-    let Some(found) = found else {
-        counts.damaged += 1;
-        return Ok(());
+    let found = match found {
+        Ok(found) => found,
+        Err(reason) => {
+            counts.damaged += 1;
+            *counts.reasons.entry(reason).or_default() += 1;
+            return Ok(());
+        }
     };
     match states.iter().rposition(|state| *state == found) {
         Some(0) => counts.before += 1,
@@ -193,7 +213,7 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
         let found = reopen(disk, &next)
             .await
             .map_err(|e| at("killed after it", e))?;
-        if found.as_ref() != Some(&acknowledged) {
+        if found.as_ref() != Ok(&acknowledged) {
             return Err(at(
                 "killed after it",
                 "what was acknowledged is not there".into(),
@@ -253,7 +273,7 @@ fn search(disk: Disk) -> Counts {
 }
 
 /// Some crashes came early and some late, and no store is damaged by most of them.
-fn assert_searched(counts: Counts) {
+fn assert_searched(counts: &Counts) {
     if number("SYNC_STORE_SEEDS", WORKLOADS) < WORKLOADS {
         return;
     }
@@ -265,11 +285,11 @@ fn assert_searched(counts: Counts) {
 #[cfg(feature = "sled")]
 #[test]
 fn sled_keeps_what_was_acknowledged_through_a_crash_at_any_write() {
-    assert_searched(search(Disk::Sled));
+    assert_searched(&search(Disk::Sled));
 }
 
 #[cfg(feature = "redb")]
 #[test]
 fn redb_keeps_what_was_acknowledged_through_a_crash_at_any_write() {
-    assert_searched(search(Disk::Redb));
+    assert_searched(&search(Disk::Redb));
 }

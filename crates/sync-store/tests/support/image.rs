@@ -69,6 +69,13 @@ impl Image {
         let kept = usize::try_from(numbers.below(rest.len() as u64 + 1)).unwrap();
         let mut left = self.clone();
         left.directories.extend(next.directories.iter().cloned());
+        // The length of a file is written apart.
+        if numbers.below(2) == 0 {
+            for (path, file) in &mut left.files {
+                let new = next.files.get(path).map_or(0, Vec::len);
+                file.resize(file.len().max(new), 0);
+            }
+        }
         for place in &rest[..kept] {
             left.copy(next, place, SECTOR);
         }

@@ -217,7 +217,10 @@ impl Link {
         for socket in [&self.agent, &self.hub] {
             match end {
                 // Whoever reads from it wakes up.
-                End::Close => drop(socket.shutdown(Shutdown::Both)),
+                End::Close => {
+                    // It may be gone already.
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
                 // Once the last who has it open lets go, within a poll.
                 End::Reset => {
                     let socket = socket2::SockRef::from(socket);
