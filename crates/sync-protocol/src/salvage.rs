@@ -100,6 +100,7 @@ impl Salvage {
             | Stored::Memory(..)
             | Stored::Cleared(..)
             | Stored::Fate(_)
+            | Stored::Delivered(_)
             | Stored::Repair(_)
             | Stored::Policies(_)
             | Stored::OwnVote(_) => {

@@ -151,13 +151,15 @@ async fn reopen(disk: Disk, left: &Image) -> Result<Found, String> {
     };
     match read.await {
         Ok(rows) => Ok(Ok(rows)),
-        Err(StoreError::Corrupt { reason, .. }) => Ok(Err(kind_of(&reason))),
         // An engine that cannot read its file says so in words of its own.
-        Err(StoreError::Io {
-            doing: "opening",
-            reason,
-            ..
-        }) => Ok(Err(kind_of(&reason))),
+        Err(
+            StoreError::Corrupt { reason, .. }
+            | StoreError::Io {
+                doing: "opening",
+                reason,
+                ..
+            },
+        ) => Ok(Err(kind_of(&reason))),
         Err(other) => Err(format!("neither opened nor damaged: {other}")),
     }
 }

@@ -74,7 +74,7 @@ impl Drop for MemoryCoordinator {
 }
 
 // What is queued for an agent is as good as written: the agent takes it from the same queue.
-coordinator_by_hub!(MemoryCoordinator, |_this| (), |_this| None);
+coordinator_by_hub!(MemoryCoordinator, |_this| (), |_| None);
 
 /// A way to reach a [`MemoryCoordinator`].
 #[derive(Debug, Clone)]

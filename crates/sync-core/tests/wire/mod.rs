@@ -106,7 +106,7 @@ pub(crate) fn segments() -> Vec<Segment> {
         ));
     }
     for (seq, seen) in [(7, None), (8, Some(seen()))] {
-        let (metadata, attempt) = (None, Some(attempt().id()));
+        let (metadata, attempt) = (None, Some(authority::attempt().id()));
         let note = Note {
             metadata,
             seen,

@@ -8,7 +8,10 @@ mod pause;
 mod standing;
 
 use sync_core::{
-    Answer, Assignment, Attempt, AuthorityAnswer, AuthorityAsk, CommitOutcome, DigestKey, Entry, Expectation, Key, Lease, Note, Now, Payload, RequestError, Role, Seen, SessionId, Value, Write, Writer, codec, AttemptId, Metadata, planted::{self, Planted},
+    Answer, Assignment, Attempt, AttemptId, AuthorityAnswer, AuthorityAsk, CommitOutcome,
+    DigestKey, Entry, Expectation, Key, Lease, Metadata, Note, Now, Payload, RequestError, Role,
+    Seen, SessionId, Value, Write, Writer, codec,
+    planted::{self, Planted},
 };
 
 use super::commit::Commit;

@@ -154,9 +154,10 @@ impl Replica {
     /// Keeps what was removed until the hub has told why. Goes with the rows of the removal.
     pub(super) fn note_fates(&mut self, gone: Vec<Receipt>, ops: &mut Vec<RowOp>) {
         let head = self.cursor.map(|c| c.head).unwrap_or_default();
-        let when = match self.reentering {
-            true => When::LostHub,
-            false => When::At(head),
+        let when = if self.reentering {
+            When::LostHub
+        } else {
+            When::At(head)
         };
         let rows = gone.into_iter().filter_map(|f| self.note_fate(f, when));
         ops.extend(rows);

@@ -101,7 +101,7 @@ fn a_header_covers_nothing_whose_row_may_be_gone() {
             meta(Owner::Hub, 40),
             header("k", 7, 33, &[kept.clone(), lost.clone()]),
             rows::put_write(&key("k"), &kept, &write(1, &[])),
-            header("all-gone", 2, 12, &[lost.clone()]),
+            header("all-gone", 2, 12, std::slice::from_ref(&lost)),
         ],
     );
     assert_eq!((taken.keys, taken.left), (1, 0));
@@ -177,7 +177,7 @@ fn an_agent_pushes_what_waited_and_has_a_position_that_no_hub_knows() {
     let segment = sync_core::segment::encode_parts(&key("k"), version, revision, &delta);
     let run = waiting.writer.incarnation();
     let outbox = rows::put_outbox(run, waiting.seq, &key("k"), &segment, &Context::new());
-    let (found, taken) = salvaged(owner.clone(), &[outbox.clone()]);
+    let (found, taken) = salvaged(owner.clone(), std::slice::from_ref(&outbox));
     assert_eq!((taken.keys, taken.waiting), (1, 1));
     assert!(found.contains(&row(&outbox)));
     let mut met = 0;

@@ -53,7 +53,9 @@ impl<W: Write> ArchiveWriter<W> {
         let bytes = parts.iter().map(|part| part.len()).sum();
         let length = u32::try_from(bytes).map_err(|_| ArchiveError::TooLarge { bytes })?;
         let mut hasher = crc32fast::Hasher::new();
-        parts.iter().for_each(|part| hasher.update(part));
+        for part in parts {
+            hasher.update(part);
+        }
         let checksum = hasher.finalize().to_le_bytes();
         self.sum.update(&checksum);
         self.to.write_all(&length.to_le_bytes())?;

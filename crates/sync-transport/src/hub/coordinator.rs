@@ -3,7 +3,7 @@
 /// Implements `Coordinator` for a type by its field `hub`. At shutdown `$finish` runs after the
 /// sessions were told to end.
 macro_rules! coordinator_by_hub {
-    ($name:ty, |$this:ident| $finish:expr, |$own:ident| $ends:expr) => {
+    ($name:ty, |$this:ident| $finish:expr, $ends:expr) => {
         #[async_trait::async_trait]
         impl sync_core::transport::Coordinator for $name {
             async fn register(
@@ -62,8 +62,8 @@ macro_rules! coordinator_by_hub {
             }
 
             fn certificate_ends(&self) -> Option<std::time::SystemTime> {
-                let $own = self;
-                $ends
+                let ends: fn(&$name) -> Option<std::time::SystemTime> = $ends;
+                ends(self)
             }
 
             async fn disconnect(&self, session: sync_core::transport::SessionId, reason: &str) {

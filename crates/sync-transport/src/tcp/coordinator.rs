@@ -155,7 +155,7 @@ impl Drop for TcpCoordinator {
     }
 }
 
-coordinator_by_hub!(TcpCoordinator, |this| this.drained().await, |this| this
+coordinator_by_hub!(TcpCoordinator, |this| this.drained().await, |own| own
     .security
     .certificate_ends());
 

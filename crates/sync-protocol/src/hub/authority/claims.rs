@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_core::{
-    AuthorityAnswer, Claim, Key, Lease, Note, Now, Payload, PayloadKind, RequestError, Token, WriteId, Writer, RowOp, AgentId, AttemptId, planted::{self, Planted},
+    AgentId, AttemptId, AuthorityAnswer, Claim, Key, Lease, Now, Payload, PayloadKind,
+    RequestError, RowOp, Token, WriteId,
+    planted::{self, Planted},
 };
 
 use super::super::chores::KEYS_PER_CHORE;
