@@ -1,6 +1,7 @@
 //! The audit: a line of the log for each connection that is refused, with whom, from where and why.
 
 use std::fmt;
+#[cfg(feature = "tcp")]
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +23,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
     /// Another end of a socket.
+    #[cfg(feature = "tcp")]
     Address(SocketAddr),
     /// The same process.
     Process,
@@ -30,6 +32,7 @@ pub(crate) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "tcp")]
             Self::Address(address) => address.fmt(f),
             Self::Process => f.write_str("this process"),
         }

@@ -1,7 +1,7 @@
 //! The trait of a coordinator, the same for every transport.
 
 /// Implements `Coordinator` for a type by its field `hub`. At shutdown `$finish` runs after the
-/// sessions were told to end.
+/// sessions were told to end; `$ends` says when the first certificate of the hub's own does.
 macro_rules! coordinator_by_hub {
     ($name:ty, |$this:ident| $finish:expr, $ends:expr) => {
         #[async_trait::async_trait]
