@@ -6,6 +6,9 @@ use crate::world::{Event, World};
 /// Time between two chances for a cut or a crash, in microseconds.
 const FAULT_PAUSE_US: u64 = 40_000;
 
+/// How much rather a hub whose disk may be put back dies while somebody reads its pages.
+const IN_PAGES: u64 = 5;
+
 /// Longest time that a quick disk takes for a batch, in microseconds.
 pub(crate) const DISK_US_QUICK: u64 = 50;
 
@@ -33,12 +36,19 @@ impl World {
             }
         }
         self.hardships();
-        if self.random.chance(self.plan.hub_crash) && self.allows("crash of the hub", 0, self.nth) {
+        let crash = self.plan.hub_crash * if self.is_read_in_pages() { IN_PAGES } else { 1 };
+        if self.random.chance(crash) && self.allows("crash of the hub", 0, self.nth) {
             self.crash_hub();
         }
         if self.plan.rollback && self.hub.machine.is_some() && self.random.chance(200) {
             self.hub.backup = Some(self.hub.disk.image());
         }
+    }
+
+    /// Whether somebody has read a part of what there was: what a hub that dies now may lose.
+    fn is_read_in_pages(&self) -> bool {
+        let mut cursors = self.replicas.iter().filter_map(|node| node.cursor);
+        self.plan.rollback && cursors.any(|cursor| cursor.head > cursor.revision)
     }
 
     /// What the seed has drawn for the whole run may be left out, too.

@@ -34,14 +34,14 @@ impl World {
         let stamps = self.stamps.made.iter();
         let own = stamps.filter(|(earlier, _)| earlier.writer.agent() == id.writer.agent());
         let acked = |id: &WriteId| self.ghost.ops.get(id).is_some_and(|op| op.acked);
-        let later = own
+        let mut later = own
             .filter(|(earlier, held)| **held >= stamp && acked(earlier))
             .map(|(earlier, held)| format!("{id} is of {stamp}, {earlier} was of {held}"));
         // Whose stamps were refused goes back to what its clock says.
         let mut told = self.ghost.receipts.values();
         let is_refused = told.any(|r| matches!(r.reason, Reason::FutureStamp { .. }));
         let is_bound = self.replicas[n].losses == 0 && !is_refused;
-        let later = later.last().filter(|_| is_bound);
+        let later = later.next_back().filter(|_| is_bound);
         self.stamps.made.insert(id.clone(), stamp);
         self.require(later.is_none(), || later.unwrap_or_default());
     }
