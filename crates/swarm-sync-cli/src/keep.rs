@@ -59,8 +59,9 @@ pub(crate) async fn bring_back(args: RestoreArgs) -> Result<(), Failure> {
         }
     };
     std::fs::create_dir_all(parent).map_err(failed("making what is above it"))?;
-    let work = tempfile::Builder::new().prefix(".restoring-");
-    let work = work.tempdir_in(parent);
+    let work = tempfile::Builder::new()
+        .prefix(".restoring-")
+        .tempdir_in(parent);
     let work = work.map_err(failed("making a directory beside it"))?;
     let new = work.path().join("new");
     let store = opened(&new, Some(args.store.unwrap_or(StoreKind::Sled))).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use crate::support::damage::{content, flip};
-use crate::support::{Agent, Hub, Place, json_of, run, stderr, stdout};
+use crate::support::{Agent, Hub, Place, agent_args, json_of, run, stderr, stdout};
 
 /// Both engines keep the same promises.
 const ENGINES: [&str; 2] = ["sled", "redb"];
@@ -189,9 +189,11 @@ fn an_agent_comes_back(engine: &str) {
 
     let report = doctor(&data);
     assert_eq!(report["ok"], false, "{report}");
-    let args = ["agent", "--json", "--id", "a", "--hub", &hub.address];
-    let args = [&args[..], &["--data", &text(&data)]].concat();
-    refused(&args, "swarm-sync agent --recover");
+    let path = text(&data);
+    refused(
+        &agent_args(&hub.address, "a", &path),
+        "swarm-sync agent --recover",
+    );
 
     let mut a = Agent::start_with(&hub.address, "a", &data, &["--recover"]);
     assert_ne!(a.ready["incarnation"], run_before);
