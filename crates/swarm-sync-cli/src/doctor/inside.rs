@@ -67,7 +67,9 @@ fn data(directory: &Path, store: &Inspection) -> Check {
 fn owner(found: &Examined) -> Check {
     match found.owner() {
         Some(owner) => Check::ok("owner", format!("it is that of {owner}")),
-        None if found.swarms.is_empty() => Check::ok("owner", "no swarm has been written to"),
+        None if found.swarms.is_empty() && found.is_healthy() => {
+            Check::ok("owner", "no swarm has been written to")
+        }
         None => Check::warn("owner", "the row that says whose it is cannot be read"),
     }
 }
@@ -84,9 +86,9 @@ fn swarm(name: &SwarmId, census: &Census) -> Check {
     } = census;
     let at = match (census.cursor, census.epoch) {
         (Some(cursor), _) => {
-            format!("at {}:{} of its hub", cursor.epoch, cursor.revision)
+            format!("at {}:{} of its hub", cursor.epoch, cursor.revision.get())
         }
-        (None, Some(epoch)) => format!("revision {} in epoch {epoch}", census.revision),
+        (None, Some(epoch)) => format!("revision {} in epoch {epoch}", census.revision.get()),
         (None, None) => "at no position".to_owned(),
     };
     let of = match census.owner {
@@ -206,7 +208,7 @@ fn of_swarm(name: &SwarmId, census: &Census) -> Json {
         "swarm": name,
         "revision": census.revision,
         "epoch": census.epoch,
-        "cursor": census.cursor.map(|at| format!("{}:{}", at.epoch, at.revision)),
+        "cursor": census.cursor.map(|at| format!("{}:{}", at.epoch, at.revision.get())),
         "keys": census.keys,
         "writes": census.writes,
         "members": census.members,

@@ -86,6 +86,7 @@ mod priorities;
 #[cfg(unix)]
 mod private_files;
 mod receipts;
+#[cfg(unix)]
 mod recovery;
 mod refusals;
 mod replay;

@@ -161,7 +161,7 @@ fn a_hub_knows_nobodys_numbers_and_waits_for_every_lease() {
     assert_eq!(
         met,
         [
-            "at 40".to_owned(),
+            "at r40".to_owned(),
             format!("run 4 {drawn}"),
             "lease 3600000".to_owned()
         ]
