@@ -6,6 +6,10 @@
 mod coordinator;
 mod io;
 mod link;
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "only tests bring a net")
+)]
 mod net;
 mod reader;
 mod security;
@@ -15,7 +19,7 @@ mod writer;
 
 pub use coordinator::TcpCoordinator;
 pub use link::TcpLink;
-#[cfg(feature = "tls")]
-pub(crate) use net::Stream;
+#[cfg(all(feature = "tls", not(feature = "testing")))]
+pub(crate) use net::Duplex;
 #[cfg(feature = "testing")]
-pub use net::{Dialer, Listener, Socket};
+pub use net::{Dialer, Duplex, Listener, Socket};

@@ -9,7 +9,7 @@ use crate::compress::{Opener, Side, Slot, offered};
 use crate::frame::{Decoder, HEADER_BYTES, READ_BYTES_MAX, decode_hello, encode_hello};
 use crate::meter::Meter;
 #[cfg(feature = "tcp")]
-pub use crate::tcp::{Dialer, Listener, Socket};
+pub use crate::tcp::{Dialer, Duplex, Listener, Socket};
 
 /// The receiving half of an admitted connection.
 #[derive(Debug)]

@@ -184,9 +184,9 @@ fn killed_and_cut_off_at_any_moment_nothing_that_was_acknowledged_is_lost() {
     }
 
     calm.store(true, Ordering::SeqCst);
-    proxies
-        .iter()
-        .for_each(|proxy| proxy.set(Weather::default()));
+    for proxy in &proxies {
+        proxy.set(Weather::default());
+    }
     let ended = writers
         .into_iter()
         .map(|writer| writer.join().expect("it does not panic"));

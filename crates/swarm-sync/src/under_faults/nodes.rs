@@ -28,7 +28,7 @@ const ROUND_SLACK: Duration = Duration::from_millis(600);
 const LOOK: Duration = Duration::from_millis(40);
 
 /// Longer than healing may take: the scene judges that.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Of one page of history.
 const PAGE: u32 = 64;

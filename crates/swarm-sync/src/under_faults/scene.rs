@@ -181,7 +181,7 @@ pub(super) fn run(seed: u64) -> Result<Counts, String> {
     let healing = sim.elapsed();
     until(&mut sim, HEALS_WITHIN, || scene.agrees())
         .map_err(|e| format!("{e}: the replicas do not agree: {:?}", scene.standing))?;
-    let healed = sim.elapsed() - healing;
+    let healed = sim.elapsed().saturating_sub(healing);
     stays_quiet(&mut sim, &scene)?;
     scene.agreed.store(true, Ordering::SeqCst);
     until(&mut sim, QUIET, || scene.has_told()).map_err(|e| format!("{e}: not all have told"))?;

@@ -8,12 +8,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 #[cfg(any(feature = "tls", feature = "testing"))]
-use super::net::Stream;
+use super::net::Duplex;
 use super::net::{Socket, Wire};
 
 /// Such a stream is one state, which each half locks for as long as a poll takes: that of TLS, mostly.
 #[cfg(any(feature = "tls", feature = "testing"))]
-type Shared = Box<dyn Stream>;
+type Shared = Box<dyn Duplex>;
 
 /// Where bytes come from.
 #[derive(Debug)]

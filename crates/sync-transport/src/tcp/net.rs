@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 
 #[cfg(feature = "testing")]
 use async_trait::async_trait;
+#[cfg(any(feature = "tls", feature = "testing"))]
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Bytes both ways.
-pub trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static {}
+#[cfg(any(feature = "tls", feature = "testing"))]
+pub trait Duplex: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static {}
 
-impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static> Stream for S {}
+#[cfg(any(feature = "tls", feature = "testing"))]
+impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static> Duplex for S {}
 
 /// Where a hub hears of connections.
 pub trait Listener: Send + Sync + 'static {
@@ -36,13 +39,13 @@ pub struct Socket(pub(super) Wire);
 pub(super) enum Wire {
     System(TcpStream),
     #[cfg(feature = "testing")]
-    Brought(Box<dyn Stream>),
+    Brought(Box<dyn Duplex>),
 }
 
 impl Socket {
     /// One over a net of the caller's.
     #[cfg(feature = "testing")]
-    pub fn brought(stream: impl Stream) -> Self {
+    pub fn brought(stream: impl Duplex) -> Self {
         Self(Wire::Brought(Box::new(stream)))
     }
 
@@ -52,7 +55,7 @@ impl Socket {
 
     /// For whoever does not ask which it is: TLS.
     #[cfg(feature = "tls")]
-    pub(super) fn into_stream(self) -> Box<dyn Stream> {
+    pub(super) fn into_stream(self) -> Box<dyn Duplex> {
         match self.0 {
             Wire::System(stream) => Box::new(stream),
             #[cfg(feature = "testing")]

@@ -20,7 +20,7 @@ use super::reason::sentence;
 use super::{ALPN, Principal, Proof, TlsError, Token, provider};
 use crate::compress::Side;
 use crate::lock;
-use crate::tcp::Stream;
+use crate::tcp::Duplex;
 
 /// Where an agent has what it needs: the CA of its hub, and one of the two ways to prove its name.
 #[derive(Debug, Clone)]
@@ -88,8 +88,8 @@ impl AgentTls {
     pub(crate) async fn connect(
         &self,
         address: &str,
-        stream: Box<dyn Stream>,
-    ) -> Result<(TlsStream<Box<dyn Stream>>, Option<Proof>), TransportError> {
+        stream: Box<dyn Duplex>,
+    ) -> Result<(TlsStream<Box<dyn Duplex>>, Option<Proof>), TransportError> {
         let failed = |reason: String| TransportError::Tls { reason };
         let name = server_name(address).map_err(failed)?;
         let loaded = self.current();

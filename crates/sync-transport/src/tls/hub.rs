@@ -20,7 +20,7 @@ use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::tokens::Judged;
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
 use crate::lock;
-use crate::tcp::Stream;
+use crate::tcp::Duplex;
 
 /// Names of a certificate that a refusal quotes: it says which one was used, and fits into a handshake.
 const NAMES_SHOWN_MAX: usize = 4;
@@ -83,8 +83,8 @@ impl HubTls {
     /// The handshake. A failure gives the socket back, so that the alert on it can be read.
     pub(crate) async fn accept(
         &self,
-        stream: Box<dyn Stream>,
-    ) -> Result<(TlsStream<Box<dyn Stream>>, Credential), (io::Error, Box<dyn Stream>)> {
+        stream: Box<dyn Duplex>,
+    ) -> Result<(TlsStream<Box<dyn Duplex>>, Credential), (io::Error, Box<dyn Duplex>)> {
         let in_force = Arc::clone(&lock(&self.in_force));
         let acceptor = TlsAcceptor::from(Arc::clone(&in_force.config));
         let stream = acceptor.accept(stream).into_fallible().await?;
