@@ -134,6 +134,7 @@ impl Receipts {
             return (ops, None);
         }
         self.line(pattern.as_ref()).insert(place);
+        let limit = limit.saturating_sub(self.sent_of(pattern.as_ref(), limit, policies));
         let summary = self.shorten(pattern.as_ref(), limit, fresh, &mut ops);
         (ops, summary)
     }
@@ -190,9 +191,23 @@ impl Receipts {
         let mut ops = Vec::new();
         let mut summaries = Vec::new();
         for (pattern, limit) in limits {
+            let limit = limit.saturating_sub(self.sent_of(pattern.as_ref(), limit, policies));
             summaries.extend(self.shorten(pattern.as_ref(), limit, &mut fresh, &mut ops));
         }
         (ops, summaries)
+    }
+
+    /// How many the agent was told of by name and has not confirmed that would stand in a line: they wait, too.
+    /// Looked at only where there are enough to matter.
+    fn sent_of(&self, pattern: Option<&Pattern>, limit: usize, policies: &Policies) -> usize {
+        let line = self.lines.get(&pattern.cloned()).map_or(0, BTreeSet::len);
+        if line + self.sent.len() <= limit {
+            return 0;
+        }
+        let sent = self.sent.iter().filter_map(|id| self.waiting.get(id));
+        let sent = sent.filter(|r| dropped(r) == 0 && !self.is_named(r));
+        let of_line = |r: &&Receipt| bound_of(r, policies).0.as_ref() == pattern;
+        sent.filter(of_line).count()
     }
 
     /// Makes one summary of the oldest of a line, so that beside it no more wait than may.

@@ -166,7 +166,8 @@ impl Replica {
     /// Nothing is waited for that the hub has told over this connection, be it by a number only.
     fn note_fate(&mut self, fate: Receipt, when: When) -> Option<RowOp> {
         let noted = Noted { fate, when };
-        if noted.is_settled_at(self.link.told_upto) {
+        let told_upto = self.link.told_upto;
+        if told_upto.is_some_and(|upto| noted.is_settled_at(upto)) {
             return None;
         }
         let row = rows::put_fate(&noted);
@@ -237,7 +238,7 @@ impl Replica {
 
     /// Forgets what was removed up to a revision, the hub having told all of it that is to be told.
     fn drop_fates(&mut self, revision: Revision) -> Vec<RowOp> {
-        self.link.told_upto = self.link.told_upto.max(revision);
+        self.link.told_upto = self.link.told_upto.max(Some(revision));
         let done = |noted: &Noted| noted.is_settled_at(revision);
         let done = self.fates.extract_if(.., |_, noted| done(noted));
         done.map(|(id, _)| rows::delete_fate(&id)).collect()
@@ -327,6 +328,9 @@ impl Replica {
         if is_all {
             // Of some only a number is told, by which they cannot be known again.
             ops.extend(self.drop_fates(standing.revision));
+        } else {
+            // One may have come without a commit that numbers it.
+            self.link.told_upto = None;
         }
         if !ops.is_empty() {
             self.persist(ops);

@@ -58,8 +58,8 @@ pub(super) struct Link {
     /// What has arrived of an answer and of a delivery of receipts.
     pub(super) reply: Pieces,
     pub(super) receipts: Pieces,
-    /// Up to there the hub has told every receipt that was due.
-    pub(super) told_upto: Revision,
+    /// Up to there the hub has told every receipt that was due; none as long as some wait.
+    pub(super) told_upto: Option<Revision>,
     ping: Option<(u64, Duration)>,
     next_ping: Duration,
     /// The cursor that the hub could not serve, until a new one takes its place.
