@@ -2,6 +2,7 @@
 //! hub nor whoever measures it waits for the other.
 
 mod answer;
+mod asker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -101,6 +102,7 @@ impl Measured {
         let sources = Arc::new(Sources {
             hub: hub.clone(),
             recorded: self.recorded,
+            on_loopback: self.address.ip().is_loopback(),
         });
         let (stop, stopped) = oneshot::channel();
         let listener = self.listener;

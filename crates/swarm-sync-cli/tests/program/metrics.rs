@@ -24,7 +24,7 @@ fn exchange(address: &str, said: &[u8]) -> String {
 
 /// The head and the body of what is answered to a GET.
 fn get(address: &str, path: &str) -> (String, String) {
-    let said = format!("GET {path} HTTP/1.1\r\nhost: hub\r\n\r\n");
+    let said = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let answer = exchange(address, said.as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     (head.to_owned(), body.to_owned())
@@ -183,19 +183,28 @@ fn only_two_questions_are_answered_there() {
     let (_hub, address) = measured(&place);
     for (said, status) in [
         (
-            "POST /metrics HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc",
+            "POST /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc",
             "405",
         ),
-        ("DELETE /health HTTP/1.1\r\nhost: h\r\n\r\n", "405"),
-        ("GET / HTTP/1.1\r\nhost: h\r\n\r\n", "404"),
+        ("DELETE /health HTTP/1.1\r\nhost: localhost\r\n\r\n", "405"),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
         (
-            "GET /metrics/../etc/passwd HTTP/1.1\r\nhost: h\r\n\r\n",
+            "GET /metrics/../etc/passwd HTTP/1.1\r\nhost: localhost\r\n\r\n",
             "404",
         ),
+        (
+            "GET /metrics HTTP/1.1\r\nhost: evil.example:7421\r\n\r\n",
+            "403",
+        ),
+        (
+            "GET /metrics HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example\r\n\r\n",
+            "403",
+        ),
+        ("GET /health HTTP/1.0\r\n\r\n", "200"),
     ] {
         let answer = exchange(&address, said.as_bytes());
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            answer.starts_with("HTTP/1.") && answer[8..].starts_with(&format!(" {status}")),
             "{said}: {answer}"
         );
     }

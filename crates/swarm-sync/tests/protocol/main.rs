@@ -24,6 +24,7 @@
 //! - `manners`: messages that break the protocol
 //! - `rights`: what a peer may bring
 //! - `rights_to_ask`: what it may ask for
+//! - `bad_numbers`: versions, revisions and sequence numbers that cannot be
 //! - `patterns`: what listing and watching by pattern may cost
 //! - `many`: many keys that change at once
 //! - `policies`: rules, bounds and durability that a table asks for
@@ -51,6 +52,7 @@
 mod activity;
 mod ahead;
 mod authority;
+mod bad_numbers;
 mod ballots;
 mod claim_pauses;
 mod claims;

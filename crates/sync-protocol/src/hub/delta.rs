@@ -11,6 +11,7 @@ use super::Hub;
 use super::activity::CaughtUp;
 use super::fanout::Packer;
 use super::lineage::Invalid;
+use super::reentry::NUMBERS_AHEAD_MAX;
 use crate::view::omit_value;
 
 /// Keys in one page of a delta read as values.
@@ -60,9 +61,8 @@ impl Hub {
         let Some(cursor) = cursor else { return Ok(()) };
         let checked = self.lineage.check(&cursor, self.revision);
         if checked.is_err() {
-            // Not believed without bound: a lying peer must not use the numbers up.
             let met = cursor.head.max(cursor.revision);
-            if met.get() < u64::from(u32::MAX) + self.revision.get() {
+            if met.get() <= self.revision.get().saturating_add(NUMBERS_AHEAD_MAX) {
                 self.met = self.met.max(met);
             }
         }

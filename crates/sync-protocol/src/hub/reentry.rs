@@ -2,11 +2,16 @@
 //! what is here, and nobody is wiped.
 
 use bytes::Bytes;
-use sync_core::{Body, Now, Segment, SessionId};
+use sync_core::{Body, Key, Now, Segment, SessionId, Version};
 
 use super::Hub;
 use super::admit::Source;
 use super::commit::Commit;
+use crate::keyspace::KeyState;
+
+/// How far a number that a peer has met may be above the hub's own: more commits than a lost disk has had.
+/// Nothing is believed without bound, as a lying peer must not use the numbers up.
+pub(super) const NUMBERS_AHEAD_MAX: u64 = u32::MAX as u64;
 
 /// Which frame of which offer arrived.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +46,7 @@ impl Hub {
                     self.bar_offered(&mut commit, now, session, &segment);
                     continue;
                 }
-                commit.with_floor(&segment.key, segment.version);
+                self.heed_version(&mut commit, &segment.key, segment.version);
                 self.admit(&mut commit, now, &segment.key, segment.entry, Source::Held);
             }
             self.finish(commit, now);
@@ -58,5 +63,14 @@ impl Hub {
             self.ask_settled(session);
         }
         Ok(())
+    }
+
+    /// A version that somebody has seen of a key is not given out again.
+    fn heed_version(&self, commit: &mut Commit, key: &Key, met: Version) {
+        let held = self.space.get(key).map(KeyState::version);
+        let own = held.unwrap_or_default().get();
+        if met.get() <= own.saturating_add(NUMBERS_AHEAD_MAX) {
+            commit.with_floor(key, met);
+        }
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use swarm_sync::StateSynchronizer;
+
+use super::asker;
 
 /// How long the hub may take to say that it is there, and its store for a flush that is under way. Both
 /// take milliseconds.
@@ -23,6 +25,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) struct Sources {
     pub(super) hub: StateSynchronizer,
     pub(super) recorded: PrometheusHandle,
+    /// Whether it is told only on this machine.
+    pub(super) on_loopback: bool,
 }
 
 /// The answer to a question. What comes after its head is not read.
@@ -30,6 +34,13 @@ pub(super) async fn answer(
     sources: &Sources,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let headers = request.headers();
+    // What is no text is nobody's name for this machine.
+    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or(""));
+    let has_origin = headers.contains_key(ORIGIN);
+    if let Some(reason) = asker::refusal(host, has_origin, sources.on_loopback) {
+        return Ok(text(StatusCode::FORBIDDEN, reason));
+    }
     let known = matches!(request.uri().path(), "/metrics" | "/health");
     if known && request.method() != Method::GET {
         let mut refused = text(
