@@ -38,11 +38,9 @@ impl Examined {
 /// [`StoreError::Io`] if there is no store or it cannot be copied. Damage is no error.
 pub fn examine(path: impl AsRef<Path>, scratch: impl AsRef<Path>) -> Result<Examined, StoreError> {
     let mut swarms: BTreeMap<SwarmId, Census> = BTreeMap::new();
-    let store = inspect(path, scratch, |swarm, row| {
-        match swarms.get_mut(swarm) {
-            Some(census) => census.row(&row),
-            None => swarms.entry(swarm.clone()).or_default().row(&row),
-        };
+    let store = inspect(path, scratch, |swarm, row| match swarms.get_mut(swarm) {
+        Some(census) => census.row(&row),
+        None => swarms.entry(swarm.clone()).or_default().row(&row),
     })?;
     Ok(Examined { store, swarms })
 }

@@ -85,7 +85,10 @@ fn a_version_that_cannot_be_is_not_taken_over() {
         // Who expects the far one has not read it here.
         let refused = decide(&mut hub, &mut [&mut a, &mut b], cas("n", far, 1));
         let refused = refused.unwrap_err();
-        assert!(matches!(refused, RequestError::Conflict { .. }), "{refused}");
+        assert!(
+            matches!(refused, RequestError::Conflict { .. }),
+            "{refused}"
+        );
     }
 }
 
@@ -193,7 +196,10 @@ fn a_replica_with_too_many_values_to_decide_among_needs_its_hub() {
     let request = a.begin("k", put("one more"));
     a.settle();
     let refused = a.answer(request).expect("at once").unwrap_err();
-    assert!(matches!(refused, RequestError::TooManySiblings { .. }), "{refused}");
+    assert!(
+        matches!(refused, RequestError::TooManySiblings { .. }),
+        "{refused}"
+    );
     talk(&mut hub, &mut [&mut a, &mut b]);
     a.write("k", put("decided"));
     talk(&mut hub, &mut [&mut a, &mut b]);

@@ -255,6 +255,7 @@ fn decide(hub: &mut HubSide, session: SessionId, asked: AuthorityAsk) -> sync_co
         run: Incarnation::from_random(session.0),
         number: 1,
         answered: 0,
+        again: false,
     };
     let asked = Ask::Authority {
         attempt,

@@ -131,9 +131,10 @@ impl World {
             (AuthorityAnswer::Committed(outcome), AuthorityAsk::Commit { assign, .. }) => {
                 self.stats.hit("compare-and-set");
                 let nothing = assign.iter().all(|assigned| assigned.value.is_none());
-                made.map_or(nothing || self.came_back(index, outcome, assign), |made| {
-                    is_told(outcome, made)
-                })
+                match made {
+                    Some(made) => is_told(outcome, made),
+                    None => nothing || self.came_back(index, outcome, assign),
+                }
             }
             (AuthorityAnswer::Claimed(lease), AuthorityAsk::Claim { key, .. }) => {
                 self.stats.hit("claim");

@@ -41,7 +41,7 @@ impl InForce {
         // What was sent before everybody left is told of first.
         if sent.changed().await.is_err() {
             self.sent = None;
-            pending().await
+            pending::<()>().await;
         }
     }
 
