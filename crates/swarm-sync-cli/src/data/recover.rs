@@ -181,9 +181,10 @@ fn told(
         other => other.to_string(),
     };
     let taken: Vec<String> = taken.iter().map(|(s, t)| counted(s, t, owner)).collect();
-    let taken = match taken.is_empty() {
-        true => "nothing".to_owned(),
-        false => taken.join("; "),
+    let taken = if taken.is_empty() {
+        "nothing".to_owned()
+    } else {
+        taken.join("; ")
     };
     let rest = match owner {
         Owner::Hub => {

@@ -108,11 +108,11 @@ fn swarm(name: &SwarmId, census: &Census) -> Check {
 }
 
 fn seal(store: &Inspection) -> Check {
-    let told = |sealed: &Option<Sealed>| match sealed {
+    let told = |sealed: Option<Sealed>| match sealed {
         Some(Sealed { number, rows, .. }) => format!("commit {number} over {rows} rows"),
         None => "nothing that can be read".to_owned(),
     };
-    let [file, row] = &store.sealed;
+    let [file, row] = store.sealed;
     let rows = store.rows;
     let message = format!(
         "the file says {}, the database {}; {rows} rows can be read",
@@ -123,9 +123,10 @@ fn seal(store: &Inspection) -> Check {
         return Check::ok("seal", message);
     }
     let agree = row.is_some_and(|row| file.is_none_or(|file| file.number <= row.number));
-    match agree && row.is_some_and(|row| row.rows == rows) {
-        true => Check::ok("seal", message),
-        false => Check::fail("seal", Code::Data, message),
+    if agree && row.is_some_and(|row| row.rows == rows) {
+        Check::ok("seal", message)
+    } else {
+        Check::fail("seal", Code::Data, message)
     }
 }
 
