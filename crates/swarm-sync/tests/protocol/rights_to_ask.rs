@@ -90,7 +90,7 @@ fn a_listing_that_finds_nothing_for_long_ends_in_time_and_names_nothing_but_what
 #[test]
 fn a_listing_looks_at_nothing_that_begins_otherwise() {
     let (mut hub, mut a, _) = trio();
-    for n in 0..600 {
+    for n in 0..1_500 {
         a.write(&format!("a_{n}"), put(n));
     }
     for name in ["b_1", "b_2", "c"] {
