@@ -25,7 +25,10 @@ fn stranger(hub: &mut HubSide, session: u64) -> SessionId {
 
 /// All that somebody holds: one write to `k`, which it says has the version.
 fn offer(session: SessionId, version: u64) -> Message {
-    let writer = Writer::new("liar".try_into().unwrap(), Incarnation::from_random(7));
+    let writer = Writer::new(
+        "liar".try_into().expect("a name"),
+        Incarnation::from_random(7),
+    );
     let write = Write {
         stamp: Stamp::at_millis(WALL_MS),
         payload: Payload::put(&Value::Int(1)),

@@ -62,9 +62,10 @@ fn an_answer_that_is_lost_with_the_disk_is_told_by_what_stands() {
     for is_bound in [false, true] {
         let (mut hub, mut a, mut b) = trio();
         decide(&mut hub, &mut [&mut a, &mut b], cas("k", 0, "before")).unwrap();
-        let ask = match is_bound {
-            true => bound(&hub, "k", 1, "mine"),
-            false => cas("k", 1, "mine"),
+        let ask = if is_bound {
+            bound(&hub, "k", 1, "mine")
+        } else {
+            cas("k", 1, "mine")
         };
         let request = lose_the_answer(&mut hub, &mut a, &mut b, ask);
         assert_eq!(hub.value("k"), Some("before".into()));

@@ -1,3 +1,5 @@
+//! What is taken from rows and what is left, for a hub and for an agent.
+
 use std::collections::BTreeSet;
 
 use sync_core::{

@@ -1,3 +1,5 @@
+//! What is written is read back; what was cut short, changed or is newer is refused.
+
 use super::*;
 use bytes::Bytes;
 use sync_core::id::SwarmId;

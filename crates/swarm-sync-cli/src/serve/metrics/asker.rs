@@ -8,8 +8,7 @@ const ORIGIN: &str =
     "pages of a browser are not answered here; ask without the header Origin, as Prometheus does\n";
 
 /// Such a page asks under its own name, as it does not know that it is answered here.
-const HOST: &str =
-    "this is a loopback address, and it is not asked under a name that others may give it; ask \
+const HOST: &str = "this is a loopback address, and it is not asked under a name that others may give it; ask \
      localhost, or the address itself\n";
 
 /// Why a question is not answered; none if it is. Programs may leave `Host` out, no browser does.
