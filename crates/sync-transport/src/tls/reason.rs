@@ -97,7 +97,9 @@ fn of_alert(alert: AlertDescription, side: Side) -> String {
             "it is for another purpose: a hub and an agent have one each"
         }
         AlertDescription::CertificateRevoked => "it was revoked",
-        AlertDescription::CertificateUnknown => "it is not acceptable there",
+        AlertDescription::CertificateUnknown => {
+            "it is not acceptable there; have the CA issue another"
+        }
         other => return format!("{who} ended the handshake: {other:?}"),
     };
     format!("{who} refuses {whose}: {why}")

@@ -118,7 +118,7 @@ async fn a_certificate_that_is_not_in_order_is_told_of_at_both_ends() {
                 params
             }),
             (
-                "not in order there",
+                "have the CA issue another",
                 "is that of a CA, or was signed by itself",
             ),
         ),
