@@ -22,7 +22,7 @@ const SEED: &str = "SWARM_SYNC_FAULTS_SEED";
 
 /// How often something happens. The default is what takes about half a minute.
 const ROUNDS: &str = "SWARM_SYNC_FAULTS_ROUNDS";
-const ROUNDS_DEFAULT: u64 = 60;
+const ROUNDS_DEFAULT: u64 = 120;
 
 const AGENTS: u64 = 4;
 
