@@ -339,6 +339,9 @@ impl Replica {
         self.send(Body::ReceiptsTaken {
             writes: taken.into(),
         });
+        if is_all && self.is_at_head_of(standing) {
+            self.judge_fates(standing);
+        }
         self.settle_flushes();
         self.request_repair(now);
     }

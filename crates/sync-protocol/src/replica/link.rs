@@ -240,6 +240,12 @@ impl Replica {
         self.request_repair(now);
     }
 
+    /// Whether all that the hub had there has been applied.
+    pub(super) fn is_at_head_of(&self, standing: &Standing) -> bool {
+        let at = |c: Cursor| c.epoch == standing.epoch && c.revision == standing.revision;
+        self.cursor.is_some_and(at) && !self.link.is_pulling() && !self.reentering
+    }
+
     /// Takes a position without any change; it is stored if it is a new one.
     fn arrive(&mut self, cursor: Cursor) {
         self.link.settled = true;
