@@ -133,3 +133,33 @@ impl Default for LinkOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bad input, row 1.
+    #[test]
+    fn a_frame_has_a_default_and_a_ceiling() {
+        let options = CoordinatorOptions::default();
+        assert_eq!(options.frame_bytes_max, 1 << 20);
+        for (wanted, given) in [(0, 1), (5 << 20, 5 << 20), (usize::MAX, 16 << 20)] {
+            let options = CoordinatorOptions {
+                frame_bytes_max: wanted,
+                ..CoordinatorOptions::default()
+            };
+            assert_eq!(options.bounded().frame_bytes_max, given, "{wanted}");
+        }
+    }
+
+    /// Bad input, row 8.
+    #[test]
+    fn strangers_and_the_silent_have_seconds() {
+        let options = CoordinatorOptions::default().bounded();
+        assert!(options.hello <= Duration::from_secs(5));
+        assert!(options.silence <= Duration::from_secs(10));
+        // Who asks for a name that is held waits for its holder within its own hello.
+        assert!(options.probe < LinkOptions::default().hello);
+        assert!(options.connections_max <= 10_000);
+    }
+}
