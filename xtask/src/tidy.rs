@@ -1,5 +1,6 @@
 //! The conventions no compiler checks. Every violation is listed, not only the first.
 
+mod bad_input;
 mod docs;
 mod files;
 mod invariants;

@@ -191,6 +191,7 @@ mod tests {
 
     use super::*;
 
+    /// Bad input, row 5.
     #[test]
     fn what_would_steer_a_terminal_is_written_out() {
         let cases = [

@@ -188,6 +188,7 @@ mod tests {
         assert_eq!((full.next().millis(), full.next().counter()), (8, 0));
     }
 
+    /// Bad input, row 12.
     #[test]
     fn the_far_future_is_not_adopted() {
         let mut clock = HybridClock::new(Stamp::default(), Duration::from_millis(500));
@@ -198,6 +199,7 @@ mod tests {
         assert!(!clock.believes(Stamp::at_millis(2_001), at(1_000)));
     }
 
+    /// Bad input, row 12.
     #[test]
     fn a_future_that_was_refused_is_given_up() {
         let mut clock = HybridClock::new(Stamp::at_millis(9_000), Duration::from_millis(500));

@@ -56,6 +56,7 @@ fn named() -> [Body; 3] {
     ]
 }
 
+/// Bad input, row 2.
 #[test]
 fn a_lie_about_a_length_reserves_no_memory() {
     let ping = encode(&Body::Ping { nonce: 1 }.into()).to_bytes();

@@ -192,6 +192,7 @@ fn every_flipped_bit_is_refused_or_reads_as_something_that_encodes() {
     }
 }
 
+/// Bad input, row 6.
 #[test]
 fn an_unknown_format_is_named() {
     for found in (0..=u8::MAX).filter(|format| *format != codec::FORMAT) {

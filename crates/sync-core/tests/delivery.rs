@@ -209,6 +209,7 @@ fn a_part_stays_within_its_budget() {
     }
 }
 
+/// Bad input, row 23.
 /// A large set, every second element removed, in pages: thousands of ranges on both sides, which
 /// interleave. Done in one walk; inserting one by one would take minutes at this size.
 #[test]

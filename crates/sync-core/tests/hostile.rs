@@ -110,6 +110,7 @@ fn the_honest_segment_is_read() {
     assert_eq!(segment.encode(), honest().bytes());
 }
 
+/// Bad input, rows 5 and 13.
 #[test]
 fn names_and_keys_are_checked_when_they_arrive() {
     Raw::refused_because(|raw| raw.key = Vec::new(), "the key is empty");
@@ -128,6 +129,7 @@ fn names_and_keys_are_checked_when_they_arrive() {
     }
 }
 
+/// Bad input, row 11.
 #[test]
 fn ranges_are_checked() {
     Raw::refused_because(|raw| raw.context = vec![(0, 1, 2)], "not in its context");
@@ -150,7 +152,7 @@ fn ranges_are_checked() {
     Raw::refused_because(|raw| (raw.seq, raw.prev) = (0, 0), "does not follow");
 }
 
-/// Found: a range up to the last number beside another of the same writer overflowed.
+/// Bad input, row 11. Found: a range up to the last number beside another of the same writer overflowed.
 #[test]
 fn a_range_up_to_the_last_number_is_read() {
     let ends = [
@@ -172,8 +174,8 @@ fn a_range_up_to_the_last_number_is_read() {
     }
 }
 
-/// Found: sorting ranges in costs their number squared: a second for half a megabyte. Encoders
-/// write them ascending, so another order is refused at the first step down.
+/// Bad input, row 23. Found: sorting ranges in costs their number squared: a second for half a megabyte.
+/// Encoders write them ascending, so another order is refused at the first step down.
 #[test]
 fn ranges_that_do_not_ascend_are_refused() {
     let descending: Vec<RawSpan> = (0..300_000).rev().map(|n| (0, 3 * n + 1, 0)).collect();
@@ -182,6 +184,7 @@ fn ranges_that_do_not_ascend_are_refused() {
     Raw::refused_because(|raw| raw.over = vec![(0, 1, 2), (0, 1, 2)], "do not ascend");
 }
 
+/// Bad input, row 3.
 #[test]
 fn payloads_are_checked() {
     let put = |value: &[u8]| [&[1], value].concat();
@@ -246,6 +249,7 @@ fn an_element_leaves_room_for_the_list_that_it_is_read_in() {
     assert_eq!(Value::decode(&set.encode()), Ok(set));
 }
 
+/// Bad input, row 23.
 #[test]
 fn metadata_is_a_bounded_map() {
     Raw::refused_because(|raw| raw.metadata = Some(Vec::new()), "cut short");
@@ -254,7 +258,7 @@ fn metadata_is_a_bounded_map() {
     Raw::refused_because(|raw| raw.metadata = Some(long), "at most 4096 bytes");
 }
 
-/// Places in a frame where a count or length stands, each set to what cannot be.
+/// Bad input, row 2. Places in a frame where a count or length stands, each set to what cannot be.
 #[test]
 fn counts_and_lengths_that_lie_are_refused() {
     let ping = frame(&Body::Ping { nonce: 1 }.into());
@@ -296,7 +300,7 @@ fn counts_and_lengths_that_lie_are_refused() {
     assert!(codec::decode(&bytes.into()).is_err());
 }
 
-/// Every count and length inside a segment, replaced by a lie.
+/// Bad input, row 2. Every count and length inside a segment, replaced by a lie.
 #[test]
 fn segments_that_lie_are_refused() {
     for segment in segments() {

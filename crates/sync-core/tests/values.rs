@@ -188,6 +188,7 @@ fn a_number_beyond_i64_is_refused_with_a_sentence_and_its_digits() {
     }
 }
 
+/// Bad input, row 3.
 /// The limit holds at every edge: on the way in from JSON, in bytes, in what a user builds.
 #[test]
 fn nesting_ends_at_the_same_depth_everywhere() {

@@ -142,6 +142,7 @@ mod tests {
         }
     }
 
+    /// Bad input, row 13.
     #[test]
     fn a_prefix_names_one_swarm() {
         let a = SwarmId::new("a").unwrap();

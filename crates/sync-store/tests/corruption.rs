@@ -69,6 +69,7 @@ fn assert_damaged(place: &Path, row: &str, reason: &str) {
     }
 }
 
+/// Bad input, row 22.
 #[tokio::test]
 async fn a_changed_byte_is_damage_wherever_it_is() {
     // Format byte, checksum, kind, value.
@@ -118,6 +119,7 @@ async fn a_row_under_another_rows_key_is_damage() {
     assert_damaged(place.path(), r#""r\x05swarma""#, "its checksum is");
 }
 
+/// Bad input, row 22.
 #[tokio::test]
 async fn a_missing_row_is_damage() {
     for key in [physical("b"), physical("large")] {
@@ -225,6 +227,7 @@ async fn rows_gone_with_their_seal_are_damage() {
     assert_damaged(place.path(), r#""s""#, "step 2 was acknowledged");
 }
 
+/// Bad input, row 22.
 #[tokio::test]
 async fn an_older_database_beside_a_newer_seal_is_damage() {
     let place = closed_store().await;

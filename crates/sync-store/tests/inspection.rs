@@ -136,6 +136,7 @@ fn break_rows(disk: Disk, place: &Path, numbers: &mut Numbers) {
     fs::write(file, bytes).unwrap();
 }
 
+/// Bad input, row 22.
 #[tokio::test]
 async fn whatever_is_broken_what_is_handed_out_was_written_and_the_rest_is_said() {
     for &disk in Disk::ALL {

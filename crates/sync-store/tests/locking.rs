@@ -181,6 +181,7 @@ fn a_path_that_is_a_file_is_an_error() {
     }
 }
 
+/// Bad input, row 22.
 #[cfg(feature = "sled")]
 #[test]
 fn what_is_not_a_store_is_left_alone() {

@@ -261,6 +261,7 @@ mod tests {
         Frame::single(Bytes::from(vec![byte; length]))
     }
 
+    /// Bad input, row 9.
     #[tokio::test]
     async fn frames_and_bytes_are_both_bounded() {
         let outbox = Outbox::new(2, 10);

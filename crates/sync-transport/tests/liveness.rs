@@ -87,6 +87,7 @@ async fn one_way_traffic_does_not_pass_for_silence() {
     }
 }
 
+/// Bad input, row 8.
 #[tokio::test]
 async fn an_agent_that_is_not_polled_is_given_up() {
     let coordinator = TcpCoordinator::bind("127.0.0.1:0", options())
@@ -148,6 +149,7 @@ async fn a_hub_that_falls_silent_is_given_up() {
     );
 }
 
+/// Bad input, row 9.
 #[tokio::test]
 async fn a_hub_that_does_not_read_stops_its_agent_in_time() {
     let (address, hub) = mute_hub().await;

@@ -120,6 +120,7 @@ mod tests {
         assert!(Line::Bytes(b" \t\r".to_vec()).is_blank());
     }
 
+    /// Bad input, row 1.
     #[test]
     fn of_a_line_that_never_ends_only_the_start_is_kept() {
         let endless = vec![b'x'; 4 * START_BYTES];

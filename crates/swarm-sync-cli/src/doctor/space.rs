@@ -49,6 +49,7 @@ mod tests {
     use super::*;
     use crate::doctor::report::Verdict;
 
+    /// Bad input, row 21.
     #[test]
     fn little_room_is_said_before_there_is_none() {
         for (free, verdict) in [

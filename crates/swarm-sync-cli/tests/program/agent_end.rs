@@ -100,6 +100,7 @@ fn feed(agent: &mut Process, lines: Vec<Json>) -> JoinHandle<ChildStdin> {
     })
 }
 
+/// Bad input, row 21.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_agent_whose_store_fails_says_so_and_ends() {

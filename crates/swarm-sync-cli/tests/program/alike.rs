@@ -48,6 +48,7 @@ fn assert_alike(mut middles: Vec<Duration>) {
     assert!(most <= least + NOISE.max(least / 2), "{middles:?}");
 }
 
+/// Bad input, row 16.
 #[tokio::test]
 async fn a_key_that_one_may_not_read_takes_as_long_as_one_that_is_not_there() {
     let options = CoordinatorOptions::default();

@@ -80,6 +80,7 @@ bad-request | write ids                | {"id":7,"op":"receipts","take":"all"}
 bad-request | write id                 | {"id":7,"op":"receipts","take":["x"]}
 "#;
 
+/// Bad input, rows 3 and 6.
 #[test]
 fn malformed_lines_are_answered_and_change_nothing() {
     let place = Place::new();
@@ -127,6 +128,7 @@ fn malformed_lines_are_answered_and_change_nothing() {
     assert_eq!(agent.ok(json!({"op": "keys"}))["keys"], json!(["k"]));
 }
 
+/// Bad input, row 13.
 #[test]
 fn keys_and_values_over_their_limits_are_refused() {
     let place = Place::new();
@@ -160,6 +162,7 @@ fn keys_and_values_over_their_limits_are_refused() {
     assert_eq!(agent.value("k"), "before");
 }
 
+/// Bad input, row 11.
 #[test]
 fn a_counter_does_not_wrap() {
     let place = Place::new();
@@ -171,6 +174,7 @@ fn a_counter_does_not_wrap() {
     assert_eq!(agent.value("n"), i64::MAX);
 }
 
+/// Bad input, rows 1 and 5.
 #[test]
 fn lines_that_are_too_long_or_not_text_are_skipped() {
     let place = Place::new();
@@ -273,6 +277,7 @@ fn a_directory_that_is_not_a_store_is_left_alone() {
     assert_eq!(std::fs::read_dir(&data).expect("it is there").count(), 1);
 }
 
+/// Bad input, row 22.
 #[test]
 fn a_directory_of_another_kind_of_node_is_refused() {
     let place = Place::new();
@@ -319,6 +324,7 @@ fn a_directory_of_another_kind_of_node_is_refused() {
     }
 }
 
+/// Bad input, row 13.
 #[test]
 fn names_are_checked_on_the_command_line() {
     for args in [

@@ -291,6 +291,7 @@ async fn hub_with_clock(by_ms: i64) -> (StateSynchronizer, String) {
     (hub, address)
 }
 
+/// Bad input, row 12.
 #[test]
 fn a_clock_that_is_off_is_found_against_the_hubs() {
     let place = Place::new();

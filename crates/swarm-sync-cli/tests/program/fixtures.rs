@@ -171,6 +171,7 @@ fn what_is_made_now_is_what_is_opened_then() {
     }
 }
 
+/// Bad input, row 22.
 #[test]
 fn a_directory_of_a_newer_format_is_refused_and_stays_as_it_is() {
     for (node, engine) in [

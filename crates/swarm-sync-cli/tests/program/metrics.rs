@@ -166,6 +166,7 @@ fn an_address_for_metrics_that_is_taken_is_refused_before_anything_is_made() {
     assert!(!data.exists(), "nothing was made");
 }
 
+/// Bad input, row 15.
 #[test]
 fn what_others_could_read_is_warned_of() {
     let place = Place::new();
@@ -177,6 +178,7 @@ fn what_others_could_read_is_warned_of() {
     process.logged("the names of its swarms and agents");
 }
 
+/// Bad input, row 17.
 #[test]
 fn only_two_questions_are_answered_there() {
     let place = Place::new();
@@ -210,6 +212,7 @@ fn only_two_questions_are_answered_there() {
     }
 }
 
+/// Bad input, rows 8 and 19.
 #[test]
 fn rubbish_and_slow_readers_disturb_neither_the_hub_nor_the_next_one() {
     let place = Place::new();

@@ -278,6 +278,7 @@ fn a_bad_command_line_is_code_2() {
     }
 }
 
+/// Bad input, row 5.
 #[test]
 #[cfg(unix)]
 fn a_key_that_is_not_text_is_refused() {
@@ -326,6 +327,7 @@ fn a_closed_pipe_changes_no_finding() {
     }
 }
 
+/// Bad input, row 5.
 #[test]
 fn what_others_wrote_does_not_steer_the_terminal() {
     let place = Place::new();

@@ -175,6 +175,7 @@ fn keys_and_tokens_are_the_owners_alone_and_nothing_is_overwritten_unasked() {
     );
 }
 
+/// Bad input, row 15.
 #[test]
 fn a_ca_of_which_one_file_is_there_is_not_made_and_files_of_two_are_not_used() {
     let secured = Secured::new();
@@ -286,6 +287,7 @@ keys = "task_*"
 allow = ["read"]
 "#;
 
+/// Bad input, row 16.
 #[test]
 fn what_a_client_may_not_read_looks_as_if_it_were_not_there() {
     let secured = Secured::new();

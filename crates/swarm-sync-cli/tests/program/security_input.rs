@@ -13,6 +13,7 @@ fn refused(hub: &crate::support::Hub, tls: &[String]) -> (String, String) {
     (stderr(&output), hub.process.logged("audit"))
 }
 
+/// Bad input, row 10.
 #[test]
 fn whoever_cannot_prove_his_name_is_told_why_and_the_hub_notes_it() {
     let secured = Secured::new();
@@ -49,6 +50,7 @@ fn whoever_cannot_prove_his_name_is_told_why_and_the_hub_notes_it() {
     assert_eq!(good.status.code(), Some(1), "{}", stderr(&good));
 }
 
+/// Bad input, row 10.
 #[test]
 fn an_agent_that_says_another_name_is_not_let_in() {
     let secured = Secured::new();

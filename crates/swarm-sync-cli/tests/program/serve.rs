@@ -59,6 +59,7 @@ fn without_json_it_says_how_to_go_on() {
     assert!(process.line().contains("swarm-sync agent --hub"));
 }
 
+/// Bad input, row 15.
 #[test]
 fn an_address_that_others_reach_needs_a_word() {
     let place = Place::new();
@@ -95,6 +96,7 @@ fn an_address_that_is_taken_is_refused() {
     assert!(stderr(&refused).contains(advice), "{}", stderr(&refused));
 }
 
+/// Bad input, row 21.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_hub_whose_store_fails_says_so_and_ends() {
@@ -234,6 +236,7 @@ fn a_hub_keeps_its_state_across_an_orderly_stop() {
     assert_eq!(hub.client(&["get", "k"]).stdout, b"v\n");
 }
 
+/// Bad input, row 20.
 #[test]
 fn its_memory_can_be_bounded() {
     let place = Place::new();

@@ -98,6 +98,7 @@ fn a_watch_whose_reader_comes_back_in_time_says_where_to_go_on() {
     assert!(end.starts_with(r#"{"event":"end""#), "{end}");
 }
 
+/// Bad input, row 9.
 #[test]
 fn an_agent_that_nobody_reads_ends_by_a_signal() {
     let place = Place::new();

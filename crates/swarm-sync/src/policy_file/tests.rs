@@ -190,6 +190,7 @@ fn each_flaw_has_its_line_and_says_what_to_do() {
     }
 }
 
+/// Bad input, row 3.
 #[test]
 fn what_is_no_table_of_policies_is_refused() {
     let cases = [

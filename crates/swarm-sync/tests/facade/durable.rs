@@ -184,6 +184,7 @@ impl Store for Ailing {
     }
 }
 
+/// Bad input, row 21.
 #[tokio::test]
 async fn a_store_that_fails_stops_its_node_and_answers_everybody() {
     let (agent_store, hub_store) = (Arc::new(Ailing::default()), Arc::new(Ailing::default()));

@@ -134,6 +134,7 @@ async fn receipts_larger_than_a_frame_reach_their_writer() {
     }
 }
 
+/// Bad input, row 1.
 #[tokio::test]
 async fn a_request_larger_than_a_frame_is_refused_where_it_is_made() {
     for wire in Wire::both().await {

@@ -100,6 +100,7 @@ async fn what_is_persistent_is_there_after_a_restart_and_the_rest_is_not() {
     disk.close().await.unwrap();
 }
 
+/// Bad input, row 16.
 #[tokio::test]
 async fn a_swarm_does_not_see_the_memory_of_another() {
     let directory = tempfile::tempdir().unwrap();

@@ -184,6 +184,7 @@ async fn a_cleared_key_has_no_version_and_goes_on_counting() {
     assert!(agent.keys("*").await.unwrap().is_empty());
 }
 
+/// Bad input, row 16.
 #[tokio::test]
 async fn swarms_do_not_see_each_other() {
     let wire = Wire::memory();
@@ -218,6 +219,7 @@ async fn metadata_travels_with_its_write() {
     assert_eq!(user.to_json(), serde_json::json!({"why": "because"}));
 }
 
+/// Bad input, row 20.
 #[tokio::test]
 async fn a_hub_that_serves_all_the_swarms_it_can_says_so() {
     let wire = Wire::memory();

@@ -176,6 +176,7 @@ async fn keep_asking(wire: &Wire, asker: usize) {
     tokio::spawn(async move { while sender.send(vec![question(asker); 64]).await.is_ok() {} });
 }
 
+/// Bad input, row 14.
 #[tokio::test]
 async fn the_questions_of_one_swarm_do_not_hold_up_another() {
     let wire = Wire::memory();

@@ -12,6 +12,7 @@ mod scene;
 use attacks::{Peer, Plan};
 use scene::{PEERS, under};
 
+/// Bad input, row 8.
 #[test]
 fn strangers_who_say_nothing_or_half_a_hello() {
     let silent = (0..100).map(|_| Plan::Stranger(0));
@@ -19,6 +20,7 @@ fn strangers_who_say_nothing_or_half_a_hello() {
     under("silent strangers", silent.chain(half));
 }
 
+/// Bad input, row 14.
 #[test]
 fn tiny_frames() {
     let pings = (0..PEERS / 3).map(|_| Plan::Pings);
@@ -27,11 +29,13 @@ fn tiny_frames() {
     under("tiny frames", pings.chain(signs).chain(garbage));
 }
 
+/// Bad input, row 9.
 #[test]
 fn much_is_asked_for_and_nothing_read() {
     under("large answers", (0..PEERS).map(|_| Plan::Gets));
 }
 
+/// Bad input, row 9.
 #[test]
 fn requests_whose_answers_nobody_reads() {
     under("status requests", (0..PEERS).map(|_| Plan::Statuses));
@@ -44,12 +48,14 @@ fn watched_values_that_take_more_memory_than_bytes() {
     under("watched values", swelling.chain(watches));
 }
 
+/// Bad input, row 8.
 #[test]
 fn connections_whose_other_end_is_gone() {
     let half = under("half-open", (0..PEERS).map(|_| Plan::Nothing));
     half.only_the_honest_remain();
 }
 
+/// Bad input, row 2.
 #[test]
 fn large_frames_that_never_end() {
     let members = (0..PEERS / 2).map(|_| Plan::AlmostAFrame(Peer::Member));
@@ -57,6 +63,7 @@ fn large_frames_that_never_end() {
     under("unfinished frames", members.chain(clients));
 }
 
+/// Bad input, row 4.
 #[test]
 #[cfg(feature = "zstd")]
 fn compressed_messages_that_grow() {

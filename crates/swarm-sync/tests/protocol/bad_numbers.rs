@@ -85,8 +85,8 @@ fn a_version_that_cannot_be_is_not_taken_over() {
         a.write("k", put("next"));
         talk(&mut hub, &mut [&mut a, &mut b]);
         assert_eq!(version(&hub), before + 1);
-        // Who expects the far one has not read it here.
-        let refused = decide(&mut hub, &mut [&mut a, &mut b], cas("n", far, 1));
+        // Nobody has read the far one here.
+        let refused = decide(&mut hub, &mut [&mut a, &mut b], cas("k", far, 1));
         let refused = refused.unwrap_err();
         assert!(
             matches!(refused, RequestError::Conflict { .. }),

@@ -102,6 +102,7 @@ fn what_was_not_durable_is_gone_and_nobody_was_told() {
     assert_equal(&hub, &[&a, &b]);
 }
 
+/// Bad input, row 7.
 #[test]
 fn a_repeated_push_counts_once_and_a_gap_is_asked_for() {
     let (mut hub, mut a, _) = trio();

@@ -205,6 +205,7 @@ fn answers_that_have_arrived_are_forgotten() {
     assert_eq!(kept.count(), 1);
 }
 
+/// Bad input, row 7.
 /// A copy was held up on its way.
 #[test]
 fn an_attempt_that_comes_late_is_not_decided_again() {

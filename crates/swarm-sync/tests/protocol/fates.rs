@@ -119,6 +119,7 @@ fn the_rule_that_commits_first_wins_and_the_other_write_comes_back() {
     assert_eq!(receipt.discarded.value(), Some("text".into()));
 }
 
+/// Bad input, row 12.
 #[test]
 fn a_refused_write_gives_back_what_it_had_replaced() {
     let (mut hub, mut a, mut b) = trio();

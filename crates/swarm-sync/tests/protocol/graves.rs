@@ -169,6 +169,7 @@ fn a_clear_stands_for_the_fields_that_its_author_saw_deleted() {
     assert_equal(&hub, &[&a, &b]);
 }
 
+/// Bad input, row 23.
 /// What is forgotten is when one field was deleted, not that some were.
 #[test]
 fn a_forgotten_delete_is_undone_by_nothing_older() {

@@ -64,6 +64,7 @@ fn assert_refused(hub: &mut HubSide, session: SessionId, message: Message) {
     assert!(reason.len() > 10, "{what}: no sentence: {reason}");
 }
 
+/// Bad input, row 10.
 #[test]
 fn a_push_must_be_its_own_writers_exact_delta() {
     let mine = Writer::new(AgentId::new("a").unwrap(), Incarnation::from_random(1));
@@ -112,6 +113,7 @@ fn nothing_is_pushed_before_the_cursor_is_settled() {
     assert!(hub.said.is_empty());
 }
 
+/// Bad input, row 6.
 #[test]
 fn messages_of_the_wrong_direction_and_of_clients_are_refused() {
     let wrong = || Body::OfferAck { offer: 1, index: 0 };
@@ -166,6 +168,7 @@ fn one_id_with_two_writes_raises_an_alarm_and_both_sides_keep_the_same() {
     assert_eq!(a.value("k"), hub.value("k"));
 }
 
+/// Bad input, row 10.
 #[test]
 fn nobody_comes_in_under_the_hubs_own_name() {
     for role in [Role::Member, Role::Client] {

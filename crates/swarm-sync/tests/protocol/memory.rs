@@ -231,6 +231,7 @@ fn a_volatile_value_is_acknowledged_once_what_it_replaced_cannot_come_back() {
     assert_eq!(value(&mut hub, "notes", "k"), None);
 }
 
+/// Bad input, row 20.
 #[test]
 fn the_memory_has_a_bound_and_what_is_over_it_changes_nothing() {
     let mut config = hub_config();

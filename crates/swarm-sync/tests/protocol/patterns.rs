@@ -115,6 +115,7 @@ fn a_hub_that_is_never_idle_forgets_patterns_too() {
     assert_eq!((last.changes.len(), last.compacted), (1, true));
 }
 
+/// Bad input, row 20.
 #[test]
 fn one_peer_does_not_use_up_the_patterns_of_the_others() {
     let (mut hub, mut a, mut b) = trio();

@@ -97,6 +97,7 @@ fn a_round_that_reaches_nobody_is_an_error() {
     assert_eq!(error, RequestError::NobodyConnected { roster: 2 });
 }
 
+/// Bad input, row 7.
 #[test]
 fn an_answer_counts_once_and_only_in_its_own_round() {
     let (mut hub, mut a, _b) = trio();
@@ -165,6 +166,7 @@ fn a_late_answer_is_joined_all_the_same() {
     assert_eq!(b.value("k"), Some(Value::Int(1)));
 }
 
+/// Bad input, row 20.
 #[test]
 fn too_many_keys_are_refused() {
     let (mut hub, ..) = trio();

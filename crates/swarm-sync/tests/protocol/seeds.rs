@@ -155,6 +155,7 @@ fn a_member_that_comes_back_does_not_cost_the_deadline() {
     assert_eq!((report.responded.len(), report.missing.len()), (1, 1));
 }
 
+/// Bad input, row 12.
 #[test]
 fn an_agent_whose_clock_was_put_right_may_write_again() {
     let (mut hub, mut a, mut b) = trio();

@@ -201,6 +201,7 @@ fn amid_pages() -> (HubSide, AgentSide, Message) {
     (hub, a, answers[0].clone())
 }
 
+/// Bad input, row 7.
 #[test]
 fn a_page_counts_once_and_only_in_its_turn() {
     let (mut hub, mut a, first) = amid_pages();

@@ -292,6 +292,7 @@ fn a_peer_has_few_proposals_open_and_leaves_room_for_the_others() {
     assert_eq!(ask_as(&mut hub, other, 25, proposal(other_id(25))), "");
 }
 
+/// Bad input, row 20.
 #[test]
 fn proposals_of_peers_are_bounded_in_bytes_too() {
     let (mut hub, _) = with(|config| config.limits.poll_bytes_max = 100_000);

@@ -197,6 +197,7 @@ mod tests {
         assert!(AgentId::of_peer("").is_err());
     }
 
+    /// Bad input, row 13.
     #[test]
     fn keys_are_opaque_but_bounded() {
         assert!(Key::new("any thing / at ∀ll").is_ok());

@@ -279,6 +279,7 @@ mod tests {
         bytes
     }
 
+    /// Bad input, row 3.
     #[test]
     fn depth_is_bounded_not_recursed_into() {
         assert!(decode(&nested(DEPTH_MAX)).is_ok());

@@ -56,6 +56,7 @@ fn cut_anywhere_it_is_said_to_be_cut_short_or_to_be_none() {
     }
 }
 
+/// Bad input, row 22.
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
     let bytes = written();

@@ -62,6 +62,7 @@ async fn assert_stops(store: SledStore, doing: &str) {
     );
 }
 
+/// Bad input, row 21.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_failed_fsync_stops_the_store() {

@@ -249,6 +249,7 @@ mod tests {
         assert!(Dictionary::train(&vec![Bytes::from_static(b"same"); 400]).is_none());
     }
 
+    /// Bad input, row 4.
     #[test]
     fn a_bomb_is_refused_and_the_next_message_reads() {
         let plain = vec![7; 1 << 20];

@@ -221,6 +221,7 @@ mod tests {
         }
     }
 
+    /// Bad input, row 1.
     #[test]
     fn bad_headers_are_refused_before_their_body_arrives() {
         let cases: [(&str, Vec<u8>); 11] = [
@@ -279,6 +280,7 @@ mod tests {
         }
     }
 
+    /// Bad input, row 2.
     #[test]
     fn a_lying_length_reserves_one_step() {
         let mut decoder = Decoder::new();
@@ -295,6 +297,7 @@ mod tests {
         }
     }
 
+    /// Bad input, row 2.
     #[test]
     fn allocation_stays_within_twice_of_what_was_received() {
         let mut decoder = Decoder::new();

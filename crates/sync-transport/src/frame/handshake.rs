@@ -188,6 +188,7 @@ mod tests {
         ));
     }
 
+    /// Bad input, row 6.
     #[test]
     fn another_version_is_named_even_if_the_rest_is_unreadable() {
         for (peer_min, peer_max) in [(PROTOCOL_MAX + 1, 9), (0, 0), (1, 0)] {

@@ -103,6 +103,7 @@ fn a_full_hub_still_lets_a_name_be_replaced() {
     assert_eq!(registry.claim(&member("c"), None), Claim::Admit);
 }
 
+/// Bad input, row 20.
 #[test]
 fn rosters_outlive_connections_and_are_bounded() {
     let (mut registry, a) = registry();

@@ -23,6 +23,7 @@ async fn admitted(coordinator: &TcpCoordinator, more: &[u8]) -> (TcpStream, Sess
     (stream, session)
 }
 
+/// Bad input, rows 1 and 6.
 #[tokio::test]
 async fn garbage_after_a_valid_hello_ends_the_session_only() {
     let coordinator = coordinator(PATIENCE, PATIENCE).await;
@@ -86,6 +87,7 @@ async fn messages_may_come_along_with_the_hello() {
     assert_eq!(event(&coordinator).await, expected);
 }
 
+/// Bad input, row 8.
 #[tokio::test]
 async fn a_frame_that_trickles_does_not_hold_a_connection() {
     let coordinator = coordinator(PATIENCE, SHORT).await;
@@ -103,6 +105,7 @@ async fn a_frame_that_trickles_does_not_hold_a_connection() {
     assert_serves(&coordinator).await;
 }
 
+/// Bad input, row 14.
 #[tokio::test]
 async fn a_flood_of_empty_frames_and_pings_is_served_like_any_other() {
     let coordinator = coordinator(PATIENCE, PATIENCE).await;
@@ -136,6 +139,7 @@ async fn a_flood_of_empty_frames_and_pings_is_served_like_any_other() {
     assert_serves(&coordinator).await;
 }
 
+/// Bad input, row 14.
 /// Found: a flood of tiny frames stood in line by the ten thousands, everybody else behind it.
 #[tokio::test]
 async fn a_peer_that_floods_is_not_far_ahead_of_the_others() {

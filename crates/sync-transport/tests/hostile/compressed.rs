@@ -98,6 +98,7 @@ fn by_length() -> [Case; 4] {
     ]
 }
 
+/// Bad input, row 4.
 #[tokio::test]
 async fn bombs_and_rubbish_end_their_own_session_only() {
     let coordinator = coordinator(PATIENCE, PATIENCE).await;
@@ -170,6 +171,7 @@ async fn hub_that_says(compressions: Compressions, frames: Vec<u8>) -> TcpLink {
     TcpLink::new(address, LinkOptions::default())
 }
 
+/// Bad input, row 4.
 #[tokio::test]
 async fn an_agent_takes_no_bomb_from_a_hub() {
     let both = Compressions::ZSTD.and(Compressions::DICTIONARY);

@@ -94,6 +94,7 @@ fn bad_hellos() -> Vec<Case> {
     ]
 }
 
+/// Bad input, row 5.
 #[tokio::test]
 async fn strangers_are_refused_before_they_are_anyone() {
     let coordinator = coordinator(SHORT, PATIENCE).await;
@@ -110,6 +111,7 @@ async fn strangers_are_refused_before_they_are_anyone() {
     assert_eq!(coordinator.connections(), 0);
 }
 
+/// Bad input, row 6.
 #[tokio::test]
 async fn another_version_is_told_which_ones_there_are() {
     let coordinator = coordinator(PATIENCE, PATIENCE).await;
@@ -141,6 +143,7 @@ async fn random_bytes_are_no_hello() {
     assert_serves(&coordinator).await;
 }
 
+/// Bad input, row 8.
 #[tokio::test]
 async fn many_silent_strangers_keep_nobody_out() {
     let coordinator = coordinator(PATIENCE, PATIENCE).await;

@@ -36,6 +36,7 @@ async fn one_certificate_may_name_an_agent_of_several_swarms() {
     assert_serves(&hub, connection, "agent-1").await;
 }
 
+/// Bad input, row 10.
 #[tokio::test]
 async fn a_forged_agent_id_is_refused_with_the_names_that_would_do() {
     let scene = Scene::new();
@@ -73,6 +74,7 @@ async fn a_certificate_with_many_long_names_is_refused_with_a_few_of_them() {
     );
 }
 
+/// Bad input, row 16.
 #[tokio::test]
 async fn the_key_of_another_swarm_opens_nothing_here() {
     let scene = Scene::new();
@@ -89,6 +91,7 @@ async fn the_key_of_another_swarm_opens_nothing_here() {
     );
 }
 
+/// Bad input, row 15.
 #[tokio::test]
 async fn an_agents_certificate_that_is_not_in_order_is_refused_with_the_reason() {
     let scene = Scene::new();

@@ -20,6 +20,7 @@ async fn closed(mut stream: TcpStream) -> Duration {
     since.elapsed()
 }
 
+/// Bad input, row 8.
 #[tokio::test]
 async fn a_slow_handshake_is_cut_off_and_holds_nobody_up() {
     let scene = Scene::new();
@@ -38,6 +39,7 @@ async fn a_slow_handshake_is_cut_off_and_holds_nobody_up() {
     }
 }
 
+/// Bad input, row 8.
 #[tokio::test]
 async fn a_byte_now_and_then_does_not_make_a_handshake_longer() {
     let scene = Scene::new();

@@ -26,6 +26,7 @@ fn with_tokens(scene: &Scene, lines: &[String], ca: bool) -> HubTlsFiles {
     }
 }
 
+/// Bad input, row 10.
 #[tokio::test]
 async fn a_token_proves_one_name_in_one_swarm() {
     let scene = Scene::new();
@@ -104,6 +105,7 @@ async fn a_list_that_is_read_anew_counts_from_the_next_connection_on() {
     assert_serves(&hub, connection, "agent-1").await;
 }
 
+/// Bad input, row 7.
 #[tokio::test]
 async fn a_proof_and_a_hello_that_were_recorded_open_no_other_connection() {
     let scene = Scene::new();
