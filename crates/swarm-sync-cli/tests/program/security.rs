@@ -175,7 +175,6 @@ fn keys_and_tokens_are_the_owners_alone_and_nothing_is_overwritten_unasked() {
     );
 }
 
-/// Bad input, row 15.
 #[test]
 fn a_ca_of_which_one_file_is_there_is_not_made_and_files_of_two_are_not_used() {
     let secured = Secured::new();
@@ -200,6 +199,7 @@ fn a_ca_of_which_one_file_is_there_is_not_made_and_files_of_two_are_not_used() {
     secured.agent("agent-1");
 }
 
+/// Bad input, row 15.
 #[test]
 fn an_address_that_others_reach_is_served_over_tls_without_a_word() {
     let secured = Secured::new();
