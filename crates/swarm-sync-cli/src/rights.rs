@@ -25,6 +25,30 @@ pub(crate) fn read(file: &Path) -> Result<Rights, Vec<String>> {
     })
 }
 
+/// The same for a hub that runs. Whoever has it read anew needs `admin`, so a file that gives it to nobody,
+/// as one that was cut short does, would be the last.
+pub(crate) fn read_anew(file: &Path) -> Result<Rights, Vec<String>> {
+    let rights = read(file)?;
+    if rights.has_admin() {
+        return Ok(rights);
+    }
+    Err(vec![format!(
+        "{}: it gives `admin` to nobody, so that nobody could have it read anew; give it to somebody, or start \
+         the hub again with this file",
+        file.display()
+    )])
+}
+
+/// Says at the start what only a restart can change.
+pub(crate) fn warn_without_admin(file: &Path, rights: &Rights) {
+    if !rights.has_admin() {
+        tracing::warn!(
+            file = %file.display(),
+            "the file of rights gives `admin` to nobody: nobody can have it read anew while the hub runs"
+        );
+    }
+}
+
 /// Ends with what is wrong with a file.
 pub(crate) fn refused(flaws: Vec<String>) -> Failure {
     let mut flaws = flaws.into_iter();

@@ -39,6 +39,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let policies = policies.map_err(policies::refused)?;
     let rights = args.tls.rights.as_deref().map(rights::read).transpose();
     let rights = rights.map_err(rights::refused)?;
+    if let (Some(file), Some(rights)) = (&args.tls.rights, &rights) {
+        rights::warn_without_admin(file, rights);
+    }
     let files = Files {
         tls,
         policies,
@@ -159,7 +162,7 @@ fn with_files(
         // A line each, as `policy check` has them: that is how `policy reload` takes them apart.
         let read = file.as_deref().map(policies::read).transpose();
         let read = read.map_err(|flaws| flaws.join("\n"))?;
-        let rights = granted.as_deref().map(rights::read).transpose();
+        let rights = granted.as_deref().map(rights::read_anew).transpose();
         let rights = rights.map_err(|flaws| flaws.join("\n"))?;
         // What cannot fail comes last, so that a broken file leaves everything as it is.
         if let Some(tls) = &tls {

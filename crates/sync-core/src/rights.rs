@@ -69,6 +69,12 @@ impl Rights {
         self.grants.is_empty()
     }
 
+    /// Whether anybody may administer anything.
+    pub fn has_admin(&self) -> bool {
+        let mut grants = self.grants.iter();
+        grants.any(|grant| grant.rights.contains(&Right::Admin))
+    }
+
     /// What a name may do in a swarm.
     pub fn of(&self, swarm: &SwarmId, agent: &AgentId) -> Allowed {
         let grants = self.grants.iter().filter(|grant| {

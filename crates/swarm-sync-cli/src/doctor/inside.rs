@@ -2,24 +2,38 @@
 //! that was acknowledged can be read.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::{Value as Json, json};
 use swarm_sync::keeping::{Census, Examined, Inspection, Owner, Sealed, examine};
 use swarm_sync::{StoreError, SwarmId};
+use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::report::{Check, Report};
 use crate::exit::{Code, Failure};
 use crate::output::shorten;
+use crate::signals::Signals;
 
 /// Damaged rows that are told one by one; with --json all that were named.
 const SHOWN_MAX: usize = 8;
 
+/// Attempts to remove a copy that is being made. Each fails only if a file was added during it.
+const REMOVALS_MAX: usize = 100;
+
 /// Looks at `directory`, of which a copy is opened.
 pub(super) async fn look(directory: PathBuf) -> Result<Report, Failure> {
-    let scratch = tempfile::tempdir()?;
+    let mut signals = Signals::listen()?;
+    let scratch = scratch()?;
     let (path, place) = (directory.clone(), scratch.path().to_owned());
-    let looked = spawn_blocking(move || examine(path, place)).await;
+    let looked = tokio::select! {
+        looked = spawn_blocking(move || examine(path, place)) => looked,
+        () = signals.end() => {
+            remove(&scratch);
+            let message = "interrupted; the copy was removed, and the directory is as it was";
+            return Err(Failure::new(Code::Failed, "interrupted", message));
+        }
+    };
     let looked = looked.map_err(|e| Failure::new(Code::Data, "store", e.to_string()))?;
     let mut report = Report::default();
     match looked {
@@ -30,6 +44,26 @@ pub(super) async fn look(directory: PathBuf) -> Result<Report, Failure> {
         Err(error) => report.extend([refused(&directory, &error)]),
     }
     Ok(report)
+}
+
+/// Where the copy is: its owner's alone, as what it is of.
+fn scratch() -> io::Result<TempDir> {
+    let mut made = tempfile::Builder::new();
+    made.prefix("swarm-sync-doctor-");
+    #[cfg(unix)]
+    made.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    made.tempdir()
+}
+
+/// Removes the copy while it is still being made: until nothing is put into it any more, which fails
+/// once it is gone.
+fn remove(scratch: &TempDir) {
+    for _ in 0..REMOVALS_MAX {
+        let removed = fs::remove_dir_all(scratch.path());
+        if removed.is_ok_and(|()| !scratch.path().exists()) {
+            return;
+        }
+    }
 }
 
 fn refused(directory: &Path, error: &StoreError) -> Check {
@@ -218,4 +252,37 @@ fn of_swarm(name: &SwarmId, census: &Census) -> Json {
         "memory": census.memory,
         "unreadable": census.unreadable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_copy_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = scratch().unwrap();
+        let mode = scratch.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_copy_is_removed_while_it_is_being_made() {
+        let scratch = scratch().unwrap();
+        let place = scratch.path().to_owned();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let copying = std::thread::spawn(move || {
+            let mut files = 0;
+            while fs::write(place.join(files.to_string()), "of the store").is_ok() {
+                files += 1;
+                let _ = begun.send(());
+            }
+            files
+        });
+        begins.recv().unwrap();
+        remove(&scratch);
+        assert!(copying.join().unwrap() > 0);
+        assert!(!scratch.path().exists());
+    }
 }

@@ -245,17 +245,21 @@ fn certificates_tokens_and_rights_are_read_anew_while_the_hub_runs() {
     assert!(reload().status.success(), "{}", stderr(&reload()));
     let set = ask(&hub, &["set", "k", "1"], &worker);
     assert!(set.status.success(), "{}", stderr(&set));
-    // A broken file leaves everything as it is.
-    secured.private("rights.toml", "[[right]]\nagent = \"worker\"\n");
-    let broken = reload();
-    assert!(!broken.status.success());
-    assert!(
-        stderr(&broken).contains("rights.toml:1: a right needs `allow`"),
-        "{}",
-        stderr(&broken)
-    );
-    let set = ask(&hub, &["set", "k", "2"], &worker);
-    assert!(set.status.success(), "{}", stderr(&set));
+    // A broken file leaves everything as it is, and so does one that would be the last.
+    for (text, words) in [
+        (
+            "[[right]]\nagent = \"worker\"\n",
+            "rights.toml:1: a right needs `allow`",
+        ),
+        ("", "rights.toml: it gives `admin` to nobody"),
+    ] {
+        secured.private("rights.toml", text);
+        let broken = reload();
+        assert!(!broken.status.success());
+        assert!(stderr(&broken).contains(words), "{}", stderr(&broken));
+        let set = ask(&hub, &["set", "k", "2"], &worker);
+        assert!(set.status.success(), "{}", stderr(&set));
+    }
     // Nor may everybody ask for it.
     let reload = ask(&hub, &["policy", "reload"], &worker);
     for words in ["no right to", "nothing has changed"] {
