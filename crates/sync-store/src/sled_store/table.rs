@@ -9,7 +9,7 @@ use sync_core::store::StoreError;
 use super::keys::{CHUNK_PREFIX, COMMIT_KEY, PART_PREFIX, PHYSICAL_BYTES_MAX};
 use super::value::Body;
 use crate::damage::corrupt;
-use crate::row::{FRAME_BYTES, ROW_PREFIX, SEAL_KEY, frame, unframe};
+use crate::row::{FRAME_BYTES, ROW_PREFIX, SEAL_KEY, checksum_of, frame, unframe};
 use crate::seal::Seal;
 
 /// Most rows in one atomic step of sled. With 1,000 rows per step a bulk load was seen to grow the
@@ -123,12 +123,11 @@ impl Table {
             }
             match value {
                 Some(framed) => {
-                    let checked = unframe(key, framed).map_err(|e| self.corrupt(key, e))?;
                     debug_assert!(
                         key.len() + framed.len() <= PHYSICAL_BYTES_MAX,
                         "a physical row over the limit"
                     );
-                    seal.add(checked.checksum);
+                    seal.add(checksum_of(framed));
                     batch.insert(key, framed);
                 }
                 None if old.is_some() => batch.remove(key),
