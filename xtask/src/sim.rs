@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::shell;
 
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds; 1,000 if neither this nor a time is given.
     #[arg(long)]
@@ -24,14 +24,6 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The first so many.
-    pub(crate) fn of(seeds: u64) -> Self {
-        Self {
-            seeds: Some(seeds),
-            ..Self::default()
-        }
-    }
-
     fn words(self) -> Vec<String> {
         let numbers = [
             ("--seeds", self.seeds),
