@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shell;
+use crate::sim;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Args {
@@ -21,29 +21,11 @@ impl Args {
     fn words(self) -> Vec<String> {
         let seeds = self.seeds.map(|seeds| seeds.to_string());
         let given = [("--only", self.only), ("--seeds", seeds)];
-        let given = given
-            .into_iter()
-            .filter_map(|(name, value)| Some([name.to_owned(), value?]));
-        let verbose = self.verbose.then(|| "--verbose".to_owned());
-        given.flatten().chain(verbose).collect()
+        sim::words(given, [("--verbose", self.verbose)])
     }
 }
 
 pub(crate) fn run(root: &Path, args: Args) -> anyhow::Result<()> {
-    let build = [
-        "run",
-        "--quiet",
-        "--profile",
-        "sim",
-        "--package",
-        "sync-sim",
-        "--features",
-        "__planted",
-        "--example",
-        "mutants",
-        "--",
-    ];
-    let mut command = shell::cargo(root, &build);
-    command.args(args.words());
-    shell::run(command)
+    let what = ["--features", "__planted", "--example", "mutants"];
+    sim::run_program(root, &what, args.words())
 }

@@ -25,21 +25,35 @@ pub(crate) struct Args {
 
 impl Args {
     fn words(self) -> Vec<String> {
-        let numbers = [
-            ("--seeds", self.seeds),
-            ("--first", self.first),
-            ("--seed", self.seed),
-            ("--hours", self.hours),
+        let text = |number: Option<u64>| number.map(|number| number.to_string());
+        let given = [
+            ("--seeds", text(self.seeds)),
+            ("--first", text(self.first)),
+            ("--seed", text(self.seed)),
+            ("--hours", text(self.hours)),
         ];
-        let given = numbers
-            .into_iter()
-            .filter_map(|(name, number)| Some([name.to_owned(), number?.to_string()]));
-        let going = self.keep_going.then(|| "--keep-going".to_owned());
-        given.flatten().chain(going).collect()
+        words(given, [("--keep-going", self.keep_going)])
     }
 }
 
+/// The words of a command line: what is given, and what is switched on.
+pub(crate) fn words<const N: usize, const M: usize>(
+    given: [(&str, Option<String>); N],
+    switches: [(&str, bool); M],
+) -> Vec<String> {
+    let given = given.into_iter();
+    let given = given.filter_map(|(name, value)| Some([name.to_owned(), value?]));
+    let switches = switches.into_iter().filter(|(_, on)| *on);
+    let switches = switches.map(|(name, _)| name.to_owned());
+    given.flatten().chain(switches).collect()
+}
+
 pub(crate) fn run(root: &Path, args: Args) -> anyhow::Result<()> {
+    run_program(root, &[], args.words())
+}
+
+/// Runs a program of the simulator, which `what` names, in the profile of the simulation.
+pub(crate) fn run_program(root: &Path, what: &[&str], words: Vec<String>) -> anyhow::Result<()> {
     let build = [
         "run",
         "--quiet",
@@ -47,9 +61,8 @@ pub(crate) fn run(root: &Path, args: Args) -> anyhow::Result<()> {
         "sim",
         "--package",
         "sync-sim",
-        "--",
     ];
-    let mut command = shell::cargo(root, &build);
-    command.args(args.words());
+    let mut command = shell::cargo(root, &[&build, what, &["--"]].concat());
+    command.args(words);
     shell::run(command)
 }

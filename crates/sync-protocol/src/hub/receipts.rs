@@ -135,6 +135,16 @@ impl Hub {
         page.take_while(fits).cloned().collect()
     }
 
+    /// Takes back what waits for an agent.
+    pub(super) fn restore_receipt(&mut self, receipt: Receipt) {
+        if planted::is(Planted::ReceiptsDieWithHub) {
+            return;
+        }
+        let agent = receipt.addressee().clone();
+        let waiting = self.receipts.entry(agent);
+        waiting.or_insert_with(Receipts::of_hub).restore(receipt);
+    }
+
     /// Sends a peer the fates that wait for it, as many as one message may hold.
     pub(super) fn send_receipts(&mut self, session: SessionId) {
         let Some(peer) = self.sessions.get(&session).filter(|s| s.settled) else {

@@ -24,7 +24,6 @@ use crate::config::HubConfig;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
 use crate::millis::millis;
-use crate::receipts::Receipts;
 use crate::rows::{self, Owner, RowError, Stored};
 
 /// Rows of an earlier format that go each time a hub opens: not a batch that keeps a disk busy.
@@ -110,12 +109,7 @@ impl HubRecovery {
             Stored::Member(agent) => {
                 hub.roster.insert(agent, Member::default());
             }
-            Stored::Receipt(_) if planted::is(Planted::ReceiptsDieWithHub) => {}
-            Stored::Receipt(receipt) => {
-                let agent = receipt.addressee().clone();
-                let waiting = hub.receipts.entry(agent).or_insert_with(Receipts::of_hub);
-                waiting.restore(receipt);
-            }
+            Stored::Receipt(receipt) => hub.restore_receipt(receipt),
             Stored::Grave(key, grave, forgotten) => {
                 hub.graves.restore(key, grave, forgotten);
             }
