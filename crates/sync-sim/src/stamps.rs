@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{Reason, Stamp, WriteId};
+use sync_core::{Reason, Receipt, Stamp, WriteId};
+use sync_protocol::Replica;
 
 use crate::world::World;
 
@@ -38,8 +39,10 @@ impl World {
             .filter(|(earlier, held)| **held >= stamp && acked(earlier))
             .map(|(earlier, held)| format!("{id} is of {stamp}, {earlier} was of {held}"));
         // Whose stamps were refused goes back to what its clock says.
-        let mut told = self.ghost.receipts.values();
-        let is_refused = told.any(|r| matches!(r.reason, Reason::FutureStamp { .. }));
+        // It knows of it before its user is told.
+        let held = self.replicas[n].machine.iter().flat_map(Replica::receipts);
+        let is_refusal = |r: &Receipt| matches!(r.reason, Reason::FutureStamp { .. });
+        let is_refused = self.ghost.receipts.values().chain(held).any(is_refusal);
         let is_bound = self.replicas[n].losses == 0 && !is_refused;
         let later = later.next_back().filter(|_| is_bound);
         self.stamps.made.insert(id.clone(), stamp);

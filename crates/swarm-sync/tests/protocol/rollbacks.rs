@@ -211,6 +211,12 @@ fn a_round_takes_nothing_from_an_agent_that_has_not_settled() {
     assert_eq!(told, [(Some("early".into()), &Reason::Unknown)]);
 }
 
+/// Why its writes to one key came back to an agent.
+fn reasons_of_k(agent: &AgentSide) -> Vec<&Reason> {
+    let told = agent.receipts.iter().filter(|r| r.key == key("k"));
+    told.map(|r| &r.reason).collect()
+}
+
 /// What a replica puts off to store is older than what it stores now: the fate it had noted came back to
 /// its disk after the receipt had explained it, and was told again as unknown.
 #[test]
@@ -245,8 +251,7 @@ fn an_explained_loss_is_not_told_again_as_unknown() {
     b.connect(&mut hub, 4);
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_equal(&hub, &[&a, &b]);
-    let told = a.receipts.iter().filter(|r| r.key == key("k"));
-    let mut reasons: Vec<_> = told.map(|r| &r.reason).collect();
+    let mut reasons = reasons_of_k(&a);
     // Once a run, for as long as nobody has confirmed it.
     reasons.dedup();
     assert!(
@@ -281,8 +286,7 @@ fn what_the_hub_finds_out_anew_is_not_told_as_unknown_first() {
         a.pass(Duration::from_secs(2));
         talk(&mut hub, &mut [&mut a, &mut c]);
     }
-    let told = a.receipts.iter().filter(|r| r.key == key("k"));
-    let reasons: Vec<_> = told.map(|r| &r.reason).collect();
+    let reasons = reasons_of_k(&a);
     assert!(
         matches!(reasons[..], [Reason::Superseded { .. }]),
         "{reasons:?}"
