@@ -10,7 +10,7 @@ use sync_core::{
 use sync_protocol::{Command, Outcome};
 
 use crate::deciding::{LONG, cas, commit, decide, delete, expect, read, set};
-use crate::stage::{AgentSide, HubSide, assert_equal, key, talk, trio};
+use crate::stage::{AgentSide, HubSide, assert_equal, key, only_receipt, talk, trio};
 
 /// `a` asks, the hub decides and tells `b`. Then it dies with what it has to tell `a`, and comes back with
 /// the disk that it had before. Nobody is connected.
@@ -206,4 +206,55 @@ fn a_claim_that_comes_back_is_told_to_whoever_asked_for_it() {
         vec![delete("task")],
     );
     decide(&mut hub, &mut [&mut a, &mut b], under).unwrap();
+}
+
+/// What is decided on top of the one that won has seen nothing of the one that lost.
+#[test]
+fn a_decision_that_has_lost_is_told_though_others_were_made_since_and_the_receipt_is_lost() {
+    for is_deleted in [false, true] {
+        let (mut hub, mut a, mut b) = trio();
+        let mut c = AgentSide::new("c");
+        c.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
+        let empty = hub.disk.image();
+        b.cut(&mut hub);
+        let ask = cas("k", 0, "mine");
+        decide(&mut hub, &mut [&mut a, &mut c], ask).unwrap();
+        let rolled_back = |hub: &mut HubSide, agents: [&mut AgentSide; 3]| {
+            for agent in agents.into_iter().filter(|a| a.session.is_some()) {
+                agent.cut(hub);
+            }
+            hub.disk.restore(empty.clone());
+            hub.restart();
+            hub.mono += Duration::from_millis(5);
+        };
+        rolled_back(&mut hub, [&mut a, &mut b, &mut c]);
+        b.connect(&mut hub, 12);
+        talk(&mut hub, &mut [&mut b]);
+        let ask = cas("k", 0, "theirs");
+        decide(&mut hub, &mut [&mut b], ask).unwrap();
+        c.connect(&mut hub, 13);
+        talk(&mut hub, &mut [&mut b, &mut c]);
+        assert_eq!(hub.value("k"), Some("theirs".into()));
+        assert_eq!(hub.hub.receipts().count(), 1, "for a, who is away");
+        let version = |hub: &HubSide| hub.hub.keyspace().get(&key("k")).unwrap().version().get();
+        if is_deleted {
+            let ask = commit(vec![expect("k", version(&hub))], vec![delete("k")]);
+            decide(&mut hub, &mut [&mut b, &mut c], ask).unwrap();
+        }
+        let is_there = if is_deleted { 0 } else { version(&hub) };
+        let ask = cas("k", is_there, "on top");
+        decide(&mut hub, &mut [&mut b, &mut c], ask).unwrap();
+        rolled_back(&mut hub, [&mut a, &mut b, &mut c]);
+        b.connect(&mut hub, 22);
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 21);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        assert_eq!(hub.value("k"), Some("on top".into()));
+        let told = only_receipt(&a);
+        assert_eq!(told.discarded.value(), Some("mine".into()));
+        if !is_deleted {
+            assert_eq!(b.receipts, [], "it was knowingly replaced");
+        }
+    }
 }

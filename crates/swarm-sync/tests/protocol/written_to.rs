@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use sync_core::{Ack, Durability, Operation, Reason, RequestError};
+use sync_core::{Ack, Durability, Operation, Reason, RequestError, Seq, WriteId};
 use sync_protocol::{Command, Fate, Outcome, Wanted};
 
-use crate::stage::{AgentSide, HubSide, key, policy, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, hub_config, key, policy, put, talk, trio};
 
 fn write_to(agent: &mut AgentSide, value: i64, level: Durability, timeout: Duration) -> u64 {
+    write_key_to(agent, "k", value, Wanted { level, timeout })
+}
+
+fn write_key_to(agent: &mut AgentSide, name: &str, value: i64, wanted: Wanted) -> u64 {
     let request = agent.command(Command::Write {
-        key: key("k"),
+        key: key(name),
         operation: Operation::Put(value.into()),
         metadata: None,
-        level: Some(Wanted { level, timeout }),
+        level: Some(wanted),
     });
     agent.settle();
     request
@@ -207,6 +211,95 @@ fn a_write_that_has_lost_when_it_gets_to_the_hub_is_not_acknowledged() {
         a.connect(&mut hub, 3);
         talk(&mut hub, &mut [&mut a, &mut b]);
         assert_lost(&mut a, request);
+    }
+}
+
+/// The hub confirms all of them at once, and tells one receipt after the other.
+#[test]
+fn writes_that_have_lost_are_not_acknowledged_however_many_are_to_be_told_first() {
+    for level in [Durability::Hub, Durability::Replicas(1)] {
+        let mut config = hub_config();
+        config.limits.receipts_per_message = 1;
+        let mut hub = HubSide::with(config);
+        let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
+        a.connect(&mut hub, 1);
+        b.connect(&mut hub, 2);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        let keys = ["k", "l", "m"];
+        let timeout = LONG;
+        let requests = keys.map(|key| write_key_to(&mut a, key, 1, Wanted { level, timeout }));
+        b.mono += Duration::from_millis(50);
+        for key in keys {
+            b.write(key, put("later, and concurrent"));
+        }
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        for request in requests {
+            let answer = a.answer(request);
+            let Some(Err(RequestError::Operation { reason })) = answer else {
+                panic!("{level}: {answer:?}")
+            };
+            assert!(reason.contains("its receipt waits"), "{reason}");
+        }
+        assert_eq!(a.receipts.len(), keys.len());
+    }
+}
+
+/// Of two of them only a number is told: nobody may take them for written, or for knowingly replaced.
+#[test]
+fn writes_that_only_a_number_is_told_of_are_not_acknowledged() {
+    for level in [Durability::Hub, Durability::Replicas(1)] {
+        let (mut hub, mut a, mut b) = trio();
+        hub.govern(vec![policy("k*", |p| p.receipts = Some(1))]);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        a.cut(&mut hub);
+        let wanted = || Wanted {
+            level,
+            timeout: LONG,
+        };
+        let requests = ["k1", "k2", "k3"].map(|key| write_key_to(&mut a, key, 1, wanted()));
+        let other = write_key_to(&mut a, "l", 1, wanted());
+        b.mono += Duration::from_millis(50);
+        for key in ["k1", "k2", "k3"] {
+            b.write(key, put("later, and concurrent"));
+        }
+        talk(&mut hub, &mut [&mut b]);
+        a.connect(&mut hub, 3);
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let mut told = requests.map(|request| match a.answer(request) {
+            Some(Err(RequestError::Operation { reason })) => reason,
+            other => panic!("{level}: {other:?}"),
+        });
+        told.sort_by_key(|reason| reason.contains("its receipt waits"));
+        assert!(told[0].contains("only a number"), "{}", told[0]);
+        assert!(told[1].contains("only a number"), "{}", told[1]);
+        assert!(told[2].contains("its receipt waits"), "{}", told[2]);
+        let writer = a.replica.writer().clone();
+        let fate = |a: &AgentSide, seq| {
+            let write = WriteId::new(writer.clone(), Seq::new(seq));
+            a.replica.fate(&write)
+        };
+        assert_eq!(fate(&a, 1), Fate::Unknown);
+        let Some(Ok(Outcome::Written(Ack { write_id, .. }))) = a.answer(other) else {
+            panic!("it is there")
+        };
+        // What is replaced after that was not counted.
+        let other = write_id.expect("it is a write");
+        assert!(matches!(a.replica.fate(&other), Fate::AtHub { .. }));
+        let next = write_key_to(&mut a, "k1", 2, wanted());
+        talk(&mut hub, &mut [&mut a, &mut b]);
+        let Some(Ok(Outcome::Written(Ack { write_id, .. }))) = a.answer(next) else {
+            panic!("it has seen the winner")
+        };
+        b.write("k1", put("knows of it"));
+        talk(&mut hub, &mut [&mut b, &mut a]);
+        // The hub says then that nothing more is to be told.
+        a.write("m", put(1));
+        talk(&mut hub, &mut [&mut a]);
+        let next = write_id.expect("it is a write");
+        assert_eq!(a.replica.fate(&next), Fate::Overwritten);
     }
 }
 

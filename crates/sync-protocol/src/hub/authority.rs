@@ -8,7 +8,7 @@ mod pause;
 mod standing;
 
 use sync_core::{
-    Answer, Assignment, Attempt, AttemptId, AuthorityAnswer, AuthorityAsk, CommitOutcome,
+    Answer, Assignment, Attempt, AttemptId, AuthorityAnswer, AuthorityAsk, CommitOutcome, Context,
     DigestKey, Entry, Expectation, Key, Lease, Metadata, Note, Now, Payload, RequestError, Role,
     Seen, SessionId, Value, Write, Writer, codec,
     planted::{self, Planted},
@@ -194,13 +194,28 @@ impl Hub {
         let id = self.next_id(writer);
         let write = Write {
             prev: entry.context().last_of(writer).unwrap_or_default(),
-            over: entry.context().clone(),
+            over: self.decided_over(key, entry),
             stamp: self.clock.tick(now, floor),
             payload,
             note: Some(Box::new(note)),
         };
         let delta = Entry::of_write(id.clone(), write);
         self.admit_own(commit, now, key, &id, delta);
+    }
+
+    /// What whoever decides on a key knows of: what is there, what that took the place of, and the delete
+    /// that was last. Not the rest of the context: what lost a conflict nobody has replaced, and its author,
+    /// should the hub's disk be lost with the receipt, finds by this that it did.
+    fn decided_over(&self, key: &Key, entry: &Entry) -> Context {
+        let mut over = Context::new();
+        for (id, write) in entry.writes() {
+            over.union(&write.over);
+            over.insert(write.span(id));
+        }
+        if let Some(delete) = self.graves.of_all(key) {
+            over.insert_id(delete);
+        }
+        over
     }
 
     /// Its asker's name, in this run of the hub: should a hub's disk be lost with what it decided, what

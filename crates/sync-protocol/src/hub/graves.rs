@@ -168,6 +168,12 @@ impl Graves {
         plot.map_or_else(Vec::new, |plot| plot.clear(key))
     }
 
+    /// The delete of the whole key that was last, while it is remembered.
+    pub(super) fn of_all(&self, key: &Key) -> Option<&WriteId> {
+        let grave = self.by_key.get(key)?.get(&Payload::absent())?;
+        Some(&grave.delete)
+    }
+
     /// Whether a key has any.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.by_key.contains_key(key)

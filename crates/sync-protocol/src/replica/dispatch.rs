@@ -117,7 +117,7 @@ impl Replica {
             } => {
                 self.rely_on(&standing);
                 self.note_landed(incarnation, upto, &standing);
-                self.handle_committed(now, incarnation, upto, &refused);
+                self.handle_committed(now, incarnation, upto, &refused, &standing);
             }
             Body::Gap { incarnation, known } => self.handle_gap(now, incarnation, known),
             Body::StateRequest { round, part, keys } => {

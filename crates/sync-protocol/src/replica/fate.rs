@@ -179,11 +179,15 @@ impl Replica {
     /// brings about. Whoever waits for the write is told by the receipt itself.
     fn keep_receipt(&mut self, receipt: Receipt, ops: &mut Vec<RowOp>, due: &mut Vec<Receipt>) {
         self.settle_told(&receipt);
+        self.traces.summed_up(&receipt, self.seq);
         due.push(receipt.clone());
         let (me, seq) = (&self.me, &mut self.seq);
         let policies = self.resolvers.policies();
         let (changed, summary) = self.receipts.keep(receipt, policies, || fresh(me, seq));
         ops.extend(changed);
+        if let Some(summary) = &summary {
+            self.traces.summed_up(summary, self.seq);
+        }
         due.extend(summary);
     }
 
@@ -193,6 +197,9 @@ impl Replica {
         let policies = self.resolvers.policies();
         let (changed, summaries) = self.receipts.regroup(policies, || fresh(me, seq));
         ops.extend(changed);
+        for summary in &summaries {
+            self.traces.summed_up(summary, self.seq);
+        }
         summaries
     }
 
@@ -231,13 +238,20 @@ impl Replica {
             return;
         }
         // A row that comes back after a crash is settled again.
-        let settled = self.drop_fates(standing.revision);
-        self.lazy_rows.extend(settled);
+        self.told_all(standing);
         self.judge_fates(standing);
     }
 
-    /// Forgets what was removed up to a revision, the hub having told all of it that is to be told.
-    fn drop_fates(&mut self, revision: Revision) -> Vec<RowOp> {
+    /// The hub has told every receipt that is due up to there.
+    pub(super) fn told_all(&mut self, standing: &Standing) {
+        let settled = self.drop_fates(standing);
+        self.lazy_rows.extend(settled);
+    }
+
+    /// Forgets what was removed up to where the hub stands, as it has told all of it that is to be told.
+    fn drop_fates(&mut self, standing: &Standing) -> Vec<RowOp> {
+        let revision = standing.revision;
+        self.traces.told_upto(standing);
         self.link.told_upto = self.link.told_upto.max(Some(revision));
         let done = |noted: &Noted| noted.is_settled_at(revision);
         let done = self.fates.extract_if(.., |_, noted| done(noted));
@@ -327,7 +341,7 @@ impl Replica {
         }
         if is_all {
             // Of some only a number is told, by which they cannot be known again.
-            ops.extend(self.drop_fates(standing.revision));
+            ops.extend(self.drop_fates(standing));
         } else {
             // One may have come without a commit that numbers it.
             self.link.told_upto = None;
@@ -343,6 +357,7 @@ impl Replica {
             self.judge_fates(standing);
         }
         self.settle_flushes();
+        self.settle_climbs(now);
         self.request_repair(now);
     }
 

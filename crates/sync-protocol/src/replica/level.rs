@@ -103,14 +103,21 @@ impl Replica {
 
     /// Takes the next step of a climb, or says how it has ended.
     fn climb_on(&mut self, now: Now, request: RequestId) {
+        let write = self
+            .climbs
+            .waiting
+            .get(request)
+            .map(|rise| &rise.climb.write);
+        let may_be_told_of = write.is_some_and(|write| self.may_be_told_of(write));
         let Some(rise) = self.climbs.waiting.get_mut(request) else {
             return;
         };
         let write = &rise.climb.write;
         let waits =
             Outbox::key_of(&self.me, write).is_some_and(|(run, seq)| self.outbox.waits(run, seq));
-        // What became of it with a hub that lost its disk may still be told.
-        if waits || is_unjudged(&self.fates, write) {
+        // What became of it with a hub that lost its disk may still be told, and so may that it had lost
+        // when the hub took it in.
+        if waits || is_unjudged(&self.fates, write) || may_be_told_of {
             return;
         }
         if let Stage::Outbox = rise.stage {
@@ -122,7 +129,7 @@ impl Replica {
         }
         let climb = rise.climb.clone();
         let fate = self.fate(&climb.write);
-        if wants_holders(&climb, &fate) {
+        if !self.may_be_summed(&climb.write) && wants_holders(&climb, &fate) {
             return self.ask_for_holders(now, request);
         }
         self.climbs.remove(request);
@@ -260,6 +267,9 @@ impl Replica {
                 let revision = receipt.revision;
                 (Durability::Hub, noted.map(|seen| Seen { revision, ..seen }))
             }
+            Fate::Unknown | Fate::Overwritten if self.may_be_summed(&climb.write) => {
+                return Err(counted_only());
+            }
             _ => (at_hub_or(replicas), noted),
         };
         let at = at.filter(|seen| seen.revision > Revision::default());
@@ -290,6 +300,14 @@ fn came_back(receipt: &Receipt) -> RequestError {
         "{receipt}; it has reached the hub and will get no further, and its receipt waits: look at what is there, then propose it again if it is still right"
     );
     RequestError::Operation { reason }
+}
+
+/// Why a write that is not visible any more is not acknowledged although no receipt names it.
+fn counted_only() -> RequestError {
+    let reason = "it is not visible any more, and more receipts waited for this agent than the policy of its key lets wait: it may be one of those that have lost and of which only a number is told; look at what is there, then write it again if it is still right";
+    RequestError::Operation {
+        reason: reason.to_owned(),
+    }
 }
 
 fn at_hub_or(replicas: u32) -> Durability {

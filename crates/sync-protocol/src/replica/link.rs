@@ -324,6 +324,7 @@ impl Replica {
             // The last confirmation may have been lost.
             self.ack();
             self.compare(now, standing);
+            self.settle_climbs(now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Own writes on their way to the hub: one push at a time, the rest gathers behind it.
 
-use sync_core::{Body, Incarnation, Message, Now, Seq, WriteId, Writer};
+use sync_core::{Body, Incarnation, Message, Now, Seq, Standing, WriteId, Writer};
 
 use super::Replica;
 use super::link::Flight;
@@ -35,7 +35,11 @@ impl Replica {
         run: Incarnation,
         upto: Seq,
         refused: &[Seq],
+        standing: &Standing,
     ) {
+        if standing.receipts == 0 {
+            self.told_all(standing);
+        }
         let done = self.outbox.committed(run, upto, refused);
         let writer = Writer::new(self.me.agent().clone(), run);
         // A row that comes back after a crash is pushed again and found to be known.

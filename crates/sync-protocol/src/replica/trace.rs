@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sync_core::{Durability, Epoch, Incarnation, Key, Reason, Receipt, Revision, Seen, Seq};
+use sync_core::{
+    Durability, Epoch, Incarnation, Key, Pattern, Reason, Receipt, Revision, Seen, Seq,
+};
 use sync_core::{Standing, WriteId};
 
 use super::Replica;
@@ -13,6 +15,9 @@ use crate::keyspace::KeyState;
 /// Own writes whose keys are remembered, and positions at which some of them got to the hub: a program
 /// asks about what it has just written. A few dozen bytes each.
 const TRACED_MAX: usize = 4_096;
+
+/// Patterns whose summaries are told apart; of more, each may count any write.
+const SUMMED_MAX: usize = 64;
 
 /// Where a write is, as far as its agent's replica knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +52,8 @@ pub enum Fate {
     /// ended, or a later addition of this agent to the same counter includes it.
     Overwritten,
     /// Nothing is known: it is not of this run of the agent, older than its last 4,096, its receipt was
-    /// dealt with, there is no such write, or the hub that had it has lost its disk, and what became of it
-    /// is not told yet.
+    /// dealt with, there is no such write, it may be one of those of which a summary tells nothing but how
+    /// many they are, or the hub that had it has lost its disk, and what became of it is not told yet.
     Unknown,
 }
 
@@ -58,6 +63,10 @@ pub(super) struct Traces {
     keys: BTreeMap<Seq, Key>,
     /// Up to a number, where the hub was when it had all of them.
     landed: BTreeMap<Seq, Seen>,
+    /// Up to there the hub has told what became of all of them.
+    told: Option<Seen>,
+    /// By the pattern of the policy: the last write there was when a summary came. It may count each of them.
+    summed: BTreeMap<Option<Pattern>, Seq>,
 }
 
 impl Traces {
@@ -78,6 +87,46 @@ impl Traces {
         }
     }
 
+    /// The hub has told every receipt that is due up to where it stands.
+    pub(super) fn told_upto(&mut self, standing: &Standing) {
+        let here = Seen {
+            epoch: standing.epoch,
+            revision: standing.revision,
+        };
+        let earlier = self.told.filter(|told| told.epoch == here.epoch);
+        let is_news = earlier.is_none_or(|told| told.revision < here.revision);
+        self.told = if is_news { Some(here) } else { earlier };
+    }
+
+    /// Whether the hub may have more to tell of a write that it has taken in: that it had lost already.
+    fn may_be_told_of(&self, seq: Seq) -> bool {
+        self.position(seq).is_some_and(|at| {
+            let told = self.told.filter(|told| told.epoch == at.epoch);
+            told.is_none_or(|told| told.revision < at.revision)
+        })
+    }
+
+    /// Of some of the writes there are only a number is told.
+    pub(super) fn summed_up(&mut self, summary: &Receipt, last: Seq) {
+        let Reason::Dropped { pattern, .. } = &summary.reason else {
+            return;
+        };
+        let is_one_more = !self.summed.contains_key(pattern);
+        if is_one_more && self.summed.len() >= SUMMED_MAX {
+            self.summed = BTreeMap::from([(None, last)]);
+            return;
+        }
+        self.summed.insert(pattern.clone(), last);
+    }
+
+    /// Whether a write of this key, or of one that is not remembered, may be told of by a number only.
+    fn may_be_summed(&self, seq: Seq, key: Option<&Key>) -> bool {
+        self.summed.iter().any(|(pattern, upto)| {
+            let pattern = pattern.as_ref().zip(key);
+            seq <= *upto && pattern.is_none_or(|(pattern, key)| pattern.matches(key.as_str()))
+        })
+    }
+
     /// Of the first position that is known at which the hub had it.
     fn position(&self, seq: Seq) -> Option<Seen> {
         self.landed.range(seq..).next().map(|(_, seen)| *seen)
@@ -91,6 +140,7 @@ impl Traces {
     /// The hub that had them is not this one.
     pub(super) fn forget_positions(&mut self) {
         self.landed.clear();
+        self.told = None;
     }
 }
 
@@ -100,6 +150,25 @@ impl Replica {
         if run == self.me.incarnation() {
             self.traces.landed(upto, standing);
         }
+    }
+
+    /// Whether the receipt of a write that the hub has may be on its way.
+    pub(super) fn may_be_told_of(&self, write: &WriteId) -> bool {
+        let run = self.me.incarnation();
+        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
+        of_this_run.is_some_and(|(_, seq)| self.traces.may_be_told_of(seq))
+    }
+
+    /// Whether a write of this run that is not visible may have lost, and only a number be told of it.
+    pub(super) fn may_be_summed(&self, write: &WriteId) -> bool {
+        let run = self.me.incarnation();
+        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
+        of_this_run.is_some_and(|(_, seq)| {
+            let key = self.traces.keys.get(&seq);
+            let entry = key.and_then(|key| self.space.get(key)).map(KeyState::entry);
+            let is_live = entry.is_some_and(|entry| entry.write(write).is_some());
+            !is_live && self.traces.may_be_summed(seq, key)
+        })
     }
 
     /// Where a write is.
@@ -125,7 +194,12 @@ impl Replica {
         let live = entry.is_some_and(|entry| entry.write(write).is_some());
         // What was removed may still be told of.
         if !live && !self.fates.contains_key(write) {
-            return Fate::Overwritten;
+            let counted = self.traces.may_be_summed(seq, Some(key));
+            return if counted {
+                Fate::Unknown
+            } else {
+                Fate::Overwritten
+            };
         }
         self.position_of(write)
             .map_or(Fate::Unknown, |seen| Fate::AtHub {
