@@ -128,6 +128,75 @@ fn the_service_and_the_container_start_as_they_are_written() {
     assert_eq!(gone.status.code(), Some(3));
 }
 
+/// Whether `.dockerignore` keeps a file from what an image is built of: the last line that matches it, or a
+/// directory above it, decides. Patterns are those that the file has: `*`, a path, `**/NAME`, `**/*.END`.
+fn kept_out(rules: &str, file: &str) -> bool {
+    let matches = |pattern: &str| match pattern.strip_prefix("**/") {
+        Some(name) => file.split('/').any(|part| match name.strip_prefix('*') {
+            Some(end) => part.ends_with(end),
+            None => part == name,
+        }),
+        None => pattern == "*" || Path::new(file).starts_with(pattern),
+    };
+    let rules = rules.lines().map(str::trim);
+    let rules = rules.filter(|rule| !rule.is_empty() && !rule.starts_with('#'));
+    rules.fold(false, |out, rule| match rule.strip_prefix('!') {
+        Some(pattern) => out && !matches(pattern),
+        None => out || matches(rule),
+    })
+}
+
+#[test]
+fn what_must_not_get_into_an_image_is_kept_out_of_it() {
+    let rules = document("../.dockerignore");
+    let place = Place::new();
+    let made = files(&place);
+    let agent = ["cert", "agent", "--swarm", "team", "--id", "a", "--dir"];
+    assert!(
+        run(&[&agent[..], &[&*made.to_string_lossy()]].concat())
+            .status
+            .success()
+    );
+    let listed = std::fs::read_dir(&made).expect("it is there");
+    let made: Vec<String> = listed
+        .map(|entry| entry.expect("it is read").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        // Rights are no secret.
+        .filter(|name| name != "rights.toml")
+        .collect();
+    assert!(made.len() >= 8, "{made:?}");
+    for above in ["", "swarm-sync-certs/", "crates/", "crates/x/certs/"] {
+        for name in &made {
+            let file = format!("{above}{name}");
+            assert!(kept_out(&rules, &file), "{file} gets into an image");
+        }
+    }
+    for file in [
+        "swarm-sync-data/hub/format",
+        "crates/swarm-sync-data/hub/format",
+        "data/hub/format",
+        "crates/x/hub.backup",
+        "crates/x/hub.backup.partial",
+        "rights.toml",
+        ".git/config",
+        "target/release/swarm-sync",
+        "crates/target/x",
+    ] {
+        assert!(kept_out(&rules, file), "{file} gets into an image");
+    }
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "crates/swarm-sync-cli/src/main.rs",
+        "crates/sync-transport/src/tls/tokens.rs",
+        "xtask/Cargo.toml",
+        "benches/Cargo.toml",
+        "fuzz/checks/Cargo.toml",
+    ] {
+        assert!(!kept_out(&rules, file), "{file} is missing in an image");
+    }
+}
+
 /// What a line that is typed gives the program.
 fn program_part(line: &str) -> Option<&str> {
     if line.starts_with("docker run") {
