@@ -26,8 +26,12 @@ pub(crate) fn start(verbose: u8, command: &Command) -> Logs {
         (0, Command::Agent(agent)) if !agent.json => "warn,swarm_sync=info",
         // What was lost is its result, and listed there.
         (0, Command::Replay(_)) => "error",
+        // What a SIGHUP did is an answer, and there is no other way to give it.
+        (0, Command::Serve(_)) => "warn,reload=info",
         (0, _) => "warn",
-        (1, _) => "warn,swarm_sync=info,sync_protocol=info,sync_transport=info,sync_store=info",
+        (1, _) => {
+            "warn,reload=info,swarm_sync=info,sync_protocol=info,sync_transport=info,sync_store=info"
+        }
         _ => "info,swarm_sync=trace,sync_protocol=trace,sync_transport=trace,sync_store=trace",
     };
     let filter = if matches!(command, Command::Top(_)) && stderr().is_terminal() {

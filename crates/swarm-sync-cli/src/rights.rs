@@ -33,18 +33,18 @@ pub(crate) fn read_anew(file: &Path) -> Result<Rights, Vec<String>> {
         return Ok(rights);
     }
     Err(vec![format!(
-        "{}: it gives `admin` to nobody, so that nobody could have it read anew; give it to somebody, or start \
+        "{}: it gives `admin` to nobody, so that no client could have it read anew; give it to somebody, or start \
          the hub again with this file",
         file.display()
     )])
 }
 
-/// Says at the start what only a restart can change.
+/// Says at the start that no client can change it.
 pub(crate) fn warn_without_admin(file: &Path, rights: &Rights) {
     if !rights.has_admin() {
         tracing::warn!(
             file = %file.display(),
-            "the file of rights gives `admin` to nobody: nobody can have it read anew while the hub runs"
+            "the file of rights gives `admin` to nobody: no client can have it read anew while the hub runs"
         );
     }
 }

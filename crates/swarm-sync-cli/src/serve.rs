@@ -1,10 +1,12 @@
 //! `serve`: a hub until it is told to stop.
 
 mod metrics;
+mod reload;
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::{Map, json};
@@ -25,11 +27,11 @@ use crate::output;
 use crate::policies;
 use crate::rights;
 use crate::rounds::with_rounds;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use crate::tls;
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_reloads()?;
     let tls = tls::hub(&args.tls)?;
     if tls.is_none() && !args.insecure {
         refuse_reachable(&args.listen).await?;
@@ -112,23 +114,38 @@ async fn serve(
         policies: count,
     };
     announce(args, &announced, data)?;
-    let ended = tokio::select! {
-        () = signals.end() => Ok(()),
-        () = stdin_closed(args.with_stdin) => Ok(()),
-        reason = hub.stopped() => Err(Failure::new(
-            Code::Data,
-            "stopped",
-            format!(
-                "the hub has stopped, as its store failed: {reason}; see to its disk, then start it \
-                 again: it has what it acknowledged"
-            ),
-        )),
-    };
+    let ended = until_the_end(args, &hub, signals).await;
     hub.shutdown().await;
     if let Some(measured) = measured {
         measured.stop();
     }
     ended
+}
+
+/// Serves until somebody wants it to end, or it cannot go on.
+async fn until_the_end(
+    args: &ServeArgs,
+    hub: &StateSynchronizer,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let mut stdin = pin!(stdin_closed(args.with_stdin));
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::End => return Ok(()),
+                Wish::Reload => reload::start(args, hub),
+            },
+            () = &mut stdin => return Ok(()),
+            reason = hub.stopped() => return Err(Failure::new(
+                Code::Data,
+                "stopped",
+                format!(
+                    "the hub has stopped, as its store failed: {reason}; see to its disk, then start it \
+                     again: it has what it acknowledged"
+                ),
+            )),
+        }
+    }
 }
 
 fn limits(args: &ServeArgs) -> Limits {
@@ -137,7 +154,7 @@ fn limits(args: &ServeArgs) -> Limits {
     limits
 }
 
-/// What files say, which are read again whenever a client asks for it: policies, and those of TLS.
+/// What files say, which are read again whenever a client or SIGHUP asks for it: policies, and those of TLS.
 fn with_files(
     args: &ServeArgs,
     files: Files,

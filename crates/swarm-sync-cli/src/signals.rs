@@ -8,21 +8,44 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    End,
+    /// To read files anew.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "other systems have no SIGHUP"))]
+    Reload,
+}
+
 /// SIGINT, SIGTERM and SIGHUP, listened to from the moment this is made. From then on a second one
 /// ends the process at once, and the first soon if nobody reads what it prints.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
     heard: Heard,
+    #[cfg(unix)]
+    hang_up: HangUp,
 }
 
 impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        guard::start()?;
-        Ok(Self {
-            heard: Heard::listen()?,
-        })
+        Self::listen_as(HangUp::Ends)
+    }
+
+    /// The same, but SIGHUP asks for a reload, as is usual for a service, and any number of times. If it comes
+    /// because the terminal is gone on which the process was started, it asks for the end even so.
+    #[cfg(unix)]
+    pub(crate) fn listen_for_reloads() -> io::Result<Self> {
+        let on_terminal = has_terminal();
+        Self::listen_as(HangUp::Reloads { on_terminal })
+    }
+
+    #[cfg(unix)]
+    fn listen_as(hang_up: HangUp) -> io::Result<Self> {
+        guard::start(hang_up)?;
+        let heard = Heard::listen(hears_hang_up())?;
+        Ok(Self { heard, hang_up })
     }
 
     #[cfg(not(unix))]
@@ -31,18 +54,56 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for any of them.
+    #[cfg(not(unix))]
+    pub(crate) fn listen_for_reloads() -> io::Result<Self> {
+        Self::listen()
+    }
+
+    /// Waits for any of them, and says what it asks for.
     #[cfg(unix)]
-    pub(crate) async fn end(&mut self) {
-        self.heard.next().await;
+    pub(crate) async fn next(&mut self) -> Wish {
+        let signal = self.heard.next().await;
+        match self.hang_up {
+            HangUp::Reloads { on_terminal } if signal == SignalKind::hangup() => {
+                if on_terminal && !has_terminal() {
+                    tracing::warn!("the terminal is gone on which this was started: it ends");
+                    return Wish::End;
+                }
+                Wish::Reload
+            }
+            _ => Wish::End,
+        }
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn end(&mut self) {
+    pub(crate) async fn next(&mut self) -> Wish {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Wish::End
     }
+
+    /// Waits for one that asks for the end.
+    pub(crate) async fn end(&mut self) {
+        while self.next().await != Wish::End {}
+    }
+}
+
+/// What SIGHUP asks for.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HangUp {
+    Ends,
+    Reloads {
+        /// The process had a terminal at the start.
+        on_terminal: bool,
+    },
+}
+
+/// Whether this process has a terminal that can end it. One that was hung up on is none.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }
 
 /// The signals as one runtime hears them.
@@ -58,12 +119,12 @@ struct Heard {
 #[cfg(unix)]
 impl Heard {
     /// Within a runtime.
-    fn listen() -> io::Result<Self> {
-        let heard = hears_hang_up();
+    fn listen(hang_up: bool) -> io::Result<Self> {
+        let hang_up = hang_up.then(|| signal(SignalKind::hangup()));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: heard.then(|| signal(SignalKind::hangup())).transpose()?,
+            hang_up: hang_up.transpose()?,
         })
     }
 
@@ -83,7 +144,7 @@ impl Heard {
     }
 }
 
-/// Whether the end of the terminal is to end this process. Under `nohup` it is not: SIGHUP is
+/// Whether the end of the terminal, or a SIGHUP by hand, is to be heard. Under `nohup` it is not: SIGHUP is
 /// ignored from the start, and listening to it would undo that. Where the system does not tell, it
 /// is left as it was found, for the sake of `nohup`.
 #[cfg(unix)]

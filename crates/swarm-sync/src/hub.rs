@@ -220,6 +220,14 @@ impl StateSynchronizer {
             .await
     }
 
+    /// Has the policies, and the rights if they come with them, read anew from where
+    /// [`SynchronizerBuilder::policy_source`] says, as a client with the right `admin` does. An error says what is wrong with what was read; then nothing
+    /// changes.
+    pub async fn reload_policies(&self) -> Result<(), RequestError> {
+        let (done, answer) = oneshot::channel();
+        self.command(HubCommand::Reload { done }, answer).await?
+    }
+
     /// Puts another schedule in the place of the one there is, in every swarm. A plan that stays as it is
     /// goes on; a run under way of one that does not ends. An error if it makes no sense; then nothing
     /// changes.

@@ -116,6 +116,8 @@ Examples:
   swarm-sync policy reload
   swarm-sync policy check policies.toml && swarm-sync policy reload
 
+SIGHUP at the hub's process does the same, and the hub's log says what came of it.
+
 A key that holds a value of another rule goes on under that one until it is deleted:
 `policy explain` says so.
 

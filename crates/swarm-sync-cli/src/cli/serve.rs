@@ -28,9 +28,14 @@ they have not pushed yet, at multiples of the time since it started. A run that 
 is quiet: it changes and stores nothing. One that falls due while another is under way is
 counted as missed and not made up for. `swarm-sync status` shows how it goes.
 
-With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT, SIGTERM
-and SIGHUP stop it in an orderly way, SIGHUP not under nohup; after a kill -9 it starts
-again from its directory. If its store fails, it ends with exit code 4.
+With --json the first line is {\"event\":\"ready\",\"addr\":\"…\",…}. SIGINT and SIGTERM
+stop it in an orderly way; after a kill -9 it starts again from its directory. If its
+store fails, it ends with exit code 4.
+
+SIGHUP has it read its policies, rights and files of TLS anew, as `swarm-sync policy
+reload` does, and log which are in force, or why nothing has changed. If it comes because
+the terminal is gone on which the hub was started, it ends; not under nohup, where SIGHUP
+does nothing.
 
 A peer can make it hold at most --outbox-bytes-max and 7 MiB per connection, on top of
 the state and 144 MiB: with the defaults up to 23 MiB each. Whoever serves strangers
@@ -59,7 +64,8 @@ pub(crate) struct ServeArgs {
     /// Serve this swarm only; can be given more than once. Without it any swarm is served.
     #[arg(long = "swarm", value_name = "NAME")]
     pub(crate) swarms: Vec<SwarmId>,
-    /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload`.
+    /// What holds for keys of a pattern. Read anew on `swarm-sync policy reload` and on
+    /// SIGHUP.
     #[arg(long, value_name = "FILE", value_parser = crate::secret::path())]
     pub(crate) policy: Option<PathBuf>,
     /// Who decides votes whose proposer names no algorithm: quorum, unanimous or weighted. See `swarm-sync propose --help`.

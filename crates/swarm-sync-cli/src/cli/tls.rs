@@ -58,7 +58,7 @@ pub(crate) struct TlsArgs {
 #[command(next_help_heading = "TLS")]
 pub(crate) struct HubTlsArgs {
     /// The hub's certificate, for the names and addresses that agents dial: speaks TLS only. All files
-    /// of TLS are read anew on `swarm-sync policy reload`.
+    /// of TLS are read anew on `swarm-sync policy reload` and on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "tls_key", value_parser = secret::path())]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, which only its owner may be able to read.
@@ -71,7 +71,7 @@ pub(crate) struct HubTlsArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) tokens: Option<PathBuf>,
     /// Who may read, write and administer what, see docs/security.md. Without it everybody who is let in
-    /// may do everything. Read anew on `swarm-sync policy reload`.
+    /// may do everything. Read anew on `swarm-sync policy reload` and on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_parser = secret::path())]
     pub(crate) rights: Option<PathBuf>,
 }

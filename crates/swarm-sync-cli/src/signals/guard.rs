@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::output;
 
-use super::Heard;
+use super::{HangUp, Heard, hears_hang_up};
 
 /// How long after a signal one and the same line may take to be read. A reader who merely pauses gets
 /// the rest; one who has stopped reading does not hold the process.
@@ -26,12 +26,13 @@ const TERMINAL_PATIENCE: Duration = Duration::from_millis(200);
 /// What a shell adds to the number of the signal that ended a process.
 const BY_SIGNAL: i32 = 128;
 
-/// Listens from now on, on a thread and a runtime of its own.
-pub(super) fn start() -> io::Result<()> {
+/// Listens from now on, on a thread and a runtime of its own, to those that ask for the end.
+pub(super) fn start(hang_up: HangUp) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let hears = hang_up == HangUp::Ends && hears_hang_up();
     let heard = {
         let _inside = runtime.enter();
-        Heard::listen()?
+        Heard::listen(hears)?
     };
     thread::Builder::new()
         .name("signals".to_owned())

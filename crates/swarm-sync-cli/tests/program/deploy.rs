@@ -102,6 +102,7 @@ fn the_service_and_the_container_start_as_they_are_written() {
     let (hub, _) = start(&words[1..]);
     assert!(state.join("swarm-sync/hub/format").exists());
     ends_in_order(hub);
+    assert_eq!(after(&unit, "ExecReload="), "/bin/kill -HUP $MAINPID");
     let stop = after(&unit, "TimeoutStopSec=").parse::<u64>();
     assert!(stop.is_ok_and(|seconds| seconds > crate::rolling::STOP_MAX.as_secs()));
 

@@ -68,6 +68,7 @@ mod deploy;
 mod doctor;
 mod fixtures;
 mod git;
+mod hang_up;
 mod help;
 #[cfg(target_os = "linux")]
 mod idle;

@@ -55,6 +55,8 @@ pub(super) struct Driver {
     meter: Meter,
     merging: Merging,
     reloading: Reloading,
+    /// Callers of this process that wait for it.
+    reloads: Vec<oneshot::Sender<Result<(), RequestError>>>,
     rights: InForce,
     loading: Loading,
     /// Events that were taken and not handled yet.
@@ -86,6 +88,7 @@ impl Driver {
             coordinator: Arc::clone(&settings.coordinator),
             merging: Merging::new(settings.merges.clone(), settings.merge_timeout),
             reloading: Reloading::new(settings.policy_source.clone()),
+            reloads: Vec::new(),
             rights: InForce::new(settings.rights.clone()),
             loading: Loading::new(Arc::clone(&store)),
             clock: Arc::clone(&settings.clock),

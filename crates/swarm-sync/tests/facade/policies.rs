@@ -271,3 +271,30 @@ async fn a_hub_goes_on_while_its_policies_are_read() {
         vec!["file"]
     );
 }
+
+#[tokio::test]
+async fn the_process_of_a_hub_has_its_policies_read_anew_or_hears_why_not() {
+    let wire = Wire::memory();
+    let (file, tables) = std::sync::mpsc::channel();
+    let tables = std::sync::Mutex::new(tables);
+    let hub = StateSynchronizer::builder(Arc::new(MemoryStore::new()), wire.coordinator())
+        .policy_source(move || {
+            let tables = tables.lock().map_err(|e| e.to_string())?;
+            tables.recv().map_err(|e| e.to_string())?
+        })
+        .start()
+        .await
+        .expect("memory opens");
+    let held = async || {
+        let policies = hub.policies(&team()).await.unwrap();
+        patterns(&policies).join(" ")
+    };
+    file.send(Ok(table("file"))).unwrap();
+    hub.reload_policies().await.unwrap();
+    assert_eq!(held().await, "file");
+    file.send(Err("p.toml:1: no".to_owned())).unwrap();
+    let refused = hub.reload_policies().await.unwrap_err();
+    assert_eq!(refused.kind(), "invalid");
+    assert!(refused.to_string().contains("p.toml:1: no"), "{refused}");
+    assert_eq!(held().await, "file");
+}

@@ -18,13 +18,14 @@ type Shown = Arc<Mutex<Parser>>;
 /// A process of the program on a terminal, killed when the test ends.
 pub(crate) struct Terminal {
     shown: Shown,
-    master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    /// None once it is gone.
+    master: Option<Box<dyn MasterPty + Send>>,
+    keys: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     /// How the terminal was set before.
     modes: String,
-    /// Lets it be read; none if it is.
-    unread: Option<Sender<()>>,
+    /// Lets it be read, to its end or until it shows a word; none if it is.
+    unread: Option<Sender<Option<String>>>,
 }
 
 impl Terminal {
@@ -47,17 +48,17 @@ impl Terminal {
         let reader = pair.master.try_clone_reader().expect("it can be read");
         let keys = pair.master.take_writer().expect("it can be typed on");
         let shown = Arc::new(Mutex::new(Parser::new(number(rows), number(columns), 0)));
-        let (unread, begin) = channel();
+        let (unread, begin) = channel::<Option<String>>();
         let all = Arc::clone(&shown);
         thread::spawn(move || {
-            if begin.recv().is_ok() {
-                show(reader, &all);
+            if let Ok(until) = begin.recv() {
+                show(reader, &all, until.as_deref());
             }
         });
         Self {
             shown,
-            master: pair.master,
-            keys,
+            master: Some(pair.master),
+            keys: Some(keys),
             child,
             modes,
             unread: Some(unread),
@@ -66,8 +67,18 @@ impl Terminal {
 
     /// Begins to read it.
     pub(crate) fn read(&mut self) {
+        self.begin(None);
+    }
+
+    /// Reads it until it shows this word, and no further.
+    pub(crate) fn read_until(&mut self, word: &str) {
+        self.begin(Some(word.to_owned()));
+        self.shows(&[word]);
+    }
+
+    fn begin(&mut self, until: Option<String>) {
         if let Some(begin) = self.unread.take() {
-            begin.send(()).expect("it waits for that");
+            begin.send(until).expect("it waits for that");
         }
     }
 
@@ -114,17 +125,27 @@ impl Terminal {
     }
 
     pub(crate) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("it is there");
-        self.keys.flush().expect("it is there");
+        let terminal = self.keys.as_mut().expect("it is there");
+        terminal.write_all(keys.as_bytes()).expect("it is there");
+        terminal.flush().expect("it is there");
     }
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.set_size(number(rows), number(columns));
         drop(shown);
-        self.master
+        self.master()
             .resize(size(rows, columns))
             .expect("it is there");
+    }
+
+    fn master(&self) -> &(dyn MasterPty + Send) {
+        self.master.as_deref().expect("it is there")
+    }
+
+    /// Ends the terminal, which nobody may read any more: the program hears SIGHUP and has none from then on.
+    pub(crate) fn hang_up(&mut self) {
+        (self.keys, self.master) = (None, None);
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -153,12 +174,12 @@ impl Terminal {
 
     /// Whether the terminal is set as it was before.
     pub(crate) fn set_as_before(&self) -> bool {
-        modes(&*self.master) == self.modes
+        modes(self.master()) == self.modes
     }
 
     /// Waits until all is as it was: its modes, the lines from before, the cursor.
     pub(crate) fn given_back(&self) {
-        assert!(self.set_as_before(), "{}", modes(&*self.master));
+        assert!(self.set_as_before(), "{}", modes(self.master()));
         until(
             || self.with(|screen| (screen.alternate_screen(), screen.hide_cursor())),
             |held| *held == (false, false),
@@ -191,12 +212,15 @@ fn command(args: &[&str], environment: &[(&str, &str)]) -> CommandBuilder {
     command
 }
 
-fn show(mut reader: impl Read, shown: &Mutex<Parser>) {
+fn show(mut reader: impl Read, shown: &Mutex<Parser>, until: Option<&str>) {
     let mut bytes = [0; 4_096];
     // It ends with an error once nobody has it open any more.
     while let Ok(read @ 1..) = reader.read(&mut bytes) {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.process(&bytes[..read]);
+        if until.is_some_and(|word| shown.screen().contents().contains(word)) {
+            return;
+        }
     }
 }
 

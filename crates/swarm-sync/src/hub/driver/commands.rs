@@ -28,6 +28,10 @@ pub(in crate::hub) enum HubCommand {
         policies: Arc<Policies>,
         done: oneshot::Sender<()>,
     },
+    /// Answered once what is read anew is in force, or with what is wrong with it.
+    Reload {
+        done: oneshot::Sender<Result<(), RequestError>>,
+    },
     SetSchedule {
         schedule: Schedule,
         done: oneshot::Sender<()>,
@@ -64,6 +68,10 @@ impl Driver {
             HubCommand::SetPolicies { policies, done } => {
                 self.set_policies(&policies);
                 let _ = done.send(());
+            }
+            HubCommand::Reload { done } => {
+                self.reloads.push(done);
+                self.reloading.start();
             }
             HubCommand::SetSchedule { schedule, done } => {
                 self.set_schedule(&schedule);
@@ -103,6 +111,7 @@ impl Driver {
             Ok(Reloaded { policies, rights }) => (Ok(Arc::new(policies)), rights),
             Err(reason) => (Err(reason), None),
         };
+        let checked = policies.as_ref().map(drop).map_err(Clone::clone);
         if let Ok(policies) = &policies {
             self.remember(policies);
         }
@@ -116,6 +125,10 @@ impl Driver {
             self.put_in_force(&Arc::new(rights));
         }
         self.apply_rights();
+        for done in std::mem::take(&mut self.reloads) {
+            let reloaded = checked.clone();
+            let _ = done.send(reloaded.map_err(|reason| RequestError::Invalid { reason }));
+        }
     }
 
     /// A table of the caller's own. Nobody's question about the file is answered by it.
