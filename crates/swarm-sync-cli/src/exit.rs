@@ -177,6 +177,7 @@ impl From<KeepingError> for Failure {
             KeepingError::Nothing => (Code::Data, "empty"),
             KeepingError::Archive { .. } => (Code::Failed, "backup"),
             KeepingError::Exists { .. } => (Code::Failed, "exists"),
+            KeepingError::Busy { .. } => (Code::Failed, "busy"),
             _ => (Code::Failed, "io"),
         };
         Self::new(code, kind, error.to_string())

@@ -12,6 +12,7 @@
 mod backup;
 mod error;
 mod examine;
+mod partial;
 mod rescue;
 mod restore;
 

@@ -8,8 +8,9 @@ use super::StoreKind;
 
 pub(super) const BACKUP_HELP: &str = "\
 Takes the state of a node that is stopped, a hub's or an agent's, with all its swarms. The
-file is written beside its name, read again and compared, and then given the name; nothing
-is written over. It holds everything in the clear: only its owner may read it.
+file is written beside its name, as TO.partial, read again and compared, and then given
+the name; nothing is written over. Only a TO.partial that a killed backup left is removed.
+It holds everything in the clear: only its owner may read it.
 
 A hub that is stopped for it is missed for a second: agents write on and come back.
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::support::damage::flip;
-use crate::support::{Agent, Hub, Place, json_of, run, stderr, stdout};
+use crate::support::{Agent, Hub, Place, Process, json_of, run, stderr, stdout, until};
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
@@ -197,4 +197,57 @@ fn what_is_no_backup_is_refused_with_what_to_do() {
     let absent = place.path("absent.backup");
     let told = refused(&["restore", &text(&absent), "--data", &text(&absent)], 1);
     assert!(told.contains("opening the backup failed"), "{told}");
+}
+
+/// Begins a backup and kills it; whether that came before its end.
+fn killed_midway(data: &Path, file: &Path) -> bool {
+    let args = ["backup", "--data", &text(data), &text(file)];
+    let mut backing_up = Process::start(&args);
+    let partial = file.with_extension("backup.partial");
+    // Without a pause: it does not take long.
+    while !partial.exists() && backing_up.child.try_wait().expect("it ran").is_none() {}
+    backing_up.kill();
+    let left = partial.exists();
+    let _ = std::fs::remove_file(file);
+    left
+}
+
+#[test]
+fn what_a_killed_backup_left_gives_way_to_the_next_one_and_nothing_else_does() {
+    let place = Place::new();
+    let (data, file) = (place.path("hub"), place.path("hub.backup"));
+    let partial = place.path("hub.backup.partial");
+    let hub = place.hub();
+    let mut agent = place.agent(&hub, "a");
+    for number in 0..16 {
+        agent.set(&format!("k{number}"), &json!("v".repeat(256 << 10)));
+    }
+    agent.flush();
+    hub.process.kill();
+    until(|| killed_midway(&data, &file), |midway| *midway);
+    let left = std::fs::File::open(&partial).expect("it was left");
+
+    let args = ["backup", "--data", &text(&data), &text(&file)];
+    // Held, it is what somebody writes at this moment.
+    left.lock().expect("nobody holds it");
+    let told = refused(&args, 1);
+    assert!(
+        told.contains("is being written by another backup"),
+        "{told}"
+    );
+    assert!(partial.exists() && !file.exists());
+    drop(left);
+    backup(&data, &file);
+    assert!(!partial.exists());
+    restore(&file, &place.path("restored"), &[]);
+
+    std::fs::remove_file(&file).expect("it is there");
+    std::fs::write(&partial, "my letters").expect("it can be written");
+    let told = refused(&args, 1);
+    assert!(
+        told.contains("hub.backup.partial is there already"),
+        "{told}"
+    );
+    let kept = std::fs::read_to_string(&partial).expect("it is there");
+    assert_eq!(kept, "my letters");
 }

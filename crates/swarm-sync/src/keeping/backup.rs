@@ -1,15 +1,15 @@
 //! The rows of a store, written to one file beside its name, read again, and then given the name.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sync_core::{Row, Store, SwarmId};
 use sync_store::{ArchiveReader, ArchiveWriter};
 
 use super::KeepingError;
+use super::partial::Partial;
 use crate::store_queue::for_each_row;
 
 /// What was written.
@@ -29,7 +29,8 @@ pub struct BackedUp {
 ///
 /// # Errors
 ///
-/// [`KeepingError::Exists`] rather than over anything; [`KeepingError::Nothing`] if there are no rows.
+/// [`KeepingError::Exists`] rather than over anything, but what a backup of this name that was killed has left
+/// gives way; [`KeepingError::Busy`] while another one writes it; [`KeepingError::Nothing`] if there are no rows.
 pub async fn backup(store: &dyn Store, to: impl AsRef<Path>) -> Result<BackedUp, KeepingError> {
     let to = to.as_ref();
     let exists = || KeepingError::Exists {
@@ -94,39 +95,6 @@ fn read(path: &Path) -> Result<u64, KeepingError> {
     let mut reader = ArchiveReader::new(BufReader::new(file)).map_err(&failed)?;
     while reader.next_row().map_err(&failed)?.is_some() {}
     Ok(reader.rows())
-}
-
-/// A file that has not its name yet. Its end removes it.
-#[derive(Debug)]
-struct Partial {
-    path: PathBuf,
-    file: File,
-}
-
-impl Partial {
-    fn create(to: &Path) -> Result<Self, KeepingError> {
-        let mut name: OsString = to.as_os_str().to_owned();
-        name.push(".partial");
-        let path = PathBuf::from(name);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists => KeepingError::Exists {
-                path: path.display().to_string(),
-            },
-            _ => KeepingError::io(&path, "making the file")(e),
-        })?;
-        Ok(Self { path, file })
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // What cannot be removed is seen by the next backup of that name.
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 /// Makes the names beside a file durable. Only Unix can and needs to.

@@ -32,6 +32,14 @@ pub enum KeepingError {
         /// The file.
         path: String,
     },
+    /// Somebody else makes a backup of that name.
+    #[error(
+        "{path} is being written by another backup; wait until that has ended, or choose another name"
+    )]
+    Busy {
+        /// The file.
+        path: String,
+    },
     /// The store that is to be filled holds something.
     #[error("what is to be filled holds the swarm {swarm} already; choose an empty directory")]
     NotEmpty {
