@@ -5,7 +5,7 @@ mod authority;
 mod cert;
 mod data;
 mod demo;
-mod doctor;
+pub(crate) mod doctor;
 mod keep;
 mod keyed;
 mod memory;

@@ -1,15 +1,22 @@
 //! What is said of a command line that is not valid.
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, Error};
+use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, doctor};
 use crate::output::brief_text;
 use crate::secret;
 
 /// The command line. Ends the process if it is not valid, or with the help that it asks for.
 pub(crate) fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| shortened(error).exit())
+    parsed().unwrap_or_else(|error| shortened(error).exit())
+}
+
+fn parsed() -> Result<Cli, Error> {
+    let mut command = Cli::command();
+    let given = command.try_get_matches_from_mut(std::env::args_os())?;
+    doctor::refuse_unused(&mut command, &given)?;
+    Cli::from_arg_matches(&given).map_err(|error| error.format(&mut command))
 }
 
 /// The same error without what is too long to repeat, would steer the terminal, or is a secret.

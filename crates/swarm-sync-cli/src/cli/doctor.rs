@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::{Error, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
 
 use super::HubArgs;
 
@@ -22,7 +24,7 @@ commands do, and pushes no agent off. What is inside a store it does not check.
 
 Given a directory, it looks inside that and at nothing else, while no node runs on it: a copy
 is opened as a node would, in the system's directory for temporary files (TMPDIR), and the
-directory itself is only read. It says whose it is, which swarms, how far each had got, what
+directory itself is only read. No hub is asked, so options about one are refused. It says whose it is, which swarms, how far each had got, what
 waits, whether seals and rows agree, which rows are damaged, and what to do.
 
 Examples:
@@ -35,6 +37,40 @@ Examples:
 
 Exits with 0 if nothing fails, whatever it warns of. Else the first that fails says with what: 3 the
 hub, 4 the data directory, 2 files that the command line names, 1 anything else.";
+
+/// What `doctor DIR` heeds.
+const INSIDE: [&str; 3] = ["directory", "json", "verbose"];
+
+/// Refuses options of `doctor` that say nothing when it looks inside a directory: whoever gives them expects a
+/// hub to be asked. What the environment says of hubs is meant for other commands, too.
+pub(crate) fn refuse_unused(program: &mut Command, given: &ArgMatches) -> Result<(), Error> {
+    let Some(("doctor", given)) = given.subcommand() else {
+        return Ok(());
+    };
+    let Some(doctor) = program.find_subcommand_mut("doctor") else {
+        return Ok(());
+    };
+    let typed = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    if !typed("directory") {
+        return Ok(());
+    }
+    let unused = doctor.get_arguments().filter(|argument| {
+        let id = argument.get_id().as_str();
+        !INSIDE.contains(&id) && given.try_contains_id(id).is_ok() && typed(id)
+    });
+    let unused: Vec<String> = unused
+        .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+        .collect();
+    if unused.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "`doctor DIR` looks inside a directory and asks no hub, so that {} would do nothing there: leave it out, or \
+         give the directory with --data to have the hub looked at, too",
+        unused.join(", ")
+    );
+    Err(doctor.error(ErrorKind::ArgumentConflict, message))
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {

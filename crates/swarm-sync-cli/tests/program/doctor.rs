@@ -12,7 +12,7 @@ use swarm_sync::{
 };
 
 use crate::security::{Secured, ask, mode};
-use crate::support::{Hub, NO_HUB, Place, json_of, run, stderr, stdout};
+use crate::support::{Hub, NO_HUB, Place, json_of, program, run, stderr, stdout};
 
 /// How a check came out, and what was said.
 fn verdict_of<'a>(report: &'a Json, check: &str) -> (&'a str, &'a str) {
@@ -330,4 +330,35 @@ fn a_hub_that_is_stopped_does_not_hold_it_up() {
     hub.process.signal("CONT");
     assert_fails(&output, 3, "hello", "took longer");
     assert!(hub.client(&["status"]).status.success());
+}
+
+#[test]
+fn options_that_say_nothing_inside_a_directory_are_refused_and_the_environment_is_not() {
+    let place = Place::new();
+    let hub = place.hub();
+    assert!(hub.client(&["set", "k", "1"]).status.success());
+    let address = hub.address.clone();
+    hub.process.kill();
+    let data = place.path("hub");
+    let data = data.to_string_lossy();
+    for (more, named) in [
+        (&["--agent"][..], "--agent would do nothing"),
+        (&["--agent", "--hub", &address], "--agent, --hub would"),
+        (&["--swarm", "team", "--json"], "--swarm would"),
+        (&["--timeout", "3"], "--timeout would"),
+        (
+            &["--token-file", "t", "--tls-ca", "c"],
+            "--tls-ca, --token-file would",
+        ),
+    ] {
+        let refused = run(&[&["doctor", &data][..], more].concat());
+        assert_eq!(refused.status.code(), Some(2), "{more:?}: {refused:?}");
+        let told = stderr(&refused);
+        assert!(told.contains(named), "{named}: {told}");
+        assert!(told.contains("--data"), "{told}");
+    }
+    let environment = [("SWARM_SYNC_HUB", &*address), ("SWARM_SYNC_SWARM", "team")];
+    let mut looked = program(&["doctor", &data, "--json", "-v"]);
+    let looked = looked.envs(environment).output().expect("it starts");
+    assert!(looked.status.success(), "{looked:?}");
 }
