@@ -40,14 +40,19 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let (swarm, pattern) = (args.hub.at.swarm.clone(), args.pattern.clone());
     let mut watch = Client::watch(link, swarm, name, pattern, Some(from));
     let (json, count) = (args.hub.json, args.count.map(NonZeroU64::get));
+    let mut shown = false;
     let ended = tokio::select! {
-        ended = follow(&mut watch, json, count) => ended.map(|()| "count"),
+        ended = follow(&mut watch, json, count, &mut shown) => ended.map(|()| "count"),
         () = signals.end() => Ok("interrupted"),
     };
     for event in &watch.rest_of_commit() {
         print(event, &watch, json)?;
     }
-    let position = watch.position().map(since_text).unwrap_or_default();
+    // Whoever was shown nothing and is refused has nowhere to go on from.
+    let position = watch.position().filter(|_| ended.is_ok() || shown);
+    let Some(position) = position.map(since_text) else {
+        return ended.map(drop);
+    };
     let why = ended.as_ref().map_or("failed", |why| why);
     output::line(&if json {
         let fields = [
@@ -62,8 +67,13 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     ended.map(|_| ())
 }
 
-/// Prints events until there were `count` changes.
-async fn follow(watch: &mut Watch, json: bool, count: Option<u64>) -> Result<(), Failure> {
+/// Prints events until there were `count` changes, and notes whether there was any event.
+async fn follow(
+    watch: &mut Watch,
+    json: bool,
+    count: Option<u64>,
+    shown: &mut bool,
+) -> Result<(), Failure> {
     let mut changes = 0;
     let mut told = false;
     while count.is_none_or(|count| changes < count) {
@@ -76,6 +86,7 @@ async fn follow(watch: &mut Watch, json: bool, count: Option<u64>) -> Result<(),
         told = false;
         changes += u64::from(matches!(event, WatchEvent::Change(_)));
         print(&event, watch, json)?;
+        *shown = true;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::security::{Secured, ask};
 use crate::support::{Hub, Place, Process, json_of, stderr, stdout, until};
 
 fn watch(hub: &Hub, args: &[&str]) -> Process {
@@ -256,5 +257,28 @@ fn a_watch_that_is_refused_says_so() {
         stderr(&refused).contains("EPOCH:REVISION"),
         "{}",
         stderr(&refused)
+    );
+}
+
+#[test]
+fn a_watch_without_the_right_is_one_sentence_and_says_nothing_of_going_on() {
+    let secured = Secured::new();
+    let text = "[[right]]\nagent = \"narrow\"\nkeys = \"task_*\"\nallow = [\"read\"]\n";
+    let rights = secured.private("rights.toml", text);
+    let narrow = secured.agent("narrow");
+    let hub = secured.serve(&["--rights", &rights]);
+    let refused = ask(&hub, &["watch", "secret_*"], &narrow);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(stdout(&refused), "");
+    let told = stderr(&refused);
+    assert!(told.contains("no right to read"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let refused = ask(&hub, &["watch", "secret_*", "--json"], &narrow);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(stdout(&refused).lines().count(), 1, "{refused:?}");
+    let failed = json_of(&refused);
+    assert_eq!(
+        (&failed["event"], &failed["error"]["kind"]),
+        (&json!("failed"), &json!("forbidden"))
     );
 }
