@@ -27,8 +27,9 @@ use crate::exit::{Code, Failure};
 use crate::output::{self, Screen};
 use crate::signals::Signals;
 
-/// How often the screen is drawn though nothing was heard: it counts seconds while the hub is away.
-const GLANCE: Duration = Duration::from_secs(1);
+/// How often the screen is drawn though nothing was heard: it counts seconds while the hub is silent or away, and
+/// is not to be late with the first.
+const GLANCE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: TopArgs) -> Result<(), Failure> {
     refuse_without_a_screen()?;

@@ -11,8 +11,9 @@ pub(super) const HELP: &str = "\
 Asks the hub again and again what `swarm-sync status` asks once, and shows what it says,
 and how much that is per second since the time before. \"lag\" is by how many revisions an
 agent is behind; \"?\" if it has confirmed none since the hub started. Bytes are those of
-the hub for all its swarms, these questions included. If the hub goes away, the screen
-says so, keeps what was known last, and goes on when the hub is back.
+the hub for all its swarms, these questions included. If the hub does not answer for a
+second, or goes away, the screen says so, keeps what was known last, and goes on when the
+hub is back. Names that are longer than their column are cut in the middle.
 
 Keys:
   q, Esc, Ctrl-C         leave

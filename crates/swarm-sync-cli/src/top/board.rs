@@ -17,9 +17,20 @@ pub(super) struct Away {
 /// What comes of asking the hub once.
 #[derive(Debug)]
 pub(super) enum Report {
+    /// It is being asked.
+    Asked {
+        at: Instant,
+    },
     Status(Box<Sample>),
-    Away { at: Instant, why: String },
+    /// It was asked then, and did not answer.
+    Away {
+        at: Instant,
+        why: String,
+    },
 }
+
+/// A hub that works answers in milliseconds: after this the reader is told that this one does not.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// All that is drawn.
 #[derive(Debug)]
@@ -30,6 +41,8 @@ pub(super) struct Board {
     pub(super) latest: Sample,
     pub(super) rates: Option<Rates>,
     pub(super) away: Option<Away>,
+    /// Since when it owes an answer.
+    pub(super) asked: Option<Instant>,
     pub(super) order: Order,
     /// The agents of `latest`, in this order.
     pub(super) rows: Vec<Row>,
@@ -47,6 +60,7 @@ impl Board {
             latest: sample,
             rates: None,
             away: None,
+            asked: None,
             order,
             first: 0,
         }
@@ -54,7 +68,9 @@ impl Board {
 
     /// Takes in what came of asking.
     pub(super) fn report(&mut self, report: Report) {
+        self.asked = None;
         match report {
+            Report::Asked { at } => self.asked = Some(at),
             Report::Status(sample) => {
                 self.rates = rates::between(&self.latest, &sample);
                 self.latest = *sample;
@@ -68,6 +84,13 @@ impl Board {
                 self.rates = None;
             }
         }
+    }
+
+    /// For how long it has been silent, if that is worth a word and not said otherwise.
+    pub(super) fn silent(&self, now: Instant) -> Option<Duration> {
+        let asked = self.asked.filter(|_| self.away.is_none())?;
+        let silent = now.saturating_duration_since(asked);
+        (silent >= SILENCE).then_some(silent)
     }
 
     /// Does what a key asks for that is about the agents; `shown` of them fit on the screen.
@@ -162,5 +185,24 @@ mod tests {
         back.at = after(3);
         board.report(Report::Status(Box::new(back)));
         assert!(board.away.is_none() && board.rates.is_some());
+    }
+
+    #[test]
+    fn a_hub_is_silent_from_a_second_after_it_was_asked_until_it_answers() {
+        let mut board = board(1);
+        let start = board.latest.at;
+        let after = |millis| start + Duration::from_millis(millis);
+        board.report(Report::Asked { at: after(100) });
+        assert_eq!(board.silent(after(1_099)), None);
+        let silent = board.silent(after(2_600));
+        assert_eq!(silent, Some(Duration::from_millis(2_500)));
+        let mut answer = board.latest.clone();
+        answer.at = after(2_700);
+        board.report(Report::Status(Box::new(answer)));
+        assert_eq!(board.silent(after(9_000)), None);
+        board.report(Report::Asked { at: after(9_000) });
+        let (at, why) = (after(9_000), "no answer".to_owned());
+        board.report(Report::Away { at, why });
+        assert_eq!(board.silent(after(20_000)), None, "it is said otherwise");
     }
 }

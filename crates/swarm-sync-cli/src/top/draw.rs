@@ -11,7 +11,7 @@ use swarm_sync::span;
 use super::board::{Away, Board};
 use super::facts::{Fact, facts};
 use super::rows::{Order, Row};
-use super::text::{fit, wrap};
+use super::text::{fit, fit_name, wrap};
 use crate::output::visible;
 
 /// How the height is shared out, from the top.
@@ -75,24 +75,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Instant, colour: b
     let width = usize::from(area.width);
     let look = Look { colour };
     screen.put(&title(board, width), TITLE);
-    let state_style = match &board.away {
-        Some(_) => look.alarm(),
-        None => look.good(),
-    };
-    let mut state = match &board.away {
-        Some(away) => {
-            // Beside the margin.
-            let width = width.saturating_sub(1);
-            wrap(&away_text(away, now), width, usize::from(parts.state))
-        }
-        None => vec![format!(
-            "connected, asked every {}",
-            span::text(board.interval)
-        )],
-    };
+    let (state, style) = state(board, now, look);
+    // Beside the margin.
+    let mut state = wrap(&state, width.saturating_sub(1), usize::from(parts.state));
     state.resize(usize::from(parts.state), String::new());
     for line in &state {
-        screen.put(&format!(" {line}"), state_style);
+        screen.put(&format!(" {line}"), style);
     }
     for fact in facts.iter().take(usize::from(parts.facts)) {
         let style = if fact.alarming {
@@ -184,11 +172,34 @@ impl Look {
     }
 }
 
-/// Over the whole width, as it is shown reversed.
+/// Over the whole width, as it is shown reversed. Of two names that are too long each has half of the room, and
+/// what the other leaves of its half.
 fn title(board: &Board, width: usize) -> String {
-    let (hub, swarm) = (visible(&board.hub), &board.latest.status.swarm);
-    let text = format!(" swarm-sync top   hub {hub}   swarm {swarm}");
+    let (hub, swarm) = (visible(&board.hub), board.latest.status.swarm.as_str());
+    let (before, between) = (" swarm-sync top   hub ", "   swarm ");
+    let room = width.saturating_sub(before.len() + between.len());
+    let left = |other: usize| (room / 2).max(room.saturating_sub(other));
+    let lengths = (hub.chars().count(), swarm.chars().count());
+    let (hub, swarm) = (
+        fit_name(&hub, left(lengths.1)),
+        fit_name(swarm, left(lengths.0)),
+    );
+    let text = format!("{before}{hub}{between}{swarm}");
     format!("{text:<width$}")
+}
+
+/// How it is about the connection.
+fn state(board: &Board, now: Instant, look: Look) -> (String, Style) {
+    if let Some(away) = &board.away {
+        return (away_text(away, now), look.alarm());
+    }
+    if let Some(silent) = board.silent(now) {
+        let seconds = silent.as_secs();
+        let text = format!("no answer for {seconds} s; what the hub said last stays");
+        return (text, look.alarm());
+    }
+    let every = span::text(board.interval);
+    (format!("connected, asked every {every}"), look.good())
 }
 
 fn away_text(away: &Away, now: Instant) -> String {
@@ -217,7 +228,7 @@ fn columns(cells: [&str; 5], width: usize) -> String {
     let [agent, connected, lag, acked, receipts] = cells;
     let beside = if width < WIDE { COLUMNS } else { ALL_COLUMNS };
     let name = width.saturating_sub(beside).max(NAME_WIDTH_MIN);
-    let agent = fit(agent, name);
+    let agent = fit_name(agent, name);
     let line = format!(" {agent:<name$} {connected:>10} {lag:>8}");
     if width < WIDE {
         return line;

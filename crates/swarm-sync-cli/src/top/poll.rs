@@ -12,7 +12,8 @@ use crate::cli::SwarmArgs;
 use crate::exit::Failure;
 use crate::oneshot;
 
-/// Longer than a hub takes to answer, short enough to say so on the screen when it hangs.
+/// Longer than a hub takes to answer, short enough to try another connection when it hangs. That it does not
+/// answer is shown long before.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest that a hub which is away is left alone, however seldom it is to be asked.
@@ -61,6 +62,10 @@ impl Poller {
         let mut pause = self.interval;
         loop {
             sleep(pause).await;
+            let at = Instant::now();
+            if reports.send(Report::Asked { at }).await.is_err() {
+                return;
+            }
             let report = match self.ask().await {
                 Ok(sample) => {
                     pause = self.interval;
@@ -69,7 +74,7 @@ impl Poller {
                 Err(failure) => {
                     pause = self.interval.min(RETRY_MAX);
                     Report::Away {
-                        at: Instant::now(),
+                        at,
                         why: failure.message().to_owned(),
                     }
                 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use swarm_sync::{HubStatus, MemberStatus, Revision};
 
-use crate::output::{brief_text, or_dash};
+use crate::output::{or_dash, visible};
 
 /// Which agents come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ fn row(member: &MemberStatus) -> Row {
     };
     Row {
         // Its characters are checked where it is decoded; a terminal is steered by none all the same.
-        agent: brief_text(member.agent.as_str()),
+        agent: visible(member.agent.as_str()),
         connected: member.connected,
         lag: member.lag,
         acked: or_dash(member.acked.map(Revision::get)),

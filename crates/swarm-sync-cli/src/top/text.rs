@@ -13,6 +13,18 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     format!("{start}…")
 }
 
+/// The same of a name, cut in its middle: what tells names apart is as often at their ends as at their beginnings.
+pub(super) fn fit_name(name: &str, width: usize) -> String {
+    let length = name.chars().count();
+    if length <= width || width == 0 {
+        return fit(name, width);
+    }
+    let end = (width - 1) / 2;
+    let start: String = name.chars().take(width - 1 - end).collect();
+    let end: String = name.chars().skip(length - end).collect();
+    format!("{start}…{end}")
+}
+
 /// Broken between words into at most `lines_max` lines; what is left of it is cut.
 pub(super) fn wrap(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -50,6 +62,21 @@ mod tests {
         ];
         for (text, width, expected) in cases {
             assert_eq!(fit(text, width), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_shows_both_its_ends() {
+        let cases = [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "a…d"),
+            ("abcdef", 4, "ab…f"),
+            ("ab", 1, "…"),
+            ("abc", 2, "a…"),
+            ("a", 0, ""),
+        ];
+        for (name, width, expected) in cases {
+            assert_eq!(fit_name(name, width), expected);
         }
     }
 

@@ -104,6 +104,26 @@ fn a_hub_that_is_killed_is_missed_and_found_again() {
 }
 
 #[test]
+fn a_hub_that_is_frozen_is_seen_to_be_silent_and_a_long_name_by_both_its_ends() {
+    let place = Place::new();
+    let hub = place.hub();
+    let name = format!("planner-{}-of-team-7", "x".repeat(90));
+    let _agent = place.agent(&hub, &name);
+    let mut top = top(&hub.address, &[]);
+    let row = top.shows(&["planner-", "of-team-7", "yes"]);
+    assert!(row.contains('…'), "{row}");
+    hub.process.signal("STOP");
+    // Long before a connection is given up.
+    let silent = top.shows(&["no answer for"]);
+    assert!(silent.contains("what the hub said last stays"), "{silent}");
+    top.shows(&["planner-"]);
+    hub.process.signal("CONT");
+    top.shows(&["connected, asked every"]);
+    top.press("q");
+    assert!(top.end().success());
+}
+
+#[test]
 fn it_leaves_by_every_way_with_the_terminal_as_it_was() {
     let place = Place::new();
     let hub = place.hub();
