@@ -57,7 +57,7 @@ use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
 use crate::rows::{self, Meta, Owner};
 
-use self::asker::{Asker, ReplyTo};
+use self::asker::{Asker, ReplyTo, STORE_FAILED};
 pub(crate) use self::authority::Answered;
 use self::authority::{Attempts, Claims};
 use self::chores::Chores;
@@ -325,7 +325,7 @@ impl Hub {
         }
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
-            self.disconnect(session, reason);
+            self.disconnect(session, STORE_FAILED);
         }
         self.merges = Merges::default();
         self.periodic = Periodic::default();

@@ -108,6 +108,7 @@ fn a_hub_whose_store_fails_says_so_and_ends() {
         .as_str()
         .expect("it listens")
         .to_owned();
+    let mut told = None;
     let failed = (0_u64..200).any(|number| {
         // What cannot be compressed.
         let value: Vec<u64> = (0..3_000)
@@ -115,9 +116,15 @@ fn a_hub_whose_store_fails_says_so_and_ends() {
             .collect();
         let value = serde_json::to_string(&value).expect("JSON");
         let set = ["set", &format!("k{number}"), &value, "--hub", &address];
-        !run(&set).status.success()
+        let set = run(&set);
+        told = Some(stderr(&set));
+        !set.status.success()
     });
     assert!(failed, "the store has room");
+    // Where its files are is nobody's business but its operator's.
+    let told = told.unwrap_or_default();
+    let directory = data.to_string_lossy();
+    assert!(!told.contains(&*directory), "{told}");
     assert_eq!(process.end().code(), Some(4));
     let event = process.json();
     assert_eq!(
@@ -127,6 +134,7 @@ fn a_hub_whose_store_fails_says_so_and_ends() {
     let message = event["error"]["message"].as_str().expect("a sentence");
     assert!(message.contains("its store failed"), "{message}");
     assert!(message.contains("start it again"), "{message}");
+    assert!(message.contains(&*directory), "{message}");
     process.logged(message);
 }
 

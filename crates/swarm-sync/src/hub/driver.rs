@@ -277,8 +277,12 @@ impl Driver {
                 return Err(RequestError::Invalid { reason });
             }
             let opened = self.open_swarm(swarm).await;
-            opened.map_err(|e| RequestError::Stopped {
-                reason: e.to_string(),
+            opened.map_err(|error| {
+                // It names the directory, which is for whoever runs the hub alone.
+                tracing::error!(%swarm, %error, "a swarm could not be opened");
+                let reason =
+                    format!("the swarm {swarm} could not be opened; the hub's log says why");
+                RequestError::Stopped { reason }
             })?;
         }
         let missing = || RequestError::Stopped {

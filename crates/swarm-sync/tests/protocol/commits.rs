@@ -237,15 +237,19 @@ fn a_store_that_fails_stops_its_machine() {
         None => (hub.disk.complete().expect("the roster is being stored"), ()),
     };
     hub.hub
-        .handle_persisted(hub.now(), token, Err("disk full".to_owned()));
+        .handle_persisted(hub.now(), token, Err("/srv/hub: disk full".to_owned()));
     hub.drain();
-    assert!(
-        hub.closed
-            .iter()
-            .any(|(_, reason)| reason.contains("disk full"))
-    );
+    // Whose hub it is hears why; its peers hear that it stopped, and nothing of its files.
+    let [(_, told)] = &hub.closed[..] else {
+        panic!("{:?}", hub.closed)
+    };
+    assert!(told.contains("its store failed"), "{told}");
+    assert!(!told.contains("/srv"), "{told}");
+    assert_eq!(hub.hub.failure(), Some("/srv/hub: disk full"));
     let answer = hub.ask(Ask::Status).expect("at once");
-    assert_eq!(answer.expect_err("it has stopped").kind(), "stopped");
+    let stopped = answer.expect_err("it has stopped");
+    assert_eq!(stopped.kind(), "stopped");
+    assert!(stopped.to_string().contains("/srv/hub: disk full"));
 
     let mut agent = AgentSide::new("a");
     let lost = agent.begin("k", put(1));

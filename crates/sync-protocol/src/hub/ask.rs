@@ -24,8 +24,9 @@ const RELOADS_MAX: usize = 1_024;
 
 impl Hub {
     pub(super) fn ask(&mut self, now: Now, to: ReplyTo, ask: Ask) {
-        if let Some(reason) = self.failed.clone() {
-            return self.reply(to, Err(RequestError::Stopped { reason }));
+        if let Some(reason) = &self.failed {
+            let stopped = to.stopped(reason);
+            return self.reply(to, Err(stopped));
         }
         if let Some(refused) = self.forbidden(to, &ask) {
             return self.reply(to, refused);

@@ -1,9 +1,14 @@
 //! Who asks a hub for something, and who waits for the answer.
 
-use sync_core::{AgentId, SessionId};
+use sync_core::{AgentId, RequestError, SessionId};
 
 use super::Hub;
 use super::session::Session;
+
+/// What peers are told of a store that failed. Which directory and which row it was, whoever runs the hub is
+/// told: paths of its machine are nobody else's business.
+pub(super) const STORE_FAILED: &str =
+    "the hub has stopped, as its store failed; whoever runs it finds the reason in its log";
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,17 @@ impl ReplyTo {
         match self {
             Self::Remote(session, _) => Some(session),
             Self::Local(_) => None,
+        }
+    }
+
+    /// Why the hub has stopped, as far as it is to be told to whoever asks.
+    pub(super) fn stopped(self, reason: &str) -> RequestError {
+        let told = match self {
+            Self::Local(_) => reason,
+            Self::Remote(..) => STORE_FAILED,
+        };
+        RequestError::Stopped {
+            reason: told.to_owned(),
         }
     }
 }

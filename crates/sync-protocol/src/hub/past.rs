@@ -71,10 +71,7 @@ impl Hub {
                 Err(error) => {
                     let reason = error.to_string();
                     // It is not in line any more, and hears of it, too.
-                    let stopped = RequestError::Stopped {
-                        reason: reason.clone(),
-                    };
-                    self.reply(to, Err(stopped));
+                    self.reply(to, Err(to.stopped(&reason)));
                     return self.fail(&reason);
                 }
             }

@@ -5,6 +5,7 @@ use sync_core::{
     Writer,
 };
 
+use super::asker::STORE_FAILED;
 use super::listing::Hidden;
 use super::rights::NO_REPLICA;
 use super::round::Owes;
@@ -41,8 +42,8 @@ pub(super) struct Session {
 impl Hub {
     /// A peer was admitted by the transport.
     pub fn handle_connected(&mut self, now: Now, session: SessionId, hello: &Hello) {
-        if let Some(reason) = self.failed.clone() {
-            return self.disconnect(session, &reason);
+        if self.failed.is_some() {
+            return self.disconnect(session, STORE_FAILED);
         }
         // A coordinator refuses it; what came of one that does not would be taken for the hub's own.
         if let Err(error) = AgentId::of_peer(hello.agent.as_str()) {
