@@ -30,7 +30,7 @@ pub use tokens::Tokens;
 
 pub(crate) use hub::Credential;
 pub(crate) use proof::Proof;
-pub(crate) use reason::sentence;
+pub(crate) use reason::{broken_off, sentence};
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The agent's side.
 
+mod security;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
-use super::io::{ReadHalf, WriteHalf, plain};
+use super::io::WriteHalf;
 #[cfg(feature = "testing")]
 use super::net::Dialer;
 use super::net::Socket;
@@ -32,7 +34,7 @@ use crate::options::LinkOptions;
 use crate::outbox::{Ending, Outbox};
 use crate::signal::Signal;
 #[cfg(feature = "tls")]
-use crate::{frame::encode_proof, tcp::io::shared, tls::AgentTls};
+use crate::tls::AgentTls;
 
 /// Bytes of messages given out at a time, and one message whatever its size: what has arrived may be
 /// two hundred times as long once it is read.
@@ -48,9 +50,6 @@ pub struct TcpLink {
     #[cfg(feature = "testing")]
     dialer: Option<Arc<dyn Dialer>>,
 }
-
-/// The two halves, and what is said before the hello.
-type Opened = (ReadHalf, WriteHalf, Bytes);
 
 impl TcpLink {
     /// `address` is `HOST:PORT`; the name is looked up at each connect.
@@ -77,25 +76,6 @@ impl TcpLink {
     pub fn with_tls(mut self, tls: Arc<AgentTls>) -> Self {
         self.tls = Some(tls);
         self
-    }
-
-    #[cfg(feature = "tls")]
-    async fn secured(&self, socket: Socket) -> Result<Opened, TransportError> {
-        let Some(tls) = &self.tls else {
-            let (read, write) = plain(socket);
-            return Ok((read, write, Bytes::new()));
-        };
-        let (stream, proof) = tls.connect(&self.address, socket.into_stream()).await?;
-        let (read, write) = shared(Box::new(stream));
-        let proof = proof.map_or_else(Bytes::new, |proof| encode_proof(&proof.0));
-        Ok((read, write, proof))
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_async, reason = "with TLS there is a handshake here")]
-    async fn secured(&self, socket: Socket) -> Result<Opened, TransportError> {
-        let (read, write) = plain(socket);
-        Ok((read, write, Bytes::new()))
     }
 
     async fn dial(&self) -> io::Result<Socket> {
@@ -174,7 +154,8 @@ impl Link for TcpLink {
             let (read, mut write, proof) = self.secured(socket).await?;
             let mut reader = Reader::new(read, Side::Agent);
             let greeted = self.greet(&hello, &proof, &mut reader, &mut write, &meter);
-            greeted.await.map(|welcome| (welcome, reader, write))
+            let welcome = greeted.await.map_err(|error| self.explained(error))?;
+            Ok((welcome, reader, write))
         };
         let doing = "waiting for the answer to the hello";
         let (welcome, mut reader, write) = timeout(limit, greeted)

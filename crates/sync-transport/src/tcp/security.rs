@@ -13,7 +13,7 @@ use crate::frame::PROOF_BYTES;
 use crate::{
     compress::Side,
     tcp::io::shared,
-    tls::{Credential, HubTls, Proof, sentence},
+    tls::{Credential, HubTls, Proof, broken_off, sentence},
 };
 
 /// TLS, or nothing: then names are believed.
@@ -60,7 +60,8 @@ impl Security {
         let accepted = tls.accept(socket.into_stream()).await;
         let (stream, credential) = accepted.map_err(|(error, stream)| {
             let reason = sentence(&error, Side::Hub);
-            (reason.unwrap_or_else(|| error.to_string()), shared(stream))
+            let reason = reason.unwrap_or_else(|| broken_off(&error, Side::Hub));
+            (reason, shared(stream))
         })?;
         let (read, write) = shared(Box::new(stream));
         let credential = Some(credential);

@@ -1,5 +1,6 @@
 //! The agent's end: believes only a hub of its CA, and proves its own name.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -16,7 +17,7 @@ use super::files::{certificates, content, private_key, roots};
 use super::fitness;
 use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
-use super::reason::sentence;
+use super::reason::{broken_off, is_of_issuer, sentence};
 use super::{ALPN, Principal, Proof, TlsError, Token, provider};
 use crate::compress::Side;
 use crate::lock;
@@ -48,6 +49,8 @@ struct Loaded {
     config: Arc<ClientConfig>,
     named: Vec<Principal>,
     ends: Option<SystemTime>,
+    /// What nobody can believe about its own certificate.
+    flaw: Option<&'static str>,
     token: Option<Token>,
 }
 
@@ -94,11 +97,8 @@ impl AgentTls {
         let name = server_name(address).map_err(failed)?;
         let loaded = self.current();
         let connector = TlsConnector::from(Arc::clone(&loaded.config));
-        let stream = connector.connect(name, stream).await.map_err(|error| {
-            failed(sentence(&error, Side::Agent).unwrap_or_else(|| {
-                format!("the hub ended the handshake: {error}; it may have no TLS, or be busy")
-            }))
-        })?;
+        let connected = connector.connect(name, stream).await;
+        let stream = connected.map_err(|error| failed(self.why_not(&error)))?;
         let shown = stream.get_ref().1.peer_certificates();
         *lock(&self.hub_ends) = shown.and_then(fitness::ends);
         let proof = match &loaded.token {
@@ -112,6 +112,40 @@ impl AgentTls {
             }
         };
         Ok((stream, proof))
+    }
+
+    /// Why there was no handshake, and which file to look at.
+    fn why_not(&self, error: &io::Error) -> String {
+        match sentence(error, Side::Agent) {
+            None => {
+                let reason = broken_off(error, Side::Agent);
+                format!("{reason}; it may have no TLS, or be busy")
+            }
+            Some(reason) if is_of_issuer(error) => {
+                let ca = self.files.ca.display();
+                format!("{reason}; what this side believes is in {ca}")
+            }
+            Some(reason) => reason,
+        }
+    }
+
+    /// The same error with what is to be known about this side's own certificate, if it is about that. The hub
+    /// judges it once the handshake is over for this side, and gives no more than a number for a reason.
+    pub(crate) fn explained(&self, error: TransportError) -> TransportError {
+        let TransportError::Tls { reason } = error else {
+            return error;
+        };
+        let Some((certificate, _)) = &self.files.certificate else {
+            return TransportError::Tls { reason };
+        };
+        let file = certificate.display();
+        let flaw = lock(&self.last).flaw;
+        let flaw = flaw.map_or_else(String::new, |flaw| format!(", which {flaw}"));
+        TransportError::Tls {
+            reason: format!(
+                "{reason}; the certificate is in {file}{flaw}; the hub's audit log says more"
+            ),
+        }
     }
 
     /// What the files say, or what they said last if they cannot be read at this moment: a file that is
@@ -140,13 +174,14 @@ fn read(files: &AgentTlsFiles) -> Result<Loaded, TlsError> {
                 reason: e.to_string(),
             })?;
     let builder = builder.with_root_certificates(roots(&files.ca)?);
-    let (mut named, mut ends) = (Vec::new(), None);
+    let (mut named, mut ends, mut flaw) = (Vec::new(), None, None);
     let mut config = match &files.certificate {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates(certificate)?;
             named = chain.first().map(principals).unwrap_or_default();
             ends = fitness::ends(&chain);
+            flaw = chain.first().and_then(fitness::flaw);
             let config = builder.with_client_auth_cert(chain, private_key(key)?);
             config.map_err(|e| {
                 let reason = format!(
@@ -164,6 +199,7 @@ fn read(files: &AgentTlsFiles) -> Result<Loaded, TlsError> {
         config: Arc::new(config),
         named,
         ends,
+        flaw,
         token,
     })
 }

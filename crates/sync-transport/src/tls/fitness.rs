@@ -26,6 +26,22 @@ pub(super) fn ends(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
     ends.min()
 }
 
+/// What keeps any hub from believing an agent's certificate, as far as this side can tell: after "which".
+pub(super) fn flaw(certificate: &CertificateDer<'_>) -> Option<&'static str> {
+    let (_, read) = X509Certificate::from_der(certificate).ok()?;
+    let validity = read.validity();
+    if now() > validity.not_after.timestamp() {
+        return Some("has expired; issue a new one: swarm-sync cert agent … --replace");
+    }
+    if now() < validity.not_before.timestamp() {
+        return Some("is not valid yet by the clock here");
+    }
+    let by_itself = read.issuer().as_raw() == read.subject().as_raw();
+    by_itself.then_some(
+        "was signed by itself and by no CA, which proves nothing; have the hub's CA issue one: swarm-sync cert agent",
+    )
+}
+
 /// Refuses a certificate that is not valid now, a CA's or not of a server; tells of one that soon will not be. Who
 /// issued it and what it is for is for the agents to judge: they know whom they believe, and what they dial.
 pub(super) fn check(path: &Path, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {

@@ -102,17 +102,17 @@ async fn an_agents_certificate_that_is_not_in_order_is_refused_with_the_reason()
         (
             "expired",
             scene.issue("expired", params(), expired),
-            "it has expired",
+            "expired.pem, which has expired; issue a new one",
         ),
         (
             "self-signed",
             scene.self_signed("self", params()),
-            "not of the CA that is believed there",
+            "self.pem, which was signed by itself",
         ),
         (
             "of another CA",
             strangers.issue("theirs", params(), |_| {}),
-            "not of the CA that is believed there",
+            "theirs.pem; the hub's audit log says more",
         ),
         (
             "a hub's",
@@ -151,10 +151,15 @@ async fn a_hubs_certificate_that_is_not_in_order_is_refused_by_the_agent() {
     let mut own = scene.hub_files();
     (own.certificate, own.key) = scene.self_signed("own", of_hub());
     let (own, _) = hub(own).await;
+    let believed = format!(
+        "not issued by the CA that this side believes; check --tls-ca, and that the certificate is of the same CA; \
+         what this side believes is in {}",
+        scene.ca_file.display()
+    );
     for (case, hub, words) in [
         ("another name", other_name, "is not for 127.0.0.1"),
-        ("another CA", theirs, "not issued by the CA"),
-        ("self-signed", own, "not issued by the CA"),
+        ("another CA", theirs, &believed),
+        ("self-signed", own, &believed),
     ] {
         let reason = refused(&hub, agent.clone(), "agent-1").await;
         assert!(reason.contains(words), "{case}: {reason}");
