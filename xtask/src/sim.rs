@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::shell;
 
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds; 1,000 if neither this nor a time is given.
     #[arg(long)]
@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// Replays this one and prints everything that happens.
     #[arg(long, conflicts_with_all = ["seeds", "first", "hours", "keep_going"])]
     seed: Option<u64>,
+    /// Replays only as much of that one as it takes for it to fail.
+    #[arg(long, requires = "seed")]
+    shrunk: bool,
     /// For how long.
     #[arg(long)]
     hours: Option<u64>,
@@ -24,6 +27,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The first so many.
+    pub(crate) fn of(seeds: u64) -> Self {
+        Self {
+            seeds: Some(seeds),
+            ..Self::default()
+        }
+    }
+
     fn words(self) -> Vec<String> {
         let text = |number: Option<u64>| number.map(|number| number.to_string());
         let given = [
@@ -32,7 +43,8 @@ impl Args {
             ("--seed", text(self.seed)),
             ("--hours", text(self.hours)),
         ];
-        words(given, [("--keep-going", self.keep_going)])
+        let switches = [("--shrunk", self.shrunk), ("--keep-going", self.keep_going)];
+        words(given, switches)
     }
 }
 

@@ -55,6 +55,6 @@ pub use coverage::MUST_HAPPEN;
 pub use failure::Failure;
 pub use run::{Course, parallel, run_seed};
 pub use schedule::{Act, Happened};
-pub use shrink::{Shrunk, shrink};
+pub use shrink::{Shrunk, rerun, shrink};
 pub use stats::Stats;
 pub use swarm::{Agent, Ending, Swarm};

@@ -10,7 +10,7 @@ mod search;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use sync_sim::{Failure, run_seed, shrink};
+use sync_sim::{Failure, rerun, run_seed, shrink};
 
 use crate::search::{Progress, Search};
 
@@ -29,8 +29,8 @@ const FOUND_CHARS: usize = 2_000;
 const USAGE: &str = "\
 sync-sim [--seeds N] [--first S] [--hours H] [--threads T] [--keep-going]
     runs seeds until one fails; prints how to replay it and the shortest schedule that fails
-sync-sim --seed S
-    replays one seed and prints everything that happens
+sync-sim --seed S [--shrunk]
+    replays one seed, or the shortest schedule of it that fails, and prints everything that happens
 sync-sim --traces [--seeds N] [--first S]
     prints for each seed a hash of its course";
 
@@ -38,6 +38,7 @@ sync-sim --traces [--seeds N] [--first S]
 struct Args {
     search: Search,
     seed: Option<u64>,
+    shrunk: bool,
     traces: bool,
 }
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         }
     };
     let is_good = match args.seed {
+        Some(seed) if args.shrunk => replay_shrunk(seed),
         Some(seed) => replay(seed),
         None if args.traces => trace(&args.search),
         None => search(&args.search),
@@ -69,7 +71,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
         keep_going: false,
         threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
-    let (mut seed, mut traces) = (None, false);
+    let (mut seed, mut shrunk, mut traces) = (None, false, false);
     while let Some(word) = words.next() {
         let mut number = || match words.next().map(|text| text.parse::<u64>()) {
             Some(Ok(number)) => Ok(number),
@@ -81,6 +83,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--hours" => search.time = Some(Duration::from_secs(number()?.saturating_mul(3_600))),
             "--threads" => search.threads = usize::try_from(number()?).unwrap_or(1),
             "--seed" => seed = Some(number()?),
+            "--shrunk" => shrunk = true,
             "--keep-going" => search.keep_going = true,
             "--traces" => traces = true,
             _ => return Err(format!("{word} means nothing here")),
@@ -92,6 +95,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
     Ok(Args {
         search,
         seed,
+        shrunk,
         traces,
     })
 }
@@ -107,6 +111,18 @@ fn replay(seed: u64) -> bool {
             false
         }
     }
+}
+
+fn replay_shrunk(seed: u64) -> bool {
+    let Some(shrunk) = shrink(seed) else {
+        println!("seed {seed} is good");
+        return true;
+    };
+    match rerun(seed, &shrunk.acts) {
+        Some(failure) => println!("seed {seed} fails: {}", some(&failure)),
+        None => println!("run once more it was good: something beside the seed decides"),
+    }
+    false
 }
 
 fn trace(search: &Search) -> bool {

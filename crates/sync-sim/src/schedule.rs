@@ -41,6 +41,15 @@ pub(crate) struct Schedule {
     pub(crate) happened: Vec<Happened>,
 }
 
+impl Schedule {
+    /// Nothing but these may take place.
+    pub(crate) fn of(kept: BTreeSet<Act>) -> Self {
+        let kept = Some(kept);
+        let happened = Vec::new();
+        Self { kept, happened }
+    }
+}
+
 /// Random numbers of each event by itself: what is left out takes none away from the others.
 #[derive(Debug)]
 pub(crate) struct Streams {

@@ -31,6 +31,13 @@ pub fn shrink(seed: u64) -> Option<Shrunk> {
     Attempts::new(seed, None).shrink()
 }
 
+/// Runs a seed with nothing else than `kept` taking place, and prints everything that happens; what is wrong.
+#[must_use]
+pub fn rerun(seed: u64, kept: &[Happened]) -> Option<Failure> {
+    let kept = kept.iter().map(|happened| happened.act).collect();
+    run_world(&mut World::with(seed, true, Schedule::of(kept))).err()
+}
+
 /// What came of one run.
 struct Tried {
     failure: Failure,
@@ -69,10 +76,7 @@ impl Attempts {
     /// A run in which nothing else takes place than `kept`, if it fails.
     fn run(&mut self, kept: Option<BTreeSet<Act>>) -> Option<Tried> {
         self.runs += 1;
-        let schedule = Schedule {
-            kept,
-            happened: Vec::new(),
-        };
+        let schedule = kept.map(Schedule::of).unwrap_or_default();
         let mut world = World::with(self.seed, false, schedule);
         world.oracle = self.oracle;
         let result = caught(|| run_world(&mut world));

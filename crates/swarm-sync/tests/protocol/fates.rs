@@ -143,31 +143,6 @@ fn a_refused_write_gives_back_what_it_had_replaced() {
     assert_eq!(hub.value("k"), Some("next".into()));
 }
 
-/// What it had replaced there was covered at the hub in the end, by a write that had never been admitted.
-#[test]
-fn a_refused_write_that_an_old_disk_brings_back_is_told_again_and_covers_nothing() {
-    let (mut hub, mut a, mut b) = trio();
-    a.write("k", put("kept"));
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    b.ahead_ms = 365 * 24 * 3_600_000;
-    b.write("k", put("from the future"));
-    let old = b.disk.image();
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(hub.hub.receipts().count(), 0, "its writer has it");
-    b.cut(&mut hub);
-    b.disk.restore(old);
-    b.ahead_ms = 0;
-    b.restart();
-    b.receipts.clear();
-    b.connect(&mut hub, 3);
-    talk(&mut hub, &mut [&mut a, &mut b]);
-    assert_eq!(hub.value("k"), Some("kept".into()));
-    assert_equal(&hub, &[&a, &b]);
-    assert_eq!(b.value("k"), Some("kept".into()));
-    assert!(only_receipt(&b).refused());
-    assert!(a.receipts.is_empty(), "nothing of it was touched");
-}
-
 #[test]
 fn concurrent_adds_and_a_delete_lose_nothing_unseen() {
     let (mut hub, mut a, mut b) = trio();

@@ -33,6 +33,7 @@
 //! - `lifetimes`: values that end
 //! - `merges`: functions that make one value of several
 //! - `offline`: many writes while cut off
+//! - `old_disks`: disks of an agent that are older than what the hub knows of it, and copies
 //! - `merge_calls`: when they are called
 //! - `graves`: deletes that have done their work
 //! - `watching`: what a watcher is told
@@ -76,6 +77,7 @@ mod memory;
 mod merge_calls;
 mod merges;
 mod offline;
+mod old_disks;
 mod own_votes;
 mod past;
 mod past_authors;

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use sync_core::codec::List;
 use sync_core::{
-    Body, Incarnation, Now, Segment, Seq, SessionId, WriteId, Writer,
+    Body, Incarnation, Key, Now, Segment, Seq, SessionId, WriteId, Writer,
     planted::{self, Planted},
 };
 
 use super::Hub;
 use super::admit::Source;
 use super::commit::Commit;
+use crate::keyspace::KeyState;
 use crate::receipts::Receipts;
 use crate::rows;
 
@@ -51,16 +52,20 @@ impl Hub {
             return Ok(());
         }
         let one_more = planted::is(Planted::PushCountsOneMore);
-        let upto = known.max(if one_more {
+        // Not all that is known: what was not pushed now may wait on an older disk of this agent, which
+        // does not know what has become of it.
+        let upto = if one_more {
             push.upto.next()
         } else {
             push.upto
-        });
+        };
         let mut commit = Commit::from(session);
         for (seq, segment) in deltas {
             let Segment { key, mut entry, .. } = segment;
             let id = WriteId::new(writer.clone(), seq);
-            if seq <= known {
+            // A disk that was copied may hold one that the other copy had no use for any more: the push
+            // that counted it did not bring it.
+            if seq <= known && self.has_met(&key, &id) {
                 self.return_refused(&mut commit, now, &key, &id, &entry);
                 continue;
             }
@@ -86,6 +91,12 @@ impl Hub {
         };
         self.send(session, body);
         Ok(())
+    }
+
+    /// Whether a write of that key has been here, and was admitted or refused.
+    fn has_met(&self, key: &Key, id: &WriteId) -> bool {
+        let held = self.space.get(key).map(KeyState::entry);
+        held.is_some_and(|held| held.context().contains(id))
     }
 
     /// The writes `after < seq <= upto` that were refused and whose writer may not know it yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 use swarm_sync::{Key, Pattern, RequestError, Value};
 
-use crate::output::shorten;
+use crate::output::{brief, shorten};
 
 use super::{OPS, Refused, TIMEOUT_MS_MAX};
 
@@ -53,8 +53,22 @@ impl Fields {
     }
 
     pub(super) fn number(&mut self, name: &str) -> Result<u64, Refused> {
-        let number = self.map.remove(name).and_then(|v| v.as_u64());
-        number.ok_or_else(|| self.mistyped(name, "a whole number from 1"))
+        let given = self.map.remove(name);
+        let number = given.as_ref().and_then(Json::as_u64);
+        number.ok_or_else(|| {
+            let needed = "a whole number from 1";
+            match given {
+                None => self.mistyped(name, needed),
+                Some(given) if given.is_f64() => {
+                    let whole = format!("{needed} to {}, which {given} is not", u64::MAX);
+                    self.mistyped(name, &whole)
+                }
+                Some(given) => {
+                    let given = brief(&given);
+                    self.mistyped(name, &format!("{needed}, which {given} is not"))
+                }
+            }
+        })
     }
 
     pub(super) fn value(&mut self, name: &str) -> Result<Value, Refused> {

@@ -38,7 +38,8 @@ impl Fields {
             "replicas" => {
                 let count = u32::try_from(self.number("replicas")?).ok();
                 let count = count.filter(|count| *count > 0);
-                let expected = || self.mistyped("replicas", "how many agents, from 1");
+                let expected =
+                    || self.mistyped("replicas", "how many agents, from 1 to 4294967295");
                 Durability::Replicas(count.ok_or_else(expected)?)
             }
             _ => return Err(self.mistyped("level", "\"disk\", \"hub\" or \"replicas\"")),

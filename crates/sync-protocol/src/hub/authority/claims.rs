@@ -238,8 +238,13 @@ impl Hub {
         if (1..=limit).contains(&lease_ms) {
             return Ok(());
         }
+        let remedy = if lease_ms == 0 {
+            "it would end before it began"
+        } else {
+            "ask for a shorter one and renew it"
+        };
         let reason = format!(
-            "a lease of {lease_ms} ms is not between 1 ms and {limit} ms, the longest that this hub grants: ask for a shorter one and renew it"
+            "a lease of {lease_ms} ms is not between 1 ms and {limit} ms, the longest that this hub grants: {remedy}"
         );
         Err(RequestError::Invalid { reason })
     }
