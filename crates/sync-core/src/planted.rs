@@ -90,6 +90,8 @@ bugs! {
     AckBeforeDurable breaks "I1 I8",
     /// A write that is to survive the loss of its agent is confirmed before the hub has it.
     HubLevelBeforeHub breaks "I1",
+    /// What a crash has left of half a batch is served as if it were all of it.
+    TornBatchServed breaks "I1 I8",
     /// What waits for the hub is gone with the process.
     OutboxForgotten breaks "I1 I14",
     /// An agent that has lost its disk gives its writes the numbers of lost ones.

@@ -14,6 +14,7 @@ use sync_core::{
     AgentId, AuthorityAsk, Epoch, Incarnation, Key, Reply, Revision, Token, Value, Version, WriteId,
 };
 
+pub(crate) use self::ask::LEASE_MS_MAX;
 pub(crate) use self::claims::Held;
 
 /// Who asks for a decision.

@@ -84,6 +84,7 @@ impl World {
         self.wakes(n);
         // What was under way may have reached the disk, or not.
         while self.random.chance(300) && self.finish_replica_batch(n).is_some() {}
+        self.tear(n);
         let node = &mut self.replicas[n];
         node.machine = None;
         let lost = node.disk.crash();
@@ -99,6 +100,15 @@ impl World {
         self.schedule(back, Event::StartReplica(n));
     }
 
+    /// The hub knows no more than what its disk says now.
+    pub(crate) fn hub_has_another_disk(&mut self) {
+        self.rollbacks += 1;
+        self.hub.versions.clear();
+        self.hub.lives.clear();
+        self.votes.hub_rolled_back();
+        self.roll_ledger_back();
+    }
+
     pub(crate) fn crash_hub(&mut self) {
         if self.hub.machine.take().is_none() {
             return;
@@ -106,6 +116,7 @@ impl World {
         self.stats.hit("hub restart");
         self.wakes(REPLICAS);
         while self.random.chance(300) && self.finish_hub_batch().is_some() {}
+        self.tear(REPLICAS);
         let lost = self.hub.disk.crash();
         self.stats.add("batches lost", lost);
         self.hub.open.clear();
@@ -116,12 +127,8 @@ impl World {
             && let Some(backup) = self.hub.backup.take()
         {
             self.stats.hit("rollback");
-            self.rollbacks += 1;
             self.hub.disk.restore(backup);
-            self.hub.versions.clear();
-            self.hub.lives.clear();
-            self.votes.hub_rolled_back();
-            self.roll_ledger_back();
+            self.hub_has_another_disk();
         }
         for n in 0..REPLICAS {
             if let Some(session) = self.replicas[n].session {

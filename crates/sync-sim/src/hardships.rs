@@ -43,6 +43,8 @@ pub(crate) struct Hardships {
     pub(crate) disk_full: u64,
     /// Whether a replica that crashes may find another disk.
     pub(crate) disk_loss: bool,
+    /// Per thousand crashes with a batch under way: it is torn.
+    pub(crate) torn: u64,
 }
 
 impl Hardships {
@@ -62,6 +64,7 @@ impl Hardships {
             store_crash: rate(200, 15),
             disk_full: rate(150, 10),
             disk_loss: false,
+            torn: 0,
         }
     }
 }

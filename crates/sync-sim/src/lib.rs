@@ -44,6 +44,7 @@ mod stats;
 mod swarm;
 mod tables;
 mod tally;
+mod torn;
 mod trace;
 mod votes;
 mod watchers;

@@ -52,21 +52,26 @@ impl World {
         node.disk.restore(image);
         node.versions.clear();
         node.losses += 1;
-        self.forgive(n);
+        let gone = self.only_at(n);
+        self.forgive(n, gone);
     }
 
-    /// What only that disk had is no longer owed: writes that the hub has not made durable.
-    fn forgive(&mut self, n: usize) {
-        let agent = self.replicas[n].agent.clone();
+    /// What an agent wrote and the hub has not made durable: only that agent's disk had it.
+    pub(crate) fn only_at(&self, n: usize) -> BTreeSet<WriteId> {
+        let agent = &self.replicas[n].agent;
         let hub = self.hub.machine.as_ref().filter(|hub| hub.is_settled());
         let at_hub = |hub: &Hub, id: &WriteId, key| {
             let state = hub.keyspace().get(key);
             state.is_some_and(|state| state.entry().context().contains(id))
         };
         let ops = self.ghost.ops.iter();
-        let own = ops.filter(|(id, op)| !op.at_hub && id.writer.agent() == &agent);
+        let own = ops.filter(|(id, op)| !op.at_hub && id.writer.agent() == agent);
         let gone = own.filter(|(id, op)| !hub.is_some_and(|hub| at_hub(hub, id, &op.key)));
-        let mut gone: BTreeSet<WriteId> = gone.map(|(id, _)| id.clone()).collect();
+        gone.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What is gone with a disk is no longer owed, nor are the receipts that only it had.
+    pub(crate) fn forgive(&mut self, n: usize, mut gone: BTreeSet<WriteId>) {
         gone.extend(self.lose_receipts(n));
         for id in gone {
             if let Some(op) = self.ghost.ops.get_mut(&id) {

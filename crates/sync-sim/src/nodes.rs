@@ -145,7 +145,7 @@ impl World {
     }
 
     pub(crate) fn start_hub(&mut self) {
-        if self.hub.machine.is_some() {
+        if self.hub.machine.is_some() || !self.recover_hub() {
             return;
         }
         let mut recovery = HubRecovery::new(self.plan.hub(), self.rules_of_table());
@@ -193,7 +193,7 @@ impl World {
     }
 
     pub(crate) fn start_replica(&mut self, n: usize) {
-        if self.replicas[n].machine.is_some() {
+        if self.replicas[n].machine.is_some() || !self.recover_replica(n) {
             return;
         }
         let run = Incarnation::from_random(self.random.next());
@@ -207,6 +207,7 @@ impl World {
         node.cursor = None;
         node.run += 1;
         node.timer_us = None;
+        self.forgive_damage(n);
         self.drain_replica(n);
         self.check_recovered(n);
         self.schedule(1_000, Event::Connect(n));

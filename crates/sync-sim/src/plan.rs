@@ -27,6 +27,9 @@ const NARROW_SHARE: u64 = 200;
 /// Per thousand seeds in which replicas crash: some find other disks.
 const LOSS_SHARE: u64 = 250;
 
+/// Per thousand seeds in which nodes crash that may lose something: batches may be torn.
+const TORN_SHARE: u64 = 150;
+
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Per thousand messages.
@@ -144,6 +147,18 @@ impl Plan {
             self.hardships.disk_loss = true;
             self.propose = 0;
             self.decide = 0;
+        }
+    }
+
+    /// Whether batches may be torn by a crash. The same holds of votes and requests as for disks that are lost.
+    pub(crate) fn draw_torn(&mut self, random: &mut Random) {
+        let dies = self.rollback || self.replica_crash > 0 && !self.hardships.disk_loss;
+        if dies && random.chance(TORN_SHARE) {
+            self.hardships.torn = random.between(200, 800);
+            if !self.rollback {
+                self.propose = 0;
+                self.decide = 0;
+            }
         }
     }
 

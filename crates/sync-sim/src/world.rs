@@ -95,6 +95,8 @@ pub(crate) struct HubNode {
     pub(crate) expired: BTreeMap<Key, bool>,
     /// Writes whose end is not durable yet.
     pub(crate) ending: Vec<WriteId>,
+    /// Whether it starts with what could be relied on of a damaged disk.
+    pub(crate) is_recovered: bool,
 }
 
 impl HubNode {
@@ -116,6 +118,7 @@ impl HubNode {
             lives: BTreeMap::new(),
             expired: BTreeMap::new(),
             ending: Vec::new(),
+            is_recovered: false,
         }
     }
 }
@@ -134,6 +137,8 @@ pub(crate) struct ReplicaNode {
     pub(crate) copy: Option<Image>,
     /// How often it has found another disk.
     pub(crate) losses: u64,
+    /// Whether it starts with what could be relied on of a damaged one.
+    pub(crate) is_recovered: bool,
     /// Whether the hub has refused the cursor of this connection.
     pub(crate) mismatch: bool,
     /// Its position in the hub's log as of the last step.
@@ -200,6 +205,7 @@ impl World {
         let watchers = plan.watchers(&mut random);
         plan.draw_losses(&mut random);
         plan.draw_drift(&mut random);
+        plan.draw_torn(&mut random);
         let replicas = (0..REPLICAS).map(|n| ReplicaNode {
             agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
             machine: None,
@@ -213,6 +219,7 @@ impl World {
             backup: None,
             copy: None,
             losses: 0,
+            is_recovered: false,
         });
         let mut world = Self {
             replicas: replicas.collect(),

@@ -13,8 +13,9 @@ use crate::tables::{is_claimed, is_decided};
 use crate::workload::Asked;
 use crate::world::World;
 
-/// Leases, in milliseconds.
-const LEASES_MS: &[u64] = &[150, 400, 1_200];
+/// Leases, in milliseconds, and the longest of them.
+const LEASES_MS: &[u64] = &[150, 400, LEASE_MS_MAX];
+pub(crate) const LEASE_MS_MAX: u64 = 1_200;
 
 /// Tokens that somebody may still use, most of them stale.
 const TOKENS: usize = 6;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sync_core::{AuthorityAsk, Claim, Expectation, Key, Payload, Token, Value, WriteId};
 
-use super::Made;
+use super::{LEASE_MS_MAX, Made};
 use crate::tables::is_claimed;
 use crate::world::World;
 
@@ -199,6 +199,10 @@ impl World {
     pub(crate) fn recover_claims(&mut self) {
         self.decisions.held.clear();
         self.decisions.paused_until_us = 0;
+        if std::mem::take(&mut self.hub.is_recovered) {
+            // Any claim may have been granted and lost.
+            self.decisions.paused_until_us = self.now_us + LEASE_MS_MAX * 1_000;
+        }
         for key in self.claim_keys() {
             if let Some((write, claim)) = self.claim_at_hub(&key) {
                 self.begin_lease(&key, write, &claim);
