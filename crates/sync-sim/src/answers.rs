@@ -151,7 +151,11 @@ impl World {
                     .extend(ids.into_iter().map(|id| (id, true)));
             }
             (Asked::Propose(id), Answer::Decided(decision)) => self.told_decision(id, &decision),
-            (Asked::Status(when), Answer::Status(status)) => self.check_grid(when, &status),
+            (Asked::Status(when), Answer::Status(status)) => {
+                let alarms = status.id_alarms;
+                self.require(alarms == 0, || format!("{alarms} ids named two writes"));
+                self.check_grid(when, &status);
+            }
             (Asked::Round(keys), Answer::Synced(report)) => {
                 self.check_report(&keys, &report);
                 self.last_report = Some(report);

@@ -1,6 +1,6 @@
 //! Cuts and crashes.
 
-use crate::plan::REPLICAS;
+use crate::plan::{HUB, NODES, REPLICAS};
 use crate::world::{Event, World};
 
 /// Time between two chances for a cut or a crash, in microseconds.
@@ -36,6 +36,7 @@ impl World {
             }
         }
         self.hardships();
+        self.copies();
         let crash = self.plan.hub_crash * if self.is_read_in_pages() { IN_PAGES } else { 1 };
         if self.random.chance(crash) && self.allows("crash of the hub", 0, self.nth) {
             self.crash_hub();
@@ -53,8 +54,8 @@ impl World {
 
     /// What the seed has drawn for the whole run may be left out, too.
     pub(crate) fn level_plan(&mut self) {
-        if self.plan.skew_ms != [0; REPLICAS + 1] && !self.allows("clocks that differ", 0, 0) {
-            self.plan.skew_ms = [0; REPLICAS + 1];
+        if self.plan.skew_ms != [0; NODES] && !self.allows("clocks that differ", 0, 0) {
+            self.plan.skew_ms = [0; NODES];
         }
         if self.plan.tick_ms > 1 && !self.allows("coarse clocks", 0, 0) {
             self.plan.tick_ms = 1;
@@ -114,9 +115,9 @@ impl World {
             return;
         }
         self.stats.hit("hub restart");
-        self.wakes(REPLICAS);
+        self.wakes(HUB);
         while self.random.chance(300) && self.finish_hub_batch().is_some() {}
-        self.tear(REPLICAS);
+        self.tear(HUB);
         let lost = self.hub.disk.crash();
         self.stats.add("batches lost", lost);
         self.hub.open.clear();
@@ -130,7 +131,7 @@ impl World {
             self.hub.disk.restore(backup);
             self.hub_has_another_disk();
         }
-        for n in 0..REPLICAS {
+        for n in 0..self.replicas.len() {
             if let Some(session) = self.replicas[n].session {
                 let noticed = self.random.below(NOTICE_US_MAX);
                 self.schedule(noticed, Event::ReplicaClosed(n, session));

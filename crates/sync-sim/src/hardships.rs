@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use sync_core::SessionId;
 
+use crate::copies::Copies;
 use crate::network::Direction;
-use crate::plan::REPLICAS;
+use crate::plan::{HUB, NODES, REPLICAS};
 use crate::random::Random;
 use crate::world::{Event, World};
-
-/// The hub among the nodes.
-const HUB: usize = REPLICAS;
 
 /// How far a clock may be ahead after a jump, in milliseconds: less than stamps may run ahead.
 const AHEAD_MS_MAX: u64 = 3_000;
@@ -45,6 +43,8 @@ pub(crate) struct Hardships {
     pub(crate) disk_loss: bool,
     /// Per thousand crashes with a batch under way: it is torn.
     pub(crate) torn: u64,
+    /// Per thousand fault ticks: another process begins on a copy of an agent's disk.
+    pub(crate) copy: u64,
 }
 
 impl Hardships {
@@ -65,6 +65,7 @@ impl Hardships {
             disk_full: rate(150, 10),
             disk_loss: false,
             torn: 0,
+            copy: 0,
         }
     }
 }
@@ -72,13 +73,14 @@ impl Hardships {
 /// What is going on just now; times are in simulated microseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    paused_until: [u64; REPLICAS + 1],
-    away_until: [u64; REPLICAS],
+    paused_until: [u64; NODES],
+    away_until: [u64; NODES],
     /// Since when a clock stands still, and until when.
-    frozen: [Option<(u64, u64)>; REPLICAS + 1],
+    frozen: [Option<(u64, u64)>; NODES],
     /// Until when a direction of a connection carries nothing.
     silent_until: BTreeMap<(SessionId, Direction), u64>,
     calm_until: u64,
+    pub(crate) copies: Copies,
 }
 
 impl World {
@@ -110,9 +112,16 @@ impl World {
         until.is_some_and(|until| self.now_us < *until)
     }
 
+    /// Whether a node that is asked through its connection does not answer.
+    pub(crate) fn is_mute(&self, n: usize, session: SessionId) -> bool {
+        let ways = [Direction::ToHub, Direction::ToReplica];
+        let paused = self.troubles.paused_until[n] > self.now_us;
+        paused || ways.iter().any(|way| self.is_silent(session, *way))
+    }
+
     /// One chance for each of them.
     pub(crate) fn hardships(&mut self) {
-        for node in 0..=REPLICAS {
+        for node in (0..REPLICAS).chain([HUB]) {
             let whom = node as u64;
             let hops = node != HUB || self.plan.hardships.hub_hops;
             if self.random.chance(self.plan.hardships.pause) && self.allows("pause", whom, self.nth)

@@ -7,14 +7,11 @@ use bytes::Bytes;
 use sync_core::{AgentId, Batch, Pattern, Reason, Receipt, RowOp, WriteId, codec};
 use sync_protocol::Token;
 
-use crate::plan::REPLICAS;
+use crate::plan::HUB;
 use crate::world::World;
 
 /// The first byte of the rows of receipts.
 const RECEIPT_ROW: u8 = b'r';
-
-/// The hub among the nodes.
-const HUB: usize = REPLICAS;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

@@ -12,6 +12,7 @@
 
 mod account;
 mod answers;
+mod copies;
 mod coverage;
 mod decisions;
 mod disk;

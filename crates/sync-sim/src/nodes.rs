@@ -8,7 +8,7 @@ use sync_protocol::{Hub, HubOutput, HubRecovery, Replica, ReplicaOutput, Replica
 
 use crate::merges::Call;
 use crate::network::Direction;
-use crate::plan::{REPLICAS, swarm};
+use crate::plan::{COPY, HUB, swarm};
 use crate::rounds::Rounds;
 use crate::world::{Event, World};
 
@@ -45,7 +45,7 @@ impl World {
         if self.hub.machine.is_none() || self.hub.run != run {
             return;
         }
-        if self.disk_is_full(REPLICAS) {
+        if self.disk_is_full(HUB) {
             return self.fail_hub();
         }
         if let Some(token) = self.finish_hub_batch()
@@ -204,6 +204,9 @@ impl World {
             recovery.row(&row).expect("rows read back");
         }
         node.machine = Some(recovery.open());
+        if n == COPY {
+            self.troubles.copies.runs.insert(run);
+        }
         node.cursor = None;
         node.run += 1;
         node.timer_us = None;
@@ -222,7 +225,7 @@ impl World {
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.hub.run;
                     self.schedule(after, Event::HubDisk(run));
-                    if self.dies_at_store(REPLICAS) {
+                    if self.dies_at_store(HUB) {
                         self.schedule(0, Event::CrashHub(run));
                     }
                 }

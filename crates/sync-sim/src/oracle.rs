@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::codec::List;
 use sync_core::{
-    Ask, Entry, Key, MergeRule, OnConcurrent, Reason, Receipt, SyncReport, Version, WriteId,
+    AgentId, Ask, Context, Entry, Key, MergeRule, OnConcurrent, Reason, Receipt, SyncReport,
+    Version, WriteId,
 };
 use sync_protocol::{Hub, KeyState, Keyspace};
 
@@ -210,7 +211,7 @@ impl World {
                             && here == Some((hub.epoch(), hub.revision()))
                             && replica.digest() == hub.digest()
                             && replica.policies() == hub.policies()
-                            && same_entries(hub.keyspace(), replica.keyspace())
+                            && same_entries(hub.keyspace(), replica.keyspace(), node.copied())
                     })
             })
     }
@@ -304,13 +305,28 @@ fn entry(space: &Keyspace, key: &Key) -> Entry {
         .unwrap_or_default()
 }
 
-fn same_entries(a: &Keyspace, b: &Keyspace) -> bool {
-    let live = |space: &Keyspace| -> Vec<(Key, Version, Entry)> {
-        let all = space.iter_after(None);
-        let touched = all.filter(|(_, s)| !s.entry().context().is_empty());
-        touched
-            .map(|(key, state)| (key.clone(), state.version(), state.entry().clone()))
-            .collect()
+/// Whether a replica holds what the hub holds. An agent whose disk was copied may know of writes of its own
+/// that it has replaced and never sent: that they were refused with the last one was told to the other process.
+fn same_entries(hub: &Keyspace, replica: &Keyspace, copied: Option<&AgentId>) -> bool {
+    let unsent = |key: &Key, known: &Context| {
+        let mut unsent = known.clone();
+        unsent.subtract(entry(hub, key).context());
+        let of_agent = unsent.spans().iter();
+        let of_agent = of_agent.filter(|span| Some(span.writer.agent()) == copied);
+        of_agent.cloned().collect::<Vec<_>>()
     };
-    live(a) == live(b)
+    let live = |space: &Keyspace| -> Vec<(Key, Version, Vec<_>, Context)> {
+        let all = space.iter_after(None);
+        let touched = all.map(|(key, state)| {
+            let mut known = state.entry().context().clone();
+            for span in unsent(key, &known) {
+                known.remove(&span);
+            }
+            let writes = state.entry().writes();
+            let writes = writes.map(|(id, write)| (id.clone(), write.clone()));
+            (key.clone(), state.version(), writes.collect(), known)
+        });
+        touched.filter(|(.., known)| !known.is_empty()).collect()
+    };
+    live(hub) == live(replica)
 }

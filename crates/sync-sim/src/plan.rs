@@ -17,6 +17,13 @@ use crate::{faults, periodic};
 /// Agents in every seed.
 pub(crate) const REPLICAS: usize = 3;
 
+/// The place of a process that runs on a copy of an agent's disk, while there is one; that of the hub.
+pub(crate) const COPY: usize = REPLICAS;
+pub(crate) const HUB: usize = REPLICAS + 1;
+
+/// How many places there are.
+pub(crate) const NODES: usize = REPLICAS + 2;
+
 /// How far stamps may run ahead in most seeds. Real skews are far below.
 const DRIFT: Duration = Duration::from_secs(5);
 
@@ -29,6 +36,9 @@ const LOSS_SHARE: u64 = 250;
 
 /// Per thousand seeds in which nodes crash that may lose something: batches may be torn.
 const TORN_SHARE: u64 = 150;
+
+/// Per thousand seeds in which nothing else is lost: two processes run under one name.
+const COPY_SHARE: u64 = 120;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -47,8 +57,8 @@ pub(crate) struct Plan {
     pub(crate) disk_us_max: u64,
     /// The clock's resolution, in milliseconds: coarse clocks make stamps collide.
     pub(crate) tick_ms: u64,
-    /// How far each node's clock is ahead, in milliseconds; the hub's is the last.
-    pub(crate) skew_ms: [u64; REPLICAS + 1],
+    /// How far each node's clock is ahead, in milliseconds.
+    pub(crate) skew_ms: [u64; NODES],
     /// Time between two actions of the workload, in microseconds.
     pub(crate) pause_us: u64,
     /// Per thousand actions.
@@ -73,6 +83,8 @@ pub(crate) struct Plan {
     rounds_max: usize,
     limits: Limits,
     pub(crate) hardships: Hardships,
+    /// Whether nothing goes wrong.
+    is_quiet: bool,
     hub_value_bytes_max: usize,
 }
 
@@ -114,7 +126,11 @@ impl Plan {
             rollback,
             disk_us_max: *random.pick(&[faults::DISK_US_QUICK, 2_000, 60_000]),
             tick_ms: if coarse { random.between(5, 500) } else { 1 },
-            skew_ms: std::array::from_fn(|_| if skewed { random.below(3_000) } else { 0 }),
+            skew_ms: std::array::from_fn(|node| match node {
+                COPY => 0,
+                _ if skewed => random.below(3_000),
+                _ => 0,
+            }),
             pause_us: *random.pick(&[2_000, 8_000, 30_000]),
             clear: if random.chance(300) { 15 } else { 0 },
             client: if random.chance(500) { 60 } else { 0 },
@@ -135,6 +151,7 @@ impl Plan {
             } else {
                 Hardships::draw(random)
             },
+            is_quiet: quiet,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
     }
@@ -162,10 +179,24 @@ impl Plan {
         }
     }
 
+    /// Whether another process may run on a copy of an agent's disk while the agent goes on. What that one
+    /// was asked or has promised the agent knows nothing of.
+    pub(crate) fn draw_copies(&mut self, random: &mut Random) {
+        let Hardships {
+            disk_loss, torn, ..
+        } = self.hardships;
+        let is_other = self.rollback || disk_loss || torn > 0;
+        if !self.is_quiet && !is_other && random.chance(COPY_SHARE) {
+            self.hardships.copy = random.between(10, 100);
+            self.propose = 0;
+            self.decide = 0;
+        }
+    }
+
     /// Whether clocks may be further apart than stamps may run ahead: then the hub refuses what is of a
     /// future that it does not believe in.
     pub(crate) fn draw_drift(&mut self, random: &mut Random) {
-        let is_skewed = self.skew_ms != [0; REPLICAS + 1];
+        let is_skewed = self.skew_ms != [0; NODES];
         if is_skewed && random.chance(NARROW_SHARE) {
             self.limits.drift_max = NARROW_DRIFT;
         }

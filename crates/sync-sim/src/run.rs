@@ -41,6 +41,7 @@ pub(crate) fn run_world(world: &mut World) -> Result<(), Failure> {
 /// Ends all faults, waits until everyone agrees, sees whether all are served, and asks for the whole account.
 fn heal(world: &mut World) {
     world.change_table_late();
+    world.end_copy();
     world.faulty = false;
     world.troubles = Troubles::default();
     world.schedule(0, Event::StartHub);

@@ -10,14 +10,11 @@ use sync_protocol::{Owner, Salvage};
 use crate::decisions::LEASE_MS_MAX;
 use crate::disk::{Disk, Image, image_of};
 use crate::faults::NOTICE_US_MAX;
-use crate::plan::REPLICAS;
+use crate::plan::HUB;
 use crate::world::{Event, World};
 
 /// Per thousand recoveries: it is interrupted as well.
 const INTERRUPTED_SHARE: u64 = 300;
-
-/// The hub among the nodes.
-const HUB: usize = REPLICAS;
 
 impl World {
     /// A node has died while its disk had a batch under way, which may be torn. Where the hub's disk may be

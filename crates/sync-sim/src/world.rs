@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sync_core::{
-    AgentId, Cursor, Entry, Hello, Incarnation, Key, Now, Pieces, Policies, ProposalId, Resolvers,
-    Revision, Role, SessionId, SyncReport, Version, WriteId,
+    AgentId, Cursor, Entry, Key, Now, Pieces, Policies, ProposalId, Resolvers, Revision, SessionId,
+    SyncReport, Version, WriteId,
 };
 use sync_protocol::{Hub, Replica};
 
@@ -22,7 +22,7 @@ use crate::lives::Life;
 use crate::merges::Call;
 use crate::network::Network;
 use crate::past::Read;
-use crate::plan::{Plan, REPLICAS, swarm};
+use crate::plan::{HUB, Plan, REPLICAS};
 use crate::random::Random;
 use crate::returned::Planted;
 use crate::rounds::Rounds;
@@ -135,6 +135,8 @@ pub(crate) struct ReplicaNode {
     /// Its disk as it was once, and a copy that another process has used since.
     pub(crate) backup: Option<Image>,
     pub(crate) copy: Option<Image>,
+    /// Whether another process has run on a copy of its disk.
+    pub(crate) was_copied: bool,
     /// How often it has found another disk.
     pub(crate) losses: u64,
     /// Whether it starts with what could be relied on of a damaged one.
@@ -143,6 +145,27 @@ pub(crate) struct ReplicaNode {
     pub(crate) mismatch: bool,
     /// Its position in the hub's log as of the last step.
     pub(crate) cursor: Option<Cursor>,
+}
+
+impl ReplicaNode {
+    pub(crate) fn new(agent: AgentId) -> Self {
+        Self {
+            agent,
+            was_copied: false,
+            machine: None,
+            disk: Disk::default(),
+            run: 0,
+            timer_us: None,
+            session: None,
+            versions: BTreeMap::new(),
+            mismatch: false,
+            cursor: None,
+            backup: None,
+            copy: None,
+            losses: 0,
+            is_recovered: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -206,21 +229,9 @@ impl World {
         plan.draw_losses(&mut random);
         plan.draw_drift(&mut random);
         plan.draw_torn(&mut random);
-        let replicas = (0..REPLICAS).map(|n| ReplicaNode {
-            agent: AgentId::new(format!("agent-{n}")).expect("a valid name"),
-            machine: None,
-            disk: Disk::default(),
-            run: 0,
-            timer_us: None,
-            session: None,
-            versions: BTreeMap::new(),
-            mismatch: false,
-            cursor: None,
-            backup: None,
-            copy: None,
-            losses: 0,
-            is_recovered: false,
-        });
+        plan.draw_copies(&mut random);
+        let name = |n| AgentId::new(format!("agent-{n}")).expect("a valid name");
+        let replicas = (0..REPLICAS).map(|n| ReplicaNode::new(name(n)));
         let mut world = Self {
             replicas: replicas.collect(),
             plan,
@@ -291,6 +302,9 @@ impl World {
     pub(crate) fn step(&mut self) {
         let ((at, _), event) = self.queue.pop_first().expect("timers never end");
         self.now_us = at;
+        if self.is_of_ended_copy(&event) {
+            return;
+        }
         if let Some(until) = self.held_until(&event) {
             return self.hold(until, event);
         }
@@ -347,7 +361,7 @@ impl World {
 
     /// What the hub's clock says; that of replica `n`.
     pub(crate) fn hub_now(&self) -> Now {
-        self.clock(REPLICAS)
+        self.clock(HUB)
     }
 
     pub(crate) fn clock(&self, node: usize) -> Now {
@@ -368,30 +382,5 @@ impl World {
     pub(crate) fn new_session(&mut self) -> SessionId {
         self.next_session += 1;
         SessionId(self.next_session)
-    }
-
-    pub(crate) fn connect(&mut self, n: usize) {
-        if self.replicas[n].machine.is_none() || self.replicas[n].session.is_some() {
-            return;
-        }
-        if self.hub.machine.is_none() {
-            let again = self.random.between(10_000, 60_000);
-            return self.schedule(again, Event::Connect(n));
-        }
-        let session = self.new_session();
-        self.hub.open.insert(session);
-        let (hub_now, now) = (self.hub_now(), self.clock(n));
-        let node = &mut self.replicas[n];
-        node.session = Some(session);
-        node.mismatch = false;
-        let replica = node.machine.as_mut().expect("checked above");
-        let run: Incarnation = replica.writer().incarnation();
-        self.rounds.connected(session, node.agent.clone());
-        let hello = Hello::new(swarm(), node.agent.clone(), run, Role::Member);
-        replica.handle_link_up(now);
-        let hub = self.hub.machine.as_mut().expect("checked above");
-        hub.handle_connected(hub_now, session, &hello);
-        self.drain_hub();
-        self.drain_replica(n);
     }
 }

@@ -105,6 +105,8 @@ impl World {
                 .into_iter()
                 .flat_map(|o| self.ghost.replaced_before(&id, &key, o));
             let gone: BTreeSet<WriteId> = gone.chain(gone_now).collect();
+            let is_new = !self.ghost.ops.contains_key(&id);
+            self.require(is_new, || format!("{id} names two writes"));
             self.ghost
                 .note(&id, &key, &operation, &before, gone, is_write);
             if let Some(stamp) = stamp {
