@@ -12,6 +12,7 @@
 
 mod account;
 mod answers;
+mod apart;
 mod copies;
 mod coverage;
 mod decisions;

@@ -221,6 +221,7 @@ impl World {
             match output {
                 HubOutput::Persist { token, batch } => {
                     self.check_bounds(&batch);
+                    self.check_swarm(&batch);
                     self.hub.disk.submit(token, batch);
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.hub.run;
@@ -328,6 +329,7 @@ impl World {
         {
             match output {
                 ReplicaOutput::Persist { token, batch } => {
+                    self.check_swarm(&batch);
                     self.replicas[n].disk.submit(token, batch);
                     let after = self.random.between(20, self.plan.disk_us_max);
                     let run = self.replicas[n].run;
