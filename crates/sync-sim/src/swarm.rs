@@ -1,6 +1,7 @@
 //! Programs of users, one per agent, over the machines that run in production, under one seed.
 
 mod agent;
+mod faults;
 mod stage;
 
 use std::cell::RefCell;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use sync_core::{Key, Policies, Receipt, StateVersion};
 
 pub use agent::Agent;
-use stage::{Partition, Stage};
+use faults::{Crash, Partition};
+use stage::Stage;
 
 use crate::failure::Failure;
 use crate::run::caught;
@@ -49,6 +51,7 @@ pub struct Swarm {
     agents: usize,
     policies: Arc<Policies>,
     partitions: Vec<Partition>,
+    crashes: Vec<Crash>,
 }
 
 /// A swarm whose programs have ended and whose agents agree.
@@ -68,6 +71,7 @@ impl Swarm {
             agents: 2,
             policies: Arc::default(),
             partitions: Vec::new(),
+            crashes: Vec::new(),
         }
     }
 
@@ -91,18 +95,52 @@ impl Swarm {
         time: Range<Duration>,
     ) -> Self {
         self.partitions.push(Partition {
-            agents: agents.into_iter().filter(|n| *n < self.agents).collect(),
+            agents: agents.into_iter().collect(),
             from_us: micros(time.start),
             until_us: micros(time.end),
         });
         self
     }
 
+    /// Ends the processes of these agents at a time after the start, in the middle of whatever they do, and
+    /// starts each at once: its program begins anew, and finds what its disk holds. What was acknowledged is
+    /// there. A program that has ended by then stays ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sync_sim::Swarm;
+    ///
+    /// let swarm = Swarm::seed(42).crash([0], Duration::from_millis(50));
+    /// let ending = swarm.run(async |agent| {
+    ///     // Without this look it would count itself twice.
+    ///     if agent.get(agent.name()).unwrap().is_none() {
+    ///         agent.set(agent.name(), "here").await.unwrap();
+    ///     }
+    ///     agent.sleep(Duration::from_millis(100)).await;
+    ///     agent.add("ends", 1).await.unwrap();
+    /// });
+    /// assert_eq!(ending.unwrap().get("ends").unwrap().value, Some(2.into()));
+    /// ```
+    pub fn crash(mut self, agents: impl IntoIterator<Item = usize>, at: Duration) -> Self {
+        self.crashes.push(Crash {
+            agents: agents.into_iter().collect(),
+            at_us: micros(at),
+        });
+        self
+    }
+
+    /// Which agent is to be cut off or to crash and is not there.
+    fn unknown_agent(&self) -> Option<usize> {
+        let cut_off = self.partitions.iter().flat_map(|p| &p.agents);
+        let mut named = cut_off.chain(self.crashes.iter().flat_map(|c| &c.agents));
+        named.find(|n| **n >= self.agents).copied()
+    }
+
     /// Runs the program at every agent until each has ended and all hold the same.
     ///
     /// # Errors
     ///
-    /// Which program has panicked, or did not come to an end.
+    /// Which program has panicked, or did not come to an end; which agent was named and is none of them.
     pub fn run<F>(self, program: F) -> Result<Ending, Failure>
     where
         F: AsyncFn(Agent),
@@ -114,7 +152,16 @@ impl Swarm {
     where
         F: AsyncFn(Agent),
     {
-        let stage = Stage::new(self.seed, self.agents, self.policies, self.partitions);
+        if let Some(unknown) = self.unknown_agent() {
+            let agents = self.agents;
+            let text = format!(
+                "agent {unknown} is to be cut off or to crash, and there are {agents} agents, counted from 0: \
+                 name one of them, or have more with `agents`"
+            );
+            return Err(Failure::of_swarm(0, text));
+        }
+        let faults = (self.partitions, self.crashes);
+        let stage = Stage::new(self.seed, self.agents, self.policies, faults);
         let stage = Rc::new(RefCell::new(stage));
         let begin = |n| -> Program<'_> {
             let stage = stage.clone();
@@ -129,6 +176,12 @@ impl Swarm {
             let late = stage.borrow().now_us > micros(PROGRAM_TIME_MAX);
             if late || !stage.borrow_mut().step() {
                 return Err(unfinished(&stage.borrow(), &programs));
+            }
+            let crashed = std::mem::take(&mut stage.borrow_mut().crashed);
+            for n in crashed {
+                if programs[n].take().is_some() {
+                    programs[n] = begin(n);
+                }
             }
         }
         drop(programs);

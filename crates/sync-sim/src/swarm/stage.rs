@@ -1,6 +1,6 @@
 //! A hub and agents for programs of users: who runs, what is under way, what time it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use sync_protocol::{
     ReplicaRecovery,
 };
 
+use super::faults::{Crash, Partition};
 use crate::disk::Disk;
 use crate::plan::swarm;
 use crate::random::Random;
@@ -38,15 +39,8 @@ enum Event {
     AgentTimer(usize),
     Connect(usize),
     Cut(usize),
+    Crash(usize),
     Wake,
-}
-
-/// Between whom and the hub nothing passes, and when, in simulated microseconds.
-#[derive(Debug, Clone)]
-pub(super) struct Partition {
-    pub(super) agents: BTreeSet<usize>,
-    pub(super) from_us: u64,
-    pub(super) until_us: u64,
 }
 
 #[derive(Debug)]
@@ -75,6 +69,8 @@ pub(super) struct Stage {
     /// When the last message of each connection and direction arrives: none overtakes another.
     last_us: BTreeMap<(SessionId, bool), u64>,
     partitions: Vec<Partition>,
+    /// Whose processes have ended in this step: their programs begin anew.
+    pub(super) crashed: Vec<usize>,
 }
 
 impl Stage {
@@ -82,7 +78,7 @@ impl Stage {
         seed: u64,
         agents: usize,
         policies: Arc<Policies>,
-        partitions: Vec<Partition>,
+        (partitions, crashes): (Vec<Partition>, Vec<Crash>),
     ) -> Self {
         let mut random = Random::new(seed);
         let rules = sync_resolve::standard().with_policies(policies.clone());
@@ -103,6 +99,7 @@ impl Stage {
             last_session: 0,
             last_us: BTreeMap::new(),
             partitions,
+            crashed: Vec::new(),
         };
         for n in 0..agents {
             let after = stage.random.below(LATENCY_US.1);
@@ -111,6 +108,11 @@ impl Stage {
         for partition in stage.partitions.clone() {
             for n in partition.agents {
                 stage.schedule(partition.from_us, Event::Cut(n));
+            }
+        }
+        for crash in crashes {
+            for n in crash.agents {
+                stage.schedule(crash.at_us, Event::Crash(n));
             }
         }
         stage.drain_hub();
@@ -189,6 +191,7 @@ impl Stage {
             }
             Event::Connect(n) => self.connect(n),
             Event::Cut(n) => self.cut(n),
+            Event::Crash(n) => self.crash(n),
             Event::ToAgent(..) | Event::Wake => {}
         }
         true
@@ -234,6 +237,19 @@ impl Stage {
         self.drain(n);
         let after = self.random.below(RETRY_US);
         self.schedule(after, Event::Connect(n));
+    }
+
+    /// A process ends and starts with what is durable. Receipts that its program has not taken it is told again.
+    fn crash(&mut self, n: usize) {
+        self.cut(n);
+        self.answers.retain(|(of, _), _| *of != n);
+        let run = Incarnation::from_random(self.random.next());
+        let node = &mut self.nodes[n];
+        node.disk.crash();
+        node.receipts.clear();
+        node.replica = replica(&node.name, &node.disk, run);
+        self.crashed.push(n);
+        self.drain(n);
     }
 
     fn schedule(&mut self, after_us: u64, event: Event) {
@@ -352,14 +368,23 @@ fn until(due: Duration, now_us: u64) -> u64 {
 
 fn node(n: usize, random: &mut Random) -> Node {
     let name = AgentId::new(format!("agent-{n}")).expect("a short name of letters");
-    let config = ReplicaConfig::new(swarm(), name.clone(), Durability::Disk);
     let run = Incarnation::from_random(random.next());
-    let recovery = ReplicaRecovery::new(config, sync_resolve::standard(), run);
+    let disk = Disk::default();
     Node {
+        replica: replica(&name, &disk, run),
         name,
-        replica: recovery.open(),
         receipts: Vec::new(),
-        disk: Disk::default(),
+        disk,
         session: None,
     }
+}
+
+/// What a process of an agent starts as.
+fn replica(name: &AgentId, disk: &Disk, run: Incarnation) -> Replica {
+    let config = ReplicaConfig::new(swarm(), name.clone(), Durability::Disk);
+    let mut recovery = ReplicaRecovery::new(config, sync_resolve::standard(), run);
+    for row in disk.rows() {
+        recovery.row(&row).expect("rows read back");
+    }
+    recovery.open()
 }
