@@ -124,14 +124,17 @@ impl Salvage {
     /// `lease_max`, as any lease may have been granted and lost.
     pub fn finish(mut self, drawn: Epoch, lease_max: Duration) -> (Vec<RowOp>, Taken) {
         let mut ops = std::mem::take(&mut self.verbatim);
-        let live = std::mem::take(&mut self.keys).into_iter();
-        let live: Vec<_> = live.filter(|(_, kept)| kept.entry.is_live()).collect();
-        self.taken.keys = live.len() as u64;
+        // With what a delete that waits has ended: its hub does not tell its own writer of it.
+        let known = std::mem::take(&mut self.keys).into_iter();
+        let known = known.filter(|(_, kept)| !kept.entry.context().is_empty());
+        let known: Vec<_> = known.collect();
+        let live = known.iter().filter(|(_, kept)| kept.entry.is_live());
+        self.taken.keys = live.count() as u64;
         let is_hub = self.owner == Owner::Hub;
-        if is_hub && !live.is_empty() {
+        if is_hub && !known.is_empty() {
             self.reach(Revision::default().next());
         }
-        for (key, mut kept) in live {
+        for (key, mut kept) in known {
             if is_hub {
                 kept.number(self.revision);
             }
