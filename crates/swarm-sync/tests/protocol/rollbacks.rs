@@ -354,3 +354,36 @@ fn a_write_whose_hub_was_lost_is_not_said_to_be_there() {
     };
     assert_eq!(reached, Durability::Disk);
 }
+
+/// It still waits there, as its confirmation was lost. It came back to life at the hub and here, and its
+/// writer was told that it is gone: whoever proposed it again counted it twice.
+#[test]
+fn a_write_that_is_told_as_gone_stays_dead_although_it_still_waits() {
+    let (mut hub, mut a, mut b) = trio();
+    a.write("k", Operation::Add(5));
+    say(&mut hub, &mut a);
+    hub.settle();
+    let backup = hub.disk.image();
+    talk(&mut hub, &mut [&mut b]);
+    b.write("k", Operation::Delete);
+    talk(&mut hub, &mut [&mut b]);
+    // It reads the end of its write, and no confirmation.
+    a.pass(Duration::from_secs(1));
+    for _ in 0..4 {
+        say(&mut hub, &mut a);
+        deliver(&mut hub, &mut a, |body| {
+            !matches!(body, Body::Committed { .. })
+        });
+    }
+    assert_eq!((a.value("k"), a.replica.pending_writes()), (None, 1));
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    hub.disk.restore(backup);
+    hub.restart();
+    assert_eq!(hub.value("k"), Some(Value::Int(5)));
+    a.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a]);
+    assert_equal(&hub, &[&a]);
+    assert_eq!(reasons_of_k(&a), [&Reason::Unknown]);
+    assert_eq!(hub.value("k"), None, "it is told as gone");
+}

@@ -287,14 +287,30 @@ impl Replica {
         // What a later one has knowingly replaced is pushed with it, and ended by it there too.
         let dead = dead.filter(|fate| !self.outbox.replaces(&fate.key, &fate.write));
         fates.extend(dead.map(|fate| (fate.write.clone(), fate)));
-        for (id, fate) in &fates {
-            // Pushed once more it would come alive at a hub that has never heard of its end.
-            if let Some(waiting) = Outbox::key_of(&self.me, id) {
-                self.undo(fate, waiting, false, &mut ops);
-            }
+        for fate in fates.values() {
+            self.withdraw(fate, &mut ops);
         }
         self.note_fates(fates.into_values().collect(), &mut ops);
         self.persist(ops);
+    }
+
+    /// What is dead here waits no longer: pushed once more it would come alive at a hub that has never heard
+    /// of its end. That end is a fact, and offered as one: its writer is told that it is gone. What it had
+    /// replaced is to be undone, as the lost hub may have refused it.
+    fn withdraw(&mut self, fate: &Receipt, ops: &mut Vec<RowOp>) {
+        let waiting = Outbox::key_of(&self.me, &fate.write);
+        let Some((id, item)) = waiting.and_then(|id| Some((id, self.outbox.remove(id)?))) else {
+            return;
+        };
+        ops.push(rows::delete_outbox(id.0, id.1));
+        let undone = self.repairs.entry(fate.key.clone()).or_default();
+        // It may be dead here by nothing but a write that was refused.
+        if undone.contains(&fate.write) {
+            undone.union(&item.open());
+        } else {
+            undone.union(item.replaced());
+        }
+        ops.push(rows::put_repair(&fate.key, undone));
     }
 
     /// Fates of own writes: durable here before the hub may forget them.

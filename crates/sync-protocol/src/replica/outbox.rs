@@ -36,6 +36,11 @@ impl Item {
         self.refused
     }
 
+    /// What it replaced here, with own writes that it made superfluous.
+    pub(super) fn replaced(&self) -> &Context {
+        &self.replaced
+    }
+
     /// What is not a fact before the hub has admitted this: the write itself and what it replaced. A
     /// removal is always admitted.
     pub(super) fn open(&self) -> Context {
