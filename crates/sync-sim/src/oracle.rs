@@ -50,16 +50,12 @@ impl World {
         if replica.is_settled() {
             note_versions(&mut node.versions, replica.keyspace());
         }
-        // At a position of the hub's log, with nothing else held: the very state of that position. What
-        // was refused is undone a little later.
-        let of_agent = |r: &&Receipt| r.addressee() == &node.agent && r.refused();
-        let mut told = self.ghost.receipts.values().filter(of_agent);
-        let undoes = self.plan.fights
-            || (self.rollbacks > 0 || self.plan.refuses())
-                && (told.next().is_some() || replica.receipts().any(Receipt::refused));
-        let at = replica.cursor().filter(|c| c.head == c.revision && !undoes);
+        // At a position of the hub's log, with nothing else held and nothing left to undo: the very state of
+        // that position. Until then the replica says of the keys concerned that they are provisional.
+        let is_pure = replica.pending_writes() == 0 && replica.keys_to_undo().next().is_none();
+        let at = replica.cursor().filter(|c| c.head == c.revision);
         let expected = at
-            .filter(|_| replica.pending_writes() == 0)
+            .filter(|_| is_pure)
             .and_then(|c| self.ghost.digests.get(&(c.epoch, c.revision)).copied());
         let found = replica.digest();
         self.require(lower.is_none(), || {

@@ -207,19 +207,10 @@ impl Plan {
         self.limits.drift_max
     }
 
-    fn is_narrow(&self) -> bool {
-        self.drift() < DRIFT
-    }
-
     /// Whether a policy bounds values, so that the hub refuses some where its fights do not.
     pub(crate) fn is_bounded(&self) -> bool {
         let bounds = |table: &Arc<Policies>| table.iter().any(|p| p.max_value_bytes.is_some());
         self.tables.iter().any(bounds)
-    }
-
-    /// Whether the hub refuses writes that it was right to make where they were made.
-    pub(crate) fn refuses(&self) -> bool {
-        self.is_bounded() || self.is_narrow() || self.keys.iter().any(tables::is_decided)
     }
 
     pub(crate) fn hub(&self) -> HubConfig {

@@ -49,6 +49,12 @@ impl Replica {
         self.waits_for_hub(key) || entry.is_some_and(undecided)
     }
 
+    /// The keys on which a refused or withdrawn write is still to be undone: what it had replaced is not shown
+    /// before.
+    pub fn keys_to_undo(&self) -> impl Iterator<Item = &Key> {
+        self.repairs.keys()
+    }
+
     /// Own writes wait, or a refused one is to be undone: what that had replaced is not shown before.
     fn waits_for_hub(&self, key: &Key) -> bool {
         self.outbox.of_key(key).next().is_some() || self.repairs.contains_key(key)
