@@ -48,6 +48,7 @@
 //! - `past`: what a hub remembers of its commits
 //! - `past_reads`: how that is read from the store
 //! - `looking_back`: questions about the past, to drive tests with
+//! - `removals`: what they cover at a hub that has lost its disk
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 
 mod activity;
@@ -92,6 +93,7 @@ mod pressure;
 #[path = "../../../sync-sim/src/random.rs"]
 mod random;
 mod receipts;
+mod removals;
 mod reproposing;
 mod rights;
 mod rights_to_ask;

@@ -150,20 +150,11 @@ impl Outbox {
         let is_awaited = |held: &(Incarnation, Seq)| {
             awaited.is_some_and(|upto| held.0 != id.0 || held.1 <= upto)
         };
-        let mine = &replaced;
-        let is_replaced = |item: &Item| {
+        let may_go = |held: &(Incarnation, Seq), item: &Item| {
             let removal = delta.is_live() && !item.delta.is_live();
-            let chosen = item.delta.writes().all(|(id, _)| mine.contains(id));
-            !removal && chosen && delta.includes(&item.delta)
+            !removal && !is_awaited(held)
         };
-        // Only these can be: with its number, a removal is in the context of whatever includes it.
-        let live = within(self.by_key.get(key), mine);
-        let removals = within(self.removals.get(key), delta.context());
-        let covered = live.chain(removals).filter(|held| {
-            let item = self.items.get(held);
-            !is_awaited(held) && item.is_some_and(is_replaced)
-        });
-        let covered: BTreeSet<_> = covered.copied().collect();
+        let covered = self.covered_by(key, &delta, &replaced, may_go);
         for old in &covered {
             if let Some(item) = self.remove(*old) {
                 replaced.union(&item.replaced);
@@ -179,6 +170,47 @@ impl Outbox {
         };
         self.restore(id, waiting);
         (row, covered.into_iter().collect())
+    }
+
+    /// What waits for a key and is included in `delta`, which has replaced the writes `replaced` here: of the
+    /// live ones only what it ended itself.
+    fn covered_by(
+        &self,
+        key: &Key,
+        delta: &Entry,
+        replaced: &Context,
+        may_go: impl Fn(&(Incarnation, Seq), &Item) -> bool,
+    ) -> BTreeSet<(Incarnation, Seq)> {
+        let is_covered = |item: &Item| {
+            let chosen = item.delta.writes().all(|(id, _)| replaced.contains(id));
+            chosen && delta.includes(&item.delta)
+        };
+        // Only these can be: with its number, a removal is in the context of whatever includes it.
+        let live = within(self.by_key.get(key), replaced);
+        let removals = within(self.removals.get(key), delta.context());
+        let covered = live.chain(removals);
+        let covered = covered.filter(|held| {
+            let item = self.items.get(held);
+            item.is_some_and(|item| may_go(held, item) && is_covered(item))
+        });
+        covered.copied().collect()
+    }
+
+    /// Takes out what is superfluous now that the hub has `admitted`, which includes it: runs are pushed in
+    /// the order of their numbers and not of their time, and a refused write waits for its receipt below what
+    /// was put on top of it. As long as it waited it would count as open what is a fact at the hub.
+    pub(super) fn remove_covered(&mut self, admitted: &Item) -> Vec<(Incarnation, Seq)> {
+        let Item {
+            key,
+            delta,
+            replaced,
+            ..
+        } = admitted;
+        let covered = self.covered_by(key, delta, replaced, |_, _| true);
+        for held in &covered {
+            self.remove(*held);
+        }
+        covered.into_iter().collect()
     }
 
     /// Takes a stored item back.

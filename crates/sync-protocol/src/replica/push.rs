@@ -4,6 +4,7 @@ use sync_core::{Body, Incarnation, Message, Now, Seq, Standing, WriteId, Writer}
 
 use super::Replica;
 use super::link::Flight;
+use super::outbox::Item;
 use crate::rows;
 
 impl Replica {
@@ -47,6 +48,7 @@ impl Replica {
             self.note_fate_of(&item);
             self.lazy_rows.push(rows::delete_outbox(run, seq));
             self.settle_climbs_of(now, &WriteId::new(writer.clone(), seq));
+            self.settle_below(now, &item);
         }
         let landed = |f: &Flight| f.load.incarnation == run && f.load.upto <= upto;
         if self.link.flight.as_ref().is_some_and(landed) {
@@ -54,6 +56,21 @@ impl Replica {
         }
         self.settle_flushes();
         self.push_pending(now);
+    }
+
+    /// What the hub has admitted is a fact with all that it covers. Told without some of that, to a hub that
+    /// has lost its disk, it would be known there and what it had ended live again.
+    fn settle_below(&mut self, now: Now, admitted: &Item) {
+        for (run, seq) in self.outbox.remove_covered(admitted) {
+            self.lazy_rows.push(rows::delete_outbox(run, seq));
+            let writer = Writer::new(self.me.agent().clone(), run);
+            self.settle_climbs_of(now, &WriteId::new(writer, seq));
+        }
+        if let Some(undone) = self.repairs.get_mut(&admitted.key) {
+            undone.subtract(admitted.delta.context());
+            let row = rows::put_repair(&admitted.key, undone);
+            self.lazy_rows.push(row);
+        }
     }
 
     pub(super) fn handle_gap(&mut self, now: Now, run: Incarnation, known: Seq) {

@@ -82,11 +82,16 @@ impl AgentSide {
 
     /// Dies and comes back with what its disk holds, as another run.
     pub(crate) fn restart(&mut self) {
-        self.disk.crash();
         self.runs += 1;
+        self.restart_as(self.runs);
+    }
+
+    /// The same as a run of that number. The first one is 1; those drawn at random do not ascend.
+    pub(crate) fn restart_as(&mut self, run: u64) {
+        self.disk.crash();
         self.session = None;
         self.said.clear();
-        self.replica = Self::open(&self.config, &self.disk, self.runs);
+        self.replica = Self::open(&self.config, &self.disk, run);
         self.settle();
     }
 
