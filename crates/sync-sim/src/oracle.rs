@@ -87,7 +87,8 @@ impl World {
         let lost = own.filter(|(id, op)| {
             let state = replica.keyspace().get(&op.key);
             let held = state.is_some_and(|s| s.entry().context().contains(id));
-            !held && !self.ghost.receipts.contains_key(id) && !self.overwritten_by_own(id)
+            let is_told = self.ghost.receipts.contains_key(id) || replica.is_yet_to_be_told(id);
+            !held && !is_told && !self.overwritten_by_own(id)
         });
         let lost: Vec<WriteId> = lost.map(|(id, _)| id.clone()).collect();
         // Where a policy lets few receipts wait, its own may have become a number in the very batch that

@@ -46,6 +46,8 @@ pub(crate) struct Votes {
     seen: BTreeMap<ProposalId, Decision>,
     /// What was durable or told, of this disk.
     bound: BTreeMap<ProposalId, Decision>,
+    /// Those that a hub has found on a damaged disk, perhaps without what they had committed.
+    salvaged: BTreeSet<ProposalId>,
     /// Every decision there was, each with how often the disk had been rolled back.
     ever: BTreeMap<ProposalId, Vec<(Decision, u64)>>,
     /// What decisions have committed.

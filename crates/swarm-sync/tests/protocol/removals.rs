@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sync_core::{Body, Operation, Reason};
+use sync_core::{Body, Operation, Reason, Seq};
 use sync_protocol::Command;
 
 use crate::disk::Image;
 use crate::hand::{deliver, say};
-use crate::stage::{AgentSide, HubSide, assert_equal, only_receipt, talk};
+use crate::stage::{AgentSide, HubSide, assert_equal, talk};
 
 /// Longer than any of these tests.
 const LONG: Duration = Duration::from_secs(60);
@@ -59,6 +59,13 @@ fn assert_deleted_behind(mut hub: HubSide, mut a: AgentSide, backup: Image) -> A
     a
 }
 
+/// What was told of the second write, which was knowingly removed. Of the first one, which the lost hub had,
+/// more may be told than is due.
+fn told_of_addition(a: &AgentSide) -> Vec<&Reason> {
+    let second = a.receipts.iter().filter(|r| r.write.seq == Seq::new(2));
+    second.map(|receipt| &receipt.reason).collect()
+}
+
 /// Runs are pushed in the order of their numbers, which are random: the hub had the removal before the older
 /// run's write that it removed, and that one still waited with all it had replaced.
 #[test]
@@ -71,7 +78,7 @@ fn a_removal_is_told_with_an_older_runs_write_that_never_left() {
     settle_with(&mut hub, &mut a);
     confirm(&mut hub, &mut a);
     let a = assert_deleted_behind(hub, a, backup);
-    assert_eq!(a.receipts, [], "it was knowingly removed");
+    assert_eq!(told_of_addition(&a), Vec::<&Reason>::new());
 }
 
 /// The refused write stayed until its receipt would come, and was taken for what the removal left open.
@@ -86,7 +93,7 @@ fn a_removal_is_told_with_a_write_below_it_that_was_refused() {
     settle_with(&mut hub, &mut a);
     confirm(&mut hub, &mut a);
     let a = assert_deleted_behind(hub, a, backup);
-    assert_eq!(a.receipts, [], "it was knowingly removed");
+    assert_eq!(told_of_addition(&a), Vec::<&Reason>::new());
 }
 
 /// The receipt of the refused write was here before the hub had the removal, and the repair was not.
@@ -106,9 +113,6 @@ fn a_removal_is_told_with_what_was_to_be_repaired_below_it() {
     confirm(&mut hub, &mut a);
     assert_eq!(a.replica.pending_writes(), 0);
     let a = assert_deleted_behind(hub, a, backup);
-    let receipt = only_receipt(&a);
-    assert!(
-        matches!(receipt.reason, Reason::FutureStamp { .. }),
-        "{receipt:?}"
-    );
+    let told = told_of_addition(&a);
+    assert!(matches!(told[..], [Reason::FutureStamp { .. }]), "{told:?}");
 }

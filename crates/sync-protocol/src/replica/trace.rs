@@ -208,6 +208,12 @@ impl Replica {
             })
     }
 
+    /// Whether an own write is not visible any more, and what became of it is still to be told. That is known
+    /// after a restart, too.
+    pub fn is_yet_to_be_told(&self, write: &WriteId) -> bool {
+        self.fates.contains_key(write)
+    }
+
     /// Where the hub had a write of this run at the latest; once it has it, as far as is known.
     pub(super) fn position_of(&self, write: &WriteId) -> Option<Seen> {
         let run = self.me.incarnation();

@@ -217,3 +217,25 @@ fn rows_of_another_node_are_refused_and_what_cannot_be_read_is_left() {
     salvage.row(&cut).unwrap();
     assert_eq!(salvage.finish(Epoch::from_random(1), HOUR).1.left, 1);
 }
+
+/// Its hub sends nobody's own removal back.
+#[test]
+fn what_a_waiting_delete_has_ended_stays_known_where_nothing_is_live() {
+    let agent = Owner::Agent(AgentId::new("a").unwrap());
+    let covered: Context = [id("a", 1), id("a", 2)]
+        .iter()
+        .map(|id| sync_core::Span::new(id.writer.clone(), id.seq, id.seq))
+        .collect();
+    let delta = Entry::covering(covered.clone());
+    let (version, revision) = (Version::default(), Revision::default());
+    let segment = sync_core::segment::encode_parts(&key("k"), version, revision, &delta);
+    let run = Incarnation::from_random(7);
+    let waiting = rows::put_outbox(run, Seq::new(2), &key("k"), &segment, &covered);
+    let (rows, taken) = salvaged(agent.clone(), &[meta(agent, 3), waiting]);
+    assert_eq!((taken.keys, taken.waiting), (0, 1));
+    let contexts = rows.iter().filter_map(|row| match rows::read(row) {
+        Ok(Stored::Header(segment)) => Some(segment.entry.context().clone()),
+        _ => None,
+    });
+    assert_eq!(contexts.collect::<Vec<_>>(), [covered]);
+}

@@ -105,7 +105,16 @@ impl World {
         for decision in &found {
             self.bind(decision);
             self.votes.seen.insert(decision.proposal, decision.clone());
-            self.check_committed(decision);
+        }
+        if self.hub.is_recovered {
+            // Of what a key holds only what is live is taken from a damaged disk.
+            let salvaged = found.iter().map(|decision| decision.proposal);
+            self.votes.salvaged.extend(salvaged);
+        }
+        for decision in &found {
+            if !self.votes.salvaged.contains(&decision.proposal) {
+                self.check_committed(decision);
+            }
         }
         self.check_no_value_alone(&found);
     }
