@@ -100,14 +100,15 @@ impl Salvage {
             | Stored::Memory(..)
             | Stored::Cleared(..)
             | Stored::Fate(_)
-            | Stored::Delivered(_)
             | Stored::Repair(_)
             | Stored::Policies(_)
             | Stored::OwnVote(_) => {
                 self.taken.others += 1;
                 self.keep(row);
             }
-            Stored::Adopted(_)
+            // Of what it says is here the rows may be gone: its hub tells it once more.
+            Stored::Delivered(_)
+            | Stored::Adopted(_)
             | Stored::Lifetime(..)
             | Stored::Grave(..)
             | Stored::Poll(_)

@@ -94,8 +94,8 @@ pub(super) const RENEW_HELP: &str = "\
 Examples:
   swarm-sync renew task/7 5f1c9e07aa34b211:812 --lease 30s
 
-The lease begins anew now. Refused with 1 if it has ended already: what it protected may be
-somebody else's by now.";
+The lease begins anew now. Refused with 1 if it has ended already, what it protected may be
+somebody else's by now, and if it is another's than --name says.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RenewArgs {
@@ -110,7 +110,8 @@ pub(super) const RELEASE_HELP: &str = "\
 Examples:
   swarm-sync release task/7 5f1c9e07aa34b211:812
 
-Others can claim the key then. Refused with 1 if the claim has ended already.";
+Others can claim the key then. Refused with 1 if the claim has ended already, or is another's than
+--name says.";
 
 /// A claim that was granted.
 #[derive(Debug, Args)]
@@ -119,6 +120,10 @@ pub(crate) struct HeldArgs {
     pub(crate) key: Key,
     /// What proves the claim, as `claim` printed it.
     pub(crate) token: Token,
+    /// Who has it, as `claim` was told: in that name alone is it renewed or given back. Default: cli; over TLS
+    /// the name that is proved, and no other.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) name: Option<AgentId>,
     #[command(flatten)]
     pub(crate) hub: HubArgs,
 }

@@ -28,31 +28,50 @@ pub(super) async fn cas(args: CasArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn claim(args: ClaimArgs) -> Result<(), Failure> {
-    let asked = args.name.clone().map_or_else(name, Ok)?;
-    let (link, proved) = link(&args.hub.at, asked)?;
-    check_name(args.name.as_ref(), &proved)?;
-    let authority = connect_by(link, proved, &args.hub, args.attempt).await?;
+    let authority = connect_named(&args.hub, args.name.as_ref(), args.attempt).await?;
     let lease = authority.claim(args.key, args.lease).await?;
     told(&args.hub, &lease)
 }
 
 pub(super) async fn renew(args: RenewArgs) -> Result<(), Failure> {
-    let HeldArgs { key, token, hub } = args.held;
-    let authority = connect(&hub, name()?, None).await?;
+    let HeldArgs {
+        key,
+        token,
+        name,
+        hub,
+    } = args.held;
+    let authority = connect_named(&hub, name.as_ref(), None).await?;
     let held = Lease::of_token(key, token);
     let lease = authority.renew(&held, args.lease).await?;
     told(&hub, &lease)
 }
 
 pub(super) async fn release(args: HeldArgs) -> Result<(), Failure> {
-    let HeldArgs { key, token, hub } = args;
-    let authority = connect(&hub, name()?, None).await?;
+    let HeldArgs {
+        key,
+        token,
+        name,
+        hub,
+    } = args;
+    let authority = connect_named(&hub, name.as_ref(), None).await?;
     let held = Lease::of_token(key, token);
     authority.release(&held).await?;
     if hub.json {
         return print(&json!({"key": held.key, "released": true}));
     }
     Ok(output::line("released")?)
+}
+
+/// In the name that is to have a claim, or has it.
+async fn connect_named(
+    hub: &HubArgs,
+    wanted: Option<&AgentId>,
+    run: Option<Incarnation>,
+) -> Result<Authority, Failure> {
+    let asked = wanted.cloned().map_or_else(name, Ok)?;
+    let (link, proved) = link(&hub.at, asked)?;
+    check_name(wanted, &proved)?;
+    connect_by(link, proved, hub, run).await
 }
 
 /// A name that is not the one that is proved would not have the claim, whatever it says.

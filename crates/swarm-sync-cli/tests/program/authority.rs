@@ -97,12 +97,20 @@ fn a_claim_is_one_holders_and_fences_off_the_others() {
     );
     let done = ["cas", "done", "1", "--if-claim", "task", "--token", &token];
     assert_eq!(stdout(&hub.client(&done)), "version 1\n");
-    let renewed = hub.client(&["renew", "task", &token, "--lease", "10s"]);
+    // The token is there for everybody to read.
+    for verb in ["renew", "release"] {
+        let by_another = hub.client(&[verb, "task", &token]);
+        assert_eq!(by_another.status.code(), Some(1));
+        let said = stderr(&by_another);
+        assert!(said.contains("claimed by worker-1, and cli asks"), "{said}");
+    }
+    let named = ["--name", "worker-1"];
+    let renew = ["renew", "task", &token, "--lease", "10s"];
+    let renewed = hub.client(&[&renew[..], &named].concat());
     assert_eq!(stdout(&renewed), format!("{token} for 10s\n"));
-    assert_eq!(
-        stdout(&hub.client(&["release", "task", &token])),
-        "released\n"
-    );
+    let release = ["release", "task", &token];
+    let released = hub.client(&[&release[..], &named].concat());
+    assert_eq!(stdout(&released), "released\n");
     let stale = hub.client(&done);
     assert_eq!(stale.status.code(), Some(1));
     assert!(stderr(&stale).contains("has ended"), "{}", stderr(&stale));

@@ -303,6 +303,28 @@ fn writes_that_only_a_number_is_told_of_are_not_acknowledged() {
     }
 }
 
+/// The hub that says at last who holds it is another run of it.
+#[test]
+fn a_write_that_waits_for_others_is_confirmed_after_a_restart_of_the_hub() {
+    let (mut hub, mut a, mut b) = trio();
+    let two = write_to(&mut a, 1, Durability::Replicas(2), LONG);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.answer(two), None);
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    hub.restart();
+    let mut c = AgentSide::new("c");
+    a.connect(&mut hub, 11);
+    b.connect(&mut hub, 12);
+    c.connect(&mut hub, 13);
+    talk(&mut hub, &mut [&mut a, &mut b, &mut c]);
+    let answer = a.answer(two);
+    let Some(Ok(Outcome::Written(ack))) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(ack.durability, Durability::Replicas(2));
+}
+
 #[test]
 fn a_write_waits_for_none_but_itself() {
     let (mut hub, mut a, mut b) = trio();

@@ -107,7 +107,7 @@ impl Hub {
                 self.renew(commit, now, &asked, lease)
             }
             AuthorityAsk::Release { key, token } => {
-                self.check_token(now, &key, token)?;
+                self.check_holder(now, &asked, &key, token)?;
                 self.cover_all(commit, &key);
                 Ok(AuthorityAnswer::Released)
             }

@@ -90,7 +90,8 @@ impl Hub {
             return;
         }
         let waiting = self.receipts.get(id.writer.agent());
-        if waiting.is_some_and(|receipts| receipts.contains(id)) {
+        let mut told = commit.receipts.iter();
+        if waiting.is_some_and(|receipts| receipts.contains(id)) || told.any(|r| r.write == *id) {
             return;
         }
         let may_write = |session| self.may_write(session, key);

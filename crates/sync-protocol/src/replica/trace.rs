@@ -63,8 +63,9 @@ pub(super) struct Traces {
     keys: BTreeMap<Seq, Key>,
     /// Up to a number, where the hub was when it had all of them.
     landed: BTreeMap<Seq, Seen>,
-    /// Up to there the hub has told what became of all of them.
-    told: Option<Seen>,
+    /// Up to this one, and up to that place, the hub has told what became of all of them.
+    told: Option<Seq>,
+    told_at: Option<Seen>,
     /// By the pattern of the policy: the last write there was when a summary came. It may count each of them.
     summed: BTreeMap<Option<Pattern>, Seq>,
 }
@@ -87,23 +88,31 @@ impl Traces {
         }
     }
 
-    /// The hub has told every receipt that is due up to where it stands.
+    /// The hub has told every receipt that is due up to where it stands. A position of another run of it is
+    /// of an earlier one, whose log it has: one whose log is lost takes its positions along.
     pub(super) fn told_upto(&mut self, standing: &Standing) {
         let here = Seen {
             epoch: standing.epoch,
             revision: standing.revision,
         };
-        let earlier = self.told.filter(|told| told.epoch == here.epoch);
+        let is_told = |at: &Seen| at.epoch != here.epoch || at.revision <= here.revision;
+        let mut landed = self.landed.iter().rev();
+        let last = landed.find(|(_, at)| is_told(at)).map(|(seq, _)| *seq);
+        self.told = self.told.max(last);
+        let earlier = self.told_at.filter(|told| told.epoch == here.epoch);
         let is_news = earlier.is_none_or(|told| told.revision < here.revision);
-        self.told = if is_news { Some(here) } else { earlier };
+        self.told_at = if is_news { Some(here) } else { earlier };
     }
 
     /// Whether the hub may have more to tell of a write that it has taken in: that it had lost already.
     fn may_be_told_of(&self, seq: Seq) -> bool {
-        self.position(seq).is_some_and(|at| {
-            let told = self.told.filter(|told| told.epoch == at.epoch);
-            told.is_none_or(|told| told.revision < at.revision)
-        })
+        // The confirmation may come after what was told.
+        let told = |at: Seen| {
+            let told = self.told_at.filter(|told| told.epoch == at.epoch);
+            told.is_some_and(|told| told.revision >= at.revision)
+        };
+        let is_told = self.told.is_some_and(|told| told >= seq);
+        !is_told && self.position(seq).is_some_and(|at| !told(at))
     }
 
     /// Of some of the writes there are only a number is told.
@@ -140,7 +149,7 @@ impl Traces {
     /// The hub that had them is not this one.
     pub(super) fn forget_positions(&mut self) {
         self.landed.clear();
-        self.told = None;
+        (self.told, self.told_at) = (None, None);
     }
 }
 

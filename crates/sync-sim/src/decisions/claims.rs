@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{AuthorityAsk, Claim, Expectation, Key, Payload, Token, Value, WriteId};
+use sync_core::{AgentId, AuthorityAsk, Claim, Expectation, Key, Payload, Token, Value, WriteId};
 
 use super::{LEASE_MS_MAX, Made};
 use crate::tables::is_claimed;
@@ -46,8 +46,8 @@ impl World {
         keys.cloned().collect()
     }
 
-    /// A lease begins anew with its renewal, which need not be a commit.
-    pub(super) fn note_renewed(&mut self, ask: &AuthorityAsk) {
+    /// A lease begins anew with its renewal, which need not be a commit. Its holder alone can have it renewed.
+    pub(super) fn note_renewed(&mut self, ask: &AuthorityAsk, asker: &AgentId) {
         let AuthorityAsk::Renew {
             key,
             token,
@@ -56,6 +56,10 @@ impl World {
         else {
             return;
         };
+        let claim = self.claim_at_hub(key).map(|(_, claim)| claim);
+        if claim.is_some_and(|claim| claim.holder != *asker) {
+            return self.stats.hit("another's claim is not renewed");
+        }
         if self.held_before(key) == Some(*token)
             && let Some(held) = self.decisions.held.get_mut(key)
         {

@@ -87,7 +87,7 @@ impl World {
             self.stats.hit("attempt comes again");
         }
         let ask = self.decisions.calls[before.call].ask.clone();
-        self.note_renewed(&ask);
+        self.note_renewed(&ask, &before.name.0);
         let Some(hub) = &self.hub.machine else { return };
         if hub.revision() == before.revision {
             return;

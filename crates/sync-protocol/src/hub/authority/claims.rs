@@ -202,7 +202,7 @@ impl Hub {
         lease: Lease,
     ) -> Result<AuthorityAnswer, RequestError> {
         self.check_lease(lease.lease_ms)?;
-        self.check_token(now, &lease.key, lease.token)?;
+        self.check_holder(now, asked, &lease.key, lease.token)?;
         let held = self.claims.by_key.get(&lease.key).cloned();
         let Some(mut held) = held.filter(|held| lease.lease_ms <= held.claim.lease_ms) else {
             return Ok(self.lease(commit, now, asked, lease));
@@ -270,6 +270,28 @@ impl Hub {
                 holder: held.claim.holder.clone(),
                 remaining_ms: millis(held.end.saturating_sub(now.mono)),
             }),
+        }
+    }
+
+    /// A token is in the value of its key, and who reads it is not its holder.
+    pub(super) fn check_holder(
+        &self,
+        now: Now,
+        asked: &Asked,
+        key: &Key,
+        token: Token,
+    ) -> Result<(), RequestError> {
+        self.check_token(now, key, token)?;
+        let name = asked.writer.agent();
+        let holder = self.claims.by_key.get(key).map(|held| &held.claim.holder);
+        match holder.filter(|holder| *holder != name) {
+            None => Ok(()),
+            Some(holder) => {
+                let reason = format!(
+                    "{key:?} is claimed by {holder}, and {name} asks: a claim is renewed and given back in the name that has it"
+                );
+                Err(RequestError::Operation { reason })
+            }
         }
     }
 
