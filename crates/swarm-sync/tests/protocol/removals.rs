@@ -10,7 +10,7 @@ use crate::hand::{deliver, say};
 use crate::stage::{AgentSide, HubSide, assert_equal, talk};
 
 /// Longer than any of these tests.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// How far the clock of an agent is ahead whose writes are refused, in milliseconds.
 const TOO_FAR_MS: u64 = 600_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 use swarm_sync::{Key, Pattern, RequestError, Value};
 
-use crate::output::{brief, shorten};
+use crate::output::shorten;
 
 use super::{OPS, Refused, TIMEOUT_MS_MAX};
 
@@ -64,7 +64,7 @@ impl Fields {
                     self.mistyped(name, &whole)
                 }
                 Some(given) => {
-                    let given = brief(&given);
+                    let given = shorten(&given.to_string());
                     self.mistyped(name, &format!("{needed}, which {given} is not"))
                 }
             }
