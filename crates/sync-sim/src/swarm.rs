@@ -113,8 +113,8 @@ impl Swarm {
     /// let swarm = Swarm::seed(42).crash([0], Duration::from_millis(50));
     /// let ending = swarm.run(async |agent| {
     ///     // Without this look it would count itself twice.
-    ///     if agent.get(agent.name()).unwrap().is_none() {
-    ///         agent.set(agent.name(), "here").await.unwrap();
+    ///     if agent.get("hello").unwrap().is_none() {
+    ///         agent.set("hello", "here").await.unwrap();
     ///     }
     ///     agent.sleep(Duration::from_millis(100)).await;
     ///     agent.add("ends", 1).await.unwrap();

@@ -7,7 +7,7 @@ use sync_protocol::Command;
 
 use crate::hand::{deliver, say};
 use crate::stage::{
-    AgentSide, HubSide, assert_equal, hub_config, key, only_receipt, put, race, talk, trio, winner,
+    HubSide, assert_equal, hub_config, key, only_receipt, put, race, talk, trio, trio_with, winner,
 };
 
 #[test]
@@ -284,10 +284,7 @@ fn all_connections_under_a_name_write_as_one() {
 fn what_is_written_before_a_refused_write_is_undone_covers_nothing_unseen() {
     let mut config = hub_config();
     config.limits.value_bytes_max = 32;
-    let mut hub = HubSide::with(config);
-    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-    a.connect(&mut hub, 1);
-    b.connect(&mut hub, 2);
+    let (mut hub, mut a, mut b) = trio_with(config);
     a.write("k", put("now"));
     talk(&mut hub, &mut [&mut a, &mut b]);
     assert_eq!(b.value("k"), Some("now".into()));

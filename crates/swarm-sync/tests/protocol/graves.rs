@@ -6,7 +6,7 @@ use sync_core::{MergeRule, Operation, Policy, RowOp, Value};
 
 use crate::stage::{
     AgentSide, HubSide, assert_equal, hub_config, only_receipt, policy, put, race, talk, trio,
-    winner,
+    trio_with, winner,
 };
 
 fn field(name: &str, value: i64) -> Operation {
@@ -176,10 +176,7 @@ fn a_forgotten_delete_is_undone_by_nothing_older() {
     for restart in [false, true] {
         let mut config = hub_config();
         config.limits.graves_max = 2;
-        let mut hub = HubSide::with(config);
-        let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-        a.connect(&mut hub, 1);
-        b.connect(&mut hub, 2);
+        let (mut hub, mut a, mut b) = trio_with(config);
         for name in ["f0", "f1", "f2", "f3", "live"] {
             a.write("k", field(name, 1));
         }

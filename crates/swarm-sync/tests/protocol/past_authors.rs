@@ -11,7 +11,7 @@ use sync_protocol::Command;
 use crate::ballots::{ASKED, propose, that_writes, vote};
 use crate::deciding::{LONG, commit, decide, delete, set};
 use crate::looking_back::{ask, explain, history};
-use crate::stage::{AgentSide, HubSide, hub_config, key, policy, put, talk, trio};
+use crate::stage::{HubSide, hub_config, key, policy, put, talk, trio, trio_with};
 
 fn newest(hub: &mut HubSide, name: &str) -> PastCommit {
     history(hub, name).commits[0].clone()
@@ -174,11 +174,7 @@ fn what_was_voted_on_is_told_with_its_proposal_and_voters() {
 fn what_a_vote_has_changed_its_proposer_did_not_know() {
     let mut config = hub_config();
     config.limits.decisions_max = 1;
-    let mut hub = HubSide::with(config);
-    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-    a.connect(&mut hub, 1);
-    b.connect(&mut hub, 2);
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = trio_with(config);
     let first = that_writes("approved", put(1));
     a.command(Command::Ask {
         ask: Ask::Propose(Box::new(first)),

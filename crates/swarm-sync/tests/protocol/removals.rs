@@ -66,13 +66,8 @@ fn told_of_addition(a: &AgentSide) -> Vec<&Reason> {
     second.map(|receipt| &receipt.reason).collect()
 }
 
-/// Runs are pushed in the order of their numbers, which are random: the hub had the removal before the older
-/// run's write that it removed, and that one still waited with all it had replaced.
-#[test]
-fn a_removal_is_told_with_an_older_runs_write_that_never_left() {
-    let (mut hub, mut a, backup) = counted();
-    a.write("k", Operation::Add(4));
-    a.restart_as(0);
+/// A removal that is confirmed before a write that waits below it is told with all that it covers.
+fn assert_whole(mut hub: HubSide, mut a: AgentSide, backup: Image) {
     delete_under_a_flush(&mut a);
     assert_eq!(a.replica.pending_writes(), 2);
     settle_with(&mut hub, &mut a);
@@ -81,19 +76,24 @@ fn a_removal_is_told_with_an_older_runs_write_that_never_left() {
     assert_eq!(told_of_addition(&a), Vec::<&Reason>::new());
 }
 
+/// Runs are pushed in the order of their numbers, which are random: the hub had the removal before the older
+/// run's write that it removed, and that one still waited with all it had replaced.
+#[test]
+fn a_removal_is_told_with_an_older_runs_write_that_never_left() {
+    let (hub, mut a, backup) = counted();
+    a.write("k", Operation::Add(4));
+    a.restart_as(0);
+    assert_whole(hub, a, backup);
+}
+
 /// The refused write stayed until its receipt would come, and was taken for what the removal left open.
 #[test]
 fn a_removal_is_told_with_a_write_below_it_that_was_refused() {
-    let (mut hub, mut a, backup) = counted();
+    let (hub, mut a, backup) = counted();
     a.ahead_ms = TOO_FAR_MS;
     a.write("k", Operation::Add(4));
     a.ahead_ms = 0;
-    delete_under_a_flush(&mut a);
-    assert_eq!(a.replica.pending_writes(), 2);
-    settle_with(&mut hub, &mut a);
-    confirm(&mut hub, &mut a);
-    let a = assert_deleted_behind(hub, a, backup);
-    assert_eq!(told_of_addition(&a), Vec::<&Reason>::new());
+    assert_whole(hub, a, backup);
 }
 
 /// The receipt of the refused write was here before the hub had the removal, and the repair was not.

@@ -12,6 +12,7 @@ use crate::disk::Image;
 use crate::hand::{deliver, say};
 use crate::stage::{
     AgentSide, HubSide, assert_equal, bodies, hub_config, key, put, read_reply, talk, trio,
+    trio_with,
 };
 
 /// A cursor from before the push was confirmed looks valid to a hub that lost the push.
@@ -127,11 +128,7 @@ fn a_write_that_a_repair_ends_is_not_lost_with_the_hubs_disk() {
     let mut config = hub_config();
     config.limits.value_bytes_max = 32;
     config.limits.receipts_per_message = 1;
-    let mut hub = HubSide::with(config);
-    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-    a.connect(&mut hub, 1);
-    b.connect(&mut hub, 2);
-    talk(&mut hub, &mut [&mut a, &mut b]);
+    let (mut hub, mut a, mut b) = trio_with(config);
     let field = |name: &str, value: Value| Operation::PutField(name.to_owned(), value);
     a.cut(&mut hub);
     a.write("k", field("x", "x".repeat(100).into()));
@@ -298,10 +295,7 @@ fn what_the_hub_finds_out_anew_is_not_told_as_unknown_first() {
 fn a_write_whose_hub_was_lost_is_not_said_to_be_there() {
     let mut config = hub_config();
     config.limits.page_bytes = 512;
-    let mut hub = HubSide::with(config);
-    let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-    a.connect(&mut hub, 1);
-    b.connect(&mut hub, 2);
+    let (mut hub, mut a, mut b) = trio_with(config);
     for n in 0..4 {
         b.write(&format!("z{n}"), put("more than one page".repeat(20)));
     }

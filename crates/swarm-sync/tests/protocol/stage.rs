@@ -93,7 +93,12 @@ pub(crate) fn talk(hub: &mut HubSide, agents: &mut [&mut AgentSide]) {
 
 /// A hub and two agents that are in step with it.
 pub(crate) fn trio() -> (HubSide, AgentSide, AgentSide) {
-    let mut hub = HubSide::new();
+    trio_with(hub_config())
+}
+
+/// The same of a hub with other limits.
+pub(crate) fn trio_with(config: HubConfig) -> (HubSide, AgentSide, AgentSide) {
+    let mut hub = HubSide::with(config);
     let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
     a.connect(&mut hub, 1);
     b.connect(&mut hub, 2);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sync_core::{Ack, Durability, Operation, Reason, RequestError, Seq, WriteId};
 use sync_protocol::{Command, Fate, Outcome, Wanted};
 
-use crate::stage::{AgentSide, HubSide, hub_config, key, policy, put, talk, trio};
+use crate::stage::{AgentSide, HubSide, hub_config, key, policy, put, talk, trio, trio_with};
 
 fn write_to(agent: &mut AgentSide, value: i64, level: Durability, timeout: Duration) -> u64 {
     write_key_to(agent, "k", value, Wanted { level, timeout })
@@ -220,11 +220,7 @@ fn writes_that_have_lost_are_not_acknowledged_however_many_are_to_be_told_first(
     for level in [Durability::Hub, Durability::Replicas(1)] {
         let mut config = hub_config();
         config.limits.receipts_per_message = 1;
-        let mut hub = HubSide::with(config);
-        let (mut a, mut b) = (AgentSide::new("a"), AgentSide::new("b"));
-        a.connect(&mut hub, 1);
-        b.connect(&mut hub, 2);
-        talk(&mut hub, &mut [&mut a, &mut b]);
+        let (mut hub, mut a, mut b) = trio_with(config);
         a.cut(&mut hub);
         let keys = ["k", "l", "m"];
         let timeout = LONG;

@@ -31,7 +31,11 @@ impl Hub {
         source: Source,
     ) {
         if source == Source::Writer && self.is_decided(key, &delta) {
-            return self.return_adopted(commit, key, &delta);
+            self.return_adopted(commit, key, &delta);
+            for (id, _) in delta.writes() {
+                self.return_refused(commit, now, key, id, &delta);
+            }
+            return;
         }
         if source == Source::Held {
             self.adopt_dead(commit, key, &delta);

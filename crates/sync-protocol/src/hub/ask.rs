@@ -18,10 +18,6 @@ use crate::millis::millis;
 use crate::receipts::Receipts;
 use crate::view::{self, Freshness};
 
-/// Callers that may wait for one reading of the policies: more than there are people to ask, and what a
-/// file that is never read to its end can make grow.
-const RELOADS_MAX: usize = 1_024;
-
 impl Hub {
     pub(super) fn ask(&mut self, now: Now, to: ReplyTo, ask: Ask) {
         if let Some(reason) = &self.failed {
@@ -56,12 +52,6 @@ impl Hub {
                 Ok(Answer::Status(Box::new(status)))
             }
             Ask::Policies => Ok(Answer::Policies(self.policies().to_list())),
-            Ask::ReloadPolicies if self.reloading.len() >= RELOADS_MAX => {
-                let reason = format!(
-                    "{RELOADS_MAX} callers wait for the policies to be read, the limit: ask again later"
-                );
-                Err(RequestError::Invalid { reason })
-            }
             Ask::ReloadPolicies => return self.load_policies(to),
             Ask::Watch {
                 pattern,

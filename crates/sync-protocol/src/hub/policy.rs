@@ -7,6 +7,10 @@ use sync_core::{Answer, Body, Key, Now, Policies, RequestError, Role, SessionId}
 use super::{Hub, HubOutput, ReplyTo};
 use crate::keyspace::KeyState;
 
+/// Callers that may wait for one reading of the policies: more than there are people to ask, and what a
+/// file that is never read to its end can make grow.
+const RELOADS_MAX: usize = 1_024;
+
 impl Hub {
     /// The policies in force.
     pub fn policies(&self) -> &Arc<Policies> {
@@ -44,7 +48,14 @@ impl Hub {
         self.request_all_merges();
     }
 
+    /// The table is read anew; everybody who waits for that is told of the one reading.
     pub(super) fn load_policies(&mut self, to: ReplyTo) {
+        if self.reloading.len() >= RELOADS_MAX {
+            let reason = format!(
+                "{RELOADS_MAX} callers wait for the policies to be read, the limit: ask again later"
+            );
+            return self.reply(to, Err(RequestError::Invalid { reason }));
+        }
         self.reloading.push(to);
         self.gate.push(HubOutput::LoadPolicies);
     }

@@ -64,12 +64,8 @@ impl Hub {
             let Segment { key, mut entry, .. } = segment;
             let id = WriteId::new(writer.clone(), seq);
             // A disk that was copied may hold one that the other copy had no use for any more: the push
-            // that counted it did not bring it. And a round may have brought one before any push.
-            let is_dead = entry.is_live() && !self.holds(&key, &id);
-            if self.has_met(&key, &id) && (seq <= known || is_dead) {
-                if seq > known {
-                    self.return_adopted(&mut commit, &key, &entry);
-                }
+            // that counted it did not bring it.
+            if seq <= known && self.has_met(&key, &id) {
                 self.return_refused(&mut commit, now, &key, &id, &entry);
                 continue;
             }

@@ -251,7 +251,7 @@ impl Replica {
     /// Forgets what was removed up to where the hub stands, as it has told all of it that is to be told.
     fn drop_fates(&mut self, standing: &Standing) -> Vec<RowOp> {
         let revision = standing.revision;
-        self.traces.told_upto(standing);
+        self.traces.told_upto(revision);
         self.link.told_upto = self.link.told_upto.max(Some(revision));
         let done = |noted: &Noted| noted.is_settled_at(revision);
         let done = self.fates.extract_if(.., |_, noted| done(noted));

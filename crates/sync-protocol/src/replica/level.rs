@@ -103,13 +103,7 @@ impl Replica {
 
     /// Takes the next step of a climb, or says how it has ended.
     fn climb_on(&mut self, now: Now, request: RequestId) {
-        let write = self
-            .climbs
-            .waiting
-            .get(request)
-            .map(|rise| &rise.climb.write);
-        let may_be_told_of = write.is_some_and(|write| self.may_be_told_of(write));
-        let Some(rise) = self.climbs.waiting.get_mut(request) else {
+        let Some(rise) = self.climbs.waiting.get(request) else {
             return;
         };
         let write = &rise.climb.write;
@@ -117,9 +111,12 @@ impl Replica {
             Outbox::key_of(&self.me, write).is_some_and(|(run, seq)| self.outbox.waits(run, seq));
         // What became of it with a hub that lost its disk may still be told, and so may that it had lost
         // when the hub took it in.
-        if waits || is_unjudged(&self.fates, write) || may_be_told_of {
+        if waits || is_unjudged(&self.fates, write) || self.may_be_told_of(write) {
             return;
         }
+        let Some(rise) = self.climbs.waiting.get_mut(request) else {
+            return;
+        };
         if let Stage::Outbox = rise.stage {
             rise.stage = Stage::Holders {
                 asked: None,

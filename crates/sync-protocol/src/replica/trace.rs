@@ -63,9 +63,8 @@ pub(super) struct Traces {
     keys: BTreeMap<Seq, Key>,
     /// Up to a number, where the hub was when it had all of them.
     landed: BTreeMap<Seq, Seen>,
-    /// Up to this one, and up to that place, the hub has told what became of all of them.
-    told: Option<Seq>,
-    told_at: Option<Seen>,
+    /// Up to there the hub has told what became of all of them.
+    told: Option<Revision>,
     /// By the pattern of the policy: the last write there was when a summary came. It may count each of them.
     summed: BTreeMap<Option<Pattern>, Seq>,
 }
@@ -88,31 +87,16 @@ impl Traces {
         }
     }
 
-    /// The hub has told every receipt that is due up to where it stands. A position of another run of it is
-    /// of an earlier one, whose log it has: one whose log is lost takes its positions along.
-    pub(super) fn told_upto(&mut self, standing: &Standing) {
-        let here = Seen {
-            epoch: standing.epoch,
-            revision: standing.revision,
-        };
-        let is_told = |at: &Seen| at.epoch != here.epoch || at.revision <= here.revision;
-        let mut landed = self.landed.iter().rev();
-        let last = landed.find(|(_, at)| is_told(at)).map(|(seq, _)| *seq);
-        self.told = self.told.max(last);
-        let earlier = self.told_at.filter(|told| told.epoch == here.epoch);
-        let is_news = earlier.is_none_or(|told| told.revision < here.revision);
-        self.told_at = if is_news { Some(here) } else { earlier };
+    /// The hub has told every receipt that is due up to there. Its revisions go on ascending when it starts
+    /// again; where one that lost its log begins anew the positions are forgotten.
+    pub(super) fn told_upto(&mut self, revision: Revision) {
+        self.told = self.told.max(Some(revision));
     }
 
     /// Whether the hub may have more to tell of a write that it has taken in: that it had lost already.
     fn may_be_told_of(&self, seq: Seq) -> bool {
-        // The confirmation may come after what was told.
-        let told = |at: Seen| {
-            let told = self.told_at.filter(|told| told.epoch == at.epoch);
-            told.is_some_and(|told| told.revision >= at.revision)
-        };
-        let is_told = self.told.is_some_and(|told| told >= seq);
-        !is_told && self.position(seq).is_some_and(|at| !told(at))
+        let at = self.position(seq);
+        at.is_some_and(|at| self.told.is_none_or(|told| told < at.revision))
     }
 
     /// Of some of the writes there are only a number is told.
@@ -149,7 +133,7 @@ impl Traces {
     /// The hub that had them is not this one.
     pub(super) fn forget_positions(&mut self) {
         self.landed.clear();
-        (self.told, self.told_at) = (None, None);
+        self.told = None;
     }
 }
 
@@ -161,23 +145,30 @@ impl Replica {
         }
     }
 
+    /// The number of an own write, if it is one of this run.
+    fn own_seq(&self, write: &WriteId) -> Option<Seq> {
+        let (run, seq) = Outbox::key_of(&self.me, write)?;
+        (run == self.me.incarnation()).then_some(seq)
+    }
+
     /// Whether the receipt of a write that the hub has may be on its way.
     pub(super) fn may_be_told_of(&self, write: &WriteId) -> bool {
-        let run = self.me.incarnation();
-        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
-        of_this_run.is_some_and(|(_, seq)| self.traces.may_be_told_of(seq))
+        let seq = self.own_seq(write);
+        seq.is_some_and(|seq| self.traces.may_be_told_of(seq))
     }
 
     /// Whether a write of this run that is not visible may have lost, and only a number be told of it.
     pub(super) fn may_be_summed(&self, write: &WriteId) -> bool {
-        let run = self.me.incarnation();
-        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
-        of_this_run.is_some_and(|(_, seq)| {
+        self.own_seq(write).is_some_and(|seq| {
             let key = self.traces.keys.get(&seq);
-            let entry = key.and_then(|key| self.space.get(key)).map(KeyState::entry);
-            let is_live = entry.is_some_and(|entry| entry.write(write).is_some());
+            let is_live = key.is_some_and(|key| self.is_live(key, write));
             !is_live && self.traces.may_be_summed(seq, key)
         })
+    }
+
+    fn is_live(&self, key: &Key, write: &WriteId) -> bool {
+        let entry = self.space.get(key).map(KeyState::entry);
+        entry.is_some_and(|entry| entry.write(write).is_some())
     }
 
     /// Where a write is.
@@ -192,15 +183,14 @@ impl Replica {
             let durability = self.config.durability;
             return Fate::Local { durability };
         }
-        let own = run == self.me.incarnation();
-        let Some(key) = self.traces.keys.get(&seq).filter(|_| own) else {
+        let own = self.own_seq(write);
+        let Some(key) = own.and_then(|seq| self.traces.keys.get(&seq)) else {
             return Fate::Unknown;
         };
         if is_unjudged(&self.fates, write) {
             return Fate::Unknown;
         }
-        let entry = self.space.get(key).map(KeyState::entry);
-        let live = entry.is_some_and(|entry| entry.write(write).is_some());
+        let live = self.is_live(key, write);
         // What was removed may still be told of.
         if !live && !self.fates.contains_key(write) {
             let counted = self.traces.may_be_summed(seq, Some(key));
@@ -225,9 +215,8 @@ impl Replica {
 
     /// Where the hub had a write of this run at the latest; once it has it, as far as is known.
     pub(super) fn position_of(&self, write: &WriteId) -> Option<Seen> {
-        let run = self.me.incarnation();
-        let of_this_run = Outbox::key_of(&self.me, write).filter(|(of, _)| *of == run);
-        let noted = of_this_run.and_then(|(_, seq)| self.traces.position(seq));
+        let noted = self.own_seq(write);
+        let noted = noted.and_then(|seq| self.traces.position(seq));
         noted.or_else(|| self.head_met())
     }
 

@@ -56,18 +56,9 @@ impl Fields {
         let given = self.map.remove(name);
         let number = given.as_ref().and_then(Json::as_u64);
         number.ok_or_else(|| {
-            let needed = "a whole number from 1";
-            match given {
-                None => self.mistyped(name, needed),
-                Some(given) if given.is_f64() => {
-                    let whole = format!("{needed} to {}, which {given} is not", u64::MAX);
-                    self.mistyped(name, &whole)
-                }
-                Some(given) => {
-                    let given = shorten(&given.to_string());
-                    self.mistyped(name, &format!("{needed}, which {given} is not"))
-                }
-            }
+            let needed = format!("a whole number from 1 to {}", u64::MAX);
+            let not = given.map(|given| format!(", which {} is not", shorten(&given.to_string())));
+            self.mistyped(name, &(needed + &not.unwrap_or_default()))
         })
     }
 
