@@ -86,7 +86,7 @@ pub use past::{
     LossReason, Omitted, PastAnswer, PastAsk, PastCommit, PastKind, PastLoss, PastState, PastValue,
     PastWrite, StaleKey,
 };
-pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind};
+pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind, Reset};
 pub use pieces::{Piece, Pieces};
 pub use policy::{Flaw, History, Pattern, Policies, Policy, PolicyError, Priority, Ttl};
 pub use receipt::{Reason, Receipt};

@@ -1,5 +1,7 @@
 //! What a write puts in place, in canonical bytes.
 
+mod reset;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use bincode::{BorrowDecode, Decode, Encode};
 use crate::authority::Claim;
 use crate::error::{DecodeError, ValueError};
 use crate::value::Value;
+
+pub use self::reset::Reset;
 
 /// What a write puts in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,13 +38,18 @@ pub enum PayloadKind {
     Decreed,
     /// That an agent has the key for itself: see [`Claim`].
     Claim,
+    /// That parts of a counter were deleted: see [`Reset`].
+    Reset,
 }
 
 impl PayloadKind {
     /// Whether it stands for something that is gone: once nothing older is left to hide, it has done
     /// its work.
     pub fn is_absence(self) -> bool {
-        matches!(self, Self::Absent | Self::Unset | Self::Cleared)
+        matches!(
+            self,
+            Self::Absent | Self::Unset | Self::Cleared | Self::Reset
+        )
     }
 }
 
@@ -57,6 +66,7 @@ mod tag {
     pub(super) const CLEARED: u8 = 7;
     pub(super) const DECREED: u8 = 8;
     pub(super) const CLAIM: u8 = 9;
+    pub(super) const RESET: u8 = 10;
 }
 
 /// The canonical bytes of what was written, shared and decoded only when read.
@@ -140,6 +150,7 @@ impl Payload {
                     return Err(malformed("not a claim"));
                 }
             }
+            Some((&tag::RESET, reset)) => drop(Reset::decode(reset)?),
             Some((&tag::ELEMENT, value)) => Value::validate_item(value)?,
             Some((&tag::FIELD, rest)) => {
                 let (_, value) = split_name(rest).ok_or_else(|| malformed("a bad field name"))?;
@@ -177,6 +188,7 @@ impl Payload {
             tag::CLEARED => PayloadKind::Cleared,
             tag::DECREED => PayloadKind::Decreed,
             tag::CLAIM => PayloadKind::Claim,
+            tag::RESET => PayloadKind::Reset,
             _ => PayloadKind::Element,
         }
     }
@@ -185,7 +197,10 @@ impl Payload {
     /// O(size).
     pub fn value(&self) -> Option<Value> {
         match self.kind() {
-            PayloadKind::Absent | PayloadKind::Unset | PayloadKind::Cleared => None,
+            PayloadKind::Absent
+            | PayloadKind::Unset
+            | PayloadKind::Cleared
+            | PayloadKind::Reset => None,
             PayloadKind::Field => Value::decode(split_name(&self.0[1..])?.1).ok(),
             PayloadKind::Count => self.total().map(Value::Int),
             // The constructor has checked the bytes.
@@ -328,6 +343,7 @@ mod tests {
             &[][..],
             &[0],
             &[9, 0],
+            &[tag::RESET],
             &[tag::ABSENT, 0],
             &[tag::COUNT, 1],
             &[tag::PUT, 77],

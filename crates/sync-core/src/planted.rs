@@ -46,6 +46,8 @@ macro_rules! bugs {
 bugs! {
     /// A counter adds to the totals of all, and not to its own.
     CounterAddsTotals breaks "I14",
+    /// A delete of a counter does not say how much it has removed.
+    DeleteWithoutAmounts breaks "I14",
     /// A register write covers siblings that its writer was never shown.
     CoversTheUnseen breaks "I14",
     /// A write is stamped with what its clock says, be that earlier than what it replaces.

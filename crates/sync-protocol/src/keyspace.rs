@@ -94,7 +94,8 @@ pub(crate) fn ended<'a>(
 }
 
 /// Whether a write that is gone stood for an absence that nothing contests: the whole key's once nothing
-/// is live, a field's once nothing of the field is; older fields are gone with the absence of all.
+/// is live, a field's once nothing of the field is; older fields are gone with the absence of all. The hub
+/// has what a delete of a counter says.
 pub(crate) fn has_done_its_work(write: &Write, entry: &Entry) -> bool {
     match write.payload.kind() {
         PayloadKind::Absent => !entry.is_live(),
@@ -102,7 +103,7 @@ pub(crate) fn has_done_its_work(write: &Write, entry: &Entry) -> bool {
             .payload
             .part()
             .is_none_or(|field| entry.part(&field).next().is_none()),
-        PayloadKind::Cleared => true,
+        PayloadKind::Cleared | PayloadKind::Reset => true,
         _ => false,
     }
 }

@@ -52,6 +52,55 @@ fn a_delete_removes_only_the_contributions_it_had_seen() {
     }
 }
 
+/// The contribution of who adds once more stands for what was deleted meanwhile as well: the delete says how
+/// much that is, whichever of the two comes first.
+#[test]
+fn what_was_deleted_does_not_come_back_with_the_next_addition() {
+    let (mut one, mut two) = pair();
+    let first = one.must(&Counter, &Operation::Add(10));
+    two.entry.join(first.clone());
+    let delete = two.must(&Counter, &Operation::Delete);
+    let second = one.must(&Counter, &Operation::Add(5));
+    let third = one.must(&Counter, &Operation::Add(2));
+    for (adds, expected) in [
+        (vec![&second], 5),
+        (vec![&third], 7),
+        (vec![&second, &third], 7),
+    ] {
+        let mut deltas = vec![first.clone(), delete.clone()];
+        deltas.extend(adds.into_iter().cloned());
+        for order in orders(&deltas) {
+            assert_eq!(Counter.fold(&joined(&order)), Some(Value::Int(expected)));
+        }
+    }
+    // Who has heard of the delete goes on from what it left.
+    one.entry.join(delete.clone());
+    let fourth = one.must(&Counter, &Operation::Add(1));
+    assert_eq!(Counter.fold(&one.entry), Some(Value::Int(8)));
+    // And a delete of that leaves nothing of either.
+    two.entry = one.entry.clone();
+    let again = two.must(&Counter, &Operation::Delete);
+    let late = one.must(&Counter, &Operation::Add(3));
+    for order in orders(&[delete, third, fourth, again.clone(), late]) {
+        assert_eq!(Counter.fold(&joined(&order)), Some(Value::Int(3)));
+    }
+    assert_eq!(Counter.fold(&two.entry), None);
+    assert_eq!(Counter.losses(&two.entry).len(), 1, "{:?}", two.entry);
+    // Added after the delete, with nothing before it.
+    one.entry = joined(&[one.entry.clone(), again]);
+    assert_eq!(Counter.fold(&one.entry), Some(Value::Int(3)));
+}
+
+#[test]
+fn who_deletes_what_it_has_added_itself_leaves_nothing_behind() {
+    let (mut one, _) = pair();
+    one.must(&Counter, &Operation::Add(10));
+    one.must(&Counter, &Operation::Delete);
+    assert!(!one.entry.is_live());
+    one.must(&Counter, &Operation::Add(1));
+    assert_eq!(Counter.fold(&one.entry), Some(Value::Int(1)));
+}
+
 /// What a contribution had replaced counts neither beside it nor after its removal, however late it
 /// comes and whatever is still missing in between.
 #[test]

@@ -20,7 +20,10 @@ pub(crate) fn shown(
     let own = |(id, _): &Live<'_>| id.writer == *writer;
     let any = |family| all().any(|(_, write)| Family::of(write) == family);
     let live: Vec<Live<'_>> = match operation {
-        Operation::Add(_) => all().filter(own).collect(),
+        Operation::Add(_) => {
+            let counts = |live: &Live<'_>| live.1.payload.kind() == PayloadKind::Count;
+            all().filter(own).filter(counts).collect()
+        }
         Operation::Insert(value) | Operation::Remove(value) => {
             let mine = matches!(operation, Operation::Insert(_));
             let element = Payload::element(value);
@@ -56,7 +59,7 @@ pub(crate) enum Family {
 impl Family {
     pub(crate) fn of(write: &Write) -> Self {
         match write.payload.kind() {
-            PayloadKind::Count => Self::Counter,
+            PayloadKind::Count | PayloadKind::Reset => Self::Counter,
             PayloadKind::Element => Self::Set,
             PayloadKind::Field | PayloadKind::Unset | PayloadKind::Cleared => Self::Map,
             _ => Self::Register,

@@ -241,7 +241,7 @@ impl Did {
     fn of(kind: PayloadKind) -> Self {
         match kind {
             PayloadKind::Put | PayloadKind::Decreed => Self::Set,
-            PayloadKind::Absent => Self::Delete,
+            PayloadKind::Absent | PayloadKind::Reset => Self::Delete,
             PayloadKind::Count => Self::Add,
             PayloadKind::Element => Self::Insert,
             PayloadKind::Field => Self::Put,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Context, Entry, Key, OnConcurrent, Write, WriteId};
+use sync_core::{Context, Entry, Key, Now, OnConcurrent, Write, WriteId};
 
 use super::Hub;
 use super::commit::Commit;
@@ -40,7 +40,7 @@ impl Hub {
     }
 
     /// Ends the writes that have come to a key and are older than a delete which they did not see.
-    pub(super) fn judge(&mut self, commit: &mut Commit, key: &Key) {
+    pub(super) fn judge(&mut self, commit: &mut Commit, now: Now, key: &Key) {
         if !self.graves.has(key) {
             return;
         }
@@ -76,5 +76,27 @@ impl Hub {
             }
             self.cover(commit, key, ids);
         }
+        if let Some(grave) = verdict.raised {
+            self.raise(commit, now, key, &grave);
+        }
+    }
+
+    /// Repeats a delete of a counter, in the hub's name: of what came it has removed a part.
+    fn raise(&mut self, commit: &mut Commit, now: Now, key: &Key, grave: &Grave) {
+        let id = self.next_id(&self.writer);
+        let entry = self.space.get(key).map(KeyState::entry);
+        let prev = entry.and_then(|entry| entry.context().last_of(&id.writer));
+        let mut over = Context::new();
+        over.insert_id(&grave.delete);
+        let write = Write {
+            stamp: self.clock.tick(now, None),
+            payload: grave.payload.clone(),
+            prev: prev.unwrap_or_default(),
+            over,
+            note: None,
+        };
+        let delta = Entry::of_write(id.clone(), write);
+        self.admit_own(commit, now, key, &id, delta);
+        commit.surprises(key);
     }
 }

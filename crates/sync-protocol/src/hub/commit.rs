@@ -232,10 +232,10 @@ impl Hub {
 
     /// Lets the rule of every changed key decide which live writes have lost, each with a receipt in
     /// the same batch as the loss.
-    fn resolve(&mut self, commit: &mut Commit) {
+    fn resolve(&mut self, commit: &mut Commit, now: Now) {
         let keys: Vec<Key> = commit.changes.keys().cloned().collect();
         for key in keys {
-            self.judge(commit, &key);
+            self.judge(commit, now, &key);
             let Some(state) = self.space.get(&key) else {
                 continue;
             };
@@ -291,7 +291,7 @@ impl Hub {
 
     /// Closes a commit. One that changes nothing bumps nothing and is forwarded to nobody.
     pub(super) fn finish(&mut self, mut commit: Commit, now: Now) -> Committed {
-        self.resolve(&mut commit);
+        self.resolve(&mut commit, now);
         let raised: Vec<Key> = commit
             .floors
             .iter()

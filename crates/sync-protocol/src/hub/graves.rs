@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bincode::{Decode, Encode};
 use sync_core::{
-    Entry, Key, MergeRule, Payload, PayloadKind, Reason, Receipt, Revision, RowOp, Stamp, Write,
-    WriteId,
+    Entry, Key, MergeRule, Payload, PayloadKind, Reason, Receipt, Reset, Revision, RowOp, Stamp,
+    Write, WriteId,
 };
 
 use self::plot::Plot;
@@ -19,7 +19,7 @@ use super::commit::receipt;
 pub(crate) struct Grave {
     pub(crate) delete: WriteId,
     stamp: Stamp,
-    payload: Payload,
+    pub(super) payload: Payload,
     /// The commit that covered it: who has read that far has seen it.
     since: Revision,
 }
@@ -39,10 +39,23 @@ impl Grave {
         (self.stamp, &self.delete)
     }
 
+    /// What was deleted: the payload of a delete names it, but for how much of a counter it was.
+    fn part(&self) -> Payload {
+        match self.payload.kind() {
+            PayloadKind::Reset => of_counter(),
+            _ => self.payload.clone(),
+        }
+    }
+
     /// One for both: of the newer delete, as if it had been covered when the last of them was. Who has
     /// seen one of them need not have seen the other.
-    fn together_with(self, other: Option<Self>) -> Self {
-        let Some(other) = other else { return self };
+    fn together_with(mut self, other: Option<Self>) -> Self {
+        let Some(mut other) = other else { return self };
+        if let (Some(mut all), Some(more)) = (self.payload.as_reset(), other.payload.as_reset()) {
+            all.join(more);
+            self.payload = Payload::reset(all);
+            other.payload = self.payload.clone();
+        }
         let since = self.since.max(other.since);
         let newer = if self.age() > other.age() {
             self
@@ -59,6 +72,11 @@ impl Grave {
 
 type Judged<'a> = (&'a WriteId, &'a Write);
 
+/// What stands for the deletes of a counter.
+fn of_counter() -> Payload {
+    Payload::reset(Reset::default())
+}
+
 /// What becomes of writes that meet a grave.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
@@ -68,6 +86,9 @@ pub(super) struct Verdict {
     pub(super) receipts: Vec<Receipt>,
     /// The rows of graves that have changed.
     pub(super) rows: Vec<RowOp>,
+    /// A delete whose work begins anew: what it has removed of a counter has come back as part of a later
+    /// contribution.
+    pub(super) raised: Option<Grave>,
 }
 
 /// What a hub knows about the writes that it judges.
@@ -183,6 +204,9 @@ impl Graves {
 impl<S: Fn(&Write, Revision) -> bool> Case<'_, S> {
     fn judge(&self, plot: &mut Plot, judged: Judged<'_>, verdict: &mut Verdict) {
         let (id, write) = judged;
+        if write.payload.kind() == PayloadKind::Count {
+            return self.raise(plot, judged, verdict);
+        }
         let part = match write.payload.kind() {
             PayloadKind::Put => Some(Payload::absent()),
             PayloadKind::Field => write.payload.part(),
@@ -213,6 +237,21 @@ impl<S: Fn(&Write, Revision) -> bool> Case<'_, S> {
             verdict.receipts.push(self.undone(grave, judged));
         }
         verdict.rows.extend(plot.remove(self.key, &part));
+    }
+
+    fn raise(&self, plot: &mut Plot, (id, write): Judged<'_>, verdict: &mut Verdict) {
+        let grave = plot.get(&of_counter());
+        let concerns = |grave: &&Grave| {
+            grave
+                .payload
+                .as_reset()
+                .is_some_and(|r| r.concerns(id, write))
+        };
+        let Some(grave) = grave.filter(concerns).cloned() else {
+            return;
+        };
+        verdict.rows.extend(plot.remove(self.key, &of_counter()));
+        verdict.raised = Some(grave);
     }
 
     fn was_seen(&self, grave: &Grave, write: &Write) -> bool {

@@ -60,7 +60,8 @@ impl Hub {
         let limits = &self.config.limits;
         let bytes = write.payload.as_bytes().len() as u64;
         let limit = compose::value_bytes_max(key, limits, self.policies());
-        if bytes > limit {
+        // What only removes has no value, and is as long as who has a part in what it removes.
+        if bytes > limit && !write.payload.kind().is_absence() {
             return Some(Reason::TooLarge { bytes, limit });
         }
         if !self.clock.believes(write.stamp, now) {

@@ -10,7 +10,7 @@ use crate::rows;
 
 #[derive(Debug, Default)]
 pub(super) struct Plot {
-    /// By what was deleted: the payload of a delete names it.
+    /// By what was deleted.
     by_part: BTreeMap<Payload, Grave>,
     /// Those of fields, oldest first.
     by_age: BTreeSet<(Stamp, WriteId, Payload)>,
@@ -42,7 +42,7 @@ impl Plot {
     /// Keeps a grave, one for all deletes of the same. Of more than `most` fields the oldest is
     /// forgotten. The rows that change.
     pub(super) fn dig(&mut self, key: &Key, grave: Grave, most: usize) -> Vec<RowOp> {
-        let held = self.take(&grave.payload);
+        let held = self.take(&grave.part());
         let replaced = held.as_ref().filter(|held| held.age() < grave.age());
         let replaced = replaced.map(|held| rows::delete_grave(key, held));
         let mut changed: Vec<RowOp> = replaced.into_iter().collect();
@@ -110,7 +110,7 @@ impl Plot {
             let (stamp, delete) = (grave.stamp, grave.delete.clone());
             self.by_age.insert((stamp, delete, grave.payload.clone()));
         }
-        self.by_part.insert(grave.payload.clone(), grave);
+        self.by_part.insert(grave.part(), grave);
     }
 
     fn take(&mut self, part: &Payload) -> Option<Grave> {
