@@ -60,6 +60,7 @@ mod claim_pauses;
 mod claims;
 mod classes;
 mod commits;
+mod counters;
 mod cursors;
 mod decided_deletes;
 mod decided_once;

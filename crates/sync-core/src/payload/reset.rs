@@ -43,6 +43,19 @@ impl Reset {
         all
     }
 
+    /// What a delete removes that has seen all of `entry`. Nothing but for a counter. O(writes) of one.
+    pub fn of_all(entry: &Entry) -> Self {
+        let mut all = Self::of(entry);
+        if entry.kinds().any(|kind| kind == PayloadKind::Count) {
+            for (id, write) in entry.writes() {
+                if let Some(total) = write.payload.total() {
+                    all.mark(id, total);
+                }
+            }
+        }
+        all
+    }
+
     /// Whether it removes nothing.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Context, Entry, Key, Now, OnConcurrent, Write, WriteId};
+use sync_core::{Context, Entry, Key, Now, OnConcurrent, Payload, Reset, Write, WriteId};
 
 use super::Hub;
 use super::commit::Commit;
@@ -11,6 +11,21 @@ use super::graves::{Case, Grave};
 use crate::keyspace::KeyState;
 
 impl Hub {
+    /// Covers everything that is live of a key.
+    pub(super) fn cover_all(&mut self, commit: &mut Commit, now: Now, key: &Key) {
+        let Some(state) = self.space.get(key).filter(|s| s.entry().is_live()) else {
+            return;
+        };
+        let spans = state.entry().writes().map(|(id, write)| write.span(id));
+        let live: Context = spans.collect();
+        let counted = Reset::of_all(state.entry());
+        if counted.is_empty() {
+            self.cover(commit, key, live);
+        } else {
+            self.reset(commit, now, key, Payload::reset(counted), live);
+        }
+    }
+
     /// Remembers deletes that have done their work.
     pub(super) fn bury(&mut self, commit: &mut Commit, key: &Key, deletes: &[(WriteId, Write)]) {
         let (since, most) = (self.next_revision(), self.config.limits.graves_max);
@@ -77,20 +92,21 @@ impl Hub {
             self.cover(commit, key, ids);
         }
         if let Some(grave) = verdict.raised {
-            self.raise(commit, now, key, &grave);
+            let mut over = Context::new();
+            over.insert_id(&grave.delete);
+            self.reset(commit, now, key, grave.payload, over);
         }
     }
 
-    /// Repeats a delete of a counter, in the hub's name: of what came it has removed a part.
-    fn raise(&mut self, commit: &mut Commit, now: Now, key: &Key, grave: &Grave) {
+    /// Deletes a part of a counter, in the hub's name: all of it, or what was deleted before and has come
+    /// back with a contribution that stands for it as well.
+    fn reset(&mut self, commit: &mut Commit, now: Now, key: &Key, deleted: Payload, over: Context) {
         let id = self.next_id(&self.writer);
         let entry = self.space.get(key).map(KeyState::entry);
         let prev = entry.and_then(|entry| entry.context().last_of(&id.writer));
-        let mut over = Context::new();
-        over.insert_id(&grave.delete);
         let write = Write {
             stamp: self.clock.tick(now, None),
-            payload: grave.payload.clone(),
+            payload: deleted,
             prev: prev.unwrap_or_default(),
             over,
             note: None,

@@ -210,19 +210,6 @@ impl Committed {
 }
 
 impl Hub {
-    /// Covers everything that is live of a key.
-    pub(super) fn cover_all(&mut self, commit: &mut Commit, key: &Key) {
-        let Some(state) = self.space.get(key).filter(|s| s.entry().is_live()) else {
-            return;
-        };
-        let live: Context = state
-            .entry()
-            .writes()
-            .map(|(id, write)| write.span(id))
-            .collect();
-        self.cover(commit, key, live);
-    }
-
     pub(super) fn cover(&mut self, commit: &mut Commit, key: &Key, ids: Context) {
         let delta = Entry::covering(ids);
         let joined = self.space.join(key, delta.clone());

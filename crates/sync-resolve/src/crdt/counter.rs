@@ -98,12 +98,10 @@ fn contributions(entry: &Entry) -> impl Iterator<Item = (&WriteId, &Write, i64)>
 /// contributions may stand for that as well. What an incarnation has deleted of its own it does not count
 /// any more.
 fn reset(entry: &Entry, writer: &Writer) -> Option<Plan> {
-    let mut deleted = Reset::of(entry);
-    for (id, _, total) in contributions(entry).filter(|(id, ..)| id.writer != *writer) {
-        deleted.mark(id, total);
-    }
-    let told = !deleted.is_empty() && !planted::is(Planted::DeleteWithoutAmounts);
-    let closures = entry.writes().map(|(id, write)| write.closure(id));
     let is_there = contributions(entry).next().is_some();
-    is_there.then(|| plan(told.then(|| Payload::reset(deleted)), closures))
+    let mut others = entry.writes().filter(|(id, _)| id.writer != *writer);
+    let told = others.next().is_some() && !planted::is(Planted::DeleteWithoutAmounts);
+    let payload = told.then(|| Payload::reset(Reset::of_all(entry)));
+    let closures = entry.writes().map(|(id, write)| write.closure(id));
+    is_there.then(|| plan(payload, closures))
 }
