@@ -1,9 +1,13 @@
 //! The whole account, once everything has healed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use sync_core::{Answer, Ask, Entry, Key, Reason, Receipt, Value, Write, WriteId};
+use sync_core::{
+    Answer, Ask, Entry, Key, PayloadKind, Reason, Receipt, Resolver, Value, Write, WriteId,
+};
 use sync_protocol::HubOutput;
+use sync_resolve::Counter;
 
 use crate::shown::Family;
 use crate::tables::{class, keeps, merges};
@@ -51,7 +55,7 @@ impl World {
     }
 
     /// Whether the operation took place: admitted, and not given back.
-    fn effective(&self, id: &WriteId) -> bool {
+    pub(crate) fn effective(&self, id: &WriteId) -> bool {
         let op = &self.ghost.ops[id];
         self.at_hub(&op.key).context().contains(id) && !self.ghost.refused(id)
     }
@@ -182,21 +186,23 @@ impl World {
         let live = ops.filter(|(id, _)| self.expects(id, account, found.write(id).is_some()));
         let live: Vec<_> = live.collect();
         let expected: BTreeSet<WriteId> = live.iter().map(|(id, _)| (*id).clone()).collect();
-        let actual: BTreeSet<WriteId> = found.writes().map(|(id, _)| id.clone()).collect();
-        let sum: i64 = live.iter().map(|(_, op)| op.total).sum();
+        let deletes = |write: &Write| write.payload.kind() == PayloadKind::Reset;
+        let actual = found.writes().filter(|(_, write)| !deletes(write));
+        let actual: BTreeSet<WriteId> = actual.map(|(id, _)| id.clone()).collect();
         let is_counter = class(key) == "counter" && !live.is_empty();
-        let totals = found
-            .writes()
-            .filter_map(|(_, write)| write.payload.total());
-        let found_sum: i64 = totals.sum();
+        let sums = is_counter.then(|| self.sums(&live));
+        let sum = Counter.fold(&found);
+        let is_right = sums
+            .as_ref()
+            .is_none_or(|sums| is_within(sum.as_ref(), sums));
         let table = self.rules().policies().clone();
         let several = keeps(&table, key) && !merges(&table, key);
         let decided = is_decided(&found, several);
         self.require(actual == expected, || {
             format!("{key} holds {actual:?}, expected {expected:?}")
         });
-        self.require(!is_counter || sum == found_sum, || {
-            format!("{key} reads {found_sum}, expected {sum}")
+        self.require(is_right, || {
+            format!("{key} reads {sum:?}, expected {sums:?}: {found:?}")
         });
         self.require(decided, || format!("{key} is undecided: {found:?}"));
     }
@@ -238,11 +244,19 @@ impl World {
     }
 }
 
+fn is_within(sum: Option<&Value>, sums: &RangeInclusive<i64>) -> bool {
+    matches!(sum, Some(Value::Int(sum)) if sums.contains(sum))
+}
+
 /// Whether nothing is left to be decided: no absence, and no more values than the key's policy keeps.
 fn is_decided(found: &Entry, keeps: bool) -> bool {
     let writes = || found.writes().map(|(_, write)| write);
     let families: BTreeSet<Family> = writes().map(Family::of).collect();
-    let absent = |write: &Write| write.payload.kind().is_absence();
+    let needed = |write: &Write| {
+        let reset = write.payload.as_reset();
+        reset.is_some_and(|reset| found.writes().any(|(id, w)| reset.concerns(id, w)))
+    };
+    let absent = |write: &Write| write.payload.kind().is_absence() && !needed(write);
     let parts: BTreeSet<_> = writes().filter_map(|w| w.payload.part()).collect();
     let single = match families.first() {
         Some(Family::Register) => found.live_count() == 1 || keeps,

@@ -14,6 +14,7 @@ mod account;
 mod answers;
 mod apart;
 mod copies;
+mod counted;
 mod coverage;
 mod decisions;
 mod disk;

@@ -172,7 +172,7 @@ impl Hub {
     fn clear(&mut self, now: Now, to: ReplyTo, key: &Key) -> u64 {
         let held = self.space.get(key).is_some_and(|s| s.entry().is_live());
         let mut commit = Commit::clearing(Some(self.name_of(to)));
-        self.cover_all(&mut commit, now, key);
+        self.cover_all(&mut commit, key);
         self.finish(commit, now);
         u64::from(held)
     }

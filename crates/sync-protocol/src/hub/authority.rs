@@ -108,7 +108,7 @@ impl Hub {
             }
             AuthorityAsk::Release { key, token } => {
                 self.check_holder(now, &asked, &key, token)?;
-                self.cover_all(commit, now, &key);
+                self.cover_all(commit, &key);
                 Ok(AuthorityAnswer::Released)
             }
         }
@@ -126,7 +126,7 @@ impl Hub {
         let payloads = self.check_commit(now, expect, assign)?;
         for (Assignment { key, .. }, payload) in assign.iter().zip(payloads) {
             let Some(payload) = payload.or_else(|| self.deletion(key)) else {
-                self.cover_all(commit, now, key);
+                self.cover_all(commit, key);
                 continue;
             };
             let metadata = metadata.clone();

@@ -12,18 +12,26 @@ use crate::keyspace::KeyState;
 
 impl Hub {
     /// Covers everything that is live of a key.
-    pub(super) fn cover_all(&mut self, commit: &mut Commit, now: Now, key: &Key) {
+    pub(super) fn cover_all(&mut self, commit: &mut Commit, key: &Key) {
         let Some(state) = self.space.get(key).filter(|s| s.entry().is_live()) else {
             return;
         };
-        let spans = state.entry().writes().map(|(id, write)| write.span(id));
+        let entry = state.entry();
+        let spans = entry.writes().map(|(id, write)| write.span(id));
         let live: Context = spans.collect();
-        let counted = Reset::of_all(state.entry());
-        if counted.is_empty() {
-            self.cover(commit, key, live);
-        } else {
-            self.reset(commit, now, key, Payload::reset(counted), live);
+        let counted = Reset::of_all(entry);
+        if !counted.is_empty()
+            && let Some((id, write)) = entry.writes().max_by_key(|(id, w)| (w.stamp, *id))
+        {
+            // No write says what this removes of a counter: the last that goes stands for it.
+            let deleted = Write {
+                payload: Payload::reset(counted),
+                ..write.clone()
+            };
+            let id = id.clone();
+            self.bury(commit, key, &[(id, deleted)]);
         }
+        self.cover(commit, key, live);
     }
 
     /// Remembers deletes that have done their work.
@@ -92,21 +100,21 @@ impl Hub {
             self.cover(commit, key, ids);
         }
         if let Some(grave) = verdict.raised {
-            let mut over = Context::new();
-            over.insert_id(&grave.delete);
-            self.reset(commit, now, key, grave.payload, over);
+            self.raise(commit, now, key, grave);
         }
     }
 
-    /// Deletes a part of a counter, in the hub's name: all of it, or what was deleted before and has come
-    /// back with a contribution that stands for it as well.
-    fn reset(&mut self, commit: &mut Commit, now: Now, key: &Key, deleted: Payload, over: Context) {
+    /// Repeats a delete of a counter, in the hub's name: what it has removed has come back with a contribution
+    /// that stands for it as well.
+    fn raise(&mut self, commit: &mut Commit, now: Now, key: &Key, grave: Grave) {
         let id = self.next_id(&self.writer);
         let entry = self.space.get(key).map(KeyState::entry);
         let prev = entry.and_then(|entry| entry.context().last_of(&id.writer));
+        let mut over = Context::new();
+        over.insert_id(&grave.delete);
         let write = Write {
             stamp: self.clock.tick(now, None),
-            payload: deleted,
+            payload: grave.payload,
             prev: prev.unwrap_or_default(),
             over,
             note: None,

@@ -138,7 +138,7 @@ impl Hub {
         let (keys, looked_up_to) = self.still_held(&clearing);
         let mut commit = Commit::clearing(clearing.by.clone());
         for key in &keys {
-            self.cover_all(&mut commit, now, key);
+            self.cover_all(&mut commit, key);
         }
         clearing.cleared += keys.len() as u64;
         self.finish(commit, now);

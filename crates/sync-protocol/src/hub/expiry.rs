@@ -179,7 +179,7 @@ impl Hub {
         let mut commit = Commit::own();
         for key in &due {
             if self.is_live(key) {
-                self.cover_all(&mut commit, now, key);
+                self.cover_all(&mut commit, key);
                 commit.expire(key);
             } else if let Some(row) = self.expiries.set(key, None) {
                 // No commit has taken it away, but without a value there is nothing to end.

@@ -155,7 +155,7 @@ impl Hub {
         }
         let mut commit = Commit::own();
         for key in &due {
-            self.cover_all(&mut commit, now, key);
+            self.cover_all(&mut commit, key);
             commit.expire(key);
         }
         self.finish(commit, now);
