@@ -10,7 +10,7 @@ use super::value::{Body, Chunked};
 use crate::row::{frame, row_key, unframe};
 
 /// Writes batches in order. Nothing is durable, and the last batches may not even be written,
-/// before [`Writer::finish`] and [`Table::flush`].
+/// before [`Writer::finish`] and [`Engine::sync`](super::engine::Engine::sync).
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
     table: &'a mut Table,
@@ -123,7 +123,7 @@ mod tests {
 
     use super::super::SledOptions;
     use super::super::engine::Engine;
-    use super::super::keys::PHYSICAL_BYTES_MAX;
+    use super::super::keys::{PHYSICAL_BYTES_MAX, chunk_key};
     use super::*;
 
     fn write(engine: &mut Engine, group: &[RowOp]) {
@@ -174,6 +174,24 @@ mod tests {
         write(&mut engine, &keys.map(|key| RowOp::Delete { key }));
         assert_eq!(engine.table.seal().rows, 0);
         assert_eq!(engine.table.raw().len(), 1, "the seal alone");
+    }
+
+    /// What is left would pile up in a large commit until sled's threads wait for each other.
+    #[test]
+    fn a_step_leaves_sled_nothing_to_write() {
+        let place = tempfile::tempdir().unwrap();
+        let mut engine = Engine::open(place.path(), &SledOptions::default()).unwrap();
+        for value in 0..20 {
+            let rows: Vec<_> = (0..)
+                .take(STEP_CHANGES_MAX)
+                .map(|index| chunk_key(value, index))
+                .map(|key| (frame(&key, &[7; 4_000]), key))
+                .collect();
+            let changes = rows.iter().map(|(row, key)| (&key[..], Some(&row[..])));
+            engine.table.step(changes).unwrap();
+            let left = engine.table.raw().flush().unwrap();
+            assert_eq!(left, 0, "bytes left by step {value}");
+        }
     }
 
     /// Within one step the second batch must find the chunks that the first is about to write.
