@@ -91,6 +91,22 @@ fn what_was_deleted_does_not_come_back_with_the_next_addition() {
     assert_eq!(Counter.fold(&one.entry), Some(Value::Int(3)));
 }
 
+/// Found: the second delete covered the first, and said nothing of what that had removed.
+#[test]
+fn a_delete_says_what_the_one_before_had_removed() {
+    let (mut one, mut two) = pair();
+    let first = one.must(&Counter, &Operation::Add(10));
+    two.entry.join(first);
+    two.must(&Counter, &Operation::Delete);
+    two.must(&Counter, &Operation::Add(1));
+    two.must(&Counter, &Operation::Delete);
+    one.must(&Counter, &Operation::Add(5));
+    assert_eq!(
+        Counter.fold(&joined(&[one.entry, two.entry])),
+        Some(Value::Int(5))
+    );
+}
+
 #[test]
 fn who_deletes_what_it_has_added_itself_leaves_nothing_behind() {
     let (mut one, _) = pair();

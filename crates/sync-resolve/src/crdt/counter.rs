@@ -99,8 +99,10 @@ fn contributions(entry: &Entry) -> impl Iterator<Item = (&WriteId, &Write, i64)>
 /// any more.
 fn reset(entry: &Entry, writer: &Writer) -> Option<Plan> {
     let is_there = contributions(entry).next().is_some();
-    let mut others = entry.writes().filter(|(id, _)| id.writer != *writer);
-    let told = others.next().is_some() && !planted::is(Planted::DeleteWithoutAmounts);
+    let concerns_others = |(id, write): (&WriteId, &Write)| {
+        id.writer != *writer || write.payload.kind() == PayloadKind::Reset
+    };
+    let told = entry.writes().any(concerns_others) && !planted::is(Planted::DeleteWithoutAmounts);
     let payload = told.then(|| Payload::reset(Reset::of_all(entry)));
     let closures = entry.writes().map(|(id, write)| write.closure(id));
     is_there.then(|| plan(payload, closures))
