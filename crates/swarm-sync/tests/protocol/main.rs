@@ -50,6 +50,7 @@
 //! - `looking_back`: questions about the past, to drive tests with
 //! - `removals`: what they cover at a hub that has lost its disk
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
+//! - `ended`: writes whose end an agent knows, and that hub does not
 
 mod activity;
 mod ahead;
@@ -66,6 +67,7 @@ mod decided_deletes;
 mod decided_once;
 mod deciding;
 mod disk;
+mod ended;
 mod fates;
 mod graves;
 mod hand;

@@ -276,9 +276,9 @@ impl Replica {
     }
 
     /// The hub that knew has lost its disk. The one that is there now may find out anew: it speaks first.
-    pub(super) fn give_up_fates(&mut self) {
+    pub(super) fn give_up_fates(&mut self, now: Now) {
         self.reentering = true;
-        let mut ops = Vec::new();
+        let mut ops = self.settle_told_dead(now);
         let fates = std::mem::take(&mut self.fates);
         let fates = fates.into_iter().map(|(id, noted)| (id, noted.fate));
         let mut fates: BTreeMap<WriteId, Receipt> = fates.collect();

@@ -215,7 +215,7 @@ impl Replica {
                 if planted::is(Planted::ResetWipes) {
                     self.space = Keyspace::new(&self.config.swarm);
                 }
-                self.give_up_fates();
+                self.give_up_fates(now);
                 self.start_offer(now);
             }
         }

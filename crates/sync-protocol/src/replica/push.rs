@@ -1,10 +1,10 @@
 //! Own writes on their way to the hub: one push at a time, the rest gathers behind it.
 
-use sync_core::{Body, Incarnation, Message, Now, Seq, Standing, WriteId, Writer};
+use sync_core::{Body, Incarnation, Message, Now, RowOp, Seq, Standing, WriteId, Writer};
 
 use super::Replica;
 use super::link::Flight;
-use super::outbox::Item;
+use super::outbox::{Item, Outbox};
 use crate::rows;
 
 impl Replica {
@@ -71,6 +71,31 @@ impl Replica {
             let row = rows::put_repair(&admitted.key, undone);
             self.lazy_rows.push(row);
         }
+    }
+
+    /// What is dead here and has come back to its writer with the reason was admitted, though the confirmation
+    /// never came. It waits no longer: pushed to a hub that has lost its disk, it would come alive there. What a
+    /// later one has knowingly replaced is pushed with it.
+    pub(super) fn settle_told_dead(&mut self, now: Now) -> Vec<RowOp> {
+        let waiting = self.outbox.items();
+        let written = waiting.flat_map(|item| item.delta.writes().map(move |(id, _)| (item, id)));
+        let ended = written.filter(|(Item { key, .. }, id)| {
+            let held = self.space.get(key);
+            let is_dead = held.is_none_or(|state| state.entry().write(id).is_none());
+            let told = self.receipts.get(id);
+            let is_told = told.is_some_and(|receipt| !receipt.refused());
+            is_dead && is_told && !self.outbox.replaces(key, id)
+        });
+        let ended = ended.filter_map(|(_, id)| Outbox::key_of(&self.me, id));
+        let ended: Vec<_> = ended.collect();
+        let mut ops = Vec::new();
+        for (run, seq) in ended {
+            if let Some(item) = self.outbox.remove((run, seq)) {
+                ops.push(rows::delete_outbox(run, seq));
+                self.settle_below(now, &item);
+            }
+        }
+        ops
     }
 
     pub(super) fn handle_gap(&mut self, now: Now, run: Incarnation, known: Seq) {
