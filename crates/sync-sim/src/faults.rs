@@ -1,7 +1,7 @@
 //! Cuts and crashes.
 
 use crate::plan::{HUB, NODES, REPLICAS};
-use crate::world::{Event, World};
+use crate::world::{Event, HubBackup, World};
 
 /// Time between two chances for a cut or a crash, in microseconds.
 const FAULT_PAUSE_US: u64 = 40_000;
@@ -42,7 +42,10 @@ impl World {
             self.crash_hub();
         }
         if self.plan.rollback && self.hub.machine.is_some() && self.random.chance(200) {
-            self.hub.backup = Some(self.hub.disk.image());
+            self.hub.backup = Some(HubBackup {
+                image: self.hub.disk.image(),
+                log: self.hub.log.clone(),
+            });
         }
     }
 
@@ -128,7 +131,9 @@ impl World {
             && let Some(backup) = self.hub.backup.take()
         {
             self.stats.hit("rollback");
-            self.hub.disk.restore(backup);
+            self.hub.disk.restore(backup.image);
+            // What of it was not durable then is cut off at the start.
+            self.hub.log = backup.log;
             self.hub_has_another_disk();
         }
         for n in 0..self.replicas.len() {

@@ -69,6 +69,14 @@ pub(crate) enum Event {
     Fault,
 }
 
+/// What the hub's disk held once, and what was noted of it: since then it may have been recovered, and be one
+/// whose numbers stand for something else.
+#[derive(Debug)]
+pub(crate) struct HubBackup {
+    pub(crate) image: Image,
+    pub(crate) log: Vec<Committed>,
+}
+
 #[derive(Debug)]
 pub(crate) struct HubNode {
     pub(crate) machine: Option<Hub>,
@@ -83,7 +91,7 @@ pub(crate) struct HubNode {
     /// The connection of a peer without a replica.
     pub(crate) client: SessionId,
     pub(crate) client_pieces: Pieces,
-    pub(crate) backup: Option<Image>,
+    pub(crate) backup: Option<HubBackup>,
     /// Numbers that were durable: nothing durable goes back.
     pub(crate) versions: BTreeMap<Key, Version>,
     /// What was committed, up to `log_head`.
