@@ -79,6 +79,11 @@ impl Receipts {
         self.waiting.contains_key(id)
     }
 
+    /// Whether the agent was told of that write and has not confirmed it.
+    pub(crate) fn was_sent(&self, id: &WriteId) -> bool {
+        self.sent.contains(id)
+    }
+
     /// All of them, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Receipt> {
         self.after(None)

@@ -90,6 +90,31 @@ fn a_receipt_is_repeated_until_it_was_taken() {
     assert_equal(&hub, &[&a, &b]);
 }
 
+/// A confirmation that comes twice may be of an earlier receipt of the same write.
+#[test]
+fn a_receipt_that_was_not_told_yet_is_ended_by_no_confirmation() {
+    let mut config = hub_config();
+    config.limits.receipts_per_message = 1;
+    let (mut hub, mut a, mut b) = trio_with(config);
+    race(&mut hub, &mut a, &mut b, put("early"), put("late"));
+    a.write("l", put("early"));
+    b.write("l", put("late"));
+    a.connect(&mut hub, 3);
+    talk(&mut hub, &mut [&mut a]);
+    b.connect(&mut hub, 4);
+    talk(&mut hub, &mut [&mut b]);
+    let waiting: Vec<_> = hub.hub.receipts().map(|r| r.write.clone()).collect();
+    assert_eq!(waiting.len(), 2, "`a` has heard neither");
+    let session = a.session.expect("connected");
+    let writes = vec![waiting[1].clone()].into();
+    hub.hear(session, Body::ReceiptsTaken { writes });
+    assert_eq!(hub.hub.receipts().count(), 2);
+    a.reconnect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert_eq!(a.receipts.len(), 2);
+    assert_equal(&hub, &[&a, &b]);
+}
+
 #[test]
 fn what_was_replaced_knowingly_makes_no_receipt() {
     let (mut hub, mut a, mut b) = trio();

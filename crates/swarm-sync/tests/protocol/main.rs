@@ -49,6 +49,7 @@
 //! - `past_reads`: how that is read from the store
 //! - `looking_back`: questions about the past, to drive tests with
 //! - `removals`: what they cover at a hub that has lost its disk
+//! - `recovered`: hubs that were recovered from damaged rows
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 //! - `ended`: writes whose end an agent knows, and that hub does not
 
@@ -96,6 +97,7 @@ mod pressure;
 #[path = "../../../sync-sim/src/random.rs"]
 mod random;
 mod receipts;
+mod recovered;
 mod removals;
 mod reproposing;
 mod rights;

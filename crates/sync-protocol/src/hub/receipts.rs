@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sync_core::codec::List;
 use sync_core::{
-    AgentId, Answer, Body, Incarnation, Receipt, ReceiptPlace, RequestError, Role, RowOp, Seq,
-    SessionId, WriteId, Writer, pieces,
+    AgentId, Answer, Body, Incarnation, Reason, Receipt, ReceiptPlace, RequestError, Role, RowOp,
+    Seq, SessionId, WriteId, Writer, pieces,
     planted::{self, Planted},
 };
 
@@ -23,6 +23,9 @@ impl Hub {
     ) -> BTreeSet<SessionId> {
         let mut sessions = BTreeSet::new();
         for mut receipt in std::mem::take(&mut commit.receipts) {
+            if self.has_a_reason_for(&receipt) {
+                continue;
+            }
             receipt.revision = self.revision;
             self.count_fate(&receipt.reason);
             let is_first = receipt.winner().is_some() && self.activity.conflicts_in_all() == 1;
@@ -39,6 +42,13 @@ impl Hub {
             ops.extend(self.spend(names));
         }
         sessions
+    }
+
+    /// Whether a write of which nobody knows the end is one that its writer is still to be told of: a hub
+    /// that was recovered has its receipts, and knows no more of the writes.
+    fn has_a_reason_for(&self, receipt: &Receipt) -> bool {
+        let waiting = self.receipts.get(receipt.addressee());
+        receipt.reason == Reason::Unknown && waiting.is_some_and(|w| w.contains(&receipt.write))
     }
 
     /// Counts anew what may wait, because another table is in force; the rows that change.
@@ -178,7 +188,11 @@ impl Hub {
         let Some(agent) = self.sessions.get(&session).map(|s| s.agent.clone()) else {
             return;
         };
-        let ops = self.forget_receipts(&agent, writes);
+        // What comes twice may be of an earlier receipt, and the one that waits now is not told yet.
+        let waiting = self.receipts.get(&agent);
+        let told = |id: &&WriteId| waiting.is_some_and(|waiting| waiting.was_sent(id));
+        let told: Vec<WriteId> = writes.iter().filter(told).cloned().collect();
+        let ops = self.forget_receipts(&agent, &told);
         if !ops.is_empty() {
             self.persist(ops);
             self.send_receipts(session);
