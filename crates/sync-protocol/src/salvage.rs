@@ -3,14 +3,18 @@
 //!
 //! Which rows are missing is not known, and a row may be older than the others. A header of a key covers
 //! writes whose rows may be gone: joined elsewhere it would delete them there. So of a key only its live
-//! writes are taken, each as its own delta, which can be joined with anything. What has no meaning but
-//! together with other rows stays: numbers that agents have pushed, the lineage, votes under way, history.
-//! A position in a log that nobody has makes hub and agents exchange all they hold.
+//! writes are taken, each as its own delta, which can be joined with anything, and at a hub the numbers of
+//! those that it has refused and whose writers are still to be told so. What has no meaning but together with
+//! other rows stays: numbers that agents have pushed, the lineage, votes under way, history. A position in a
+//! log that nobody has makes hub and agents exchange all they hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sync_core::{Cursor, Entry, Epoch, Key, Revision, Row, RowOp, Segment, Stamp, Version};
+use sync_core::{
+    Context, Cursor, Entry, Epoch, Key, Reason, Receipt, Revision, Row, RowOp, Segment, Stamp,
+    Version,
+};
 
 use crate::hub::Run;
 use crate::millis::millis;
@@ -93,8 +97,12 @@ impl Salvage {
                 self.only(&Owner::Hub, row)?;
                 self.taken.left += 1;
             }
-            Stored::Receipt(_)
-            | Stored::Member(_)
+            Stored::Receipt(receipt) => {
+                self.refusal(&receipt);
+                self.taken.others += 1;
+                self.keep(row);
+            }
+            Stored::Member(_)
             | Stored::Decision(_)
             | Stored::Answered(_)
             | Stored::Memory(..)
@@ -185,6 +193,17 @@ impl Salvage {
         let kept = self.keys.entry(segment.key.clone()).or_default();
         kept.version = segment.version;
         kept.revision = segment.revision;
+    }
+
+    /// A write that the hub still has to say it refused, and why, is not admitted when it comes again. What
+    /// it covers is none of it.
+    fn refusal(&mut self, receipt: &Receipt) {
+        let is_decided = receipt.refused() && receipt.reason != Reason::Unknown;
+        if is_decided && self.owner == Owner::Hub {
+            let mut refused = Context::new();
+            refused.insert_id(&receipt.write);
+            self.join(receipt.key.clone(), Entry::covering(refused));
+        }
     }
 
     /// The row stays, and its delta is part of the state that it was of.

@@ -1,14 +1,14 @@
 //! A hub that was recovered from damaged rows, with what each says for itself: it still has to tell of
-//! losses, and knows no more of the writes that have lost.
+//! writes that have lost or were refused, and knows no more of them.
 
 use std::time::Duration;
 
-use sync_core::{Epoch, Reason, RowOp};
+use sync_core::{Epoch, Reason, Receipt, RowOp};
 use sync_protocol::{Owner, Salvage};
 
 use crate::disk::Disk;
 use crate::hand::{deliver, say};
-use crate::stage::{AgentSide, HubSide, assert_equal, hub_config, put, talk};
+use crate::stage::{AgentSide, HubSide, assert_equal, hub_config, only_receipt, put, talk, trio};
 
 const LEASE_MAX: Duration = Duration::from_secs(60);
 
@@ -82,4 +82,33 @@ fn a_loss_that_waits_to_be_told_is_known_when_its_write_comes_again() {
     let told: Vec<_> = told.collect();
     let is_loss = |reason: &&Reason| matches!(reason, Reason::Superseded { .. });
     assert!(told.len() == 2 && told.iter().all(is_loss), "{told:?}");
+}
+
+/// The hub had forgotten the write and not its refusal, and the clock of its agent was right by then: the
+/// write was admitted, and its agent told that it was not.
+#[test]
+fn a_refusal_that_waits_to_be_told_holds_when_its_write_comes_again() {
+    let (mut hub, mut a, mut b) = trio();
+    b.write("k", put("kept"));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    a.cut(&mut hub);
+    a.ahead_ms = 24 * 3_600_000;
+    a.write("k", put("from the future"));
+    a.connect(&mut hub, 3);
+    say(&mut hub, &mut a);
+    deliver(&mut hub, &mut a, |_| true);
+    say(&mut hub, &mut a);
+    hub.settle();
+    a.cut(&mut hub);
+    b.cut(&mut hub);
+    assert!(hub.hub.receipts().all(Receipt::refused));
+    recover(&mut hub);
+    hub.mono += Duration::from_hours(24);
+    b.connect(&mut hub, 4);
+    a.connect(&mut hub, 5);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    assert!(only_receipt(&a).refused());
+    assert_eq!(hub.value("k"), Some("kept".into()));
+    assert_equal(&hub, &[&a, &b]);
+    assert_eq!(b.receipts, []);
 }
