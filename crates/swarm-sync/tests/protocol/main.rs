@@ -49,6 +49,7 @@
 //! - `past_reads`: how that is read from the store
 //! - `looking_back`: questions about the past, to drive tests with
 //! - `removals`: what they cover at a hub that has lost its disk
+//! - `overwritten`: writes that their own agent overwrites on their way
 //! - `recovered`: hubs that were recovered from damaged rows
 //! - `seeds`, `rollbacks`, `tables`: schedules that the simulation has found, told by hand
 //! - `ended`: writes whose end an agent knows, and that hub does not
@@ -83,6 +84,7 @@ mod merge_calls;
 mod merges;
 mod offline;
 mod old_disks;
+mod overwritten;
 mod own_votes;
 mod past;
 mod past_authors;

@@ -213,6 +213,28 @@ impl Outbox {
         covered.into_iter().collect()
     }
 
+    /// These ends are facts at the hub, whatever becomes of what waits for the key; the rows that change.
+    pub(super) fn settle(&mut self, key: &Key, facts: &Context) -> Vec<RowOp> {
+        let mut ops = Vec::new();
+        for id in self.by_key.get(key).into_iter().flatten() {
+            let Some(item) = self.items.get_mut(id) else {
+                continue;
+            };
+            let before = item.replaced.clone();
+            item.replaced.subtract(facts);
+            if item.replaced != before {
+                ops.push(rows::put_outbox(
+                    id.0,
+                    id.1,
+                    key,
+                    &item.segment,
+                    &item.replaced,
+                ));
+            }
+        }
+        ops
+    }
+
     /// Takes a stored item back.
     pub(super) fn restore(&mut self, id: (Incarnation, Seq), waiting: Waiting) {
         let Waiting {

@@ -1,10 +1,10 @@
 //! Own writes on their way to the hub: one push at a time, the rest gathers behind it.
 
-use sync_core::{Body, Incarnation, Message, Now, RowOp, Seq, Standing, WriteId, Writer};
+use sync_core::{Body, Incarnation, Message, Now, RowOp, Segment, Seq, Standing, WriteId, Writer};
 
 use super::Replica;
 use super::link::Flight;
-use super::outbox::{Item, Outbox};
+use super::outbox::{Item, Load, Outbox};
 use crate::rows;
 
 impl Replica {
@@ -41,6 +41,11 @@ impl Replica {
         if standing.receipts == 0 {
             self.told_all(standing);
         }
+        let landed = |f: &mut Flight| f.load.incarnation == run && f.load.upto <= upto;
+        let landed = self.link.flight.take_if(landed);
+        if let Some(flight) = landed {
+            self.settle_overwritten(&flight.load, refused);
+        }
         let done = self.outbox.committed(run, upto, refused);
         let writer = Writer::new(self.me.agent().clone(), run);
         // A row that comes back after a crash is pushed again and found to be known.
@@ -49,10 +54,6 @@ impl Replica {
             self.lazy_rows.push(rows::delete_outbox(run, seq));
             self.settle_climbs_of(now, &WriteId::new(writer.clone(), seq));
             self.settle_below(now, &item);
-        }
-        let landed = |f: &Flight| f.load.incarnation == run && f.load.upto <= upto;
-        if self.link.flight.as_ref().is_some_and(landed) {
-            self.link.flight = None;
         }
         self.settle_flushes();
         self.push_pending(now);
@@ -96,6 +97,28 @@ impl Replica {
             }
         }
         ops
+    }
+
+    /// The same of what was overwritten here while it was on its way. The write itself stays open, as it may
+    /// be alive there; what it covers is no more undone by a refusal of the one on top of it.
+    fn settle_overwritten(&mut self, load: &Load, refused: &[Seq]) {
+        let run = load.incarnation;
+        for (seq, segment) in load.seqs.iter().zip(&load.segments) {
+            if refused.contains(seq) || self.outbox.waits(run, *seq) {
+                continue;
+            }
+            let Ok(Segment { key, entry, .. }) = Segment::decode(segment) else {
+                continue;
+            };
+            let mut facts = entry.context().clone();
+            let writer = Writer::new(self.me.agent().clone(), run);
+            facts.remove_id(&WriteId::new(writer, *seq));
+            self.lazy_rows.extend(self.outbox.settle(&key, &facts));
+            if let Some(undone) = self.repairs.get_mut(&key) {
+                undone.subtract(&facts);
+                self.lazy_rows.push(rows::put_repair(&key, undone));
+            }
+        }
     }
 
     pub(super) fn handle_gap(&mut self, now: Now, run: Incarnation, known: Seq) {
