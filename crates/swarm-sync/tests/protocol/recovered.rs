@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::hand::{deliver, say};
 use crate::stage::{AgentSide, HubSide, assert_equal, hub_config, only_receipt, put, talk, trio};
 
-const LEASE_MAX: Duration = Duration::from_secs(60);
+const LEASE_MAX: Duration = Duration::from_mins(1);
 
 /// The hub dies, and comes back with what can be relied on of its rows. Nobody is connected.
 fn recover(hub: &mut HubSide) {
