@@ -8,9 +8,9 @@ use anyhow::{Context, ensure};
 use crate::shell::{cargo, output};
 use crate::{downstream, mutants, release, replay, shell, sim, tidy};
 
-/// Seeds of the simulation, of some 2,500 events each: what two cores run in about two minutes. Every run
+/// Seeds of the simulation, of some 2,600 events each: what two cores run in about four minutes. Every run
 /// takes the same ones, so that a change that fails has failed by itself; other seeds are for the nights.
-const SEEDS: u64 = 10_000;
+const SEEDS: u64 = 20_000;
 
 fn run_step(name: &str, step: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let start = Instant::now();

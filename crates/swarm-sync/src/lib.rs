@@ -42,6 +42,7 @@ mod client;
 mod clock;
 mod consensus;
 mod error;
+mod fair;
 mod hub;
 #[cfg(any(feature = "redb", feature = "sled"))]
 pub mod keeping;
@@ -119,12 +120,8 @@ pub use sync_transport::{CoordinatorOptions, LinkOptions, MemoryCoordinator, Mem
 pub use sync_transport::{TcpCoordinator, TcpLink};
 pub use watch::{Watch, WatchEvent};
 
-/// The README's example is a test.
+/// The examples of the README and of the patterns are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct ReadmeDoctests;
-
-/// So are the patterns.
-#[cfg(doctest)]
 #[doc = include_str!("../../../docs/patterns.md")]
-struct PatternDoctests;
+struct Doctests;

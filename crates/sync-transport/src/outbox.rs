@@ -113,8 +113,9 @@ impl Outbox {
                     return Ok(());
                 }
                 tokio::select! {
-                    () = self.room.notified() => {}
+                    biased;
                     () = self.ended.wait() => {}
+                    () = self.room.notified() => {}
                 }
             }
         };

@@ -27,6 +27,21 @@ const FORBIDDEN: &[(&str, &str)] = &[
     (concat!("FIX", "ME"), "fix it or open an issue"),
 ];
 
+/// What runs there takes the same course under the same seed of a simulated net.
+const DRIVERS: &[&str] = &["crates/sync-transport/src", "crates/swarm-sync/src"];
+
+/// The lines at which an order is drawn that is not the seed's.
+fn draws(text: &str) -> impl Iterator<Item = usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_drawn = move |&at: &usize| {
+        let mut body = lines[at + 1..]
+            .iter()
+            .filter(|line| !line.starts_with("//"));
+        lines[at].ends_with("select! {") && body.next() != Some(&"biased;")
+    };
+    (0..text.lines().count()).filter(is_drawn).map(|at| at + 1)
+}
+
 pub(super) fn check(
     root: &Path,
     tracked: &[PathBuf],
@@ -54,6 +69,11 @@ pub(super) fn check(
             findings.push(format!(
                 "{name}: {lines} lines; {limit} are allowed, split it by idea"
             ));
+        }
+        if DRIVERS.iter().any(|drivers| file.starts_with(drivers)) {
+            findings.extend(draws(&text).map(|number| {
+                format!("{name}:{number}: tokio draws which branch goes first; say `biased;`")
+            }));
         }
         for (number, line) in (1..).zip(text.lines()) {
             if line.ends_with([' ', '\t']) {

@@ -159,8 +159,9 @@ impl Task {
     async fn pause(&mut self, decisions: u64) -> bool {
         let wait = self.backoff.next();
         tokio::select! {
-            () = tokio::time::sleep(wait) => true,
+            biased;
             decided = self.wish.wait_for(|w| w.decisions != decisions) => decided.is_ok(),
+            () = tokio::time::sleep(wait) => true,
         }
     }
 
@@ -189,11 +190,12 @@ impl Task {
         loop {
             let unwanted = self.wish.wait_for(|w| !w.online || w.closed >= generation);
             let received = tokio::select! {
-                received = receiver.recv(FRAMES_PER_TURN) => received,
+                biased;
                 wish = unwanted => return wish.ok().map(|_| Why {
                     reason: "closed by this agent".to_owned(),
                     refused: false,
                 }),
+                received = receiver.recv(FRAMES_PER_TURN) => received,
             };
             match received {
                 Ok(frames) => {

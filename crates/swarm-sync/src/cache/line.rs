@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::chance;
 use crate::client::{Client, not_sent, take_reply};
+use crate::fair::{Either, Fair};
 use crate::span::millis;
 use crate::watch::Asker;
 
@@ -142,9 +143,10 @@ struct Task {
 impl Task {
     async fn run(mut self, first: Connection, mut stopped: watch::Receiver<()>) {
         tokio::select! {
-            () = self.keep_connected(first) => {}
+            biased;
             // Nothing is ever said: the other end is dropped.
             _ = stopped.changed() => {}
+            () = self.keep_connected(first) => {}
         }
         if let Some(mut sender) = self.sender.take() {
             sender.close().await;
@@ -176,18 +178,26 @@ impl Task {
     async fn serve(&mut self, connection: Connection) -> String {
         let mut receiver = connection.receiver;
         self.sender = Some(connection.sender);
+        let mut fair = Fair::default();
         loop {
             let has_room = self.has_room();
-            let served = tokio::select! {
-                received = receiver.recv(FRAMES_PER_TURN) => match received {
-                    Ok(frames) => self.take(frames),
-                    Err(error) => Err(error.to_string()),
-                },
-                question = self.queue.recv(), if has_room => match question {
-                    Some(question) => self.put(question).await,
-                    // Everybody who could ask or stop this is gone, and with them soon this task.
+            let question = async {
+                let question = if has_room {
+                    self.queue.recv().await
+                } else {
+                    None
+                };
+                match question {
+                    Some(question) => question,
+                    // There is no room, or everybody who could ask or stop this is gone, and with them soon
+                    // this task.
                     None => pending().await,
-                },
+                }
+            };
+            let served = match fair.first(receiver.recv(FRAMES_PER_TURN), question).await {
+                Either::Left(Ok(frames)) => self.take(frames),
+                Either::Left(Err(error)) => Err(error.to_string()),
+                Either::Right(question) => self.put(question).await,
             };
             if let Err(reason) = served {
                 return reason;

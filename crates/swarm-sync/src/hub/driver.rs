@@ -8,6 +8,7 @@ mod rights;
 mod turn;
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::reloading::Reloading;
 use super::turns::Turns;
 use crate::chance;
 use crate::error::StartError;
+use crate::fair::{Either, Fair};
 use crate::meter::Meter;
 use crate::spans::{self, RoundSpans};
 use crate::store_queue::{Completions, StoreQueue, for_each_row};
@@ -64,6 +66,8 @@ pub(super) struct Driver {
     /// Where looking after what is due has stopped, with more to do.
     tended: Option<SwarmId>,
     commands: mpsc::Receiver<HubCommand>,
+    /// Between those and the connections.
+    fair: Fair,
     hubs: BTreeMap<SwarmId, Hub>,
     sessions: BTreeMap<SessionId, SwarmId>,
     answers: BTreeMap<u64, oneshot::Sender<Reply>>,
@@ -98,6 +102,7 @@ impl Driver {
             turns: Turns::default(),
             tended: None,
             commands,
+            fair: Fair::default(),
             hubs: BTreeMap::new(),
             sessions: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -126,8 +131,16 @@ impl Driver {
                 // Connections are read and written by this thread, too.
                 tokio::task::yield_now().await;
             }
-            // In any order: a flood of one kind must not starve another.
+            let events = async {
+                if may_take {
+                    self.coordinator.take(EVENTS_PER_TAKE).await
+                } else {
+                    pending().await
+                }
+            };
             tokio::select! {
+                // First what this hub has begun itself: there is never more of it than was asked for.
+                biased;
                 completed = self.queue.completed() => {
                     self.handle_completed(completed);
                 }
@@ -135,16 +148,12 @@ impl Driver {
                 loaded = self.loading.next() => self.handle_loaded(loaded),
                 read = self.reloading.next() => self.handle_reloaded(read),
                 () = self.rights.changed() => self.apply_rights(),
-                events = self.coordinator.take(EVENTS_PER_TAKE), if may_take => {
-                    if events.is_empty() {
-                        break None;
-                    }
-                    self.line_up(events);
-                }
-                command = self.commands.recv() => match command {
-                    None => break None,
-                    Some(HubCommand::Shutdown { done }) => break Some(done),
-                    Some(command) => self.handle_command(command).await,
+                asked = self.fair.first(events, self.commands.recv()) => match asked {
+                    Either::Left(events) if events.is_empty() => break None,
+                    Either::Left(events) => self.line_up(events),
+                    Either::Right(None) => break None,
+                    Either::Right(Some(HubCommand::Shutdown { done })) => break Some(done),
+                    Either::Right(Some(command)) => self.handle_command(command).await,
                 },
                 // What is due is done in the next turn.
                 () = until(deadline) => {}
@@ -348,6 +357,6 @@ impl Driver {
 pub(crate) async fn until(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Fault {
     Loss,
     /// Messages take longer.
     Slow,
-    /// The process ends, and starts when the fault is over.
+    /// The process ends without a word, and starts when the fault is over.
     Crash,
     /// It ends and starts at once.
     Bounce,
@@ -52,7 +52,7 @@ impl Fault {
     ];
 
     /// Of a host, not of a link.
-    fn is_of_process(self) -> bool {
+    pub(super) fn is_of_process(self) -> bool {
         matches!(self, Self::Crash | Self::Bounce)
     }
 }

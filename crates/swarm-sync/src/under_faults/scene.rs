@@ -142,6 +142,7 @@ pub(super) struct Counts {
     pub(super) receipts: u64,
     pub(super) rounds: u64,
     pub(super) dials: u64,
+    pub(super) bytes: u64,
     pub(super) simulated_ms: u64,
     pub(super) healed_ms_max: u64,
     pub(super) faults: BTreeMap<String, u64>,
@@ -153,6 +154,7 @@ impl Counts {
         self.receipts += other.receipts;
         self.rounds += other.rounds;
         self.dials += other.dials;
+        self.bytes += other.bytes;
         self.simulated_ms += other.simulated_ms;
         self.healed_ms_max = self.healed_ms_max.max(other.healed_ms_max);
         for (fault, count) in &other.faults {
@@ -204,6 +206,7 @@ pub(super) fn run(seed: u64) -> Result<Counts, String> {
         receipts: scene.told().receipts.values().map(|r| r.len() as u64).sum(),
         rounds: scene.rounds.load(Ordering::SeqCst),
         dials: dials.iter().sum(),
+        bytes: scene.bytes(),
         simulated_ms: millis(sim.elapsed()),
         healed_ms_max: millis(healed),
         faults: tally(&troubles),
@@ -254,7 +257,11 @@ fn suffer(sim: &mut Sim<'_>, troubles: &[Trouble]) -> Result<(), String> {
             end(sim, over);
         }
         while let Some(trouble) = begins.next_if(|trouble| trouble.from <= now) {
-            begin(sim, *trouble);
+            if trouble.fault.is_of_process() {
+                unheard(sim, trouble.victim, &open, |sim| begin(sim, *trouble));
+            } else {
+                begin(sim, *trouble);
+            }
             open.push(*trouble);
         }
         step(sim)?;
@@ -263,6 +270,28 @@ fn suffer(sim: &mut Sim<'_>, troubles: &[Trouble]) -> Result<(), String> {
         end(sim, over);
     }
     Ok(())
+}
+
+/// What a process would say at its end is lost, as with its machine. In which order the runtime drops its
+/// tasks depends on what else has run in this process of ours; nobody is to learn of it.
+fn unheard(sim: &mut Sim<'_>, victim: Victim, open: &[Trouble], end: impl FnOnce(&mut Sim<'_>)) {
+    let agents: Vec<Victim> = match victim {
+        Victim::Hub => (0..AGENTS).map(Victim::Agent).collect(),
+        Victim::Agent(_) => vec![victim],
+    };
+    for agent in &agents {
+        sim.partition(agent.name(), "hub");
+    }
+    end(sim);
+    for agent in &agents {
+        sim.repair(agent.name(), "hub");
+    }
+    let of_links = |trouble: &&Trouble| !trouble.fault.is_of_process();
+    for trouble in open.iter().filter(of_links) {
+        if agents.contains(&trouble.victim) {
+            begin(sim, *trouble);
+        }
+    }
 }
 
 fn begin(sim: &mut Sim<'_>, trouble: Trouble) {

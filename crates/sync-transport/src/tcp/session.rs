@@ -328,8 +328,10 @@ impl Session<'_> {
         let (outbox, meter) = (&self.peer.outbox, &self.hub.meter);
         let write = write_all(io, welcome, outbox, packer, meter, pace);
         let written = tokio::select! {
-            written = write => written,
+            // A question that is due goes along with what is about to be written.
+            biased;
             () = self.ping(options.silence / PINGS_PER_SILENCE) => return,
+            written = write => written,
         };
         if let Err(error) = written {
             self.end(Ending::Abort, &error.to_string());
