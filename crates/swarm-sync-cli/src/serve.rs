@@ -1,9 +1,11 @@
 //! `serve`: a hub until it is told to stop.
 
+mod backups;
 mod metrics;
 mod reload;
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,6 +20,7 @@ use swarm_sync::{
 };
 use tokio::sync::{oneshot, watch};
 
+use self::backups::Backups;
 use self::metrics::Measured;
 use crate::cli::ServeArgs;
 use crate::data::Data;
@@ -55,7 +58,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         Some(address) => Some(Measured::listen(address).await?),
     };
     let data = Data::open(&args.data, &["hub"], &Owner::Hub).await?;
-    let served = serve(&args, files, measured, &data, &mut signals).await;
+    let served = match Backups::of(&args, data.directory.as_deref()) {
+        Ok(backups) => serve(&args, files, measured, (&data, backups), &mut signals).await,
+        Err(refused) => Err(refused),
+    };
     let closed = data.store.close().await;
     served?;
     closed?;
@@ -74,7 +80,7 @@ async fn serve(
     args: &ServeArgs,
     files: Files,
     measured: Option<Measured>,
-    data: &Data,
+    (data, backups): (&Data, Option<Backups>),
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let swarms: BTreeSet<_> = args.swarms.iter().cloned().collect();
@@ -114,7 +120,7 @@ async fn serve(
         policies: count,
     };
     announce(args, &announced, data)?;
-    let ended = until_the_end(args, &hub, signals).await;
+    let ended = until_the_end(args, &hub, backups.as_ref(), signals).await;
     hub.shutdown().await;
     if let Some(measured) = measured {
         measured.stop();
@@ -126,9 +132,16 @@ async fn serve(
 async fn until_the_end(
     args: &ServeArgs,
     hub: &StateSynchronizer,
+    backups: Option<&Backups>,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let mut stdin = pin!(stdin_closed(args.with_stdin));
+    let mut backed_up = pin!(async {
+        match backups {
+            Some(backups) => backups.make(hub).await,
+            None => pending().await,
+        }
+    });
     loop {
         tokio::select! {
             wish = signals.next() => match wish {
@@ -136,6 +149,7 @@ async fn until_the_end(
                 Wish::Reload => reload::start(args, hub),
             },
             () = &mut stdin => return Ok(()),
+            () = &mut backed_up => {}
             reason = hub.stopped() => return Err(Failure::new(
                 Code::Data,
                 "stopped",
@@ -288,7 +302,7 @@ async fn refuse_reachable(listen: &str) -> Result<(), Failure> {
 /// Waits for the end of stdin if that is to end the hub, else for ever.
 async fn stdin_closed(wanted: bool) {
     if !wanted {
-        return std::future::pending().await;
+        return pending().await;
     }
     let (closed, told) = oneshot::channel();
     // A thread, because a read of stdin cannot be cancelled and must not hold the runtime's end.

@@ -1,5 +1,7 @@
 //! The hub's side: [`StateSynchronizer`], a handle to a task that drives one `Hub` per swarm.
 
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod backups;
 mod builder;
 mod driver;
 mod loading;

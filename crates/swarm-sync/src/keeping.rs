@@ -1,4 +1,5 @@
-//! What is done with a node's directory while the node does not run: looked at, copied, brought back.
+//! What is done with a node's directory while the node does not run: looked at, copied, brought back. A hub that
+//! runs is copied by [`StateSynchronizer::backup`](crate::StateSynchronizer::backup).
 //!
 //! | function | does |
 //! |---|---|
@@ -20,6 +21,7 @@ use sync_core::{Batch, RowOp, Store, StoreError, SwarmId};
 pub use sync_protocol::{Census, Owner, Taken};
 pub use sync_store::{ArchiveError, DamagedRow, Hold, Inspection, Sealed, hold};
 
+pub(crate) use self::backup::backup_apart;
 pub use self::backup::{BackedUp, backup};
 pub use self::error::KeepingError;
 pub use self::examine::{Examined, examine};

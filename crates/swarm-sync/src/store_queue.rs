@@ -6,6 +6,7 @@ mod room;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,12 @@ const GROUP_BYTES_MAX: usize = 256 << 10;
 /// Rows read at a time while a node opens: at a hub the last of them are of its past, up to 4 KiB each, and
 /// are not taken.
 const ROWS_PER_SCAN: usize = 512;
+
+/// Something that reads the store while nobody writes. What was durable when it was asked for is there by then.
+pub(crate) type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Pauses that may wait. Each can be seconds in which nobody writes.
+const PAUSES_MAX: usize = 4;
 
 /// Per swarm the newest batch that the store has finished, and how.
 pub(crate) type Completions = BTreeMap<SwarmId, (Token, Result<(), String>)>;
@@ -63,6 +70,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub(crate) struct StoreQueue {
     batches: mpsc::Sender<(Token, Batch)>,
+    pauses: mpsc::Sender<Pause>,
     room: Arc<Room>,
     mailbox: Arc<Mailbox>,
     since: Arc<Mutex<Option<Instant>>>,
@@ -101,6 +109,7 @@ impl StoreQueue {
     /// `node` says of logs and metrics whose it is.
     pub(crate) fn start(store: Arc<dyn Store>, node: &'static str) -> Self {
         let (batches, queue) = mpsc::channel(QUEUE_MAX);
+        let (pauses, waiting) = mpsc::channel(PAUSES_MAX);
         let mailbox = Arc::new(Mailbox::default());
         let room = Arc::new(Room::default());
         let flush = Flush {
@@ -109,9 +118,11 @@ impl StoreQueue {
             since: Arc::default(),
         };
         let since = Arc::clone(&flush.since);
-        let task = tokio::spawn(run(flush, queue, Arc::clone(&room), Arc::clone(&mailbox)));
+        let (taken, told) = (Arc::clone(&room), Arc::clone(&mailbox));
+        let task = tokio::spawn(run(flush, queue, waiting, taken, told));
         Self {
             batches,
+            pauses,
             room,
             mailbox,
             since,
@@ -131,6 +142,11 @@ impl StoreQueue {
         self.room.take(&batch).await;
         // The task ends only with this sender.
         let _ = self.batches.send((token, batch)).await;
+    }
+
+    /// Has something done between two groups. It is dropped undone if too many wait or the store has failed.
+    pub(crate) fn pause(&self, pause: Pause) {
+        let _ = self.pauses.try_send(pause);
     }
 
     /// Whether so much of a swarm waits that the rest of it had better wait with its machine: what one swarm
@@ -170,6 +186,7 @@ impl StoreQueue {
 async fn run(
     flush: Flush,
     mut queue: mpsc::Receiver<(Token, Batch)>,
+    mut pauses: mpsc::Receiver<Pause>,
     room: Arc<Room>,
     mailbox: Arc<Mailbox>,
 ) {
@@ -178,8 +195,21 @@ async fn run(
     let mut arrived = Vec::new();
     let mut lines = Lines::default();
     loop {
-        if lines.is_empty() && queue.recv_many(&mut arrived, QUEUE_MAX).await == 0 {
-            return;
+        let mut pause = pauses.try_recv().ok();
+        if pause.is_none() && lines.is_empty() {
+            tokio::select! {
+                biased;
+                Some(asked) = pauses.recv() => pause = Some(asked),
+                count = queue.recv_many(&mut arrived, QUEUE_MAX) => if count == 0 {
+                    return;
+                },
+            }
+        }
+        if let Some(pause) = pause {
+            if result.is_ok() {
+                pause.await;
+            }
+            continue;
         }
         while let Ok(next) = queue.try_recv() {
             arrived.push(next);

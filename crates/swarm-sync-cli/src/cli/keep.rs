@@ -12,7 +12,8 @@ file is written beside its name, as TO.partial, read again and compared, and the
 the name; nothing is written over. Only a TO.partial that a killed backup left is removed.
 It holds everything in the clear: only its owner may read it.
 
-A hub that is stopped for it is missed for a second: agents write on and come back.
+A hub that is stopped for it is missed for a second: agents write on and come back. One
+that is not to be stopped makes its own: see --backups of `swarm-sync serve --help`.
 
 Examples:
   swarm-sync backup --data /var/lib/swarm-sync/hub hub-monday.backup

@@ -102,6 +102,19 @@ pub(super) fn vote_time(text: &str) -> Result<Duration, String> {
     fits.ok_or_else(|| "a vote may take up to a day".to_owned())
 }
 
+/// Often enough to be of use, and not without a pause.
+pub(super) fn backup_time(text: &str) -> Result<Duration, String> {
+    let time = span(text)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(24 * 365)).contains(&time);
+    let fits = fits.then_some(time);
+    fits.ok_or_else(|| "expected a time from 1s to 365d".to_owned())
+}
+
+/// At least the one that was just made.
+pub(super) fn backups_kept(text: &str) -> Result<usize, String> {
+    within(text, 1..=10_000, "backups")
+}
+
 /// How long a command waits, up to an hour.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|n| (1..=3_600).contains(n));

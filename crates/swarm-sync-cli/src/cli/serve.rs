@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use swarm_sync::{AgentId, CoordinatorOptions, Limits, SwarmId};
 
-use super::parse::{address, connections, memory_bytes, outbox_bytes, vote_time, weight};
+use super::parse::{
+    address, backup_time, backups_kept, connections, memory_bytes, outbox_bytes, vote_time, weight,
+};
 use super::{DataArgs, HubTlsArgs, RoundArgs};
 
 pub(super) const SERVE_HELP: &str = "\
@@ -21,6 +23,7 @@ Examples:
   swarm-sync serve --sync-every 60s --sync-keys 'task_*' --sync-keys leader --sync-jitter 5s
   swarm-sync serve --sync-every critical=5s --sync-every low=10m
   swarm-sync serve --deadline critical=45s --deadline background=2s
+  swarm-sync serve --backups /backups --backup-every 6h --backups-kept 28
   swarm-sync serve --metrics 127.0.0.1:7421   http://127.0.0.1:7421/metrics and /health
 
 Agents hear of each commit as it happens. --sync-every has the hub ask them, too, for what
@@ -110,6 +113,16 @@ pub(crate) struct ServeArgs {
         value_parser = memory_bytes
     )]
     pub(crate) memory_bytes_max: usize,
+    /// Back the hub up into this directory while it serves, as files that `swarm-sync restore` takes. While one
+    /// is being made, nothing becomes durable.
+    #[arg(long, value_name = "DIR", conflicts_with = "memory", value_parser = crate::secret::path())]
+    pub(crate) backups: Option<PathBuf>,
+    /// How old the newest backup may get before another is made, as in 6h or 1d; restarts count.
+    #[arg(long, value_name = "TIME", default_value = "1d", requires = "backups", allow_hyphen_values = true, value_parser = backup_time)]
+    pub(crate) backup_every: Duration,
+    /// How many are kept; the oldest are removed.
+    #[arg(long, value_name = "COUNT", default_value_t = 7, requires = "backups", value_parser = backups_kept)]
+    pub(crate) backups_kept: usize,
     /// Send everything as it is. Otherwise what gets clearly smaller with zstd is compressed, for
     /// peers that can read it.
     #[arg(long)]

@@ -251,3 +251,72 @@ fn what_a_killed_backup_left_gives_way_to_the_next_one_and_nothing_else_does() {
     let kept = std::fs::read_to_string(&partial).expect("it is there");
     assert_eq!(kept, "my letters");
 }
+
+/// The names of the backups in a directory, the oldest first.
+fn made(directory: &Path) -> Vec<String> {
+    let Ok(found) = std::fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let names = found.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".backup")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_hub_backs_itself_up_while_it_serves() {
+    let place = Place::new();
+    let (data, backups) = (place.path("hub"), place.path("backups"));
+    let (at, every) = (
+        text(&backups),
+        ["--backup-every", "1s", "--backups-kept", "2"],
+    );
+    let hub = Hub::start_with(&data, &[&["--backups", &at][..], &every].concat());
+    let mut a = place.agent(&hub, "a");
+    a.set("k", &json!("kept"));
+    a.flush();
+    let newest = until(|| made(&backups).pop(), Option::is_some);
+    // The second one since then was begun when all that was long done.
+    let names = until(
+        || made(&backups),
+        |names| names.len() >= 2 && names.iter().all(|name| Some(name) > newest.as_ref()),
+    );
+    // Between the making of one and the removal of another.
+    assert!(names.len() <= 3, "{names:?}");
+    hub.process.kill();
+    let newest = made(&backups).pop().expect("there are some");
+    let again = place.path("again");
+    restore(&backups.join(newest), &again, &[]);
+    let hub = Hub::start_at(&again, "127.0.0.1:0");
+    assert_eq!(stdout(&hub.client(&["get", "k"])), "kept\n");
+}
+
+#[test]
+fn backups_are_not_made_where_they_would_be_lost_or_nobody_may_write() {
+    let place = Place::new();
+    let data = text(&place.path("hub"));
+    let within = text(&place.path("hub").join("backups"));
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+    let said = refused(&[&serve[..], &["--backups", &within]].concat(), 2);
+    assert!(
+        said.contains("would be lost with it; choose another"),
+        "{said}"
+    );
+    let file = place.path("file");
+    std::fs::write(&file, "").unwrap();
+    let said = refused(&[&serve[..], &["--backups", &text(&file)]].concat(), 4);
+    assert!(said.contains("cannot be used for backups"), "{said}");
+    for (option, value, expected) in [
+        ("--backup-every", "5ms", "from 1s to 365d"),
+        ("--backups-kept", "0", "from 1 to 10000"),
+    ] {
+        let at = text(&place.path("backups"));
+        let said = refused(
+            &[&serve[..], &["--backups", &at, option, value]].concat(),
+            2,
+        );
+        assert!(said.contains(expected), "{said}");
+    }
+    let said = refused(&[&serve[..], &["--backups-kept", "3"]].concat(), 2);
+    assert!(said.contains("--backups"), "{said}");
+}

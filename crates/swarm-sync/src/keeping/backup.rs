@@ -3,10 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sync_core::{Row, Store, SwarmId};
 use sync_store::{ArchiveReader, ArchiveWriter};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 use super::KeepingError;
 use super::partial::Partial;
@@ -62,6 +65,19 @@ pub async fn backup(store: &dyn Store, to: impl AsRef<Path>) -> Result<BackedUp,
         rows,
         swarms,
         bytes: bytes.len(),
+    })
+}
+
+/// The same on a thread of its own, so that no other task waits for the disk.
+pub(crate) async fn backup_apart(
+    store: Arc<dyn Store>,
+    to: PathBuf,
+) -> Result<BackedUp, KeepingError> {
+    let runtime = Handle::current();
+    let made = spawn_blocking(move || runtime.block_on(backup(&*store, &to))).await;
+    made.unwrap_or_else(|panicked| {
+        let reason = panicked.to_string();
+        Err(KeepingError::Stopped { reason })
     })
 }
 

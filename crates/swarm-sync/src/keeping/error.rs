@@ -46,6 +46,12 @@ pub enum KeepingError {
         /// The first that it holds.
         swarm: String,
     },
+    /// The node that was to be copied while it runs has stopped, or has enough copies to make.
+    #[error("no backup is made: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
     /// There is nothing to copy.
     #[error("there is nothing to back up: no swarm has been written to there")]
     Nothing,

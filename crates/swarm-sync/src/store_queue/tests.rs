@@ -113,3 +113,28 @@ fn a_success_does_not_replace_a_failure() {
     let done = mailbox.done.lock().unwrap();
     assert_eq!(done[&swarm], (tokens[0], Err("full".to_owned())));
 }
+
+#[tokio::test]
+async fn nothing_is_written_during_a_pause_and_none_follows_a_failure() {
+    let store = Arc::new(FailsOnce::default());
+    let queue = StoreQueue::start(store.clone(), "test");
+    let tokens = tokens(2);
+    let (go_on, gate) = tokio::sync::oneshot::channel::<()>();
+    queue.pause(Box::pin(async move {
+        let _ = gate.await;
+    }));
+    settle().await;
+    queue.commit(tokens[0], batch("s")).await;
+    settle().await;
+    assert_eq!(store.commits.load(Ordering::Relaxed), 0, "it waits");
+    go_on.send(()).unwrap();
+    assert!(!queue.completed().await.is_empty());
+    assert_eq!(store.commits.load(Ordering::Relaxed), 1);
+    // That commit failed: what is there is not known.
+    let (done, told) = tokio::sync::oneshot::channel::<()>();
+    queue.pause(Box::pin(async move {
+        let _ = done.send(());
+    }));
+    assert!(told.await.is_err());
+    queue.close().await;
+}

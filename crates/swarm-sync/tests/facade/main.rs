@@ -26,6 +26,7 @@
 
 mod algorithms;
 mod authority;
+mod backups;
 mod cache;
 mod durable;
 mod fates;

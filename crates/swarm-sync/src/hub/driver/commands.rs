@@ -1,5 +1,7 @@
 //! What the hub's own callers ask for.
 
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use tokio::sync::oneshot;
 use super::Driver;
 use crate::hub::builder::check_functions;
 use crate::hub::reloading::Reloaded;
+#[cfg(any(feature = "redb", feature = "sled"))]
+use crate::keeping::{BackedUp, KeepingError, backup_apart};
 
 /// What a handle asks of the task.
 #[derive(Debug)]
@@ -39,6 +43,12 @@ pub(in crate::hub) enum HubCommand {
     /// Answered with how long the store has been writing, if it is.
     Check {
         done: oneshot::Sender<Option<Duration>>,
+    },
+    /// Answered once the file is there, or with why it is not; dropped if it is not tried.
+    #[cfg(any(feature = "redb", feature = "sled"))]
+    Backup {
+        to: PathBuf,
+        done: oneshot::Sender<Result<BackedUp, KeepingError>>,
     },
     Shutdown {
         done: oneshot::Sender<()>,
@@ -79,6 +89,13 @@ impl Driver {
             }
             HubCommand::Check { done } => {
                 let _ = done.send(self.queue.flushes_for());
+            }
+            #[cfg(any(feature = "redb", feature = "sled"))]
+            HubCommand::Backup { to, done } => {
+                let store = Arc::clone(&self.store);
+                self.queue.pause(Box::pin(async move {
+                    let _ = done.send(backup_apart(store, to).await);
+                }));
             }
             // Handled by the caller, which ends the loop.
             HubCommand::Shutdown { .. } => {}
