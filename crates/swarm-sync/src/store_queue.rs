@@ -145,6 +145,13 @@ impl StoreQueue {
     }
 
     /// Has something done between two groups. It is dropped undone if too many wait or the store has failed.
+    #[cfg_attr(
+        not(any(feature = "redb", feature = "sled", test)),
+        expect(
+            dead_code,
+            reason = "there is nothing to copy without a store on files"
+        )
+    )]
     pub(crate) fn pause(&self, pause: Pause) {
         let _ = self.pauses.try_send(pause);
     }

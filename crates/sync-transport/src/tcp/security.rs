@@ -1,5 +1,6 @@
 //! What a hub asks of a connection before it listens to what it says.
 
+use std::future::pending;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +14,7 @@ use crate::frame::PROOF_BYTES;
 use crate::{
     compress::Side,
     tcp::io::shared,
-    tls::{Credential, HubTls, Proof, broken_off, sentence},
+    tls::{Credential, HubTls, Principal, Proof, broken_off, sentence},
 };
 
 /// TLS, or nothing: then names are believed.
@@ -91,8 +92,33 @@ impl Shown {
         let Some(credential) = &self.credential else {
             return no_proof(proof);
         };
-        let checked = credential.check(hello, proof.map(Proof).as_ref());
+        let checked = credential.check(&claimed(hello), proof.map(Proof).as_ref());
         checked.map_err(|reason| Refusal::Identity { reason })
+    }
+
+    /// Waits until who was let in by this would not be any more, and says why.
+    #[cfg(feature = "tls")]
+    pub(super) async fn revoked(&self, hello: &Hello, proof: Option<[u8; PROOF_BYTES]>) -> String {
+        let Some(credential) = &self.credential else {
+            return pending().await;
+        };
+        let claimed = claimed(hello);
+        credential
+            .revoked(&claimed, proof.map(Proof).as_ref())
+            .await;
+        format!(
+            "the token of {claimed} that this connection began with is not in the hub's list any more"
+        )
+    }
+
+    /// Nothing was asked for.
+    #[cfg(not(feature = "tls"))]
+    pub(super) async fn revoked(
+        &self,
+        _hello: &Hello,
+        _proof: Option<[u8; PROOF_BYTES]>,
+    ) -> String {
+        pending().await
     }
 
     /// Names are believed.
@@ -103,6 +129,14 @@ impl Shown {
         proof: Option<[u8; PROOF_BYTES]>,
     ) -> Result<(), Refusal> {
         no_proof(proof)
+    }
+}
+
+#[cfg(feature = "tls")]
+fn claimed(hello: &Hello) -> Principal {
+    Principal {
+        swarm: hello.swarm.clone(),
+        agent: hello.agent.clone(),
     }
 }
 

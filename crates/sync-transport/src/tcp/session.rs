@@ -1,5 +1,6 @@
 //! The hub's side of one connection, from the first byte to the last.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,12 +74,23 @@ pub(super) async fn serve(
             peer,
             welcome,
             packer,
+            said: (hello, proof),
         }) => {
             let session = Session {
                 hub: &hub,
                 peer: &peer,
             };
-            session.run(reader, write, welcome, packer).await;
+            let revoked = async {
+                let reason = shown.revoked(&hello, proof).await;
+                // Not a refusal: it may have another by now, and comes back with it at once.
+                hub.end(peer.session, Ending::Flush, &reason);
+                pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = session.run(reader, write, welcome, packer) => {}
+                () = revoked => {}
+            }
         }
         Err(Rejection::ShutDown) => {}
         Err(Rejection::Refused(refusal)) => {
@@ -125,6 +137,8 @@ struct Admitted<'a> {
     peer: Arc<Peer>,
     welcome: Bytes,
     packer: Packer<'a>,
+    /// What it was admitted for.
+    said: (Hello, Option<[u8; PROOF_BYTES]>),
 }
 
 async fn handshake<'a>(
@@ -156,6 +170,7 @@ async fn handshake<'a>(
             peer,
             welcome,
             packer: Packer::of_hub(&hub.compress, &hello.swarm, holds, dictionary),
+            said: (hello, proof),
         }),
         Err(error) => {
             hub.end(peer.session, Ending::Abort, &error.to_string());

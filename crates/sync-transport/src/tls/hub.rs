@@ -1,15 +1,16 @@
 //! The hub's end: proves where it is, finds out who connects, and takes new files while it runs.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
-use sync_core::transport::Hello;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -19,7 +20,6 @@ use super::identity::principals;
 use super::proof::{EXPORT_BYTES, EXPORT_LABEL};
 use super::tokens::Judged;
 use super::{ALPN, Principal, Proof, TlsError, Tokens, provider};
-use crate::lock;
 use crate::tcp::Duplex;
 
 /// Names of a certificate that a refusal quotes: it says which one was used, and fits into a handshake.
@@ -43,7 +43,7 @@ pub struct HubTlsFiles {
 #[derive(Debug)]
 pub struct HubTls {
     files: HubTlsFiles,
-    in_force: Mutex<Arc<InForce>>,
+    in_force: watch::Sender<Arc<InForce>>,
 }
 
 #[derive(Debug)]
@@ -60,24 +60,25 @@ impl HubTls {
     ///
     /// What is wrong with which of them.
     pub fn load(files: HubTlsFiles) -> Result<Self, TlsError> {
-        let in_force = Mutex::new(Arc::new(read(&files)?));
+        let in_force = watch::Sender::new(Arc::new(read(&files)?));
         Ok(Self { files, in_force })
     }
 
-    /// Reads all files anew. Connections that begin from now on go by them; those that are there stay.
+    /// Reads all files anew. Connections that begin from now on go by them; those that are there stay, but
+    /// for those of a token that is not in the list any more.
     ///
     /// # Errors
     ///
     /// What is wrong with which of them: then nothing changes.
     pub fn reload(&self) -> Result<(), TlsError> {
         let read = Arc::new(read(&self.files)?);
-        *lock(&self.in_force) = read;
+        self.in_force.send_replace(read);
         Ok(())
     }
 
     /// When the first certificate of its chain ends that is in force now.
     pub fn ends(&self) -> Option<SystemTime> {
-        lock(&self.in_force).ends
+        self.in_force.borrow().ends
     }
 
     /// The handshake. A failure gives the socket back, so that the alert on it can be read.
@@ -85,7 +86,8 @@ impl HubTls {
         &self,
         stream: Box<dyn Duplex>,
     ) -> Result<(TlsStream<Box<dyn Duplex>>, Credential), (io::Error, Box<dyn Duplex>)> {
-        let in_force = Arc::clone(&lock(&self.in_force));
+        let later = self.in_force.subscribe();
+        let in_force = Arc::clone(&later.borrow());
         let acceptor = TlsAcceptor::from(Arc::clone(&in_force.config));
         let stream = acceptor.accept(stream).into_fallible().await?;
         let (_, connection) = stream.get_ref();
@@ -98,6 +100,7 @@ impl HubTls {
             named,
             export: export.ok(),
             in_force,
+            later,
         };
         Ok((stream, credential))
     }
@@ -109,29 +112,52 @@ pub(crate) struct Credential {
     named: Option<Vec<Principal>>,
     export: Option<[u8; EXPORT_BYTES]>,
     in_force: Arc<InForce>,
+    /// What is read after that.
+    later: watch::Receiver<Arc<InForce>>,
 }
 
 impl Credential {
+    /// Waits until who was believed by a token would be no more. A certificate is good for as long as the
+    /// connection.
+    pub(crate) async fn revoked(&self, claimed: &Principal, proof: Option<&Proof>) {
+        let (Some(proof), Some(export)) = (proof, &self.export) else {
+            return pending().await;
+        };
+        if self.is_named(claimed) {
+            return pending().await;
+        }
+        let mut later = self.later.clone();
+        while later.changed().await.is_ok() {
+            let in_force = Arc::clone(&later.borrow_and_update());
+            let tokens = in_force.tokens.as_ref();
+            let judged = tokens.map(|tokens| tokens.judge(claimed, proof, export));
+            if judged != Some(Judged::Good) {
+                return;
+            }
+        }
+        pending::<()>().await;
+    }
+
+    fn is_named(&self, claimed: &Principal) -> bool {
+        self.named
+            .as_ref()
+            .is_some_and(|named| named.contains(claimed))
+    }
+
     /// Whether who connects is who it says. The reason tells what was shown, and nothing of what
     /// there is: a name that is unknown reads as one with another token.
-    pub(crate) fn check(&self, hello: &Hello, proof: Option<&Proof>) -> Result<(), String> {
-        let claimed = Principal {
-            swarm: hello.swarm.clone(),
-            agent: hello.agent.clone(),
-        };
-        if let Some(named) = &self.named
-            && named.contains(&claimed)
-        {
+    pub(crate) fn check(&self, claimed: &Principal, proof: Option<&Proof>) -> Result<(), String> {
+        if self.is_named(claimed) {
             return Ok(());
         }
         let Some(proof) = proof else {
-            return Err(self.shown(&claimed));
+            return Err(self.shown(claimed));
         };
         let Some(tokens) = &self.in_force.tokens else {
             return Err("this hub takes no tokens, only certificates".into());
         };
         let export = self.export.as_ref();
-        match export.map(|export| tokens.judge(&claimed, proof, export)) {
+        match export.map(|export| tokens.judge(claimed, proof, export)) {
             Some(Judged::Good) => Ok(()),
             // Told to whoever has the token: nobody else gets here.
             Some(Judged::Bare) => Err(format!(

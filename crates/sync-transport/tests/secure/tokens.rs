@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use sync_core::transport::{CoordinatorEvent, Frame};
 use sync_transport::tls::{HubTlsFiles, write_private};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::raw::{encrypted, recorded};
 use crate::scene::{Scene, assert_serves, connect, hub, refused};
-use crate::support::soon;
+use crate::support::{event, soon};
 
 /// The hub's list with these lines.
 fn list(scene: &Scene, lines: &[String]) -> PathBuf {
@@ -126,4 +127,49 @@ async fn a_proof_and_a_hello_that_were_recorded_open_no_other_connection() {
     // What was recorded was in order, but for the connection that it was made for.
     let connection = connect(&hub, agent, "agent-1").await.unwrap();
     assert_serves(&hub, connection, "agent-1").await;
+}
+
+#[tokio::test]
+async fn who_came_by_a_token_that_is_taken_away_is_sent_away() {
+    let scene = Scene::new();
+    let (old, old_line) = scene.token("team/agent-1", "old");
+    let (new, new_line) = scene.token("team/agent-2", "new");
+    let lines = [old_line, new_line.clone()];
+    let (hub, tls) = hub(with_tokens(&scene, &lines, true)).await;
+    let files = |token: &PathBuf| scene.agent_with(None, Some(token.clone()));
+    let mut gone = connect(&hub, files(&old), "agent-1").await.unwrap();
+    let mut stays = connect(&hub, files(&new), "agent-2").await.unwrap();
+    let mut certified = scene.agent_files("agent-3");
+    certified.token = Some(old);
+    let mut proved = connect(&hub, certified, "agent-3").await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(
+            event(&hub).await,
+            CoordinatorEvent::Connected { .. }
+        ));
+    }
+    // What changes nothing for anybody ends nothing: the next event is of the token that is gone.
+    tls.reload().unwrap();
+    list(&scene, &[new_line]);
+    tls.reload().unwrap();
+    let told = soon(gone.receiver.recv(1)).await.unwrap_err().to_string();
+    assert!(
+        told.contains("the token of team/agent-1 that this connection began with is not in"),
+        "{told}"
+    );
+    let CoordinatorEvent::Disconnected { reason, .. } = event(&hub).await else {
+        panic!("somebody else had something to say");
+    };
+    assert!(reason.contains("the token of team/agent-1"), "{reason}");
+    for connection in [&mut stays, &mut proved] {
+        connection
+            .sender
+            .send(vec![Frame::single(vec![1].into())])
+            .await
+            .unwrap();
+        assert!(matches!(
+            event(&hub).await,
+            CoordinatorEvent::Received { .. }
+        ));
+    }
 }
