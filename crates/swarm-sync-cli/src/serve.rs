@@ -165,6 +165,8 @@ async fn until_the_end(
 fn limits(args: &ServeArgs) -> Limits {
     let mut limits = Limits::default();
     limits.memory_bytes_max = args.memory_bytes_max;
+    limits.keys_max = args.keys_max;
+    limits.state_bytes_max = args.state_bytes_max;
     limits
 }
 

@@ -101,6 +101,7 @@ impl Meter {
         }
         for (metric, value) in [
             (names::KEYS, hub.keyspace().live_keys()),
+            (names::STATE_BYTES, hub.keyspace().weight()),
             (names::REVISION, hub.revision().get()),
             (names::RECEIPTS, hub.receipts_waiting()),
         ] {

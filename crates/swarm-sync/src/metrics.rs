@@ -29,6 +29,8 @@ pub const AGENT_LAG: &str = "swarm_sync_agent_lag_revisions";
 pub const AGENTS: &str = "swarm_sync_agents";
 /// Keys that hold a value, by `swarm`.
 pub const KEYS: &str = "swarm_sync_keys";
+/// Bytes of all values with what it takes to hold them, by `swarm`: what `state_bytes_max` bounds.
+pub const STATE_BYTES: &str = "swarm_sync_state_bytes";
 /// The last revision, by `swarm`.
 pub const REVISION: &str = "swarm_sync_revision";
 /// Receipts that wait for agents, by `swarm`.
@@ -90,6 +92,11 @@ pub fn describe() {
     );
     describe_gauge!(AGENTS, Unit::Count, "Agents on the roster");
     describe_gauge!(KEYS, Unit::Count, "Keys that hold a value");
+    describe_gauge!(
+        STATE_BYTES,
+        Unit::Bytes,
+        "Bytes of all values, with what it takes to hold them"
+    );
     describe_gauge!(REVISION, Unit::Count, "The last revision");
     describe_gauge!(RECEIPTS, Unit::Count, "Receipts that wait for agents");
     describe_gauge!(STORE_BYTES, Unit::Bytes, "Bytes of the store on disk");

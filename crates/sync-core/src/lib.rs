@@ -89,7 +89,7 @@ pub use past::{
 pub use payload::{FIELD_BYTES_MAX, Payload, PayloadKind, Reset};
 pub use pieces::{Piece, Pieces};
 pub use policy::{Flaw, History, Pattern, Policies, Policy, PolicyError, Priority, Ttl};
-pub use receipt::{Reason, Receipt};
+pub use receipt::{Quota, Reason, Receipt};
 pub use report::{
     Ack, Change, ChangeKind, Delta, HubStatus, KeyReport, MemberStatus, PeriodicStatus, Sibling,
     Since, StateMetadata, StateVersion, SyncReport, Watched,

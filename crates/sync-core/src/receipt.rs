@@ -2,7 +2,10 @@
 
 mod compared;
 mod json;
+mod quota;
 mod told;
+
+pub use self::quota::Quota;
 
 pub(crate) use self::compared::compared;
 
@@ -99,6 +102,13 @@ pub enum Reason {
     Unknown,
     /// Its writer has no right to write the key.
     Forbidden,
+    /// The swarm would have held more than its hub lets it.
+    QuotaExceeded {
+        /// Which bound.
+        quota: Quota,
+        /// The most that it lets in.
+        limit: u64,
+    },
 }
 
 impl Receipt {

@@ -142,11 +142,13 @@ impl Write {
 
     /// About how many bytes it takes on the wire.
     pub fn weight(&self) -> usize {
+        self.value_bytes() + 40 + 20 * self.over.spans().len()
+    }
+
+    /// Bytes of its value and of its metadata.
+    pub fn value_bytes(&self) -> usize {
         let note = self.note.as_ref().and_then(|n| n.metadata.as_ref());
-        self.payload.as_bytes().len()
-            + note.map_or(0, |m| m.as_bytes().len())
-            + 40
-            + 20 * self.over.spans().len()
+        self.payload.as_bytes().len() + note.map_or(0, |m| m.as_bytes().len())
     }
 
     /// A total order for the one case in which an id names two different writes (a copied disk):

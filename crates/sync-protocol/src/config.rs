@@ -48,6 +48,12 @@ pub struct Limits {
     /// Bytes that the memory provider may hold for a swarm, persistent and volatile together: all of
     /// it is in the hub's memory, and a name is all it takes to use it.
     pub memory_bytes_max: usize,
+    /// Keys that may hold a value in a swarm: all of them are in the hub's memory. Only a write that adds
+    /// one is refused.
+    pub keys_max: u64,
+    /// Bytes that all values of a swarm may take, with what it takes to hold them, names of keys apart.
+    /// Only a write that makes it more is refused.
+    pub state_bytes_max: u64,
     /// Receipts in one message.
     pub receipts_per_message: usize,
     /// Runs of the hub that a cursor may date back to; an older one is read anew.
@@ -99,6 +105,8 @@ impl Default for Limits {
             siblings_max: 64,
             graves_max: 1_024,
             memory_bytes_max: 64 * 1024 * 1024,
+            keys_max: 10_000_000,
+            state_bytes_max: 16 * 1024 * 1024 * 1024,
             receipts_per_message: 64,
             lineage_max: 1_024,
             polls_max: 256,

@@ -28,6 +28,7 @@ mod past;
 mod periodic;
 mod policy;
 mod push;
+mod quota;
 mod receipts;
 mod recover;
 mod reentry;

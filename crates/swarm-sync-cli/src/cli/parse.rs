@@ -1,5 +1,6 @@
 //! Arguments as values. Whatever is refused is refused with what was expected.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -56,7 +57,20 @@ pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
     within(text, 1 << 20..=1 << 30, "bytes, without a unit")
 }
 
-fn within(text: &str, range: RangeInclusive<usize>, what: &str) -> Result<usize, String> {
+/// No more than a machine holds.
+pub(super) fn keys_max(text: &str) -> Result<u64, String> {
+    within(text, 1..=1_000_000_000, "keys")
+}
+
+/// Room for the largest value at least, and no more than a machine holds.
+pub(super) fn state_bytes(text: &str) -> Result<u64, String> {
+    within(text, 1 << 20..=1 << 40, "bytes, without a unit")
+}
+
+fn within<N>(text: &str, range: RangeInclusive<N>, what: &str) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
     let number = text.parse().ok().filter(|number| range.contains(number));
     let (least, most) = (range.start(), range.end());
     number.ok_or_else(|| format!("expected a whole number of {what}, from {least} to {most}"))

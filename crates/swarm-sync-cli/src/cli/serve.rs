@@ -7,7 +7,8 @@ use clap::Args;
 use swarm_sync::{AgentId, CoordinatorOptions, Limits, SwarmId};
 
 use super::parse::{
-    address, backup_time, backups_kept, connections, memory_bytes, outbox_bytes, vote_time, weight,
+    address, backup_time, backups_kept, connections, keys_max, memory_bytes, outbox_bytes, state_bytes,
+    vote_time, weight,
 };
 use super::{DataArgs, HubTlsArgs, RoundArgs};
 
@@ -123,6 +124,25 @@ pub(crate) struct ServeArgs {
     /// How many are kept; the oldest are removed.
     #[arg(long, value_name = "COUNT", default_value_t = 7, requires = "backups", value_parser = backups_kept)]
     pub(crate) backups_kept: usize,
+    /// Keys that may hold a value in a swarm, 1 to 1000000000. A write that would add one more comes back
+    /// to its writer with the reason `quota-exceeded`; reads, deletes and all else go on.
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value_t = Limits::default().keys_max,
+        value_parser = keys_max
+    )]
+    pub(crate) keys_max: u64,
+    /// Bytes that the values of a swarm may take, with about 60 for each to hold it and without the names
+    /// of keys, 1048576 to 1099511627776. A write that would make it more comes back as well. All of them
+    /// are in this process's memory.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = Limits::default().state_bytes_max,
+        value_parser = state_bytes
+    )]
+    pub(crate) state_bytes_max: u64,
     /// Send everything as it is. Otherwise what gets clearly smaller with zstd is compressed, for
     /// peers that can read it.
     #[arg(long)]

@@ -265,6 +265,28 @@ fn its_memory_can_be_bounded() {
     );
 }
 
+/// Bad input, row 20.
+#[test]
+fn the_keys_of_a_swarm_can_be_bounded_and_reads_and_deletes_go_on() {
+    let place = Place::new();
+    let hub = Hub::start_with(&place.path("hub"), &["--keys-max", "1"]);
+    assert_eq!(hub.client(&["set", "k", "1"]).status.code(), Some(0));
+    let refused = hub.client(&["set", "l", "1"]);
+    assert_ne!(refused.status.code(), Some(0));
+    let sentence = stderr(&refused);
+    assert!(sentence.contains("may hold 1 keys"), "{sentence}");
+    assert_eq!(hub.client(&["get", "k"]).status.code(), Some(0));
+    assert_eq!(hub.client(&["delete", "k"]).status.code(), Some(0));
+    assert_eq!(hub.client(&["set", "l", "1"]).status.code(), Some(0));
+    let refused = run(&["serve", "--memory", "--state-bytes-max", "1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let sentence = stderr(&refused);
+    assert!(
+        sentence.contains("from 1048576 to 1099511627776"),
+        "{sentence}"
+    );
+}
+
 #[test]
 fn a_bound_that_cannot_be_is_refused_with_what_could() {
     let cases = [

@@ -95,6 +95,7 @@ mod periodic;
 mod policies;
 mod positions;
 mod pressure;
+mod quotas;
 #[allow(dead_code, reason = "the simulation asks it for more")]
 #[path = "../../../sync-sim/src/random.rs"]
 mod random;

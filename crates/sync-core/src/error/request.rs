@@ -11,6 +11,7 @@ use crate::codec::List;
 use crate::consensus::Vote;
 use crate::id::{AgentId, Epoch, Key, ProposalId, Revision, WriteId};
 use crate::policy::Priority;
+use crate::receipt::Quota;
 use crate::store::Durability;
 use crate::value::Value;
 
@@ -308,6 +309,16 @@ pub enum RequestError {
         /// The token.
         token: Token,
     },
+    /// The swarm would hold more than its hub lets it.
+    #[error(
+        "the swarm may hold {limit} {quota}, and would hold more with this: delete what nobody needs, or raise the bound at the hub"
+    )]
+    QuotaExceeded {
+        /// Which bound.
+        quota: Quota,
+        /// The most that it lets in.
+        limit: u64,
+    },
 }
 
 impl RequestError {
@@ -343,6 +354,7 @@ impl RequestError {
             Self::NotHeld { .. } => "not-held",
             Self::Forbidden { .. } => "forbidden",
             Self::Uncertain { .. } => "uncertain",
+            Self::QuotaExceeded { .. } => "quota-exceeded",
         }
     }
 }

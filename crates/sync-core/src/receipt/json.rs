@@ -17,6 +17,7 @@ impl Reason {
             Self::Dropped { .. } => "dropped",
             Self::Unknown => "unknown",
             Self::Forbidden => "forbidden",
+            Self::QuotaExceeded { .. } => "quota-exceeded",
         }
     }
 }
@@ -46,6 +47,10 @@ impl Serialize for Receipt {
             }
             Reason::TooLarge { bytes, limit } => {
                 object.serialize_entry("bytes", bytes)?;
+                object.serialize_entry("limit", limit)?;
+            }
+            Reason::QuotaExceeded { quota, limit } => {
+                object.serialize_entry("quota", quota)?;
                 object.serialize_entry("limit", limit)?;
             }
             Reason::Dropped {

@@ -35,6 +35,9 @@ impl Receipt {
                 policy(pattern.as_ref())
             ),
             Reason::Forbidden => "its writer has no right to write the key".to_owned(),
+            Reason::QuotaExceeded { quota, limit } => {
+                format!("the swarm may hold {limit} {quota}, and would hold more with it")
+            }
             Reason::Unknown => {
                 "it was covered, and the hub that knew by what has lost its disk".to_owned()
             }
@@ -75,6 +78,10 @@ impl fmt::Display for Receipt {
             Reason::Forbidden => write!(
                 f,
                 "{write} was not admitted: its writer has no right to write {key:?}; have it granted at the hub, or use another key"
+            ),
+            Reason::QuotaExceeded { quota, limit } => write!(
+                f,
+                "{write} to {key:?} was not admitted: the swarm may hold {limit} {quota}, and would hold more with it; delete what nobody needs, or raise the bound at the hub"
             ),
             Reason::Unknown => write!(
                 f,

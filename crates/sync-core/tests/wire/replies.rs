@@ -4,7 +4,7 @@ use sync_core::codec::List;
 use sync_core::report::UserMetadata;
 use sync_core::{
     Ack, Answer, Ballot, Cast, Change, ChangeKind, CommittedEffect, Decision, Delta, Durability,
-    KeyReport, MemoryAnswer, MergeRule, NamespaceStats, Pattern, Payload, Priority, Reason,
+    KeyReport, MemoryAnswer, MergeRule, NamespaceStats, Pattern, Payload, Priority, Quota, Reason,
     Receipt, Reply, RequestError, Revision, Share, Sibling, Stamp, StateMetadata, StateVersion,
     SyncReport, Value, Verdict, Version, Vote, Watched, Weights,
 };
@@ -306,5 +306,9 @@ fn errors() -> Vec<RequestError> {
         },
         RequestError::Stopped { reason: reason() },
         RequestError::ConnectionLost { reason: reason() },
+        RequestError::QuotaExceeded {
+            quota: Quota::Bytes,
+            limit: 1,
+        },
     ]
 }

@@ -95,7 +95,8 @@ impl Hub {
             .writes()
             .filter(|(id, _)| !held.context().contains(id));
         let misfits = fresh.filter_map(|(id, write)| {
-            let reason = self.reason_against(now, key, write, &mut rules, source)?;
+            let reason = self.reason_against(now, key, write, &mut rules, source);
+            let reason = reason.or_else(|| self.over_quota(key, write, &delta, source))?;
             Some((id.clone(), write.clone(), reason))
         });
         let misfits: Vec<_> = misfits.collect();

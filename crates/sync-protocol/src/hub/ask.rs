@@ -163,6 +163,7 @@ impl Hub {
         let Some((id, delta)) = made else {
             return Ok(None);
         };
+        self.check_quota_of(key, &delta)?;
         self.admit_own(commit, now, key, &id, delta);
         Ok(Some(id))
     }

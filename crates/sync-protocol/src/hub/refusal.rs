@@ -118,7 +118,11 @@ impl Hub {
             return Reason::RuleMismatch { rule };
         }
         let mut rules = self.rules_for(key, held, pushed);
-        let against = |write| self.reason_against(now, key, write, &mut rules, Source::Writer);
+        let source = Source::Writer;
+        let against = |write| {
+            let reason = self.reason_against(now, key, write, &mut rules, source);
+            reason.or_else(|| self.over_quota(key, write, pushed, source))
+        };
         let reason = pushed.write(id).and_then(against);
         reason.unwrap_or(Reason::Unknown)
     }

@@ -52,6 +52,8 @@ impl Hub {
             }
             self.check_rule(key, "compare-and-set")?;
         }
+        let keys = assign.iter().map(|assignment| &assignment.key);
+        self.check_quota(keys.zip(payloads.iter().map(Option::as_ref)))?;
         Ok(payloads)
     }
 

@@ -189,6 +189,8 @@ impl Hub {
             token: Token::new(self.epoch(), self.next_revision()),
             lease_ms,
         };
+        let payload = claim_payload(asked, &lease);
+        self.check_quota(std::iter::once((&lease.key, Some(&payload))))?;
         Ok(self.lease(commit, now, asked, lease))
     }
 
@@ -220,15 +222,7 @@ impl Hub {
         asked: &Asked,
         lease: Lease,
     ) -> AuthorityAnswer {
-        let Lease {
-            token, lease_ms, ..
-        } = lease;
-        let claim = Claim {
-            holder: asked.writer.agent().clone(),
-            token,
-            lease_ms,
-        };
-        let payload = Payload::claim(&claim);
+        let payload = claim_payload(asked, &lease);
         self.decree(commit, now, asked, &lease.key, payload, None);
         AuthorityAnswer::Claimed(lease)
     }
@@ -318,4 +312,12 @@ impl Hub {
             }),
         }
     }
+}
+
+fn claim_payload(asked: &Asked, lease: &Lease) -> Payload {
+    Payload::claim(&Claim {
+        holder: asked.writer.agent().clone(),
+        token: lease.token,
+        lease_ms: lease.lease_ms,
+    })
 }
