@@ -2,6 +2,7 @@
 
 use sync_core::{Answer, Ask, MergeRule, Operation, Quota, Reason, Receipt, RequestError, Value};
 
+use crate::ballots::{decision, propose, that_writes, vote};
 use crate::claims::claim;
 use crate::deciding::{cas, commit, decide, delete, set};
 use crate::stage::{
@@ -164,6 +165,23 @@ fn what_the_hub_decides_or_writes_is_refused_with_the_bound() {
     let cleared = hub.ask(Ask::Clear(Some(key("l"))));
     assert!(matches!(cleared, Some(Ok(Answer::Cleared(1)))));
     claim(&mut hub, &mut [&mut a], 1_000).expect("room again");
+}
+
+#[test]
+fn what_was_approved_and_has_no_room_is_decided_and_not_committed() {
+    let (mut hub, mut a, mut b) = of_keys(1);
+    a.write("k", put(1));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    propose(&mut hub, that_writes("plan", put("ship it")));
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    vote(&mut a, Vote::For);
+    vote(&mut b, Vote::For);
+    talk(&mut hub, &mut [&mut a, &mut b]);
+    let decision = decision(&mut hub);
+    assert_eq!(decision.verdict, Verdict::Approved);
+    let reason = decision.not_committed.expect("there is no room");
+    assert!(reason.contains("may hold 1 keys"), "{reason}");
+    assert_eq!(hub.value("plan"), None);
 }
 
 #[test]
