@@ -1,6 +1,8 @@
 //! A swarm that holds all it may: only growth is refused. Bad input, rows 20 and 23.
 
-use sync_core::{Answer, Ask, MergeRule, Operation, Quota, Reason, Receipt, RequestError, Value};
+use sync_core::{
+    Answer, Ask, MergeRule, Operation, Quota, Reason, Receipt, RequestError, Value, Verdict, Vote,
+};
 
 use crate::ballots::{decision, propose, that_writes, vote};
 use crate::claims::claim;
