@@ -324,6 +324,8 @@ pub struct HubStatus {
     /// Bytes that the store of the hub's process takes on disk, with all its swarms; none if it keeps
     /// nothing there.
     pub store_bytes: Option<u64>,
+    /// About how many bytes its values take: what the bound of the swarm's bytes is held against.
+    pub state_bytes: u64,
 }
 
 impl HubStatus {

@@ -7,8 +7,8 @@ use clap::Args;
 use swarm_sync::{AgentId, CoordinatorOptions, Limits, SwarmId};
 
 use super::parse::{
-    address, backup_time, backups_kept, connections, keys_max, memory_bytes, outbox_bytes, state_bytes,
-    vote_time, weight,
+    address, backup_time, backups_kept, connections, keys_max, memory_bytes, outbox_bytes,
+    state_bytes, vote_time, weight,
 };
 use super::{DataArgs, HubTlsArgs, RoundArgs};
 

@@ -85,10 +85,11 @@ fn print_hidden(address: &str, status: &HubStatus) -> Result<(), Failure> {
 fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
     let keys = if status.keys == 1 { "key" } else { "keys" };
     output::line(&format!(
-        "hub {address}, swarm {}\nrevision {}, {} {keys}, epoch {}\ndigest {}",
+        "hub {address}, swarm {}\nrevision {}, {} {keys} in {} bytes, epoch {}\ndigest {}",
         status.swarm,
         status.revision.get(),
         status.keys,
+        status.state_bytes,
         status.epoch,
         status.digest,
     ))?;

@@ -43,6 +43,7 @@ pub(super) fn hub(at: u64, keys: u64) -> HubStatus {
         traffic: Traffic::default(),
         activity: Activity::default(),
         store_bytes: None,
+        state_bytes: 0,
     }
 }
 

@@ -353,7 +353,7 @@ fn who_stops_waiting_for_a_vote_has_been_told_its_id() {
     let place = Place::new();
     let hub = place.hub();
     let [mut a] = agents(&place, &hub, ["a"]);
-    let args = ["propose", "go", "--timeout", "60s", "--hub", &hub.address];
+    let args = ["propose", "go", "--timeout", "10m", "--hub", &hub.address];
     let mut process = Process::start(&args);
     let said = process.logged("proposal ");
     let (_, id) = said.rsplit_once(' ').expect("an id");
@@ -362,7 +362,7 @@ fn who_stops_waiting_for_a_vote_has_been_told_its_id() {
     process.signal("INT");
     assert!(!process.end().success());
     vote(&mut a, &seen, "for", "why not");
-    let again = hub.client(&["propose", "go", "--timeout", "60s", "--id", id]);
+    let again = hub.client(&["propose", "go", "--timeout", "10m", "--id", id]);
     assert!(again.status.success(), "{}", stderr(&again));
     assert!(!stderr(&again).contains(id), "who gave it knows it");
 }

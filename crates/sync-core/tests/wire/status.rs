@@ -41,6 +41,7 @@ pub(super) fn status() -> HubStatus {
         },
         activity: activity(),
         store_bytes: Some(1 << 33),
+        state_bytes: 1 << 32,
     }
 }
 

@@ -211,6 +211,7 @@ impl Hub {
             traffic: self.traffic,
             activity: self.activity.clone(),
             store_bytes: self.store_bytes,
+            state_bytes: self.space.weight(),
         }
     }
 }

@@ -80,6 +80,7 @@ impl Hub {
         let without_keys = HubStatus {
             digest: Digest::default(),
             keys: 0,
+            state_bytes: 0,
             periodic: Vec::new(),
             ..status
         };
