@@ -34,6 +34,7 @@ fn is_refused(error: &RequestError) -> bool {
     error.kind() == "quota-exceeded" && sentence.contains("may hold 1 keys")
 }
 
+/// Bad input, row 20.
 #[test]
 fn a_key_too_many_comes_back_with_reason_and_value_and_reads_go_on() {
     let (mut hub, mut a, mut b) = of_keys(2);
@@ -56,6 +57,7 @@ fn a_key_too_many_comes_back_with_reason_and_value_and_reads_go_on() {
     assert_equal(&hub, &[&a, &b]);
 }
 
+/// Bad input, row 20.
 #[test]
 fn a_delete_makes_room_again() {
     let (mut hub, mut a, mut b) = of_keys(1);
@@ -72,6 +74,7 @@ fn a_delete_makes_room_again() {
     assert_equal(&hub, &[&a, &b]);
 }
 
+/// Bad input, row 20.
 #[test]
 fn bytes_are_bounded_and_what_makes_nothing_larger_enters_all_the_same() {
     let (mut hub, mut a, mut b) = of_bytes();
@@ -102,6 +105,7 @@ fn bytes_are_bounded_and_what_makes_nothing_larger_enters_all_the_same() {
     assert!(hub.value("k").is_some() && hub.value("l").is_some());
 }
 
+/// Bad input, row 20.
 #[test]
 fn what_is_there_is_counted_again_after_a_restart_and_stays_under_a_lower_bound() {
     let (mut hub, mut a, mut b) = of_keys(3);
@@ -130,6 +134,7 @@ fn what_is_there_is_counted_again_after_a_restart_and_stays_under_a_lower_bound(
 }
 
 /// They were acknowledged: a bound does not lose them.
+/// Bad input, row 20.
 #[test]
 fn what_replicas_hold_comes_back_to_a_hub_that_lost_its_disk_although_it_is_over() {
     let (mut hub, mut a, mut b) = of_keys(2);
@@ -146,6 +151,7 @@ fn what_replicas_hold_comes_back_to_a_hub_that_lost_its_disk_although_it_is_over
     assert_eq!(empty.value("l"), Some(2.into()));
 }
 
+/// Bad input, row 20.
 #[test]
 fn what_the_hub_decides_or_writes_is_refused_with_the_bound() {
     let (mut hub, mut a, _) = of_keys(1);
@@ -169,6 +175,7 @@ fn what_the_hub_decides_or_writes_is_refused_with_the_bound() {
     claim(&mut hub, &mut [&mut a], 1_000).expect("room again");
 }
 
+/// Bad input, row 20.
 #[test]
 fn what_was_approved_and_has_no_room_is_decided_and_not_committed() {
     let (mut hub, mut a, mut b) = of_keys(1);
@@ -186,6 +193,7 @@ fn what_was_approved_and_has_no_room_is_decided_and_not_committed() {
     assert_eq!(hub.value("plan"), None);
 }
 
+/// Bad input, rows 20 and 23.
 #[test]
 fn a_counter_that_is_there_counts_on_and_elements_of_a_set_are_bounded() {
     let (mut hub, mut a, mut b) = of_bytes();
