@@ -59,7 +59,7 @@ fn a_schedule_shows_in_status() {
     );
     let text = stdout(&hub.client(&["status"]));
     for part in [
-        "1 key,",
+        "1 key in ",
         "of the hub, all swarms:",
         "both ways",
         "synchronizes",

@@ -359,7 +359,8 @@ fn who_stops_waiting_for_a_vote_has_been_told_its_id() {
     let (_, id) = said.rsplit_once(' ').expect("an id");
     let seen = asked(&mut a);
     assert_eq!(seen["proposal_id"], id);
-    process.signal("INT");
+    // Not SIGINT, which a shell has what it runs in the background ignore.
+    process.signal("TERM");
     assert!(!process.end().success());
     vote(&mut a, &seen, "for", "why not");
     let again = hub.client(&["propose", "go", "--timeout", "10m", "--id", id]);
