@@ -2,6 +2,7 @@
 
 mod aside;
 mod recover;
+mod scratch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

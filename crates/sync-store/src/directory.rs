@@ -5,6 +5,7 @@
 //! | `lock` | nothing; locked while the store is open |
 //! | `format` | the storage format and the engine, written before anything else |
 //! | `seal` | [`super::seal`] |
+//! | `trial` | a copy of the others, while an engine is seen to open them |
 //! | others | the engine's: the rows |
 
 use std::ffi::OsString;
@@ -23,6 +24,8 @@ pub(crate) const LOCK_FILE: &str = "lock";
 pub(crate) const FORMAT_FILE: &str = "format";
 const FORMAT_FILE_NEW: &str = "format.new";
 pub(crate) const SEAL_FILE: &str = "seal";
+/// Where an engine may try to open a copy of the others.
+pub(crate) const TRIAL_DIRECTORY: &str = "trial";
 
 const FORMAT_FILE_HEAD: &str = "swarm-sync store";
 

@@ -11,7 +11,7 @@ use sync_core::id::SwarmId;
 use sync_core::store::{Row, StoreError};
 
 use crate::damage::corrupt;
-use crate::directory::{FORMAT_FILE, LOCK_FILE, SEAL_FILE, io_error};
+use crate::directory::{FORMAT_FILE, LOCK_FILE, SEAL_FILE, TRIAL_DIRECTORY, io_error};
 use crate::hold::hold;
 use crate::look::{Found, look};
 use crate::row::FORMAT;
@@ -90,10 +90,8 @@ pub fn inspect(
     let (path, scratch) = (path.as_ref(), scratch.as_ref());
     let name = path.display().to_string();
     let (engine, marked) = engine_of(path, &name)?;
-    {
-        let _held = hold(path)?;
-        copy(path, scratch).map_err(|e| io_error(&name, "copying to look at it", &e))?;
-    }
+    let _held = hold(path)?;
+    copy(path, scratch).map_err(|e| io_error(&name, "copying to look at it", &e))?;
     let refused = if marked {
         opened(&engine, scratch)?.err()
     } else {
@@ -110,7 +108,7 @@ pub fn inspect(
         unread: None,
     };
     let engine = inspection.engine.clone();
-    let surveyed = survey(&engine, scratch, &mut |met| {
+    let surveyed = survey(&engine, path, scratch, &mut |met| {
         inspection.meet(met, &mut each);
     });
     if let Err(error) = surveyed {
@@ -212,18 +210,19 @@ fn opened(engine: &str, place: &Path) -> Result<Result<(), StoreError>, StoreErr
     })
 }
 
-/// Meets every row that is there. Engines panic on damage in places.
-fn survey(engine: &str, place: &Path, each: Survey<'_>) -> Result<(), StoreError> {
+/// Meets every row that is there: of sled's files themselves, which are only read, of redb's in a copy.
+/// Engines panic on damage in places.
+fn survey(engine: &str, path: &Path, scratch: &Path, each: Survey<'_>) -> Result<(), StoreError> {
     let surveyed = catch_unwind(AssertUnwindSafe(|| match engine {
         #[cfg(feature = "sled")]
-        "sled" => crate::sled_store::survey(place, each),
+        "sled" => crate::sled_store::survey(path, each),
         #[cfg(feature = "redb")]
-        "redb" => crate::redb_store::survey(place, each),
-        _ => Err(unknown(engine, place)),
+        "redb" => crate::redb_store::survey(scratch, each),
+        _ => Err(unknown(engine, path)),
     }));
     surveyed.unwrap_or_else(|_| {
         let reason = "the storage engine panicked over it";
-        Err(corrupt(&place.display().to_string(), b"", reason))
+        Err(corrupt(&path.display().to_string(), b"", reason))
     })
 }
 
@@ -236,7 +235,7 @@ fn unknown(engine: &str, place: &Path) -> StoreError {
 }
 
 /// The same error about the directory that was copied.
-fn renamed(error: StoreError, name: &str) -> StoreError {
+pub(crate) fn renamed(error: StoreError, name: &str) -> StoreError {
     match error {
         StoreError::Corrupt { row, reason, .. } => StoreError::Corrupt {
             path: name.to_owned(),
@@ -260,11 +259,15 @@ fn sealed_file(place: &Path) -> Option<Sealed> {
 }
 
 /// Copies the files of a store, and those of a directory in it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let file = entry.file_name();
         let kind = entry.file_type()?;
+        if file == TRIAL_DIRECTORY {
+            // A copy itself.
+            continue;
+        }
         if kind.is_dir() {
             fs::create_dir(to.join(&file))?;
             copy(&entry.path(), &to.join(&file))?;

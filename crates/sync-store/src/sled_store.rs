@@ -8,10 +8,12 @@ mod engine;
 mod failure_tests;
 mod files;
 mod keys;
+mod log;
 mod read;
 mod redo;
 mod survey;
 mod table;
+mod trial;
 mod value;
 
 use std::path::Path;
@@ -42,7 +44,8 @@ pub(crate) use survey::{survey, try_open};
 /// So every row carries a checksum, and the seal holds the number and the sum of all rows:
 /// [`SledStore::open`] reads every row (about two seconds per million) and fails with
 /// [`StoreError::Corrupt`] unless exactly the acknowledged rows are there, undamaged. A row is never
-/// just missing.
+/// just missing. As sled writes zeroes over what comes after damage, a file with anything unreadable in it
+/// is opened as a copy first; a directory that is refused stays as it is.
 ///
 /// # Errors
 ///

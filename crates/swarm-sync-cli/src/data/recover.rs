@@ -17,6 +17,7 @@ use swarm_sync::keeping::{Owner, Rescue, Taken, hold};
 use swarm_sync::{Found, StoreError, SwarmId, look};
 use tokio::task::spawn_blocking;
 
+use super::scratch::Scratch;
 use super::{aside, open};
 use crate::cli::StoreKind;
 use crate::exit::{Code, Failure};
@@ -48,11 +49,12 @@ pub(super) async fn recover(
     let directory = &fs::canonicalize(directory)
         .map_err(|e| failed(directory, "finding out where it is", &e))?;
     let built = aside::beside(directory, BUILT);
-    let work = tempfile::Builder::new()
-        .prefix(".recovering-")
-        .tempdir_in(parent(directory))
-        .map_err(|e| failed(directory, "making a directory beside it", &e))?;
-    let copy = work.path().join("copy");
+    let work = Scratch::beside(directory)
+        .map_err(|e| failed(directory, "making a directory beside it", &e))?
+        .ok_or_else(|| StoreError::InUse {
+            path: directory.display().to_string(),
+        })?;
+    let copy = work.join("copy");
     fs::create_dir(&copy).map_err(|e| failed(&copy, "making it", &e))?;
     let (path, whose) = (directory.to_owned(), owner.clone());
     let read = spawn_blocking(move || Rescue::of(path, copy, &whose)).await;
@@ -68,7 +70,7 @@ pub(super) async fn recover(
         (None, "redb") => StoreKind::Redb,
         (None, _) => StoreKind::Sled,
     };
-    let taken = build(rescue, engine, &work.path().join("new"), &built).await?;
+    let taken = build(rescue, engine, &work.join("new"), &built).await?;
     let moved = move_aside(directory)?;
     put_in_place(&built, directory)?;
     output::complain(&told(directory, &moved, owner, &damage, &taken));

@@ -9,10 +9,11 @@ use sync_core::store::{Batch, Row, StoreError};
 use super::SledOptions;
 use super::commit::Writer;
 use super::table::{Table, engine};
-use super::{files, read, redo};
+use super::{files, read, redo, trial};
 use crate::directory::{Directory, EngineKind};
 use crate::seal::Sealed;
 use crate::thread;
+use crate::thread::Engine as _;
 
 /// Everything that is open. Its calls block.
 #[derive(Debug)]
@@ -36,6 +37,11 @@ impl Engine {
     fn open_sled(directory: Directory, options: &SledOptions) -> Result<Self, StoreError> {
         files::wait_for_sled(&directory)?;
         files::remove_unfinished_snapshots(&directory)?;
+        trial::refuse_damaged(&directory, |copy| Self::open_files(copy, options)?.close())?;
+        Self::open_files(directory, options)
+    }
+
+    fn open_files(directory: Directory, options: &SledOptions) -> Result<Self, StoreError> {
         let config = sled::Config::new()
             .path(directory.path())
             .cache_capacity(options.cache_bytes)

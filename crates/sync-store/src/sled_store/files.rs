@@ -11,7 +11,7 @@ use sync_core::store::StoreError;
 
 use crate::directory::{Directory, sync_directory};
 
-const SLED_FILE: &str = "db";
+pub(super) const SLED_FILE: &str = "db";
 const SLED_CONFIG_FILE: &str = "conf";
 const SLED_SNAPSHOT_PREFIX: &str = "snap.";
 const SLED_UNFINISHED: &str = ".generating";

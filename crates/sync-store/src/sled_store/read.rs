@@ -28,7 +28,10 @@ pub(super) fn scan(
         let (key, row) = found?;
         let value = match Body::decode(row.body()).map_err(|e| table.corrupt(&key, e))? {
             Body::Inline(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Chunked(chunked) => chunked.read(table, &key)?.into(),
+            Body::Chunked(chunked) => {
+                let get = |chunk: &[u8]| table.get(chunk);
+                chunked.read(&table.name, &key, get)?.into()
+            }
         };
         rows.push(Row {
             key: Bytes::copy_from_slice(&key[prefix.len()..]),

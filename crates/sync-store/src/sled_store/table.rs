@@ -27,6 +27,15 @@ pub(super) struct PhysicalRow {
 }
 
 impl PhysicalRow {
+    /// The row under `key` of the directory `name`, if it carries the bytes that were written.
+    pub(super) fn checked(name: &str, key: &[u8], framed: IVec) -> Result<Self, StoreError> {
+        let checksum = match unframe(key, &framed) {
+            Ok(checked) => checked.checksum,
+            Err(reason) => return Err(corrupt(name, key, reason)),
+        };
+        Ok(Self { framed, checksum })
+    }
+
     pub(super) fn body(&self) -> &[u8] {
         &self.framed[FRAME_BYTES..]
     }
@@ -50,22 +59,17 @@ pub(super) struct Table {
 impl Table {
     /// Reads the seal row. `Table::verify` must follow before anything is believed.
     pub(super) fn new(name: Arc<str>, db: sled::Db) -> Result<Self, StoreError> {
-        let mut table = Self::unsealed(name, db);
-        if let Some(row) = table.get(SEAL_KEY)? {
-            table.seal = Seal::read(&table.name, row.body())?;
-        }
-        Ok(table)
-    }
-
-    /// The rows as they are, for reading alone: no seal is looked at.
-    pub(super) fn unsealed(name: Arc<str>, db: sled::Db) -> Self {
-        Self {
+        let mut table = Self {
             name,
             db,
             seal: Seal::default(),
             #[cfg(test)]
             steps_left: None,
+        };
+        if let Some(row) = table.get(SEAL_KEY)? {
+            table.seal = Seal::read(&table.name, row.body())?;
         }
+        Ok(table)
     }
 
     pub(super) fn seal(&self) -> Seal {
@@ -81,7 +85,9 @@ impl Table {
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<PhysicalRow>, StoreError> {
         let found = self.db.get(key).map_err(|e| self.engine(e, "reading"))?;
-        found.map(|framed| self.checked(key, framed)).transpose()
+        found
+            .map(|framed| PhysicalRow::checked(&self.name, key, framed))
+            .transpose()
     }
 
     /// The physical rows within `keys`, ascending.
@@ -91,7 +97,7 @@ impl Table {
     ) -> impl Iterator<Item = Result<(IVec, PhysicalRow), StoreError>> {
         self.db.range(keys).map(|found| {
             let (key, framed) = found.map_err(|e| self.engine(e, "reading"))?;
-            let row = self.checked(&key, framed)?;
+            let row = PhysicalRow::checked(&self.name, &key, framed)?;
             Ok((key, row))
         })
     }
@@ -197,20 +203,10 @@ impl Table {
             let (key, row) = row?;
             let body = Body::decode(row.body()).map_err(|e| self.corrupt(&key, e))?;
             if let Body::Chunked(chunked) = body {
-                chunked.read(self, &key)?;
+                chunked.read(&self.name, &key, |chunk| self.get(chunk))?;
             }
         }
         Ok(())
-    }
-
-    fn checked(&self, key: &[u8], framed: IVec) -> Result<PhysicalRow, StoreError> {
-        match unframe(key, &framed) {
-            Ok(checked) => {
-                let checksum = checked.checksum;
-                Ok(PhysicalRow { framed, checksum })
-            }
-            Err(reason) => Err(self.corrupt(key, reason)),
-        }
     }
 
     /// Damage to the physical row `key`.

@@ -3,7 +3,8 @@
 use sync_core::store::StoreError;
 
 use super::keys::{CHUNK_KEY_BYTES, PHYSICAL_BYTES_MAX, chunk_key};
-use super::table::Table;
+use super::table::PhysicalRow;
+use crate::damage::corrupt;
 use crate::row::{FRAME_BYTES, frame};
 
 /// Value bytes in one chunk.
@@ -49,20 +50,25 @@ impl Chunked {
             })
     }
 
-    /// Puts the value together again. A chunk that is missing, or a wrong length, is damage to
-    /// `row`.
-    pub(super) fn read(self, table: &Table, row: &[u8]) -> Result<Vec<u8>, StoreError> {
+    /// Puts the value together again out of the rows that `get` gives. A chunk that is missing, or a
+    /// wrong length, is damage to `row` of the directory `name`.
+    pub(super) fn read(
+        self,
+        name: &str,
+        row: &[u8],
+        mut get: impl FnMut(&[u8]) -> Result<Option<PhysicalRow>, StoreError>,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut whole = Vec::new();
         for (index, key) in self.keys().enumerate() {
-            let Some(part) = table.get(&key)? else {
+            let Some(part) = get(&key)? else {
                 let reason = format!("chunk {index} of {} is missing", self.chunks());
-                return Err(table.corrupt(row, reason));
+                return Err(corrupt(name, row, reason));
             };
             whole.extend_from_slice(part.body());
         }
         if whole.len() as u64 != self.bytes {
             let reason = format!("its chunks have {} bytes of {}", whole.len(), self.bytes);
-            return Err(table.corrupt(row, reason));
+            return Err(corrupt(name, row, reason));
         }
         Ok(whole)
     }
