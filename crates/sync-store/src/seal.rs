@@ -1,10 +1,12 @@
 //! The seal: what a directory must hold, written in every atomic step and again outside the engine.
 //!
 //! Engines open damaged files without an error and without what was in the damaged part: sled without the
-//! rows that were there, redb without its newest commit. The seal row says how many rows there are and sums their checksums, so a missing row shows. A
-//! lost tail takes the seal row back with it, so the newest acknowledged seal is kept in a file of
-//! its own as well. A file behind the row is normal: a crash came between the two.
+//! rows that were there, redb without its newest commit. The seal row says how many rows there are and sums
+//! their checksums, so a missing row shows. A lost tail takes the seal row back with it, so the newest
+//! acknowledged seal is kept in a file of its own as well. A file behind the row is normal: a crash came
+//! between the two.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -101,49 +103,91 @@ fn weight(checksum: u32) -> u64 {
     z ^ (z >> 31)
 }
 
+/// What the file `seal` is written to. Tests note what passes here.
+pub(crate) trait SealDisk: fmt::Debug + Send {
+    fn read(&mut self) -> io::Result<Vec<u8>>;
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Waits until what was written is on disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl SealDisk for File {
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(SLOT_BYTES * SLOTS);
+        self.seek(SeekFrom::Start(0))?;
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
 /// The file `seal`: the newest acknowledged seal.
 #[derive(Debug)]
 pub(crate) struct SealFile {
-    file: File,
+    disk: Box<dyn SealDisk>,
+    /// The slot that holds it, as far as is known.
+    newest: Option<usize>,
 }
 
 impl SealFile {
     /// Takes a file just created and gives it its final length, so that no later write changes
     /// metadata.
-    pub(crate) fn create(mut file: File) -> io::Result<Self> {
+    pub(crate) fn create(mut file: File) -> io::Result<File> {
         file.write_all(&[0; SLOT_BYTES * SLOTS])?;
         file.sync_all()?;
-        Ok(Self { file })
+        Ok(file)
     }
 
-    pub(crate) fn new(file: File) -> Self {
-        Self { file }
+    pub(crate) fn new(disk: impl SealDisk + 'static) -> Self {
+        Self {
+            disk: Box::new(disk),
+            newest: None,
+        }
     }
 
-    /// The newer of the readable slots, or `None` if nothing was ever written. A slot that cannot
-    /// be read is a torn write, as long as the other one can.
+    /// The newer of the readable slots, or `None` if no write was ever acknowledged. A slot that cannot
+    /// be read is a torn write, as long as the other one can, or was never written.
     pub(crate) fn read(&mut self) -> io::Result<Option<Seal>> {
-        let mut bytes = Vec::with_capacity(SLOT_BYTES * SLOTS);
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.read_to_end(&mut bytes)?;
-        if bytes.iter().all(|&byte| byte == 0) {
+        let bytes = self.disk.read()?;
+        let slots = bytes.chunks(SLOT_BYTES).take(SLOTS).enumerate();
+        let newest = slots
+            .filter_map(|(slot, bytes)| Some((slot, decode_slot(bytes)?)))
+            .max_by_key(|(_, seal)| seal.number);
+        if let Some((slot, seal)) = newest {
+            self.newest = Some(slot);
+            return Ok(Some(seal));
+        }
+        let is_blank = |slot: &[u8]| slot.iter().all(|&byte| byte == 0);
+        if bytes.is_empty() || bytes.chunks(SLOT_BYTES).any(is_blank) {
             return Ok(None);
         }
-        let newest = bytes
-            .chunks(SLOT_BYTES)
-            .filter_map(decode_slot)
-            .max_by_key(|seal| seal.number);
-        newest
-            .map(Some)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no slot is readable"))
+        let reason = "no slot is readable";
+        Err(io::Error::new(io::ErrorKind::InvalidData, reason))
     }
 
-    /// Writes `seal` over the older slot and waits until it is on disk.
+    /// Writes `seal` over the older slot and waits until it is on disk. The numbers do not say which one
+    /// that is: a group of several steps passes over some.
     pub(crate) fn write(&mut self, seal: &Seal) -> io::Result<()> {
-        let slot = seal.number % SLOTS as u64;
-        self.file.seek(SeekFrom::Start(slot * SLOT_BYTES as u64))?;
-        self.file.write_all(&encode_slot(seal))?;
-        self.file.sync_data()
+        let slot = match self.newest {
+            Some(newest) => (newest + 1) % SLOTS,
+            None if seal.number.is_multiple_of(2) => 0,
+            None => 1,
+        };
+        let offset = if slot == 0 { 0 } else { SLOT_BYTES as u64 };
+        self.disk.write_at(offset, &encode_slot(seal))?;
+        self.disk.sync()?;
+        self.newest = Some(slot);
+        Ok(())
     }
 }
 
@@ -156,8 +200,12 @@ pub(crate) struct Sealed {
 
 impl Sealed {
     /// Opens the file, or makes it for a store that never had rows, and finds out whether the engine,
-    /// whose seal is `here`, lost its newest rows.
-    pub(crate) fn open(directory: &Directory, here: &Seal) -> Result<Self, StoreError> {
+    /// whose seal is `here`, lost its newest rows. `wrap` says what the file is written to.
+    pub(crate) fn open(
+        directory: &Directory,
+        here: &Seal,
+        wrap: impl FnOnce(File) -> SealFile,
+    ) -> Result<Self, StoreError> {
         let damaged = |reason: String| corrupt(directory.name(), SEAL_KEY, reason);
         let Some(file) = directory.open_seal()? else {
             if *here != Seal::default() {
@@ -165,9 +213,10 @@ impl Sealed {
             }
             let file = SealFile::create(directory.create_seal()?)
                 .map_err(|e| directory.io_error("making the seal", &e))?;
+            let file = wrap(file);
             return Ok(Self { file, number: 0 });
         };
-        let mut file = SealFile::new(file);
+        let mut file = wrap(file);
         let acknowledged = file
             .read()
             .map_err(|e| damaged(format!("the file `seal` cannot be read: {e}")))?
@@ -238,13 +287,21 @@ mod tests {
         }
     }
 
-    fn file() -> SealFile {
-        SealFile::create(tempfile::tempfile().unwrap()).unwrap()
+    /// The same file twice: one to write seals, one to damage it.
+    fn file() -> (SealFile, File) {
+        let file = SealFile::create(tempfile::tempfile().unwrap()).unwrap();
+        (SealFile::new(file.try_clone().unwrap()), file)
+    }
+
+    /// Damages a slot, as a write that ends halfway does.
+    fn tear(file: &mut File, slot: u64) {
+        file.write_at(slot * SLOT_BYTES as u64 + 20, &[0xff; 9])
+            .unwrap();
     }
 
     #[test]
     fn the_newer_slot_counts() {
-        let mut file = file();
+        let (mut file, _) = file();
         assert_eq!(file.read().unwrap(), None);
         for number in [1, 2, 3, 4] {
             file.write(&seal(number)).unwrap();
@@ -254,15 +311,33 @@ mod tests {
 
     #[test]
     fn a_torn_slot_leaves_the_other_one() {
-        let mut file = file();
+        let (mut file, mut bytes) = file();
         file.write(&seal(1)).unwrap();
         file.write(&seal(2)).unwrap();
-        file.file.seek(SeekFrom::Start(20)).unwrap();
-        file.file.write_all(&[0xff; 9]).unwrap();
+        tear(&mut bytes, 0);
         assert_eq!(file.read().unwrap(), Some(seal(1)));
-        file.file.seek(SeekFrom::Start(SLOT_BYTES as u64)).unwrap();
-        file.file.write_all(&[0xff; 9]).unwrap();
+        tear(&mut bytes, 1);
         assert!(file.read().is_err());
+    }
+
+    #[test]
+    fn a_torn_first_write_leaves_a_seal_that_was_never_written() {
+        let (mut file, mut bytes) = file();
+        tear(&mut bytes, 1);
+        assert_eq!(file.read().unwrap(), None);
+        file.write(&seal(1)).unwrap();
+        assert_eq!(file.read().unwrap(), Some(seal(1)));
+    }
+
+    /// As after groups of two steps each.
+    #[test]
+    fn a_write_leaves_the_newest_seal_whatever_its_number_is() {
+        let (mut file, mut bytes) = file();
+        file.write(&seal(2)).unwrap();
+        file.write(&seal(4)).unwrap();
+        // The one written last.
+        tear(&mut bytes, 1);
+        assert_eq!(file.read().unwrap(), Some(seal(2)));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! An open directory of redb: one table of rows and their seal.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, Table, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, Table, TableDefinition};
 use sync_core::id::SwarmId;
 use sync_core::store::{Batch, Row, RowOp, StoreError};
 
@@ -17,7 +17,7 @@ use crate::row::{
     Framed, ROW_PREFIX, SEAL_KEY, after_all, checksum_of, frame, row_key, swarm_of, swarm_prefix,
     unframe,
 };
-use crate::seal::{Seal, Sealed};
+use crate::seal::{Seal, SealFile, Sealed};
 use crate::thread;
 
 /// redb's only file.
@@ -28,6 +28,26 @@ const DATABASE_FILE_NEW: &str = "rows.redb.new";
 
 /// Physical rows by key: those of swarms, and the seal.
 pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+
+/// How an engine gets at the files that it writes to. Tests note what is written.
+pub(super) trait Files {
+    fn database(&self, builder: &Builder, path: &Path) -> Result<Database, DatabaseError>;
+
+    fn seal(&self, file: File) -> SealFile;
+}
+
+/// As they are.
+struct PlainFiles;
+
+impl Files for PlainFiles {
+    fn database(&self, builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
+        builder.open(path)
+    }
+
+    fn seal(&self, file: File) -> SealFile {
+        SealFile::new(file)
+    }
+}
 
 /// Everything that is open. Its calls block.
 #[derive(Debug)]
@@ -42,20 +62,34 @@ pub(super) struct RedbEngine {
 impl RedbEngine {
     /// Opens the directory and checks every row in it.
     pub(super) fn open(path: &Path, options: &RedbOptions) -> Result<Self, StoreError> {
+        Self::open_through(&PlainFiles, path, options)
+    }
+
+    /// The same through `files`.
+    pub(super) fn open_through(
+        files: &impl Files,
+        path: &Path,
+        options: &RedbOptions,
+    ) -> Result<Self, StoreError> {
         Directory::open(path, EngineKind::Redb, |directory| {
-            Self::open_redb(directory, options)
+            Self::open_redb(files, directory, options)
         })
     }
 
-    fn open_redb(directory: Directory, options: &RedbOptions) -> Result<Self, StoreError> {
+    fn open_redb(
+        files: &impl Files,
+        directory: Directory,
+        options: &RedbOptions,
+    ) -> Result<Self, StoreError> {
         let name = directory.name();
         make_database(&directory)?;
-        let db = Database::builder()
-            .set_cache_size(options.cache_bytes)
-            .open(directory.path().join(DATABASE_FILE))
+        let mut builder = Database::builder();
+        builder.set_cache_size(options.cache_bytes);
+        let db = files
+            .database(&builder, &directory.path().join(DATABASE_FILE))
             .map_err(|e| engine(name, e.into(), "opening"))?;
         let seal = verify(name, &db)?;
-        let sealed = Sealed::open(&directory, &seal)?;
+        let sealed = Sealed::open(&directory, &seal, |file| files.seal(file))?;
         let mut opened = Self {
             db,
             seal,

@@ -11,7 +11,7 @@ use super::commit::Writer;
 use super::table::{Table, engine};
 use super::{files, read, redo, trial};
 use crate::directory::{Directory, EngineKind};
-use crate::seal::Sealed;
+use crate::seal::{SealFile, Sealed};
 use crate::thread;
 use crate::thread::Engine as _;
 
@@ -53,7 +53,7 @@ impl Engine {
         let table = Table::new(directory.name().clone(), db)?;
         let db = files::open_and_sync(&directory)?;
         table.verify()?;
-        let sealed = Sealed::open(&directory, &table.seal())?;
+        let sealed = Sealed::open(&directory, &table.seal(), SealFile::new)?;
         let mut engine = Self {
             table,
             db,
