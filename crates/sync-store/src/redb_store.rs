@@ -1,5 +1,7 @@
 //! The store for where power loss matters most: redb, on its own thread, with every row checked.
 
+#[cfg(test)]
+mod crash_tests;
 mod engine;
 #[cfg(test)]
 mod failure_tests;

@@ -1,126 +1,27 @@
-//! A node that ends between any two writes to its files, with what was not synced there in part: what was
-//! acknowledged is there when it starts again, or it says that it is damaged.
+//! A node on sled that ends between any two writes to its files, with what was not synced there in part: what
+//! was acknowledged is there when it starts again, or it says that it is damaged.
 //!
-//! The stores run as they are. After each commit their files are read: that is what `kill -9` at this moment
+//! The store runs as it is. After each commit its files are read: that is what `kill -9` at this moment
 //! leaves. What a power loss during the commit may leave is made of the pages that the commit changed: some
-//! have reached the disk, one of them in part. The file `seal` is written after the others are synced.
-#![cfg(any(feature = "sled", feature = "redb"))]
+//! have reached the disk, one of them in part. The file `seal` is written after the others are synced. What
+//! sled itself does between the two nobody sees, so some of these crashes are worse than a real one: sled is
+//! damaged by few, and says so. The writes of redb are known one by one: `src/redb_store/crash_tests.rs`.
+#![cfg(feature = "sled")]
 #![allow(clippy::unwrap_used, reason = "helpers fail by panicking, as tests do")]
 
 #[path = "support/common.rs"]
 mod common;
 #[path = "support/image.rs"]
 mod image;
+#[path = "support/torn.rs"]
+mod torn;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use common::{Disk, Numbers, batch, delete, put, swarm};
+use common::workload::{
+    COMMITS, Counts, Rows, TORN, WORKLOADS, group, is_whole, judge, place, search, states,
+};
+use common::{Disk, Numbers, swarm};
 use image::Image;
-use sync_core::store::{Batch, Store, StoreError};
-use tempfile::TempDir;
-
-/// Workloads of each store; `SYNC_STORE_SEED` is the first, `SYNC_STORE_SEEDS` replaces their number.
-const WORKLOADS: u64 = 24;
-
-/// Commits of each.
-const COMMITS: u64 = 12;
-
-/// Crashes during each commit, beside the one after it.
-const TORN: u64 = 10;
-
-/// Keys, few: most commits rewrite what is there.
-const KEYS: u64 = 24;
-
-/// The rows of the only swarm.
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// What became of the crashes of a search.
-#[derive(Debug, Default, Clone)]
-struct Counts {
-    points: u64,
-    /// The commit under way was kept, or a part of its group.
-    after: u64,
-    /// It was not.
-    before: u64,
-    /// The store says that it is damaged.
-    damaged: u64,
-    /// How it says so.
-    reasons: BTreeMap<String, u64>,
-}
-
-impl Counts {
-    fn add(&mut self, other: Self) {
-        self.points += other.points;
-        self.after += other.after;
-        self.before += other.before;
-        self.damaged += other.damaged;
-        for (reason, count) in other.reasons {
-            *self.reasons.entry(reason).or_default() += count;
-        }
-    }
-}
-
-/// In memory where the system has files there: what syncs here is nobody's concern.
-fn place() -> TempDir {
-    let memory = PathBuf::from("/dev/shm");
-    let made = tempfile::tempdir_in(&memory);
-    made.or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    let given = std::env::var(name).ok();
-    given.map_or(otherwise, |given| given.parse().unwrap())
-}
-
-/// One to three batches: small ones, ones that need several steps, values that need several rows.
-fn group(numbers: &mut Numbers) -> Vec<Batch> {
-    let batches = 1 + numbers.below(3);
-    (0..batches)
-        .map(|_| {
-            let ops = match numbers.below(8) {
-                0 => 70 + numbers.below(60),
-                _ => 1 + numbers.below(6),
-            };
-            let ops: Vec<_> = (0..ops)
-                .map(|_| {
-                    let key = format!("{:03}", numbers.below(KEYS + ops));
-                    let bytes = match numbers.below(12) {
-                        0 => 4_000 + numbers.below(9_000),
-                        _ => numbers.below(120),
-                    };
-                    let fill = u8::try_from(numbers.below(256)).unwrap();
-                    match numbers.below(5) {
-                        0 => delete(key),
-                        _ => put(key, vec![fill; usize::try_from(bytes).unwrap()]),
-                    }
-                })
-                .collect();
-            batch(&swarm("s"), ops)
-        })
-        .collect()
-}
-
-/// The rows before a group and after each of its batches.
-fn states(before: &Rows, group: &[Batch]) -> Vec<Rows> {
-    let mut states = vec![before.clone()];
-    for batch in group {
-        let mut rows = states.last().unwrap().clone();
-        for op in &batch.ops {
-            match op {
-                sync_core::store::RowOp::Put { key, value } => {
-                    rows.insert(key.to_vec(), value.to_vec());
-                }
-                sync_core::store::RowOp::Delete { key } => {
-                    rows.remove(&key[..]);
-                }
-            }
-        }
-        states.push(rows);
-    }
-    states
-}
+use sync_core::store::{Store, StoreError};
 
 async fn rows(store: &dyn Store) -> Result<Rows, StoreError> {
     let rows = store.scan(&swarm("s"), None, usize::MAX).await?;
@@ -164,29 +65,17 @@ async fn reopen(disk: Disk, left: &Image) -> Result<Found, String> {
     }
 }
 
-/// Compares what is there after a crash with what may be.
-fn judge(found: Found, states: &[Rows], counts: &mut Counts) -> Result<(), String> {
-    counts.points += 1;
-    let found = match found {
-        Ok(found) => found,
+/// Counts a crash, and what was found after it.
+fn count(found: &Found, states: &[Rows], counts: &mut Counts) -> Result<(), String> {
+    match found {
+        Ok(found) => judge(found, states, counts),
         Err(reason) => {
+            counts.points += 1;
             counts.damaged += 1;
-            *counts.reasons.entry(reason).or_default() += 1;
-            return Ok(());
-        }
-    };
-    match states.iter().rposition(|state| *state == found) {
-        Some(0) => counts.before += 1,
-        Some(_) => counts.after += 1,
-        None => {
-            return Err(format!(
-                "silently wrong: {} rows are there, {} were acknowledged",
-                found.len(),
-                states[0].len()
-            ));
+            *counts.reasons.entry(reason.clone()).or_default() += 1;
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// One workload with all its crashes.
@@ -207,7 +96,7 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
             let left = image.torn(&next, &mut numbers);
             let found = reopen(disk, &left).await;
             found
-                .and_then(|found| judge(found, &states, &mut counts))
+                .and_then(|found| count(&found, &states, &mut counts))
                 .map_err(|reason| at(&format!("crash {torn} in it"), reason))?;
         }
         acknowledged = states.last().unwrap().clone();
@@ -221,7 +110,7 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
                 "what was acknowledged is not there".into(),
             ));
         }
-        judge(found, &[acknowledged.clone()], &mut counts)?;
+        count(&found, &[acknowledged.clone()], &mut counts)?;
         image = next;
         if numbers.below(4) == 0 {
             store.close().await.map_err(|e| e.to_string())?;
@@ -233,65 +122,25 @@ async fn workload(disk: Disk, seed: u64) -> Result<Counts, String> {
     Ok(counts)
 }
 
-/// The workloads of one store, in as many threads as a small machine has.
-#[expect(clippy::print_stdout, reason = "a run says what it has covered")]
-fn search(disk: Disk) -> Counts {
-    let (first, seeds) = (
-        number("SYNC_STORE_SEED", 0),
-        number("SYNC_STORE_SEEDS", WORKLOADS),
-    );
-    let next = AtomicU64::new(first);
-    let run = || {
+/// Of a thousand crashes these may end in damage that is told of: in sled's log, and in rows that it lost. 0.1
+/// did over 600 workloads; they come together, up to 1.3 in a run of 24.
+const DAMAGED_PER_THOUSAND_MAX: u64 = 4;
+
+#[test]
+fn sled_keeps_what_was_acknowledged_through_a_crash_at_any_write() {
+    let counts = search("sled", |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let mut counts = Counts::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::SeqCst);
-            if seed >= first + seeds {
-                return counts;
-            }
-            let name = disk.name();
-            match runtime.block_on(workload(disk, seed)) {
-                Ok(found) => counts.add(found),
-                Err(reason) => panic!(
-                    "{name}, seed {seed}: {reason}\nagain: SYNC_STORE_SEED={seed} SYNC_STORE_SEEDS=1 cargo test -p sync-store --all-features --test crash_points {name}"
-                ),
-            }
-        }
-    };
-    let mut counts = Counts::default();
-    std::thread::scope(|scope| {
-        let threads = [scope.spawn(run), scope.spawn(run)];
-        for thread in threads {
-            match thread.join() {
-                Ok(found) => counts.add(found),
-                Err(panicked) => std::panic::resume_unwind(panicked),
-            }
-        }
+        runtime.block_on(workload(Disk::Sled, seed))
     });
-    println!("{}: {counts:?}", disk.name());
-    counts
-}
-
-/// Some crashes came early and some late, and no store is damaged by most of them.
-fn assert_searched(counts: &Counts) {
-    if number("SYNC_STORE_SEEDS", WORKLOADS) < WORKLOADS {
-        return;
+    // The seal is ours: no crash takes both of its slots.
+    let seal = counts.reasons.keys().find(|reason| reason.contains("slot"));
+    assert_eq!(seal, None, "{counts:?}");
+    if is_whole() {
+        assert!(counts.points >= WORKLOADS * COMMITS * (TORN + 1));
+        assert!(counts.before > 0 && counts.after > 0, "{counts:?}");
+        let allowed = counts.points * DAMAGED_PER_THOUSAND_MAX / 1_000;
+        assert!(counts.damaged <= allowed, "{counts:?}");
     }
-    assert_eq!(counts.points, WORKLOADS * COMMITS * (TORN + 1));
-    assert!(counts.before > 0 && counts.after > 0, "{counts:?}");
-    assert!(counts.damaged < counts.points / 2, "{counts:?}");
-}
-
-#[cfg(feature = "sled")]
-#[test]
-fn sled_keeps_what_was_acknowledged_through_a_crash_at_any_write() {
-    assert_searched(&search(Disk::Sled));
-}
-
-#[cfg(feature = "redb")]
-#[test]
-fn redb_keeps_what_was_acknowledged_through_a_crash_at_any_write() {
-    assert_searched(&search(Disk::Redb));
 }
