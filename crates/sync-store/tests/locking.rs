@@ -4,6 +4,8 @@
 
 #[path = "support/common.rs"]
 mod common;
+#[path = "support/image.rs"]
+mod image;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,6 +13,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::{Disk, batch, child, put, read_all, say, swarm};
+use image::Image;
 use sync_core::store::StoreError;
 use sync_store::{Found, STORE_FORMAT, lock_file, look};
 
@@ -218,22 +221,30 @@ async fn a_newer_format_is_refused_and_left_alone() {
         store.close().await.unwrap();
         let file = place.path().join("format");
         let known = fs::read(&file).unwrap();
-        fs::write(&file, "swarm-sync store\nformat 7\n").unwrap();
-        let error = disk.open(place.path()).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StoreError::Format {
-                    found: 7,
-                    known: 1,
-                    ..
-                }
-            ),
-            "{error}"
-        );
-        for garbage in ["", "swarm-sync store\nformat 1", "something else"] {
-            fs::write(&file, garbage).unwrap();
+        let refused = |format: &str| {
+            fs::write(&file, format).unwrap();
+            let before = Image::read(place.path());
             let error = disk.open(place.path()).unwrap_err();
+            assert!(Image::read(place.path()) == before, "{format}");
+            error
+        };
+        let newer = "swarm-sync store\nformat 7\n";
+        for newer in [newer.to_owned(), format!("{newer}engine {}\n", disk.name())] {
+            let error = refused(&newer);
+            assert!(
+                matches!(
+                    error,
+                    StoreError::Format {
+                        found: 7,
+                        known: 1,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+        for garbage in ["", "swarm-sync store\nformat 1", "something else"] {
+            let error = refused(garbage);
             assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
         }
         fs::write(&file, known).unwrap();

@@ -5,6 +5,7 @@
 //! it has made; without the variable the same is made and looked at in a place that is removed. A new
 //! format gets a directory of its own, and the old ones stay.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -75,6 +76,22 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to).expect("copied");
         }
     }
+}
+
+/// Everything below a directory: files with what is in them, directories without.
+fn content(of: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(of).expect("it is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            found.extend(content(&path));
+            found.insert(path, None);
+        } else {
+            let bytes = std::fs::read(&path).expect("readable");
+            found.insert(path, Some(bytes));
+        }
+    }
+    found
 }
 
 fn holds_it(hub: &Hub) {
@@ -188,6 +205,12 @@ fn a_directory_of_a_newer_format_is_refused_and_stays_as_it_is() {
         let newer = format.replace("format 1", "format 2");
         assert_ne!(newer, format);
         std::fs::write(&file, &newer).expect("written");
+        // As in every directory that a program has had open; only those checked in are without it.
+        std::fs::write(data.join("lock"), "").expect("written");
+        // What lies beside it, too: nothing is put aside.
+        let around = data.parent().expect("it has one");
+        let before = content(around);
+        assert!(before.len() > 3, "{:?}", before.keys());
         let data = text(&data);
         let start: &[&str] = match node {
             "hub" => &["serve", "--listen", "127.0.0.1:0"],
@@ -204,9 +227,10 @@ fn a_directory_of_a_newer_format_is_refused_and_stays_as_it_is() {
             let told = stdout(&output) + &stderr(&output);
             let words = "has storage format 2, this program reads 1; use a newer program";
             assert!(told.contains(words), "{args:?}: {told}");
+            assert!(content(around) == before, "{node}, {engine}: {args:?}");
         }
         let output = run(&[start, &["--recover", "--data", &data]].concat());
         assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-        assert_eq!(std::fs::read_to_string(&file).expect("there"), newer);
+        assert!(content(around) == before, "{node}, {engine}: --recover");
     }
 }
