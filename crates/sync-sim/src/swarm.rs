@@ -29,8 +29,8 @@ const AGREE_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A swarm to try out what agents do, described before it runs.
 ///
-/// Each agent runs the same program against its own replica; [`Agent`] has the calls that
-/// `swarm_sync::Agent` has. Which of them goes on first, how long messages take and what
+/// Each agent runs the same program against its own replica; [`Agent`] has the calls of
+/// `swarm_sync::Agent` for reading and writing keys, claims and receipts. Which of them goes on first, how long messages take and what
 /// [`Agent::random_below`] says is drawn by the seed, and only by it: a seed that fails fails again.
 ///
 /// ```

@@ -66,6 +66,7 @@ pub(crate) enum Met {
     /// A row of a swarm.
     Row(SwarmId, Row),
     /// A row that only the store knows of.
+    #[cfg(feature = "sled")]
     Inner,
     Seal(Seal),
     Damaged(DamagedRow),
@@ -132,6 +133,7 @@ impl Inspection {
                 self.rows += 1;
                 each(&swarm, row);
             }
+            #[cfg(feature = "sled")]
             Met::Inner => self.rows += 1,
             Met::Seal(seal) => self.sealed[1] = Some(Sealed::of(&seal)),
             Met::Damaged(row) => {

@@ -180,7 +180,7 @@ async fn worked(disk: Disk, seed: u64, starts: u64) -> (tempfile::TempDir, Rows)
     for _ in 0..starts {
         let store = disk.open(place.path()).unwrap();
         for _ in 0..60 {
-            let ops: Vec<_> = (0..1 + numbers.below(12))
+            let ops: Vec<_> = (0..=numbers.below(12))
                 .map(|_| {
                     let key = format!("key-{:03}", numbers.below(300)).into_bytes();
                     if numbers.below(4) == 0 {

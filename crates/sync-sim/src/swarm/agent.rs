@@ -1,4 +1,5 @@
-//! What the program of an agent holds: the calls of `swarm_sync::Agent`, in simulated time.
+//! What the program of an agent holds: the calls of `swarm_sync::Agent` for reading and writing keys, claims
+//! and receipts, in simulated time. What only reads the replica answers at once.
 
 use std::cell::RefCell;
 use std::future::Future;

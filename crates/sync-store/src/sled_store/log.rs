@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use self::message::{Kind, Message, segment_header};
-use self::page::{Page, Place};
+use self::page::{Place, Version};
 pub(super) use self::ranges::Rows;
 
 /// sled's default, which the store leaves as it is.
@@ -31,7 +31,11 @@ const MESSAGE_AT_MAX: usize = SEGMENT_BYTES - 32;
 /// The pages that a log tells of, and how well it could be read.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    pages: BTreeMap<u64, Page>,
+    /// All versions of all pages, in the order in which they were written. What a newer one has taken over
+    /// may be in an older one alone, if the newer one is damaged.
+    versions: Vec<Version>,
+    /// Which of them is the newest of a page.
+    newest: BTreeMap<u64, usize>,
     is_whole: bool,
     /// The last position of the last step that was begun: sled drops a step that is not there to its end.
     promised: u64,
@@ -45,12 +49,11 @@ struct Segment {
 }
 
 impl Log {
-    /// Reads all of the file once; memory in proportion to its pages.
+    /// Reads all of the file once; memory in proportion to its messages.
     pub(super) fn read(file: &mut File) -> io::Result<Self> {
         let mut log = Self {
-            pages: BTreeMap::new(),
             is_whole: true,
-            promised: 0,
+            ..Self::default()
         };
         let segments = log.segments(file)?;
         let last = segments.last().copied();
@@ -69,10 +72,11 @@ impl Log {
 
     /// The row under `key` of a log that is whole. Begins with what was written last.
     pub(super) fn newest(&self, file: &mut File, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let mut pages: Vec<&Page> = self.pages.values().collect();
-        pages.sort_unstable_by_key(|page| Reverse(page.changed));
-        for page in pages {
-            let leaf = page.leaf(file)?;
+        let newest = self.newest.values().map(|nth| &self.versions[*nth]);
+        let mut versions: Vec<&Version> = newest.collect();
+        versions.sort_unstable_by_key(|version| Reverse(version.changed));
+        for version in versions {
+            let leaf = version.leaf(file)?;
             if let Some(leaf) = leaf.filter(|leaf| leaf.covers(key)) {
                 return Ok(leaf.get(key).map(<[u8]>::to_vec));
             }
@@ -82,7 +86,7 @@ impl Log {
 
     /// The rows of all pages.
     pub(super) fn rows<'a>(&'a self, file: &'a mut File) -> io::Result<Rows<'a>> {
-        Rows::new(self.pages.values(), file)
+        Rows::new(&self.versions, file)
     }
 
     /// The segments that are in use, in the order in which they were written.
@@ -146,15 +150,16 @@ impl Log {
     fn take(&mut self, message: &Message, position: u64, place: Place, body: &[u8]) {
         match message.kind {
             Kind::Node => {
-                self.pages.insert(message.page, Page::new(position, place));
+                self.newest.insert(message.page, self.versions.len());
+                self.versions.push(Version::new(position, place));
             }
             Kind::Link => {
-                if let Some(page) = self.pages.get_mut(&message.page) {
-                    page.change(position, place);
+                if let Some(nth) = self.newest.get(&message.page) {
+                    self.versions[*nth].change(position, place);
                 }
             }
             Kind::Free => {
-                self.pages.remove(&message.page);
+                self.newest.remove(&message.page);
             }
             Kind::Batch => {
                 let last = body.try_into().map_or(u64::MAX, u64::from_le_bytes);

@@ -9,19 +9,32 @@ pub(crate) fn database(directory: &Path) -> PathBuf {
     found.expect("it is a store")
 }
 
-/// Flips a bit wherever `text` stands among the rows.
-pub(crate) fn flip(directory: &Path, text: &str) {
+/// Where `text` stands among the rows.
+pub(crate) fn places(directory: &Path, text: &str) -> Vec<usize> {
     let file = database(directory);
-    let mut bytes = std::fs::read(&file).expect("readable");
-    let wanted = text.as_bytes();
-    let places: Vec<usize> = (0..bytes.len())
-        .filter(|at| bytes[*at..].starts_with(wanted))
+    let bytes = std::fs::read(&file).expect("readable");
+    let found = bytes.windows(text.len()).enumerate();
+    let places: Vec<usize> = found
+        .filter(|(_, window)| *window == text.as_bytes())
+        .map(|(at, _)| at)
         .collect();
     assert!(!places.is_empty(), "{text} is not in {}", file.display());
-    for at in places {
-        bytes[at] ^= 1;
-    }
+    places
+}
+
+/// Flips a bit at one place.
+pub(crate) fn flip_at(directory: &Path, place: usize) {
+    let file = database(directory);
+    let mut bytes = std::fs::read(&file).expect("readable");
+    bytes[place] ^= 1;
     std::fs::write(&file, bytes).expect("writable");
+}
+
+/// Flips a bit wherever `text` stands among the rows.
+pub(crate) fn flip(directory: &Path, text: &str) {
+    for place in places(directory, text) {
+        flip_at(directory, place);
+    }
 }
 
 /// Names, contents and times of all files.

@@ -15,10 +15,10 @@ pub(super) struct Place {
     pub(super) length: usize,
 }
 
-/// A page: its newest whole version, and the changes since then, in their order.
+/// A version of a page that was written as a whole, and the changes since then, in their order.
 #[derive(Debug)]
-pub(super) struct Page {
-    /// When the whole version was written.
+pub(super) struct Version {
+    /// When it was written.
     pub(super) position: u64,
     /// When it was changed last.
     pub(super) changed: u64,
@@ -38,7 +38,7 @@ pub(super) struct Leaf {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Page {
+impl Version {
     pub(super) fn new(position: u64, node: Place) -> Self {
         Self {
             position,
@@ -53,7 +53,7 @@ impl Page {
         self.links.push(link);
     }
 
-    /// The rows of the page; none if it is no leaf.
+    /// Its rows; none if it is no leaf.
     pub(super) fn leaf(&self, file: &mut File) -> io::Result<Option<Leaf>> {
         let node = self.node.read(file)?;
         let Some(mut leaf) = Leaf::read(&node) else {

@@ -1,39 +1,36 @@
-//! Which leaf a key is to be looked for in. In a whole log no two leaves have a key in common. Where messages
-//! are lost, a leaf may be older than the one that took over a part of it: each key is the newest leaf's.
+//! Which leaf a key is to be looked for in: the newest one that covers it. In a whole log that is the leaf that
+//! the tree leads to. Where messages are lost it may be older than one that had taken over a part of it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
 
-use super::page::{Leaf, Page};
+use super::page::{Leaf, Version};
 
 /// The rows of a log.
 #[derive(Debug)]
 pub(in super::super) struct Rows<'a> {
     file: &'a mut File,
     /// By the first key: up to which key, and whose. Disjoint.
-    ranges: BTreeMap<Vec<u8>, (Vec<u8>, &'a Page)>,
+    ranges: BTreeMap<Vec<u8>, (Vec<u8>, &'a Version)>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(
-        pages: impl Iterator<Item = &'a Page>,
-        file: &'a mut File,
-    ) -> io::Result<Self> {
-        let mut begins: BTreeMap<Vec<u8>, Vec<&Page>> = BTreeMap::new();
+    pub(super) fn new(versions: &'a [Version], file: &'a mut File) -> io::Result<Self> {
+        let mut begins: BTreeMap<Vec<u8>, Vec<&Version>> = BTreeMap::new();
         let mut ends: BTreeMap<Vec<u8>, Vec<u64>> = BTreeMap::new();
-        for page in pages {
-            if let Some(Leaf { low, high, .. }) = page.leaf(file)? {
-                begins.entry(low).or_default().push(page);
+        for version in versions {
+            if let Some(Leaf { low, high, .. }) = version.leaf(file)? {
+                begins.entry(low).or_default().push(version);
                 if !high.is_empty() {
-                    ends.entry(high).or_default().push(page.position);
+                    ends.entry(high).or_default().push(version.position);
                 }
             }
         }
         let mut ranges = BTreeMap::new();
         // By position, so that the newest is the last.
-        let mut open: BTreeMap<u64, &Page> = BTreeMap::new();
+        let mut open: BTreeMap<u64, &Version> = BTreeMap::new();
         let mut bounds: Vec<Vec<u8>> = begins.keys().chain(ends.keys()).cloned().collect();
         bounds.sort_unstable();
         bounds.dedup();
@@ -41,12 +38,12 @@ impl<'a> Rows<'a> {
             for position in ends.get(bound).into_iter().flatten() {
                 open.remove(position);
             }
-            for page in begins.get(bound).into_iter().flatten() {
-                open.insert(page.position, page);
+            for version in begins.get(bound).into_iter().flatten() {
+                open.insert(version.position, version);
             }
-            if let Some((_, page)) = open.last_key_value() {
+            if let Some((_, version)) = open.last_key_value() {
                 let to = bounds.get(nth + 1).cloned().unwrap_or_default();
-                ranges.insert(bound.clone(), (to, *page));
+                ranges.insert(bound.clone(), (to, *version));
             }
         }
         Ok(Self { file, ranges })
@@ -59,10 +56,10 @@ impl<'a> Rows<'a> {
 
     /// The rows of the range that begins with `low`, ascending.
     pub(in super::super) fn of(&mut self, low: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let Some((high, page)) = self.ranges.get(low) else {
+        let Some((high, version)) = self.ranges.get(low) else {
             return Ok(Vec::new());
         };
-        let leaf = page.leaf(self.file)?;
+        let leaf = version.leaf(self.file)?;
         let rows = leaf.iter().flat_map(|leaf| leaf.within(low, high));
         Ok(rows
             .map(|(key, value)| (key.to_vec(), value.to_vec()))
@@ -75,13 +72,13 @@ impl<'a> Rows<'a> {
             .ranges
             .range::<[u8], _>((Bound::Unbounded, Bound::Included(key)))
             .next_back();
-        let Some((_, (high, page))) = range else {
+        let Some((_, (high, version))) = range else {
             return Ok(None);
         };
         if !high.is_empty() && key >= &high[..] {
             return Ok(None);
         }
-        let leaf = page.leaf(self.file)?;
+        let leaf = version.leaf(self.file)?;
         Ok(leaf.and_then(|leaf| leaf.get(key).map(<[u8]>::to_vec)))
     }
 }
