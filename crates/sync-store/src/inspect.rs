@@ -109,7 +109,9 @@ pub fn inspect(
         unread: None,
     };
     let engine = inspection.engine.clone();
-    let surveyed = survey(&engine, path, scratch, &mut |met| {
+    // sled's files are only read, which is done where they are; redb opens what it reads.
+    let place = if engine == "sled" { path } else { scratch };
+    let surveyed = survey(&engine, place, &mut |met| {
         inspection.meet(met, &mut each);
     });
     if let Err(error) = surveyed {
@@ -212,19 +214,18 @@ fn opened(engine: &str, place: &Path) -> Result<Result<(), StoreError>, StoreErr
     })
 }
 
-/// Meets every row that is there: of sled's files themselves, which are only read, of redb's in a copy.
-/// Engines panic on damage in places.
-fn survey(engine: &str, path: &Path, scratch: &Path, each: Survey<'_>) -> Result<(), StoreError> {
+/// Meets every row that is there. Engines panic on damage in places.
+fn survey(engine: &str, place: &Path, each: Survey<'_>) -> Result<(), StoreError> {
     let surveyed = catch_unwind(AssertUnwindSafe(|| match engine {
         #[cfg(feature = "sled")]
-        "sled" => crate::sled_store::survey(path, each),
+        "sled" => crate::sled_store::survey(place, each),
         #[cfg(feature = "redb")]
-        "redb" => crate::redb_store::survey(scratch, each),
-        _ => Err(unknown(engine, path)),
+        "redb" => crate::redb_store::survey(place, each),
+        _ => Err(unknown(engine, place)),
     }));
     surveyed.unwrap_or_else(|_| {
         let reason = "the storage engine panicked over it";
-        Err(corrupt(&path.display().to_string(), b"", reason))
+        Err(corrupt(&place.display().to_string(), b"", reason))
     })
 }
 

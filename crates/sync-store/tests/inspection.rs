@@ -261,6 +261,7 @@ async fn one_flipped_bit_takes_few_rows_with_it_after_any_number_of_starts() {
 }
 
 /// Flips one bit in the used part of a file.
+#[cfg(feature = "sled")]
 fn flip_bit(file: &Path, numbers: &mut Numbers) {
     let mut bytes = fs::read(file).unwrap();
     let used = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0) + 1;
