@@ -326,6 +326,10 @@ pub struct HubStatus {
     pub store_bytes: Option<u64>,
     /// About how many bytes its values take: what the bound of the swarm's bytes is held against.
     pub state_bytes: u64,
+    /// What the disk of that store has free; none if there is none, or nobody knows.
+    pub free_bytes: Option<u64>,
+    /// Not while that disk has little room: then nothing new is taken.
+    pub takes_writes: bool,
 }
 
 impl HubStatus {

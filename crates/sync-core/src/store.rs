@@ -137,6 +137,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Bytes that are free for it on the disk it is on; none if it is on none, or does not know. Asked about
+    /// once a second; waits for nothing but the system.
+    fn bytes_free(&self) -> Option<u64> {
+        None
+    }
+
     /// Waits for commits under way and releases the files. Every later call is
     /// [`StoreError::Closed`]. Closing twice is not an error.
     async fn close(&self) -> Result<(), StoreError>;

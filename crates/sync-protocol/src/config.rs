@@ -128,6 +128,10 @@ impl Default for Limits {
 /// come back that was busy, and than a function may take.
 const MERGE_RETRY: Duration = Duration::from_secs(10);
 
+/// Bytes of its disk that a node leaves free unless told otherwise: room for a few of the largest commits of
+/// the storage engines, and for what goes on when writes are refused.
+pub const KEEP_FREE: u64 = 64 * 1024 * 1024;
+
 /// What a hub needs to know.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -148,6 +152,8 @@ pub struct HubConfig {
     pub vote_deadline: Duration,
     /// Whether its disk was lost or damaged: a swarm that it finds nothing of may have had claims.
     pub disk_lost: bool,
+    /// Bytes of its disk to leave free: with less it takes no new writes; 0 never refuses one.
+    pub keep_free: u64,
 }
 
 impl HubConfig {
@@ -163,6 +169,7 @@ impl HubConfig {
             algorithms: Algorithms::default(),
             vote_deadline: Duration::from_secs(10),
             disk_lost: false,
+            keep_free: KEEP_FREE,
         }
     }
 }
@@ -184,6 +191,8 @@ pub struct ReplicaConfig {
     pub ack_timeout: Duration,
     /// How often the hub is asked whether anything is new: the resolution of a read's age.
     pub beat: Duration,
+    /// Bytes of its disk to leave free: with less it takes no new writes; 0 never refuses one.
+    pub keep_free: u64,
 }
 
 impl ReplicaConfig {
@@ -197,6 +206,7 @@ impl ReplicaConfig {
             retry: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(10),
             beat: Duration::from_secs(1),
+            keep_free: KEEP_FREE,
         }
     }
 }

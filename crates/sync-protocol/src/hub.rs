@@ -16,6 +16,7 @@ mod commit;
 mod delta;
 mod expiry;
 mod fanout;
+mod free;
 mod graves;
 mod held;
 mod lineage;
@@ -53,6 +54,7 @@ use sync_core::{
 };
 
 use crate::config::HubConfig;
+use crate::free::Free;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
@@ -140,6 +142,7 @@ pub struct Hub {
     traffic: Traffic,
     /// What the store takes on disk, as far as the driver has said.
     store_bytes: Option<u64>,
+    free: Free,
     activity: Activity,
     /// Why the hub stopped, if its store failed.
     failed: Option<String>,

@@ -12,6 +12,7 @@ mod census;
 mod compose;
 pub mod config;
 mod deadlines;
+mod free;
 mod gate;
 pub mod hub;
 pub mod keyspace;
@@ -26,7 +27,7 @@ mod view;
 mod writers;
 
 pub use census::Census;
-pub use config::{HubConfig, Limits, ReplicaConfig};
+pub use config::{HubConfig, KEEP_FREE, Limits, ReplicaConfig};
 pub use deadlines::Deadlines;
 pub use gate::Token;
 pub use hub::{Hub, HubOutput, HubRecovery, PeriodicRun, RoundEnded, RoundOutcome};

@@ -35,6 +35,7 @@ use sync_core::{
 };
 
 use crate::config::ReplicaConfig;
+use crate::free::Free;
 use crate::gate::{Gate, Token};
 use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
@@ -98,6 +99,7 @@ pub struct Replica {
     /// Rows that may go with the next batch: losing them costs a repeated message.
     lazy_rows: Vec<RowOp>,
     gate: Gate<ReplicaOutput>,
+    free: Free,
     failed: Option<String>,
 }
 
@@ -247,6 +249,17 @@ impl Replica {
         if !self.lazy_rows.is_empty() {
             self.persist(Vec::new());
         }
+    }
+
+    /// What the disk of the store has free by now; none if there is none, or nobody knows. With less than
+    /// [`ReplicaConfig::keep_free`] new writes are refused; what others wrote is taken all the same.
+    pub fn note_free_bytes(&mut self, bytes: Option<u64>) {
+        self.free.note(bytes);
+    }
+
+    /// Whether it takes no new writes, as its disk has little room.
+    pub fn is_short_of_space(&self) -> bool {
+        self.free.is_short()
     }
 
     fn answer(&mut self, request: RequestId, result: Result<Outcome, RequestError>) {

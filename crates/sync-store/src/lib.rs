@@ -45,6 +45,8 @@ mod damage;
 #[cfg(feature = "_disk")]
 mod directory;
 #[cfg(feature = "_disk")]
+mod free;
+#[cfg(feature = "_disk")]
 mod hold;
 #[cfg(feature = "_disk")]
 mod inspect;

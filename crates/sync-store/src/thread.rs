@@ -12,6 +12,7 @@ use sync_core::store::{Batch, Row, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::worker::{Commit, Job, PANICKED, Size, Stopped};
+use crate::free;
 use crate::memory::check_row_keys;
 
 /// Calls that may wait for the thread; the next one waits for its place. More would not share more
@@ -119,6 +120,10 @@ impl EngineThread {
         self.size.get()
     }
 
+    pub(crate) fn bytes_free(&self) -> Option<u64> {
+        free::bytes_of(&self.path)
+    }
+
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         // If the thread has ended, or ends before it takes this, the store is as closed as it gets.
@@ -193,6 +198,10 @@ macro_rules! store_by_thread {
 
             fn bytes_on_disk(&self) -> Option<u64> {
                 self.thread.bytes_on_disk()
+            }
+
+            fn bytes_free(&self) -> Option<u64> {
+                self.thread.bytes_free()
             }
 
             async fn close(&self) -> Result<(), StoreError> {

@@ -44,6 +44,8 @@ pub(super) fn hub(at: u64, keys: u64) -> HubStatus {
         activity: Activity::default(),
         store_bytes: None,
         state_bytes: 0,
+        free_bytes: None,
+        takes_writes: true,
     }
 }
 

@@ -56,6 +56,15 @@ pub(crate) fn renew(
     lease(ask(hub, agents, renew))
 }
 
+pub(crate) fn release(
+    hub: &mut HubSide,
+    agents: &mut [&mut AgentSide],
+    token: Token,
+) -> Result<AuthorityAnswer, RequestError> {
+    let key = key("task");
+    ask(hub, agents, AuthorityAsk::Release { key, token })
+}
+
 /// Sets another key if the claim holds.
 fn finish(
     hub: &mut HubSide,

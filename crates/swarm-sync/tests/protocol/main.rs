@@ -14,6 +14,7 @@
 //! - `commits`: what waits for the store
 //! - `rounds`: full synchronization
 //! - `classes`: a round for each priority among the keys
+//! - `little_room`: a disk that is nearly full
 //! - `pressure`: who is ended or refused first where room runs out
 //! - `periodic`: what the hub synchronizes by itself every so often
 //! - `sweeps`: what such a run asks and gathers, and who it goes without
@@ -75,6 +76,7 @@ mod graves;
 mod hand;
 mod levels;
 mod lifetimes;
+mod little_room;
 mod looking_back;
 mod lost_answers;
 mod manners;

@@ -1,11 +1,12 @@
 //! Why a hub or a replica did not do what it was asked.
 
+mod from;
+
 use bincode::{Decode, Encode};
 use serde::Serialize;
 use thiserror::Error;
 
 use super::sentence::{conflicts, told};
-use super::{IdError, ValueError};
 use crate::authority::{Current, Token};
 use crate::codec::List;
 use crate::consensus::Vote;
@@ -319,6 +320,16 @@ pub enum RequestError {
         /// The most that it lets in.
         limit: u64,
     },
+    /// The disk of the node that was asked has too little room left.
+    #[error(
+        "the disk of {node} is nearly full, and {keep} bytes of it are kept free, so that nothing new is taken: make room there, and writes are taken again by themselves; reads and deletes go on"
+    )]
+    NoSpace {
+        /// Whose disk.
+        node: String,
+        /// What is kept free of it.
+        keep: u64,
+    },
 }
 
 impl RequestError {
@@ -355,42 +366,7 @@ impl RequestError {
             Self::Forbidden { .. } => "forbidden",
             Self::Uncertain { .. } => "uncertain",
             Self::QuotaExceeded { .. } => "quota-exceeded",
-        }
-    }
-}
-
-impl From<ValueError> for RequestError {
-    fn from(error: ValueError) -> Self {
-        match error {
-            ValueError::TooLarge { bytes, limit } => Self::TooLarge {
-                bytes: bytes as u64,
-                limit: limit as u64,
-            },
-            other => Self::Invalid {
-                reason: other.to_string(),
-            },
-        }
-    }
-}
-
-impl From<IdError> for RequestError {
-    fn from(error: IdError) -> Self {
-        Self::Invalid {
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl From<std::convert::Infallible> for RequestError {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
-
-impl From<crate::resolver::OperationError> for RequestError {
-    fn from(error: crate::resolver::OperationError) -> Self {
-        Self::Operation {
-            reason: error.to_string(),
+            Self::NoSpace { .. } => "no-space",
         }
     }
 }

@@ -141,4 +141,4 @@ pub(crate) fn reply_name(reply: &Reply) -> &'static str {
 }
 
 /// How many names [`name`] and [`reply_name`] know.
-pub(crate) const NAMES: (usize, usize) = (69, 59);
+pub(crate) const NAMES: (usize, usize) = (69, 60);

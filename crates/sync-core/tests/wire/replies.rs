@@ -310,5 +310,9 @@ fn errors() -> Vec<RequestError> {
             quota: Quota::Bytes,
             limit: 1,
         },
+        RequestError::NoSpace {
+            node: "the hub".to_owned(),
+            keep: 1,
+        },
     ]
 }

@@ -42,6 +42,8 @@ pub(super) fn status() -> HubStatus {
         activity: activity(),
         store_bytes: Some(1 << 33),
         state_bytes: 1 << 32,
+        free_bytes: Some(1 << 34),
+        takes_writes: true,
     }
 }
 

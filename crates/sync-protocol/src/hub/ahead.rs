@@ -30,7 +30,9 @@ impl Hub {
     ) -> Result<(), String> {
         let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
         let decoded = self.only_allowed(session, decoded);
-        if epoch == self.epoch() && self.has_settled(session) {
+        // Without room for it, it comes once more in its turn.
+        let has_space = !self.has_no_space_for(&decoded);
+        if epoch == self.epoch() && self.has_settled(session) && has_space {
             self.take_held(now, session, decoded);
         }
         Ok(())

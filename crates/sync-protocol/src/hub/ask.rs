@@ -13,6 +13,7 @@ use super::held::Held;
 use super::search::check_pattern;
 use super::{Hub, ReplyTo};
 use crate::compose::{self, Author};
+use crate::free::takes_away;
 use crate::keyspace::KeyState;
 use crate::millis::millis;
 use crate::receipts::Receipts;
@@ -118,6 +119,9 @@ impl Hub {
         operation: &Operation,
         metadata: Option<Value>,
     ) -> Result<Ack, RequestError> {
+        if !takes_away(operation) {
+            self.check_space()?;
+        }
         let writer = self.writer_for(to);
         let mut commit = Commit::asked_by(self.name_of(to));
         let write_id = self.admit_here(&mut commit, now, writer, key, operation, metadata)?;
@@ -212,6 +216,8 @@ impl Hub {
             activity: self.activity.clone(),
             store_bytes: self.store_bytes,
             state_bytes: self.space.weight(),
+            free_bytes: self.free.bytes(),
+            takes_writes: !self.free.is_short(),
         }
     }
 }

@@ -15,6 +15,7 @@ use sync_core::{
 };
 
 use super::commit::Commit;
+use super::free::is_refused_for_now;
 use super::{Hub, ReplyTo};
 use crate::compose;
 use crate::keyspace::KeyState;
@@ -62,7 +63,7 @@ impl Hub {
                 .map_err(|error| standing::in_doubt(attempt, error)),
         };
         let reply = reply.map(Answer::Authority);
-        if repeats {
+        if repeats && !is_refused_for_now(&reply) {
             commit.with_rows(self.attempts.note(asker, attempt, about, &reply));
         }
         self.finish(commit, now);

@@ -61,6 +61,9 @@ impl Hub {
         if before == Some(&held) {
             return Ok(MemoryAnswer::Stored);
         }
+        if persistent {
+            self.check_space()?;
+        }
         let had_row = before.is_some_and(|before| before.persistent);
         let limit = self.config.limits.memory_bytes_max as u64;
         let bytes = self.memory.bytes_with(namespace, &key, &held);

@@ -51,6 +51,10 @@ impl Hub {
             self.send(session, Body::Gap { incarnation, known });
             return Ok(());
         }
+        // It waits where it is, and is pushed again until there is room.
+        if self.has_no_space_for(deltas.iter().map(|(_, segment)| segment)) {
+            return Ok(());
+        }
         let one_more = planted::is(Planted::PushCountsOneMore);
         // Not all that is known: what was not pushed now may wait on an older disk of this agent, which
         // does not know what has become of it.

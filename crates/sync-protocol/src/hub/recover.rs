@@ -21,6 +21,7 @@ use super::voting::Votes;
 use super::watch::Watches;
 use super::{Hub, Lineage, Member};
 use crate::config::HubConfig;
+use crate::free::Free;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
 use crate::millis::millis;
@@ -73,6 +74,7 @@ impl HubRecovery {
             gate: Gate::default(),
             traffic: Traffic::default(),
             store_bytes: None,
+            free: Free::keeping(config.keep_free),
             activity: Activity::default(),
             failed: None,
             config,

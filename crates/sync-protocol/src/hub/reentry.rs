@@ -40,6 +40,10 @@ impl Hub {
         }
         if index == expected {
             let decoded = Segment::decode_all(segments).map_err(|e| e.to_string())?;
+            // Not confirmed, so that it is offered again until there is room.
+            if self.has_no_space_for(&decoded) {
+                return Ok(());
+            }
             let mut commit = Commit::from(session);
             for segment in decoded {
                 if !self.may_write(session, &segment.key) {

@@ -93,6 +93,7 @@ impl Hub {
             consensus: Vec::new(),
             activity: Activity::default(),
             store_bytes: None,
+            free_bytes: None,
             ..without_keys
         }
     }

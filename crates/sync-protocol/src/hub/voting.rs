@@ -55,6 +55,7 @@ impl Hub {
             return Ok(());
         }
         let (proposal, weights) = self.check_proposal(now, to, proposal, bytes)?;
+        self.check_space()?;
         let opened = Opened {
             proposal,
             fingerprint,

@@ -32,6 +32,10 @@ pub struct ReplicaStatus {
     pub age_ms: Option<u64>,
     /// Revisions between what the replica holds and the last head of the hub that it has heard of.
     pub behind: Option<u64>,
+    /// What the disk of its store has free; none if there is none, or nobody knows.
+    pub free_bytes: Option<u64>,
+    /// Not while its disk has little room.
+    pub takes_writes: bool,
 }
 
 impl Replica {
@@ -96,6 +100,8 @@ impl Replica {
             connected: self.link.is_up(),
             age_ms: self.age(now).map(millis),
             behind: self.behind(),
+            free_bytes: self.free.bytes(),
+            takes_writes: !self.free.is_short(),
         }
     }
 

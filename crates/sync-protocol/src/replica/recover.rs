@@ -13,6 +13,7 @@ use super::reach::Reaches;
 use super::trace::Traces;
 use super::{Delivered, Link, Outbox, OwnVotes, Replica, Waiting};
 use crate::config::ReplicaConfig;
+use crate::free::Free;
 use crate::gate::Gate;
 use crate::keyspace::Keyspace;
 use crate::receipts::Receipts;
@@ -62,6 +63,7 @@ impl ReplicaRecovery {
             votes: OwnVotes::default(),
             lazy_rows: Vec::new(),
             gate: Gate::default(),
+            free: Free::keeping(config.keep_free),
             failed: None,
             config,
             resolvers,

@@ -10,6 +10,7 @@ use super::level::{Climb, Tells};
 use super::{Outbox, Outcome, Replica, RequestId, Wanted, room};
 use crate::compose::{self, Author};
 use crate::config::Limits;
+use crate::free::takes_away;
 use crate::keyspace::{Changes, KeyState};
 use crate::rows;
 
@@ -108,6 +109,10 @@ impl Replica {
         let limit = compose::value_bytes_max(key, &self.config.limits, self.policies());
         compose::check_operation(operation, limit)?;
         let metadata = compose::metadata(metadata)?;
+        if !takes_away(operation) {
+            self.free
+                .check(|| format!("the agent {}", self.config.agent))?;
+        }
         let (waiting, priority) = (self.outbox.bytes(), self.policies().priority_of(key));
         room::check(waiting, self.config.limits.outbox_bytes_max, priority)?;
         let empty = Entry::new();

@@ -52,6 +52,9 @@ impl Hub {
             }
             self.check_rule(key, "compare-and-set")?;
         }
+        if payloads.iter().any(Option::is_some) {
+            self.check_space()?;
+        }
         let keys = assign.iter().map(|assignment| &assignment.key);
         self.check_quota(keys.zip(payloads.iter().map(Option::as_ref)))?;
         Ok(payloads)

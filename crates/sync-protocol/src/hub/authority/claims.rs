@@ -184,6 +184,7 @@ impl Hub {
             let remaining_ms = millis(remaining);
             return Err(RequestError::ClaimsPaused { remaining_ms });
         }
+        self.check_space()?;
         let lease = Lease {
             key,
             token: Token::new(self.epoch(), self.next_revision()),

@@ -95,6 +95,7 @@ pub(super) fn in_doubt(attempt: Attempt, error: RequestError) -> RequestError {
             | RequestError::StaleToken { .. }
             | RequestError::ForeignToken { .. }
             | RequestError::Operation { .. }
+            | RequestError::NoSpace { .. }
     );
     if !(attempt.again && of_state) {
         return error;

@@ -103,6 +103,10 @@ impl Hub {
         if !self.has_settled(session) || round.epoch != self.epoch() {
             return Ok(false);
         }
+        // Who brings what there is no room for has not answered, and is told to be missing.
+        if self.has_no_space_for(&decoded) {
+            return Ok(false);
+        }
         let Some(agent) = self.sessions.get(&session).map(|peer| peer.agent.clone()) else {
             return Ok(false);
         };
