@@ -41,6 +41,7 @@ mod chance;
 mod client;
 mod clock;
 mod consensus;
+mod disk_space;
 mod error;
 mod fair;
 mod hub;
@@ -104,7 +105,8 @@ pub use sync_core::{
     Traffic, TransportError, Ttl, Value, ValueError, Verdict, Version, Vote, Weights, WriteId,
 };
 pub use sync_protocol::{
-    Covers, Fate, Limits, PeriodicPlan, RECEIPTS_WAITING_MAX, ReplicaStatus, ScheduleError,
+    Covers, Fate, KEEP_FREE, Limits, PeriodicPlan, RECEIPTS_WAITING_MAX, ReplicaStatus,
+    ScheduleError,
 };
 pub use sync_store::MemoryStore;
 #[cfg(any(feature = "redb", feature = "sled"))]

@@ -22,6 +22,7 @@ const SWARMS_PER_TURN: usize = 32;
 pub(crate) struct Process {
     pub(crate) traffic: Traffic,
     pub(crate) store_bytes: Option<u64>,
+    pub(crate) free_bytes: Option<u64>,
     pub(crate) connections: usize,
     pub(crate) refused: u64,
     /// How long the hub's own is still good for.
@@ -131,6 +132,7 @@ fn tell_process(process: &Process) {
     let Process {
         traffic,
         store_bytes,
+        free_bytes,
         connections,
         refused,
         certificate,
@@ -150,6 +152,9 @@ fn tell_process(process: &Process) {
     of(names::COMPRESSION_SAVED, "received").absolute(received);
     if let Some(bytes) = store_bytes {
         gauge!(names::STORE_BYTES).set(float(*bytes));
+    }
+    if let Some(bytes) = free_bytes {
+        gauge!(names::FREE_BYTES).set(float(*bytes));
     }
     gauge!(names::CONNECTIONS).set(float(*connections as u64));
     counter!(names::REFUSED_CONNECTIONS).absolute(*refused);

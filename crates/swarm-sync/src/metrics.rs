@@ -37,6 +37,8 @@ pub const REVISION: &str = "swarm_sync_revision";
 pub const RECEIPTS: &str = "swarm_sync_receipts_waiting";
 /// Bytes of the store on disk.
 pub const STORE_BYTES: &str = "swarm_sync_store_bytes";
+/// Bytes that the disk of the store has free.
+pub const FREE_BYTES: &str = "swarm_sync_disk_free_bytes";
 /// How long flushes of the store took, by `node`: `hub` or `agent`.
 pub const FLUSH_SECONDS: &str = "swarm_sync_store_flush_duration_seconds";
 /// Connections that are open.
@@ -100,6 +102,11 @@ pub fn describe() {
     describe_gauge!(REVISION, Unit::Count, "The last revision");
     describe_gauge!(RECEIPTS, Unit::Count, "Receipts that wait for agents");
     describe_gauge!(STORE_BYTES, Unit::Bytes, "Bytes of the store on disk");
+    describe_gauge!(
+        FREE_BYTES,
+        Unit::Bytes,
+        "Bytes that the disk of the store has free"
+    );
     describe_histogram!(
         FLUSH_SECONDS,
         Unit::Seconds,

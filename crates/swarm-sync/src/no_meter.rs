@@ -12,6 +12,7 @@ use sync_protocol::{Hub, RoundEnded};
 pub(crate) struct Process {
     pub(crate) traffic: Traffic,
     pub(crate) store_bytes: Option<u64>,
+    pub(crate) free_bytes: Option<u64>,
     pub(crate) connections: usize,
     pub(crate) refused: u64,
     /// How long the hub's own is still good for.

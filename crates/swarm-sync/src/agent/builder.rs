@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync_core::{AgentId, Clock, Incarnation, Link, Resolvers, Store, SwarmId};
-use sync_protocol::Limits;
+use sync_protocol::{KEEP_FREE, Limits};
 use sync_store::MemoryStore;
 use tokio::sync::{Mutex, mpsc, watch};
 
@@ -34,6 +34,7 @@ pub struct AgentBuilder {
     pub(super) online: bool,
     pub(super) incarnation: Incarnation,
     pub(super) voter: Option<Arc<dyn Voter>>,
+    pub(super) keep_free: u64,
 }
 
 impl std::fmt::Debug for AgentBuilder {
@@ -62,6 +63,7 @@ impl Agent {
             // Fresh at every start, so that a copied disk never reuses an id.
             incarnation: Incarnation::from_random(chance::fresh()),
             voter: None,
+            keep_free: KEEP_FREE,
         }
     }
 }
@@ -99,6 +101,15 @@ impl AgentBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Bytes that are left free of the disk of the store: with less the agent takes no new writes until there
+    /// is a quarter more; reads, deletes and what comes from the hub go on. 64 MiB if not set; 0 has it take
+    /// writes to the last byte.
+    #[must_use]
+    pub fn keep_free(mut self, bytes: u64) -> Self {
+        self.keep_free = bytes;
         self
     }
 

@@ -20,6 +20,7 @@ use super::connector::{Connector, LinkEvent, Meter};
 use super::reach::{Reach, Refused};
 use super::voting::Voting;
 use super::{AgentBuilder, AgentState, Subscribers};
+use crate::disk_space::DiskSpace;
 use crate::error::StartError;
 use crate::hub::until;
 use crate::spans;
@@ -50,6 +51,7 @@ pub(super) struct Driver {
     replica: Replica,
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
+    disk: DiskSpace,
     connector: Connector,
     up: Option<Up>,
     hub: String,
@@ -77,6 +79,7 @@ impl Driver {
         let mut config = ReplicaConfig::new(swarm.clone(), agent.clone(), store.durability());
         config.limits = settings.limits;
         config.ack_timeout = settings.default_timeout;
+        config.keep_free = settings.keep_free;
         let mut recovery = ReplicaRecovery::new(config, settings.resolvers, incarnation);
         for_each_row::<StartError>(&*store, &swarm, |row| {
             recovery.row(row)?;
@@ -88,6 +91,7 @@ impl Driver {
         Ok(Self {
             replica: recovery.open(),
             clock: settings.clock,
+            disk: DiskSpace::of(Arc::clone(&store)),
             queue: StoreQueue::start(store, spans::AGENT),
             connector: Connector::start(settings.link, hello, settings.online),
             up: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Merges;
 use sync_core::{Clock, Coordinator, Policies, Priority, Resolvers, Rights, Store};
-use sync_protocol::{Deadlines, Limits, PeriodicPlan, Schedule};
+use sync_protocol::{Deadlines, KEEP_FREE, Limits, PeriodicPlan, Schedule};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::StateSynchronizer;
@@ -45,6 +45,7 @@ pub struct SynchronizerBuilder {
     pub(super) rights: Option<watch::Receiver<Arc<Rights>>>,
     pub(super) voting: Voting,
     pub(super) disk_lost: bool,
+    pub(super) keep_free: u64,
 }
 
 impl StateSynchronizer {
@@ -67,6 +68,7 @@ impl StateSynchronizer {
             rights: None,
             voting: Voting::default(),
             disk_lost: false,
+            keep_free: KEEP_FREE,
         }
     }
 }
@@ -157,6 +159,15 @@ impl SynchronizerBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Bytes that are left free of the disk of the store: with less the hub takes nothing new until there is
+    /// a quarter more, and what agents push stays with them meanwhile; reads, synchronization, deletes and
+    /// the end of claims go on. 64 MiB if not set; 0 has it take writes to the last byte.
+    #[must_use]
+    pub fn keep_free(mut self, bytes: u64) -> Self {
+        self.keep_free = bytes;
         self
     }
 

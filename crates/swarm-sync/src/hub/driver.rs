@@ -30,6 +30,7 @@ use super::merging::{Merged, Merging};
 use super::reloading::Reloading;
 use super::turns::Turns;
 use crate::chance;
+use crate::disk_space::DiskSpace;
 use crate::error::StartError;
 use crate::fair::{Either, Fair};
 use crate::meter::Meter;
@@ -50,6 +51,7 @@ pub(super) struct Driver {
     /// numbered and stored as little.
     epoch: Epoch,
     store: Arc<dyn Store>,
+    disk: DiskSpace,
     coordinator: Arc<dyn Coordinator>,
     clock: Arc<dyn Clock>,
     queue: StoreQueue,
@@ -95,6 +97,7 @@ impl Driver {
             reloads: Vec::new(),
             rights: InForce::new(settings.rights.clone()),
             loading: Loading::new(Arc::clone(&store)),
+            disk: DiskSpace::of(Arc::clone(&store)),
             clock: Arc::clone(&settings.clock),
             settings,
             schedule,
@@ -248,6 +251,7 @@ impl Driver {
         config.algorithms = self.settings.voting.algorithms.clone();
         config.vote_deadline = self.settings.voting.timeout;
         config.disk_lost = self.settings.disk_lost;
+        config.keep_free = self.settings.keep_free;
         let mut recovery = HubRecovery::new(config, self.settings.resolvers.clone());
         for_each_row::<StartError>(&*self.store, swarm, |row| {
             if HubRecovery::is_past(row) {
@@ -259,6 +263,7 @@ impl Driver {
         .await?;
         let mut hub = recovery.open(self.epoch);
         hub.set_rights(self.rights.now());
+        hub.note_free_bytes(self.disk.free());
         self.say_undecidable(swarm, &hub);
         for agent in hub.roster() {
             self.coordinator.register(swarm, agent).await?;

@@ -7,6 +7,7 @@
 //! - `links`: starting before the hub, cuts, restarts, two agents under one name
 //! - `fates`: receipts, refusals, what an error leaves behind
 //! - `levels`: how far a write has got, reads that wait, values proposed again
+//! - `little_room`: a disk that is nearly full
 //! - `large`: what does not fit a frame
 //! - `past`: how a value came about
 //! - `policies`: functions that merge, what agents learn, typed keys
@@ -35,6 +36,7 @@ mod held;
 mod large;
 mod levels;
 mod links;
+mod little_room;
 mod memory;
 mod merging;
 mod past;

@@ -65,6 +65,7 @@ pub(in crate::agent) enum AgentCommand {
 impl Driver {
     pub(super) fn handle_command(&mut self, command: AgentCommand) {
         let now = self.now();
+        self.look_at_disk(now);
         match command {
             AgentCommand::Run { command, done } => {
                 let request = self.run_command(now, command);
@@ -112,6 +113,14 @@ impl Driver {
             }
             // Handled by the caller, which ends the loop.
             AgentCommand::Shutdown { .. } => {}
+        }
+    }
+
+    /// Tells the machine what room there is, if it is time to look. Only who asks for something needs that.
+    fn look_at_disk(&mut self, now: Now) {
+        if self.disk.look(now.mono) {
+            self.replica.note_free_bytes(self.disk.free());
+            self.disk.say("agent", self.replica.is_short_of_space());
         }
     }
 

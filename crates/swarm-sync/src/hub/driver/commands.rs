@@ -57,6 +57,8 @@ pub(in crate::hub) enum HubCommand {
 
 impl Driver {
     pub(super) async fn handle_command(&mut self, command: HubCommand) {
+        // It may have waited for it for long.
+        self.look_at_disk();
         let now = self.now();
         match command {
             HubCommand::Ask { swarm, ask, done } => {

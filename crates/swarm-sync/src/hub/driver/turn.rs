@@ -44,12 +44,26 @@ impl Driver {
             hub.note_traffic(traffic);
             hub.note_store_bytes(store_bytes);
         }
+        self.look_at_disk();
         self.take_ready().await;
         self.tend();
         self.pump().await;
         self.handle_events().await;
         self.pump().await;
         self.tell();
+    }
+
+    /// Tells the machines what room there is, if it is time to look.
+    pub(super) fn look_at_disk(&mut self) {
+        if !self.disk.look(self.clock.now().mono) {
+            return;
+        }
+        let mut is_short = false;
+        for hub in self.hubs.values_mut() {
+            hub.note_free_bytes(self.disk.free());
+            is_short |= hub.is_short_of_space();
+        }
+        self.disk.say("hub", is_short);
     }
 
     /// What was counted, for whoever measures.
@@ -60,6 +74,7 @@ impl Driver {
         let process = || Process {
             traffic: self.coordinator.traffic(),
             store_bytes: self.store.bytes_on_disk(),
+            free_bytes: self.disk.free(),
             connections: self.sessions.len(),
             refused: self.coordinator.refused(),
             certificate: self.coordinator.certificate_ends().map(left),
