@@ -72,7 +72,8 @@ async fn start(args: &AgentArgs, data: &Data) -> Result<Agent, Failure> {
     }
     let mut builder = Agent::builder(args.id.as_str(), link)
         .swarm(args.at.swarm.as_str())
-        .store(data.store.clone());
+        .store(data.store.clone())
+        .keep_free(args.data.keep_free);
     if args.offline {
         builder = builder.offline();
     }

@@ -102,7 +102,7 @@ async fn serve(
         .as_ref()
         .map(|policies| policies.iter().count());
     let builder = StateSynchronizer::builder(Arc::clone(&data.store), coordinator);
-    let builder = builder.limits(limits(args));
+    let builder = builder.limits(limits(args)).keep_free(args.data.keep_free);
     let builder = builder.merges(policies::merges());
     let builder = if data.recovered {
         builder.after_loss()

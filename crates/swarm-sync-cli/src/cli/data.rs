@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::parse::keep_free;
+
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// Directory for its state, of its own. Default: `hub`, or `agents/SWARM/NAME`, under
@@ -20,6 +22,11 @@ pub(crate) struct DataArgs {
     /// relied on of it; the others bring the rest. One that is not damaged stays as it is.
     #[arg(long, conflicts_with = "memory")]
     pub(crate) recover: bool,
+    /// Bytes of the directory's disk to leave free, 0 to 1152921504606846976. With less, new writes are
+    /// refused with the kind `no-space` until there is a quarter more; reads, synchronization and deletes go
+    /// on. 0 takes writes until the disk is full, at which the node ends.
+    #[arg(long, value_name = "BYTES", default_value_t = swarm_sync::KEEP_FREE, value_parser = keep_free)]
+    pub(crate) keep_free: u64,
 }
 
 /// What keeps the rows of a directory.

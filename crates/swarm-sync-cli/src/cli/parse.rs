@@ -67,6 +67,11 @@ pub(super) fn state_bytes(text: &str) -> Result<u64, String> {
     within(text, 1 << 20..=1 << 40, "bytes, without a unit")
 }
 
+/// No more than any disk has.
+pub(super) fn keep_free(text: &str) -> Result<u64, String> {
+    within(text, 0..=1 << 60, "bytes, without a unit")
+}
+
 fn within<N>(text: &str, range: RangeInclusive<N>, what: &str) -> Result<N, String>
 where
     N: FromStr + PartialOrd + Display,

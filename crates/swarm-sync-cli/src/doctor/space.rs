@@ -4,10 +4,9 @@ use std::path::Path;
 
 use super::report::Check;
 
-/// Below it a node may stop at its next large commit: the storage engine writes in pieces of 512 KiB, and a
-/// commit takes 16 MiB at most.
+/// Below it a node takes no new writes, unless told otherwise.
 #[cfg(unix)]
-const LEAST: u64 = 64 << 20;
+const LEAST: u64 = swarm_sync::KEEP_FREE;
 
 /// Below it there is time to see to it.
 #[cfg(unix)]
@@ -31,8 +30,7 @@ fn judge(name: &str, free: u64) -> Check {
     let what = "space";
     let mib = free >> 20;
     let message = format!("{mib} MiB are free in {name}");
-    let advice =
-        "a node whose disk is full stops; make room, or choose another directory with --data";
+    let advice = "a node refuses new writes when its disk is nearly full, and stops when it is full; make room, or choose another directory with --data";
     match free {
         0..LEAST => Check::fail(
             what,

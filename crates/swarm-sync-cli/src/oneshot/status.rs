@@ -35,6 +35,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     print_days(days)?;
     print_activity(&status.activity)?;
     print_traffic(&status.traffic, status.store_bytes)?;
+    print_room(&status)?;
     print_members(&status)?;
     print_periodic(&status.periodic)?;
     output::line(&votes::statistics(&status.consensus))?;
@@ -79,7 +80,8 @@ fn print_hidden(address: &str, status: &HubStatus) -> Result<(), Failure> {
         status.revision.get(),
         status.epoch,
     ))?;
-    print_traffic(&status.traffic, None)
+    print_traffic(&status.traffic, None)?;
+    print_room(status)
 }
 
 fn print_hub(address: &str, status: &HubStatus) -> Result<(), Failure> {
@@ -154,6 +156,17 @@ fn print_traffic(traffic: &Traffic, store_bytes: Option<u64>) -> Result<(), Fail
     ))?;
     if let Some(bytes) = store_bytes {
         output::line(&format!("  the store takes {bytes} bytes on disk"))?;
+    }
+    Ok(())
+}
+
+/// What room its disk has, and whether there is too little of it.
+fn print_room(status: &HubStatus) -> Result<(), Failure> {
+    if let Some(bytes) = status.free_bytes {
+        output::line(&format!("  its disk has {bytes} bytes free"))?;
+    }
+    if !status.takes_writes {
+        output::line("  it takes no new writes, as its disk is nearly full: make room there")?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! - `bad_input`: whatever is not a request, and what stays as it was
 //! - `sentences`: what a refusal says, and how much of what was given it repeats
 //! - `links`: hubs and agents that come, go and are killed
+//! - `little_room`: nodes whose disk is nearly full
 //! - `cache`: a client without a replica beside them
 //! - `command_line`: arguments that cannot be, and addresses where no hub is
 //! - `compression`: what it saves, and how it is turned off
@@ -75,6 +76,7 @@ mod idle;
 mod keep;
 mod keyed;
 mod links;
+mod little_room;
 mod memory;
 mod metrics;
 mod oneshot;

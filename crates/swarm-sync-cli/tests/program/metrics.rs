@@ -108,6 +108,7 @@ fn what_a_hub_does_is_counted_where_it_is_measured() {
         r#"swarm_sync_connection_bytes_total{direction="sent"}"#,
         r#"swarm_sync_store_flush_duration_seconds_count{node="hub"}"#,
         "swarm_sync_store_bytes",
+        "swarm_sync_disk_free_bytes",
     ] {
         assert!(
             value(&told, line).is_some_and(|v| v > 0.0),
