@@ -27,13 +27,19 @@ pub struct Seen {
 pub struct Cursor {
     /// The run of the hub.
     pub epoch: Epoch,
-    /// Everything up to here has been applied.
+    /// Every key that changed last at or before this revision has been applied.
     pub revision: Revision,
     /// The hub's last revision when this position was read.
     pub head: Revision,
 }
 
 impl Cursor {
+    /// Whether all that was committed up to `revision` has been applied. Between two pages it has not: a key
+    /// that changed after `revision` and up to `head` is in none of the pages so far.
+    pub fn is_whole(&self) -> bool {
+        self.revision >= self.head
+    }
+
     /// What a write made at this position has seen.
     pub fn seen(&self) -> Seen {
         Seen {

@@ -305,8 +305,10 @@ impl Replica {
         Owner::Agent(self.config.agent.clone())
     }
 
+    /// Tells the hub how much is held here. Between two pages that is nothing new: what has changed since the
+    /// page's revision comes with a later page, in its newest state alone.
     fn ack(&mut self) {
-        if let Some(cursor) = self.cursor {
+        if let Some(cursor) = self.cursor.filter(Cursor::is_whole) {
             self.send(Body::Ack {
                 epoch: cursor.epoch,
                 revision: cursor.revision,

@@ -53,8 +53,10 @@ impl World {
                 self.require(ack.write_id == id, || {
                     format!("replica {n} acknowledged {:?}, made {id:?}", ack.write_id)
                 });
-                if let Some(id) = id.as_ref().filter(|_| ack.durability == Durability::Hub) {
-                    self.check_reached(id);
+                match (&id, ack.durability) {
+                    (Some(id), Durability::Hub) => self.check_reached(id),
+                    (Some(id), Durability::Replicas(count)) => self.check_held(id, count),
+                    _ => {}
                 }
                 // What is only in memory may be gone with the process: that was said.
                 let lasts = ack.durability != Durability::Memory;
@@ -64,9 +66,14 @@ impl World {
                     self.stats.hit(match ack.durability {
                         Durability::Memory => "write in memory",
                         Durability::Hub => "write at the hub",
+                        Durability::Replicas(_) => "write at others",
                         _ => "write on disk",
                     });
                 }
+            }
+            (Asked::Flush { made, to_hub }, Ok(Outcome::Done)) => self.flushed(n, &made, to_hub),
+            (Asked::Write(_), Err(RequestError::Unreached { .. })) => {
+                self.stats.hit("level not reached");
             }
             (Asked::Watch(watcher, from), Ok(Outcome::Answered(answer))) => {
                 self.watched(watcher, from, Ok(answer));
@@ -94,7 +101,7 @@ impl World {
     }
 
     /// Of a write that is said to survive its agent the hub knows.
-    fn check_reached(&mut self, id: &WriteId) {
+    pub(crate) fn check_reached(&mut self, id: &WriteId) {
         let op = self.ghost.ops.get(id).filter(|op| op.payload.is_some());
         let (Some(op), Some(hub), 0) = (op, &self.hub.machine, self.rollbacks) else {
             return;

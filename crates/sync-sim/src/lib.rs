@@ -25,6 +25,7 @@ mod faults;
 mod ghost;
 mod hardships;
 mod ledger;
+mod levels;
 mod lives;
 mod losses;
 mod merges;

@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) propose: u64,
     pub(crate) decide: u64,
     pub(crate) repropose: u64,
+    /// Per thousand writes for which their callers want a level; then some wait for all they have made.
+    pub(crate) levels: u64,
     /// Per thousand proposals that an agent is asked to vote on.
     pub(crate) silent: u64,
     /// Whether keys on which rules fight, and values over the hub's limit, are among the work.
@@ -138,6 +140,7 @@ impl Plan {
             propose: *random.pick(&[0, 6, 25]),
             decide: *random.pick(&[60, 200]),
             repropose: *random.pick(&[0, 30]),
+            levels: 0,
             silent: *random.pick(&[0, 150, 500]),
             fights,
             keys: keys(random, fights),
@@ -190,6 +193,14 @@ impl Plan {
             self.hardships.copy = random.between(10, 100);
             self.propose = 0;
             self.decide = 0;
+        }
+    }
+
+    /// Whether callers want levels. What others have confirmed says nothing of a hub that comes back with an
+    /// older disk: nobody does there.
+    pub(crate) fn draw_levels(&mut self, random: &mut Random) {
+        if !self.rollback {
+            self.levels = *random.pick(&[0, 0, 200]);
         }
     }
 

@@ -11,12 +11,13 @@ use sync_protocol::{Command, Hub};
 
 use crate::world::{Event, World};
 
-/// Per thousand actions: steps of a reader of deltas, takings of receipts, questions, those about the past. What is left
-/// are writes.
+/// Per thousand actions: steps of a reader of deltas, takings of receipts, questions, those about the past, waits
+/// for what was written. What is left are writes.
 const DELTA_SHARE: u64 = 40;
 const TAKE_SHARE: u64 = 40;
 const ASK_SHARE: u64 = 30;
 const PAST_SHARE: u64 = 40;
+const FLUSH_SHARE: u64 = 15;
 
 /// Per thousand steps of a reader: a position is named that is above the head.
 const BEYOND_SHARE: u64 = 50;
@@ -26,6 +27,11 @@ const BEYOND_SHARE: u64 = 50;
 pub(crate) enum Asked {
     Write(Option<WriteId>),
     Clear(Vec<WriteId>),
+    /// For what was made so far.
+    Flush {
+        made: Vec<WriteId>,
+        to_hub: bool,
+    },
     /// Over which keys.
     Round(Vec<Key>),
     /// When.
@@ -78,6 +84,7 @@ impl World {
             TAKE_SHARE,
             ASK_SHARE,
             PAST_SHARE,
+            if self.plan.levels > 0 { FLUSH_SHARE } else { 0 },
         ];
         let mut roll = self.random.below(1_000);
         let falls_into = shares.iter().position(|share| {
@@ -96,6 +103,7 @@ impl World {
             Some(7) => self.take_receipts(),
             Some(8) => self.ask_through_replica(),
             Some(9) => self.ask_past(),
+            Some(10) => self.flush(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);

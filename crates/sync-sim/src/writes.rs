@@ -54,7 +54,7 @@ impl World {
             key: key.clone(),
             operation: operation.clone(),
             metadata: None,
-            level: None,
+            level: self.draw_level(),
         };
         self.perform(n, key, operation, command);
     }

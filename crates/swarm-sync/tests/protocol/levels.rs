@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use sync_core::{Answer, Ask, Durability, Epoch, RequestError, Revision, Role, Seq, WriteId};
+use sync_core::{
+    Answer, Ask, Body, Durability, Epoch, Message, RequestError, Revision, Role, Seq, WriteId,
+};
 use sync_protocol::{Command, Fate, Outcome};
 
 use crate::stage::{
-    AgentSide, HubSide, key, meet, only_receipt, put, race, read_reply, talk, trio,
+    AgentSide, HubSide, hub_config, key, meet, only_receipt, put, race, read_reply, talk, trio,
 };
 
 fn written(agent: &mut AgentSide, name: &str, value: &str) -> WriteId {
@@ -240,4 +242,46 @@ fn a_read_waits_for_the_revision_that_another_was_told() {
     // Also one that was held before.
     let held = b.command(wait(now));
     assert_eq!(b.answer(held), Some(Ok(Outcome::Done)));
+}
+
+/// A key that changes while pages are read is in a later page alone, in its newest state.
+#[test]
+fn between_two_pages_nothing_is_confirmed_and_no_position_is_reached() {
+    let mut config = hub_config();
+    config.limits.page_bytes = 100;
+    let mut hub = HubSide::with(config);
+    let mut a = AgentSide::new("a");
+    a.connect(&mut hub, 1);
+    talk(&mut hub, &mut [&mut a]);
+    for (name, text) in [("k", "old"), ("m", "other"), ("k", "new")] {
+        a.write(name, put(text.repeat(100)));
+        talk(&mut hub, &mut [&mut a]);
+    }
+    let mut c = AgentSide::new("c");
+    c.connect(&mut hub, 2);
+    let session = c.session.expect("connected");
+    for message in std::mem::take(&mut c.said) {
+        hub.hear(session, message);
+    }
+    hub.settle();
+    for (_, message) in std::mem::take(&mut hub.said) {
+        c.hear(message);
+    }
+    c.settle();
+    let cursor = c.replica.cursor().expect("a page");
+    assert!(cursor.revision > Revision::default() && !cursor.is_whole());
+    assert_eq!(c.value("k"), None, "it comes with the next page");
+    let is_ack = |message: &Message| matches!(message.body, Body::Ack { .. });
+    assert!(!c.said.iter().any(is_ack), "{:?}", c.said);
+    let wait = Command::WaitForPosition {
+        at: cursor.revision.into(),
+        timeout: Duration::from_secs(60),
+    };
+    let request = c.command(wait);
+    c.settle();
+    assert_eq!(c.answer(request), None);
+    talk(&mut hub, &mut [&mut a, &mut c]);
+    assert!(c.replica.cursor().is_some_and(|cursor| cursor.is_whole()));
+    assert_eq!(c.answer(request), Some(Ok(Outcome::Done)));
+    assert_eq!(held(&mut hub, 2, 0), Some(2));
 }

@@ -39,7 +39,7 @@ impl Reach {
         let (epoch, revision) = self.at();
         let is_of_this_log = epoch
             .is_none_or(|epoch| epoch == held.epoch || self.word == Word::Continues(held.epoch));
-        is_of_this_log.then_some(revision <= held.revision)
+        is_of_this_log.then_some(held.is_whole() && revision <= held.revision)
     }
 
     fn at(&self) -> (Option<Epoch>, Revision) {
