@@ -72,6 +72,8 @@ pub struct Replica {
     outbox: Outbox,
     /// How far the hub's log was applied. The one on disk is never ahead of this one.
     cursor: Option<Cursor>,
+    /// The last position at which no page was missing, in this process.
+    whole: Option<Seen>,
     link: Link,
     /// The last that the hub has said of where it is.
     head: Option<Seen>,
@@ -305,14 +307,23 @@ impl Replica {
         Owner::Agent(self.config.agent.clone())
     }
 
-    /// Tells the hub how much is held here. Between two pages that is nothing new: what has changed since the
-    /// page's revision comes with a later page, in its newest state alone.
+    /// Tells the hub how much is held here.
     fn ack(&mut self) {
-        if let Some(cursor) = self.cursor.filter(Cursor::is_whole) {
-            self.send(Body::Ack {
-                epoch: cursor.epoch,
-                revision: cursor.revision,
-            });
+        let held = self.held();
+        if let Some(Cursor { epoch, .. }) = self.cursor {
+            let revision = held.unwrap_or_default();
+            self.send(Body::Ack { epoch, revision });
         }
+    }
+
+    /// Up to where all is held. Between two pages that is where the first of them began: what has changed since
+    /// the page's revision comes with a later page, in its newest state alone. None if nobody knows any more.
+    fn held(&mut self) -> Option<Revision> {
+        let cursor = self.cursor?;
+        if cursor.is_whole() {
+            self.whole = Some(cursor.seen());
+        }
+        let whole = self.whole.filter(|whole| whole.epoch == cursor.epoch)?;
+        Some(whole.revision)
     }
 }

@@ -200,7 +200,7 @@ impl Plan {
     /// older disk: nobody does there.
     pub(crate) fn draw_levels(&mut self, random: &mut Random) {
         if !self.rollback {
-            self.levels = *random.pick(&[0, 0, 200]);
+            self.levels = *random.pick(&[0, 0, 0, 0, 0, 0, 0, 200]);
         }
     }
 

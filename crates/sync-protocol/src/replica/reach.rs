@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use sync_core::{
-    Answer, Ask, Body, Cursor, Epoch, Now, Reply, RequestError, Revision, Seen, Since,
-};
+use sync_core::{Answer, Ask, Body, Epoch, Now, Reply, RequestError, Revision, Seen, Since};
 
 use super::waits::{Deadline, Waits};
 use super::{Outcome, Replica, RequestId};
@@ -35,11 +33,11 @@ enum Word {
 
 impl Reach {
     /// Whether the replica holds all up to there, as far as it can tell; none if the hub has to say.
-    fn is_reached(&self, held: Cursor) -> Option<bool> {
+    fn is_reached(&self, held: Seen) -> Option<bool> {
         let (epoch, revision) = self.at();
         let is_of_this_log = epoch
             .is_none_or(|epoch| epoch == held.epoch || self.word == Word::Continues(held.epoch));
-        is_of_this_log.then_some(held.is_whole() && revision <= held.revision)
+        is_of_this_log.then_some(revision <= held.revision)
     }
 
     fn at(&self) -> (Option<Epoch>, Revision) {
@@ -88,8 +86,12 @@ impl Replica {
 
     /// Answers whoever waits for what is held by now, and asks the hub about positions of other runs.
     pub(super) fn settle_reaches(&mut self) {
-        let Some(held) = self.cursor.filter(|_| !self.reaches.waiting.is_empty()) else {
+        let Some(cursor) = self.cursor.filter(|_| !self.reaches.waiting.is_empty()) else {
             return;
+        };
+        let held = Seen {
+            epoch: cursor.epoch,
+            revision: self.held().unwrap_or_default(),
         };
         let reached = |reach: &Reach| reach.is_reached(held) == Some(true);
         for request in self.reaches.waiting.take(reached) {
@@ -101,7 +103,7 @@ impl Replica {
         }
     }
 
-    fn ask_for_lineage(&mut self, held: Cursor) {
+    fn ask_for_lineage(&mut self, held: Seen) {
         let mut asks = Vec::new();
         for (request, reach) in self.reaches.waiting.iter_mut() {
             let (Some(epoch), revision) = reach.at() else {

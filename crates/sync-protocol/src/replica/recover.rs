@@ -46,6 +46,7 @@ impl ReplicaRecovery {
             space,
             outbox: Outbox::default(),
             cursor: None,
+            whole: None,
             link: Link::default(),
             head: None,
             traces: Traces::default(),
