@@ -155,7 +155,7 @@ fn an_agents_own_replica_is_none_of_the_others() {
     };
     let revision = hub.hub.revision();
     let session = a.session.unwrap();
-    let request = |ask| sync_core::Body::Request { request: 9, ask };
+    let request = |ask| Body::Request { request: 9, ask };
     hub.hear(session, request(ask(revision)));
     let client = hub.connect(30, "cli", Role::Client);
     hub.hear(client, request(ask(revision)));
@@ -195,9 +195,7 @@ fn a_read_says_whether_it_is_connected_and_how_far_behind() {
     }
     b.pass(Duration::from_secs(2));
     crate::hand::say(&mut hub, &mut b);
-    crate::hand::deliver(&mut hub, &mut b, |body| {
-        matches!(body, sync_core::Body::Pong { .. })
-    });
+    crate::hand::deliver(&mut hub, &mut b, |body| matches!(body, Body::Pong { .. }));
     assert_eq!(told(&b), (true, Some(3)));
     b.cut(&mut hub);
     assert_eq!(told(&b), (false, Some(3)), "the last it knew");
@@ -278,7 +276,7 @@ fn between_two_pages_nothing_is_confirmed_and_no_position_is_reached() {
     assert!(!c.said.iter().any(confirms), "{:?}", c.said);
     let wait = Command::WaitForPosition {
         at: cursor.revision.into(),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     };
     let request = c.command(wait);
     c.settle();
