@@ -35,11 +35,14 @@ impl World {
         self.check_ledger();
         self.check_rounds_end();
         let account = Account {
-            replaced: self.replaced(|id| {
-                self.effective(id) && !self.may_be_lost(id) && !self.may_be_unsaid(id)
-            }),
-            perhaps: self
-                .replaced(|id| self.effective(id) || self.unknown(id) || self.was_in_force(id)),
+            replaced: self.replaced(
+                |id| self.effective(id) && !self.may_be_lost(id) && !self.may_be_unsaid(id),
+                |id| self.may_be_unsaid(id),
+            ),
+            perhaps: self.replaced(
+                |id| self.effective(id) || self.unknown(id) || self.was_in_force(id),
+                |_| false,
+            ),
         };
         for id in &ids {
             self.check_accounted(id, &account);
@@ -91,12 +94,19 @@ impl World {
     }
 
     /// Everything that an operation in force has replaced, and what that had replaced in turn: a
-    /// refused write is in force as part of what its writer put on top of it.
-    fn replaced(&self, in_force: impl Fn(&WriteId) -> bool) -> BTreeSet<WriteId> {
+    /// refused write is in force as part of what its writer put on top of it. One that is void is not.
+    fn replaced(
+        &self,
+        in_force: impl Fn(&WriteId) -> bool,
+        is_void: impl Fn(&WriteId) -> bool,
+    ) -> BTreeSet<WriteId> {
         let ids = self.ghost.ops.keys();
         let mut open: Vec<&WriteId> = ids.filter(|id| in_force(id)).collect();
         let mut replaced = BTreeSet::new();
         while let Some(id) = open.pop() {
+            if !in_force(id) && is_void(id) {
+                continue;
+            }
             let shown = self.ghost.ops.get(id).into_iter().flat_map(|op| &op.shown);
             open.extend(shown.filter(|shown| replaced.insert((*shown).clone())));
         }
@@ -147,13 +157,14 @@ impl World {
 
     /// Whether a hub has lost with its disk why a write ended, so that it may be back: what was merged
     /// without what it was merged into, what has lost under a rule that keeps it now, or against a write
-    /// that was lost as well while somebody still held the loser.
+    /// that was lost as well, or is no longer there, while somebody still held the loser.
     fn is_undecided_again(&self, id: &WriteId) -> bool {
         let receipt = self.ghost.fate(id).filter(|_| self.rollbacks > 0);
         receipt.is_some_and(|receipt| match &receipt.reason {
             Reason::Merged { into, .. } => !self.effective(into),
             Reason::Superseded { winner, .. } => {
-                let lost = self.ghost.ops.contains_key(winner) && !self.effective(winner);
+                let entry = self.at_hub(&receipt.key);
+                let lost = self.ghost.ops.contains_key(winner) && entry.write(winner).is_none();
                 lost || keeps(self.rules().policies(), &receipt.key)
             }
             _ => false,
@@ -179,6 +190,17 @@ impl World {
         op.payload.is_some() && known && !dead && (is_live || !either)
     }
 
+    /// What the account says of a write.
+    fn why(&self, id: &WriteId, account: &Account) -> String {
+        let fate = self.ghost.fate(id);
+        let cleared = self.ghost.cleared.get(id);
+        let replaced = account.replaced.contains(id);
+        let ops = self.ghost.ops.iter();
+        let by = ops.filter(|(_, op)| op.shown.contains(id));
+        let by: Vec<&WriteId> = by.map(|(by, _)| by).collect();
+        format!("{id}: told {fate:?}, cleared {cleared:?}, replaced {replaced}, shown to {by:?}")
+    }
+
     /// Live are exactly the writes that nobody replaced, and they read as their rule says.
     fn check_value(&mut self, key: &Key, account: &Account) {
         let found = self.at_hub(key);
@@ -198,8 +220,10 @@ impl World {
         let table = self.rules().policies().clone();
         let several = keeps(&table, key) && !merges(&table, key);
         let decided = is_decided(&found, several);
-        self.require(actual == expected, || {
-            format!("{key} holds {actual:?}, expected {expected:?}")
+        let apart = actual.symmetric_difference(&expected);
+        let why: Vec<String> = apart.map(|id| self.why(id, account)).collect();
+        self.require(why.is_empty(), || {
+            format!("{key} holds {actual:?}, expected {expected:?}: {why:?}")
         });
         self.require(is_right, || {
             format!("{key} reads {sum:?}, expected {sums:?}: {found:?}")

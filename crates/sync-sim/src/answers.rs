@@ -153,6 +153,7 @@ impl World {
                 }
             }
             (Asked::Clear(ids), Answer::Cleared(_)) => {
+                self.trace.say(|| format!("cleared {ids:?}"));
                 self.ghost
                     .cleared
                     .extend(ids.into_iter().map(|id| (id, true)));

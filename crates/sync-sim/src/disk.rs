@@ -42,14 +42,16 @@ impl Disk {
 
     /// Dies in the middle of the oldest batch. Of its rows some are there and some are not, one may be
     /// neither what it was nor what it was to be, so that nobody can read it, and the seal is the last one
-    /// or the next one. A store promises that this does not happen; where it does, it has to say so.
-    pub(crate) fn tear(&mut self, random: &mut Random) {
+    /// or the next one. A store promises that this does not happen; where it does, it has to say so. Returns
+    /// whether all of the batch is there.
+    pub(crate) fn tear(&mut self, random: &mut Random) -> bool {
         let Some((_, batch)) = self.waiting.pop_front() else {
-            return;
+            return false;
         };
-        let mut sealed = self.image();
+        let (mut sealed, mut whole) = (self.image(), self.image());
         let is_next = random.chance(500);
         for op in batch.ops {
+            apply(&mut whole, op.clone());
             if is_next {
                 apply(&mut sealed, op.clone());
             }
@@ -60,6 +62,7 @@ impl Disk {
             }
         }
         self.sealed = Some(sealed);
+        self.durable == whole
     }
 
     /// Whether the rows are not those that the seal was put over: nothing may be served from them.

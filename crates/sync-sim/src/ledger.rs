@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     rows: BTreeMap<(usize, Bytes), Receipt>,
     /// The receipts in whose place a summary stands, other summaries among them.
     members: BTreeMap<WriteId, Vec<Receipt>>,
+    /// The same of summaries that a torn batch may have left.
+    torn: BTreeMap<WriteId, Vec<Receipt>>,
     /// Summaries that the hub has made.
     of_hub: BTreeSet<WriteId>,
     /// What the hub owes to writers, and what replicas owe to their applications.
@@ -72,6 +74,38 @@ impl Ledger {
             self.owe(node, id);
         }
         text
+    }
+
+    /// A batch was torn: a summary of it stands for what it was to delete, if it is there.
+    fn foresee(&mut self, node: usize, batch: &Batch) {
+        let mut gone = Vec::new();
+        for op in &batch.ops {
+            if let RowOp::Put { key, value } = op
+                && key.first() == Some(&RECEIPT_ROW)
+                && let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", value)
+            {
+                self.torn.insert(receipt.write, std::mem::take(&mut gone));
+            } else {
+                gone.extend(self.rows.get(&(node, op.key().clone())).cloned());
+            }
+        }
+    }
+
+    /// Takes a row that a node was found with.
+    fn find(&mut self, node: usize, row: Bytes, receipt: Receipt) {
+        let id = receipt.write.clone();
+        let is_summary = matches!(receipt.reason, Reason::Dropped { .. });
+        if is_summary
+            && !self.members.contains_key(&id)
+            && let Some(gone) = self.torn.get(&id)
+        {
+            self.members.insert(id.clone(), gone.clone());
+            if node == HUB {
+                self.of_hub.insert(id.clone());
+            }
+        }
+        self.owe(node, id);
+        self.rows.insert((node, row), receipt);
     }
 
     fn owe(&mut self, node: usize, id: WriteId) {
@@ -140,14 +174,31 @@ impl World {
 
     /// The hub knows no more of what it owed than an older disk says.
     pub(crate) fn roll_ledger_back(&mut self) {
-        self.ledger.rows.retain(|(node, _), _| *node != HUB);
         self.ledger.at_hub.clear();
-        let rows = self.hub.disk.rows();
-        let rows = rows.filter(|row| row.key.first() == Some(&RECEIPT_ROW));
-        for row in rows {
-            if let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", &row.value) {
-                self.ledger.at_hub.insert(receipt.write.clone());
-                self.ledger.rows.insert((HUB, row.key), receipt);
+        self.reread_ledger(HUB);
+    }
+
+    /// A batch was under way when its node died, and is there, or in part.
+    pub(crate) fn note_torn(&mut self, node: usize, batch: &Batch, is_whole: bool) {
+        if is_whole {
+            let wrong = self.ledger.note(node, batch);
+            return self.require(wrong.is_none(), || wrong.unwrap_or_default());
+        }
+        self.ledger.foresee(node, batch);
+    }
+
+    /// A node knows what its disk says now.
+    pub(crate) fn reread_ledger(&mut self, node: usize) {
+        self.ledger.rows.retain(|(other, _), _| *other != node);
+        let disk = match node {
+            HUB => &self.hub.disk,
+            n => &self.replicas[n].disk,
+        };
+        for row in disk.rows() {
+            if row.key.first() == Some(&RECEIPT_ROW)
+                && let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", &row.value)
+            {
+                self.ledger.find(node, row.key, receipt);
             }
         }
     }
@@ -155,14 +206,7 @@ impl World {
     /// A replica knows no more of what it owes than another disk says; what nobody else has either.
     pub(crate) fn lose_receipts(&mut self, n: usize) -> Vec<WriteId> {
         let before = self.ledger.rows.clone();
-        self.ledger.rows.retain(|(node, _), _| *node != n);
-        for row in self.replicas[n].disk.rows() {
-            if row.key.first() == Some(&RECEIPT_ROW)
-                && let Ok(receipt) = codec::from_bytes::<Receipt>("a receipt", &row.value)
-            {
-                self.ledger.rows.insert((n, row.key), receipt);
-            }
-        }
+        self.reread_ledger(n);
         let left: BTreeSet<&WriteId> = self.ledger.rows.values().map(|r| &r.write).collect();
         let gone = before.values().map(|receipt| &receipt.write);
         let gone = gone.filter(|id| !left.contains(id) && !self.ghost.receipts.contains_key(*id));

@@ -29,11 +29,17 @@ impl World {
         {
             return;
         }
+        let batch = self.disk(node).waiting().next().cloned();
         let disk = match node {
             HUB => &mut self.hub.disk,
             n => &mut self.replicas[n].disk,
         };
-        disk.tear(&mut self.random);
+        let is_whole = disk.tear(&mut self.random) && !disk.is_damaged();
+        let disk = self.disk(node);
+        if let Some(batch) = batch.filter(|_| is_whole || disk.is_damaged()) {
+            self.note_torn(node, &batch, is_whole);
+        }
+        let disk = self.disk(node);
         let what = if disk.is_damaged() {
             "torn batch"
         } else {
@@ -73,6 +79,7 @@ impl World {
         node.versions.clear();
         node.losses += 1;
         node.is_recovered = true;
+        self.reread_ledger(n);
         true
     }
 

@@ -112,6 +112,7 @@ impl World {
         commits.sort_by_key(|commit| commit.revision);
         for commit in commits {
             self.note_life(&commit.key);
+            self.note_spared(&commit.key);
             self.note_committed(&commit);
             self.trace.say(|| format!("{commit:?}"));
             self.hub.log.push(commit);

@@ -178,6 +178,7 @@ impl World {
         let keys = keys.filter(|(held, _)| key.as_ref().is_none_or(|key| key == *held));
         let live = keys.flat_map(|(_, state)| state.entry().writes().map(|(id, _)| id.clone()));
         let live: Vec<WriteId> = live.collect();
+        self.trace.say(|| format!("clear {key:?}: {live:?}"));
         for id in &live {
             self.ghost.cleared.entry(id.clone()).or_default();
         }
@@ -186,6 +187,20 @@ impl World {
         hub.handle_ask(now, request, Ask::Clear(key));
         self.stats.hit("clear");
         self.drain_hub();
+    }
+
+    /// A key has changed at the hub while somebody waits until the swarm is cleared: what of it is still live
+    /// stays, as whoever asked did not mean what came meanwhile.
+    pub(crate) fn note_spared(&mut self, key: &Key) {
+        if self.plan.clear == 0 {
+            return;
+        }
+        let held = self.at_hub(key);
+        for asked in self.asked.values_mut() {
+            if let Asked::Clear(ids) = asked {
+                ids.retain(|id| held.write(id).is_none());
+            }
+        }
     }
 
     pub(crate) fn read_delta(&mut self) {

@@ -151,9 +151,7 @@ impl World {
                 continue;
             };
             if same == Some(held.token) {
-                if let Some(known) = self.decisions.held.get_mut(&key) {
-                    known.given_back = false;
-                }
+                self.go_on_holding(&key, found);
                 continue;
             }
             ended |= is_timer;
@@ -164,6 +162,20 @@ impl World {
             }
         }
         ended
+    }
+
+    /// The claim is still there. One who holds what a hub has lost may have brought its renewal: that one's
+    /// lease begins where it comes.
+    fn go_on_holding(&mut self, key: &Key, found: Option<(WriteId, Claim)>) {
+        let (now_us, is_lost) = (self.now_us, self.rollbacks > 0);
+        let (Some(held), Some((write, claim))) = (self.decisions.held.get_mut(key), found) else {
+            return;
+        };
+        held.given_back = false;
+        if is_lost && held.write != write {
+            held.write = write;
+            held.late_us = held.late_us.max(now_us + claim.lease_ms * 1_000);
+        }
     }
 
     fn note_ended(&mut self, key: &Key, held: &Held, is_timer: bool) {

@@ -256,7 +256,11 @@ impl World {
             value,
         };
         let states = self.decisions.states.entry(key.clone()).or_default();
-        let same = |last: &State| (last.version, last.revision) == (state.version, state.revision);
+        // A damaged hub that was recovered may hold something else under a number that nobody was told.
+        let same = |last: &State| {
+            (last.version, last.revision, &last.value)
+                == (state.version, state.revision, &state.value)
+        };
         if !states.last().is_some_and(same) {
             states.push(state);
         }
