@@ -104,7 +104,7 @@ impl World {
         let mut open: Vec<&WriteId> = ids.filter(|id| in_force(id)).collect();
         let mut replaced = BTreeSet::new();
         while let Some(id) = open.pop() {
-            if !in_force(id) && is_void(id) {
+            if is_void(id) {
                 continue;
             }
             let shown = self.ghost.ops.get(id).into_iter().flat_map(|op| &op.shown);
