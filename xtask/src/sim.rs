@@ -7,7 +7,7 @@ use crate::shell;
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds; 1,000 if neither this nor a time is given.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// The first of them.
     #[arg(long)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "seed")]
     shrunk: bool,
     /// For how long.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     hours: Option<u64>,
     /// Goes on once a seed has failed.
     #[arg(long)]

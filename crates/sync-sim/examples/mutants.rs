@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sync_core::planted::{self, Planted};
-use sync_sim::{Failure, parallel, run_seed};
+use sync_sim::{Failure, parallel, rerun, run_seed, shrink};
 
 /// Seeds that a bug is given to be found in: what is rarer than one in so many is not found in time.
 const SEEDS: u64 = 1_000;
@@ -22,12 +22,24 @@ const FOUND_CHARS: usize = 200;
 const USAGE: &str = "\
 mutants [--only NAME] [--seeds N] [--verbose]
     runs N seeds as they are, which must be good, and then with each planted bug until one fails;
-    --verbose tells what was found";
+    --verbose tells what was found
+mutants --only NAME --seed S [--shrunk]
+    replays one seed with that bug, or the shortest schedule of it that fails, and prints everything that
+    happens and what the oracle said
+mutants --list
+    prints the name of each planted bug, what it breaks, and nothing else
+mutants --help
+    prints this";
+
+/// The exit code of a command line that means nothing, as `clap` has it.
+const MISUSED: u8 = 2;
 
 #[derive(Debug)]
 struct Args {
     bugs: Vec<Planted>,
     seeds: u64,
+    seed: Option<u64>,
+    shrunk: bool,
     verbose: bool,
 }
 
@@ -40,16 +52,29 @@ struct Tried {
 }
 
 fn main() -> ExitCode {
-    let args = match parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if words == ["--list"] {
+        list();
+        return ExitCode::SUCCESS;
+    }
+    let args = match parse(words.into_iter()) {
         Ok(args) => args,
         Err(error) => {
             eprintln!("mutants: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
+            return ExitCode::from(MISUSED);
         }
     };
     // A bug may well end in a panic, which is told of as any other failure.
     std::panic::set_hook(Box::new(|_| {}));
-    if is_clean(args.seeds) && all_are_caught(&args) {
+    let is_good = match (args.seed, args.bugs.as_slice()) {
+        (Some(seed), [bug]) => is_survived(*bug, seed, args.shrunk),
+        _ => is_clean(args.seeds) && all_are_caught(&args),
+    };
+    if is_good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -60,29 +85,72 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut args = Args {
         bugs: Planted::ALL.to_vec(),
         seeds: SEEDS,
+        seed: None,
+        shrunk: false,
         verbose: false,
     };
+    let mut is_one = false;
     while let Some(word) = words.next() {
+        let mut number = || {
+            let number = words.next().and_then(|text| text.parse::<u64>().ok());
+            number.ok_or_else(|| format!("{word} wants a whole number after it"))
+        };
         match word.as_str() {
-            "--seeds" => {
-                let number = words.next().and_then(|text| text.parse().ok());
-                args.seeds = number.ok_or("--seeds wants a whole number after it")?;
+            "--seeds" => args.seeds = number()?,
+            "--seed" => args.seed = Some(number()?),
+            "--shrunk" => args.shrunk = true,
+            "--only" => {
+                args.bugs = vec![named(&words.next().unwrap_or_default())?];
+                is_one = true;
             }
-            "--only" => args.bugs = vec![named(&words.next().unwrap_or_default())?],
             "--verbose" => args.verbose = true,
             _ => return Err(format!("{word} means nothing here")),
         }
     }
-    Ok(args)
+    match args {
+        Args { seeds: 0, .. } => Err("--seeds 0 would try nothing: give at least one seed"),
+        Args { seed: Some(_), .. } if !is_one => {
+            Err("--seed wants --only NAME: which bug to plant")
+        }
+        Args {
+            seed: None,
+            shrunk: true,
+            ..
+        } => Err("--shrunk wants --seed S: which seed it is about"),
+        args => Ok(args),
+    }
+    .map_err(str::to_owned)
+}
+
+fn list() {
+    for bug in Planted::ALL {
+        println!("{:<24} {}", bug.name(), bug.breaks());
+    }
 }
 
 fn named(name: &str) -> Result<Planted, String> {
     let mut all = Planted::ALL.iter();
     let bug = all.find(|bug| bug.name().eq_ignore_ascii_case(name));
     bug.copied().ok_or_else(|| {
-        let names: Vec<&str> = Planted::ALL.iter().map(|bug| bug.name()).collect();
-        format!("{name:?} is no planted bug; there are {}", names.join(", "))
+        format!("{name:?} is no planted bug: `cargo xtask mutants --list` lists those there are")
     })
+}
+
+/// Replays a seed with a bug, and tells what happens; whether nobody has found it.
+fn is_survived(bug: Planted, seed: u64, shrunk: bool) -> bool {
+    let name = bug.name();
+    let failure = planted::with(Some(bug), || {
+        if shrunk {
+            shrink(seed).map(|less| rerun(seed, &less.acts).unwrap_or(less.failure))
+        } else {
+            run_seed(seed, true).err()
+        }
+    });
+    match &failure {
+        Some(failure) => println!("seed {seed} with {name} fails: {failure}"),
+        None => println!("seed {seed} with {name} is good: no oracle has found it"),
+    }
+    failure.is_none()
 }
 
 /// Whether nothing is found where nothing is planted.
@@ -155,11 +223,43 @@ fn tell(bug: Planted, tried: &Tried, args: &Args) {
     let (name, breaks) = (bug.name(), bug.breaks());
     let seconds = tried.took.as_secs_f64();
     println!("{name:<24} {breaks:<9} {oracle:<28} {seeds:>6} {seconds:>8.2}");
-    if let Some((_, failure)) = tried.found.as_ref().filter(|_| args.verbose) {
+    if let Some((seeds, failure)) = tried.found.as_ref().filter(|_| args.verbose) {
         println!("    {}", some(&failure.what));
+        let seed = seeds - 1;
+        println!("    replay it: cargo xtask mutants --only {name} --seed {seed} --shrunk");
     }
 }
 
 fn some(found: &str) -> String {
     found.chars().take(FOUND_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Args, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn one_bug_is_replayed_with_one_seed() {
+        let args = read("--only receiptdropped --seed 7 --shrunk").unwrap();
+        assert_eq!(args.bugs, [Planted::ReceiptDropped]);
+        assert_eq!((args.seed, args.shrunk), (Some(7), true));
+        assert!(!is_survived(Planted::ReceiptDropped, 0, false));
+    }
+
+    #[test]
+    fn what_would_try_nothing_or_names_nothing_is_refused() {
+        for (line, says) in [
+            ("--seeds 0", "would try nothing"),
+            ("--only Nobody", "mutants --list"),
+            ("--seed 1", "--only NAME"),
+            ("--only ReceiptDropped --shrunk", "--seed S"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
 }

@@ -32,7 +32,12 @@ sync-sim [--seeds N] [--first S] [--hours H] [--threads T] [--keep-going]
 sync-sim --seed S [--shrunk]
     replays one seed, or the shortest schedule of it that fails, and prints everything that happens
 sync-sim --traces [--seeds N] [--first S]
-    prints for each seed a hash of its course";
+    prints for each seed a hash of its course
+sync-sim --help
+    prints this";
+
+/// The exit code of a command line that means nothing, as `clap` has it.
+const MISUSED: u8 = 2;
 
 #[derive(Debug)]
 struct Args {
@@ -43,11 +48,16 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let args = match parse(words.into_iter()) {
         Ok(args) => args,
         Err(error) => {
             eprintln!("sync-sim: {error}\n\n{USAGE}");
-            return ExitCode::FAILURE;
+            return ExitCode::from(MISUSED);
         }
     };
     let is_good = match args.seed {
@@ -77,10 +87,18 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             Some(Ok(number)) => Ok(number),
             _ => Err(format!("{word} wants a whole number after it")),
         };
+        let mut some = |what: &str| match number()? {
+            0 => Err(format!(
+                "{word} 0 would try nothing: give at least one {what}"
+            )),
+            number => Ok(number),
+        };
         match word.as_str() {
-            "--seeds" => search.seeds = Some(number()?),
+            "--seeds" => search.seeds = Some(some("seed")?),
             "--first" => search.first = number()?,
-            "--hours" => search.time = Some(Duration::from_secs(number()?.saturating_mul(3_600))),
+            "--hours" => {
+                search.time = Some(Duration::from_secs(some("hour")?.saturating_mul(3_600)))
+            }
             "--threads" => search.threads = usize::try_from(number()?).unwrap_or(1),
             "--seed" => seed = Some(number()?),
             "--shrunk" => shrunk = true,
@@ -88,6 +106,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--traces" => traces = true,
             _ => return Err(format!("{word} means nothing here")),
         }
+    }
+    if shrunk && seed.is_none() {
+        return Err("--shrunk wants --seed S: which seed it is about".to_owned());
     }
     if search.time.is_none() {
         search.seeds = search.seeds.or(Some(SEEDS));
@@ -114,7 +135,7 @@ fn replay(seed: u64) -> bool {
 }
 
 fn replay_shrunk(seed: u64) -> bool {
-    let Some(shrunk) = shrink(seed) else {
+    let Some(shrunk) = quietly(|| shrink(seed)) else {
         println!("seed {seed} is good");
         return true;
     };
@@ -123,6 +144,15 @@ fn replay_shrunk(seed: u64) -> bool {
         None => println!("run once more it was good: something beside the seed decides"),
     }
     false
+}
+
+/// Without a word of what panics meanwhile: shrinking repeats it many times, and it is told of in the end.
+fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = run();
+    std::panic::set_hook(before);
+    result
 }
 
 fn trace(search: &Search) -> bool {
@@ -155,7 +185,7 @@ fn search(search: &Search) -> bool {
 
 fn report(seed: u64, failure: Failure) {
     println!("\nseed {seed} fails: {}", some(&failure));
-    println!("replay it: cargo xtask sim --seed {seed}");
+    println!("replay all of it: cargo xtask sim --seed {seed}");
     let Some(shrunk) = shrink(seed) else {
         return println!("run once more it was good: something beside the seed decides");
     };
@@ -165,6 +195,7 @@ fn report(seed: u64, failure: Failure) {
         println!("  {happened}");
     }
     println!("  {}", some(&shrunk.failure));
+    println!("replay only these: cargo xtask sim --seed {seed} --shrunk");
 }
 
 fn some(failure: &Failure) -> String {

@@ -35,7 +35,8 @@ pub fn shrink(seed: u64) -> Option<Shrunk> {
 #[must_use]
 pub fn rerun(seed: u64, kept: &[Happened]) -> Option<Failure> {
     let kept = kept.iter().map(|happened| happened.act).collect();
-    run_world(&mut World::with(seed, true, Schedule::of(kept))).err()
+    let mut world = World::with(seed, true, Schedule::of(kept));
+    caught(|| run_world(&mut world)).err()
 }
 
 /// What came of one run.

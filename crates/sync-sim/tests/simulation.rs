@@ -86,6 +86,25 @@ fn a_seed_always_takes_the_same_course() {
     }
 }
 
+#[test]
+fn a_search_of_nothing_is_refused_and_help_is_no_error() {
+    let run = |words: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_sync-sim");
+        let done = std::process::Command::new(program).args(words).output();
+        let done = done.expect("the program runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    for words in [["--hours", "0"], ["--seeds", "0"]] {
+        let (code, said, error) = run(&words);
+        assert_eq!((code, said.as_str()), (Some(2), ""), "{words:?}");
+        assert!(error.contains("would try nothing"), "{error}");
+    }
+    let (code, said, error) = run(&["--help"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(said.contains("--shrunk"), "{said}");
+}
+
 #[cfg(feature = "__planted")]
 #[test]
 fn a_planted_bug_is_found_where_nothing_is_wrong_without_it() {
