@@ -148,6 +148,20 @@ bugs! {
     ClaimGrantedTwice breaks "I9",
     /// Any token will do.
     TokenNotChecked breaks "I9",
+    /// A replica keeps its rows under the name of another swarm.
+    RowsOfAnotherSwarm breaks "I11",
+    /// As many receipts wait for an agent as there are.
+    ReceiptsWithoutBound breaks "I12",
+    /// As many functions are at work at once as there are keys to merge.
+    MergesWithoutBound breaks "I12",
+    /// An update that comes twice is taken for a state that cannot be.
+    RepeatPanics breaks "I13",
+    /// An update that comes twice is taken for a broken protocol, and ends its connection.
+    RepeatDisconnects breaks "I13",
+    /// The digest depends on the order in which its parts have come.
+    DigestByOrder breaks "I3 L1",
+    /// Of the keys that were deleted, the hub remembers only the last, whoever has not heard of the others.
+    GravesByCount breaks "I14",
 }
 
 #[cfg(feature = "__planted")]

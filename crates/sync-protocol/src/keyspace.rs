@@ -322,6 +322,9 @@ impl Keyspace {
     /// Puts the sums right after a key's part of them, digest and weight, went from `before` to `after`.
     fn account(&mut self, (before, was): (Digest, usize), (after, is): (Digest, usize)) {
         self.weight = self.weight + is as u64 - was as u64;
+        if planted::is(Planted::DigestByOrder) && before != after {
+            self.digest = self.digest.plus(self.digest);
+        }
         self.digest = self.digest.minus(before).plus(after);
         let (was, is) = (before != Digest::default(), after != Digest::default());
         self.live_keys = self.live_keys + u64::from(is) - u64::from(was);

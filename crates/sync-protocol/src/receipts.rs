@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeInclusive};
 
 use sync_core::{
     Pattern, Payload, Policies, Reason, Receipt, ReceiptPlace, Revision, RowOp, WriteId,
+    planted::{self, Planted},
 };
 
 use crate::rows;
@@ -226,7 +227,7 @@ impl Receipts {
         let line = self.line(pattern);
         let summed = usize::from(line.first().is_some_and(|(_, whole, _)| !whole));
         let over = line.len().saturating_sub(limit + summed);
-        if over == 0 {
+        if over == 0 || planted::is(Planted::ReceiptsWithoutBound) {
             return None;
         }
         let gone = (0..over + summed).filter_map(|_| line.pop_first());

@@ -31,7 +31,8 @@ use std::time::Duration;
 
 use sync_core::{
     Batch, Body, Context, Cursor, Digest, HybridClock, Key, Message, Now, Receipt, RequestError,
-    Resolvers, Revision, RowOp, Seen, Seq, WriteId, Writer,
+    Resolvers, Revision, RowOp, Seen, Seq, SwarmId, WriteId, Writer,
+    planted::{self, Planted},
 };
 
 use crate::config::ReplicaConfig;
@@ -297,10 +298,11 @@ impl Replica {
             reentering: self.reentering,
         };
         ops.push(rows::put_meta(&meta));
-        self.gate.persist(Batch {
-            swarm: self.config.swarm.clone(),
-            ops,
-        });
+        let mut swarm = self.config.swarm.clone();
+        if planted::is(Planted::RowsOfAnotherSwarm) {
+            swarm = SwarmId::new("another").expect("a valid name");
+        }
+        self.gate.persist(Batch { swarm, ops });
     }
 
     fn owner(&self) -> Owner {

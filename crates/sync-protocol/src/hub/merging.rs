@@ -46,7 +46,10 @@ impl Hub {
     /// Calls functions as long as there are places. What they are given is read only now: a key in line
     /// holds nothing.
     fn start_merges(&mut self) {
-        let places = self.config.limits.merges_max.max(1);
+        let mut places = self.config.limits.merges_max.max(1);
+        if planted::is(Planted::MergesWithoutBound) {
+            places = usize::MAX;
+        }
         while let Some(key) = self.merges.first(places) {
             let writes = self.unmerged(&key);
             let entry = self.space.get(&key).map(KeyState::entry);

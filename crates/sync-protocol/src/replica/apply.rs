@@ -82,6 +82,11 @@ impl Replica {
             return Ok(());
         };
         if to <= cursor.revision && !planted::is(Planted::LateUpdateCounts) {
+            let repeats = "an update that has been here";
+            assert!(!planted::is(Planted::RepeatPanics), "{repeats}");
+            if planted::is(Planted::RepeatDisconnects) {
+                return Err(repeats.to_owned());
+            }
             self.ack();
             return Ok(());
         }
