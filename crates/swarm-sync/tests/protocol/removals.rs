@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sync_core::{Body, Operation, Reason, Seq};
-use sync_protocol::Command;
+use sync_protocol::{Command, ReplicaConfig};
 
 use crate::disk::Image;
 use crate::hand::{deliver, say};
@@ -115,4 +115,30 @@ fn a_removal_is_told_with_what_was_to_be_repaired_below_it() {
     let a = assert_deleted_behind(hub, a, backup);
     let told = told_of_addition(&a);
     assert!(matches!(told[..], [Reason::FutureStamp { .. }]), "{told:?}");
+}
+
+/// One of which no hub has heard is offered to a hub that knows nothing: without what somebody waits for it would
+/// be known there, and what it had ended would come after it, for good if the agent's disk were lost then.
+#[test]
+fn a_removal_that_is_offered_covers_what_somebody_waits_for() {
+    let one_by_one = |config: &mut ReplicaConfig| config.limits.page_bytes = 1;
+    let (mut hub, mut a) = (HubSide::new(), AgentSide::with("a", one_by_one));
+    a.connect(&mut hub, 1);
+    a.write("other", Operation::Add(1));
+    talk(&mut hub, &mut [&mut a]);
+    a.cut(&mut hub);
+    a.write("k", Operation::Add(1));
+    delete_under_a_flush(&mut a);
+    assert_eq!(a.replica.pending_writes(), 2);
+    hub.disk.restore(Image::default());
+    hub.restart();
+    a.connect(&mut hub, 2);
+    while a.replica.pending_writes() > 0 {
+        say(&mut hub, &mut a);
+        assert_eq!(hub.value("k"), None, "it was deleted by who was shown it");
+        deliver(&mut hub, &mut a, |_| true);
+    }
+    talk(&mut hub, &mut [&mut a]);
+    assert_eq!(hub.value("other"), Some(1.into()));
+    assert_equal(&hub, &[&a]);
 }

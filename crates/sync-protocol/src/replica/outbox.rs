@@ -108,6 +108,21 @@ impl Outbox {
         ids.filter_map(|id| self.items.get(id))
     }
 
+    /// What is not a fact of a key before the hub has admitted what waits for it. What a removal covers is one,
+    /// an own write among it that somebody waits for: told without that, it would come too late to end it.
+    pub(super) fn open_of(&self, key: &Key) -> Context {
+        let mut open = Context::new();
+        for item in self.of_key(key) {
+            open.union(&item.open());
+        }
+        for id in self.removals.get(key).into_iter().flatten() {
+            if let Some(removal) = self.items.get(id) {
+                open.subtract(removal.delta.context());
+            }
+        }
+        open
+    }
+
     /// What waits after `after`, by key and within one in order.
     pub(super) fn after(&self, after: Option<&Spot>) -> impl Iterator<Item = (Spot, &Item)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};

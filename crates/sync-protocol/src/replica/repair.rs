@@ -74,9 +74,9 @@ impl Replica {
     /// What may be told of a key as fact: all that is held but for own writes that the hub has not
     /// admitted and for what they cover here, which may be alive elsewhere.
     pub(super) fn settled_part<'a>(&self, key: &Key, entry: &'a Entry) -> Cow<'a, Entry> {
-        let mut open = self.repairs.get(key).cloned().unwrap_or_default();
-        for item in self.outbox.of_key(key) {
-            open.union(&item.open());
+        let mut open = self.outbox.open_of(key);
+        if let Some(undone) = self.repairs.get(key) {
+            open.union(undone);
         }
         if open.is_empty() {
             return Cow::Borrowed(entry);
