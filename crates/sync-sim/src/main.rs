@@ -97,7 +97,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--seeds" => search.seeds = Some(some("seed")?),
             "--first" => search.first = number()?,
             "--hours" => {
-                search.time = Some(Duration::from_secs(some("hour")?.saturating_mul(3_600)))
+                search.time = Some(Duration::from_secs(some("hour")?.saturating_mul(3_600)));
             }
             "--threads" => search.threads = usize::try_from(number()?).unwrap_or(1),
             "--seed" => seed = Some(number()?),
