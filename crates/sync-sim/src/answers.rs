@@ -27,6 +27,7 @@ impl World {
         if matches!(receipt.reason, Reason::FutureStamp { .. }) {
             self.stats.hit("future stamp refused");
         }
+        self.check_quota(&receipt);
         if receipt.rule() == Some(MergeRule::Authority) && receipt.refused() {
             self.stats.hit("plain write comes back");
         }
@@ -71,6 +72,7 @@ impl World {
                     });
                 }
             }
+            (Asked::Position(live), Ok(Outcome::Done)) => self.reached(n, &live),
             (Asked::Flush { made, to_hub }, Ok(Outcome::Done)) => self.flushed(n, &made, to_hub),
             (Asked::Write(_), Err(RequestError::Unreached { .. })) => {
                 self.stats.hit("level not reached");
@@ -96,6 +98,7 @@ impl World {
             {
                 self.stats.hit("plain write refused");
             }
+            (Asked::Write(made), Err(error)) => self.refused_for_room(made.as_ref(), &error),
             _ => {}
         }
     }
@@ -127,6 +130,9 @@ impl World {
         self.require(is_told, || {
             format!("nothing is new above the head: {answer:?}")
         });
+        if let (Asked::Write(made), Err(error)) = (&asked, &answer) {
+            self.refused_for_room(made.as_ref(), error);
+        }
         match answer {
             Ok(answer) => self.answered(asked, answer),
             Err(RequestError::EpochMismatch { .. } | RequestError::Ahead { .. })
@@ -168,6 +174,7 @@ impl World {
                 self.check_report(&keys, &report);
                 self.last_report = Some(report);
             }
+            (Asked::Held(live), Answer::Held(count)) => self.check_holders(&live, count),
             (Asked::Past(ask), Answer::Past(answer)) => self.told_past(&ask, &answer),
             (Asked::Delta, Answer::Delta(delta)) => {
                 for change in delta.changes {

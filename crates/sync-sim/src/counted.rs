@@ -40,14 +40,13 @@ impl World {
         open().fold(fixed, i64::min)..=open().fold(fixed, i64::max)
     }
 
-    /// The deleted ones among those that the same run has put the contribution on top of.
+    /// The deleted ones among those that the contribution has taken up.
     fn earlier<'a>(&'a self, id: &'a WriteId) -> Vec<Deleted<'a>> {
-        let own = |earlier: &&WriteId| earlier.writer == id.writer;
         let mut found = BTreeSet::new();
         let mut open: Vec<&WriteId> = vec![id];
         while let Some(next) = open.pop() {
             let replaced = self.ghost.ops.get(next).into_iter();
-            let earlier = replaced.flat_map(|op| op.shown.iter().filter(own));
+            let earlier = replaced.flat_map(|op| &op.taken_up);
             open.extend(earlier.filter(|id| found.insert(*id)));
         }
         found

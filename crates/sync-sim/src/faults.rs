@@ -37,6 +37,7 @@ impl World {
         }
         self.hardships();
         self.copies();
+        self.change_room();
         let crash = self.plan.hub_crash * if self.is_read_in_pages() { IN_PAGES } else { 1 };
         if self.random.chance(crash) && self.allows("crash of the hub", 0, self.nth) {
             self.crash_hub();
@@ -59,6 +60,9 @@ impl World {
     pub(crate) fn level_plan(&mut self) {
         if self.plan.skew_ms != [0; NODES] && !self.allows("clocks that differ", 0, 0) {
             self.plan.skew_ms = [0; NODES];
+        }
+        if self.plan.is_far() && self.plan.skew_ms != [0; NODES] {
+            self.stats.hit("clocks days apart");
         }
         if self.plan.tick_ms > 1 && !self.allows("coarse clocks", 0, 0) {
             self.plan.tick_ms = 1;

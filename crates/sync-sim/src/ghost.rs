@@ -17,6 +17,8 @@ pub(crate) struct Op {
     pub(crate) is_write: bool,
     /// The live writes it replaced, all of which its writer was shown.
     pub(crate) shown: BTreeSet<WriteId>,
+    /// Of a counter: the contributions of the same run that it has taken up.
+    pub(crate) taken_up: BTreeSet<WriteId>,
     /// Of a counter: what this run had contributed, this operation included.
     pub(crate) total: i64,
     pub(crate) acked: bool,
@@ -55,10 +57,17 @@ impl Ghost {
         shown: BTreeSet<WriteId>,
         is_write: bool,
     ) {
-        let own = before.writes().filter(|(held, _)| held.writer == id.writer);
-        let so_far: i64 = own
-            .filter_map(|(held, _)| Some(self.ops.get(held)?.total))
-            .sum();
+        let own = before.writes().map(|(held, _)| held);
+        let own = own.filter(|held| held.writer == id.writer);
+        let own: Vec<WriteId> = own.cloned().collect();
+        let totals = own
+            .iter()
+            .filter_map(|held| Some(self.ops.get(held)?.total));
+        let so_far: i64 = totals.sum();
+        let taken_up = own
+            .into_iter()
+            .filter(|held| shown.contains(held))
+            .collect();
         let (payload, total) = match operation {
             Operation::Put(value) => (Some(Payload::put(value)), 0),
             Operation::Insert(value) => (Some(Payload::element(value)), 0),
@@ -73,6 +82,7 @@ impl Ghost {
             payload,
             is_write,
             shown,
+            taken_up,
             total,
             acked: false,
             at_hub: false,
@@ -90,11 +100,16 @@ impl Ghost {
         shown: BTreeSet<WriteId>,
         function: &str,
     ) {
+        // What is cleared meanwhile is what it was made of, and it with that.
+        if shown.iter().any(|id| self.cleared.contains_key(id)) {
+            self.cleared.entry(id.clone()).or_default();
+        }
         let op = Op {
             key: key.clone(),
             payload: Some(Payload::put(value)),
             is_write: false,
             shown,
+            taken_up: BTreeSet::new(),
             total: 0,
             acked: false,
             at_hub: true,

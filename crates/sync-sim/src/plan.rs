@@ -1,6 +1,8 @@
 //! What goes wrong in one seed, and how often. Each seed leaves most faults out ("swarm testing"):
 //! all of them at once hide what two of them do.
 
+mod narrow;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +89,10 @@ pub(crate) struct Plan {
     pub(crate) hardships: Hardships,
     /// Whether nothing goes wrong.
     is_quiet: bool,
+    /// Per thousand fault ticks, of each node: its disk gets full, or is given room again.
+    pub(crate) little_room: u64,
+    is_narrow: bool,
+    is_far: bool,
     hub_value_bytes_max: usize,
 }
 
@@ -155,6 +161,9 @@ impl Plan {
                 Hardships::draw(random)
             },
             is_quiet: quiet,
+            little_room: 0,
+            is_narrow: false,
+            is_far: false,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
     }
@@ -200,7 +209,7 @@ impl Plan {
     /// older disk: nobody does there.
     pub(crate) fn draw_levels(&mut self, random: &mut Random) {
         if !self.rollback {
-            self.levels = *random.pick(&[0, 0, 0, 0, 0, 0, 0, 200]);
+            self.levels = *random.pick(&[0, 0, 200]);
         }
     }
 

@@ -44,6 +44,7 @@ fn heal(world: &mut World) {
     world.end_copy();
     world.faulty = false;
     world.troubles = Troubles::default();
+    world.give_room();
     world.schedule(0, Event::StartHub);
     for n in 0..plan::REPLICAS {
         world.schedule(0, Event::StartReplica(n));

@@ -9,6 +9,7 @@ use sync_core::{
 };
 use sync_protocol::{Command, Hub};
 
+use crate::positions::Live;
 use crate::world::{Event, World};
 
 /// Per thousand actions: steps of a reader of deltas, takings of receipts, questions, those about the past, waits
@@ -18,6 +19,7 @@ const TAKE_SHARE: u64 = 40;
 const ASK_SHARE: u64 = 30;
 const PAST_SHARE: u64 = 40;
 const FLUSH_SHARE: u64 = 15;
+const POSITION_SHARE: u64 = 15;
 
 /// Per thousand steps of a reader: a position is named that is above the head.
 const BEYOND_SHARE: u64 = 50;
@@ -32,6 +34,10 @@ pub(crate) enum Asked {
         made: Vec<WriteId>,
         to_hub: bool,
     },
+    /// Until an agent holds what was live at the hub.
+    Position(Live),
+    /// How many hold what was live at the hub.
+    Held(Live),
     /// Over which keys.
     Round(Vec<Key>),
     /// When.
@@ -85,6 +91,11 @@ impl World {
             ASK_SHARE,
             PAST_SHARE,
             if self.plan.levels > 0 { FLUSH_SHARE } else { 0 },
+            if self.plan.levels > 0 {
+                POSITION_SHARE
+            } else {
+                0
+            },
         ];
         let mut roll = self.random.below(1_000);
         let falls_into = shares.iter().position(|share| {
@@ -104,6 +115,7 @@ impl World {
             Some(8) => self.ask_through_replica(),
             Some(9) => self.ask_past(),
             Some(10) => self.flush(),
+            Some(11) => self.wait_for_position(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);

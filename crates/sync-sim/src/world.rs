@@ -238,7 +238,9 @@ impl World {
         plan.draw_drift(&mut random);
         plan.draw_torn(&mut random);
         // By numbers of its own: what a seed does otherwise is the same with and without.
-        plan.draw_levels(&mut Random::new(!seed));
+        let mut apart = Random::new(!seed);
+        plan.draw_levels(&mut apart);
+        plan.draw_narrow(&mut apart);
         plan.draw_copies(&mut random);
         let name = |n| AgentId::new(format!("agent-{n}")).expect("a valid name");
         let replicas = (0..REPLICAS).map(|n| ReplicaNode::new(name(n)));

@@ -86,8 +86,10 @@ impl World {
             .and_then(|e| e.context().last_of(&writer))
             .filter(|s| Some(*s) != last);
         let made = made.map(|seq| WriteId::new(writer, seq));
+        let after = entry.cloned();
+        self.check_room(n, &operation, made.as_ref());
         if let Some(id) = made.clone() {
-            let after = entry.cloned().unwrap_or_default();
+            let after = after.unwrap_or_default();
             let gone = before
                 .writes()
                 .map(|(id, _)| id)

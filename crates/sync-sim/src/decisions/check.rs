@@ -218,6 +218,9 @@ impl World {
             RequestError::Deadline { .. } => self.stats.hit("decision late"),
             RequestError::EpochMismatch { .. } => self.stats.hit("version of a lost run"),
             RequestError::Uncertain { .. } => self.stats.hit("refused with a doubt"),
+            RequestError::QuotaExceeded { .. } if self.plan.is_narrow() => {
+                self.stats.hit("decision over a quota");
+            }
             RequestError::ConnectionLost { .. }
             | RequestError::Stopped { .. }
             | RequestError::Operation { .. } => {}

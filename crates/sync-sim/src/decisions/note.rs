@@ -182,6 +182,7 @@ impl World {
             payload,
             is_write: false,
             shown,
+            taken_up: BTreeSet::new(),
             total: 0,
             acked: false,
             at_hub: true,
