@@ -91,8 +91,6 @@ pub(crate) struct Plan {
     is_quiet: bool,
     /// Per thousand fault ticks, of each node: its disk gets full, or is given room again.
     pub(crate) little_room: u64,
-    is_narrow: bool,
-    is_far: bool,
     hub_value_bytes_max: usize,
 }
 
@@ -162,8 +160,6 @@ impl Plan {
             },
             is_quiet: quiet,
             little_room: 0,
-            is_narrow: false,
-            is_far: false,
             hub_value_bytes_max: if fights { 48 } else { limits.value_bytes_max },
         }
     }

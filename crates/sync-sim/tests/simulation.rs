@@ -5,7 +5,7 @@
 use sync_sim::{Failure, MUST_HAPPEN, Stats, parallel, run_seed};
 
 /// Seeds of one run of the test.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 1_500;
 
 /// How many failures are told of, and how much of each: the first say enough.
 const FAILURES_TOLD: usize = 20;

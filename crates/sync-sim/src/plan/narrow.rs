@@ -15,8 +15,10 @@ const FAR_SHARE: u64 = 80;
 /// Per thousand nodes of a seed in which clocks are far apart: this one's is.
 const FAR_NODES: u64 = 400;
 
-/// How far: three days.
-const FAR_MS_MAX: u64 = 3 * 24 * 3_600 * 1_000;
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// How far.
+const FAR_MS_MAX: u64 = 3 * DAY_MS;
 
 impl Plan {
     pub(crate) fn draw_narrow(&mut self, random: &mut Random) {
@@ -25,16 +27,14 @@ impl Plan {
         }
         if random.chance(KEYS_SHARE) {
             self.limits.keys_max = random.between(1, self.keys.len() as u64);
-            self.is_narrow = true;
         }
         if random.chance(STATE_SHARE) {
             self.limits.state_bytes_max = random.between(200, 3_000);
-            self.is_narrow = true;
         }
         if random.chance(OUTBOX_SHARE) {
             self.limits.outbox_bytes_max = usize::try_from(random.between(200, 2_000)).unwrap_or(0);
         }
-        if random.chance(ROOM_SHARE) {
+        if random.chance(ROOM_SHARE) && !self.rollback {
             // What is refused for want of room may be made again as the same attempt: nothing is decided here.
             self.little_room = random.between(20, 200);
             self.propose = 0;
@@ -51,13 +51,14 @@ impl Plan {
                     self.skew_ms[node] = random.below(FAR_MS_MAX);
                 }
             }
-            self.is_far = self.skew_ms != [0; NODES];
         }
     }
 
     /// Whether the hub takes only so many keys or bytes.
     pub(crate) fn is_narrow(&self) -> bool {
-        self.is_narrow
+        let usual = Limits::default();
+        let is_below = self.limits.state_bytes_max < usual.state_bytes_max;
+        is_below || self.limits.keys_max < usual.keys_max
     }
 
     /// Whether agents let only a few bytes wait for their hub.
@@ -67,6 +68,6 @@ impl Plan {
 
     /// Whether clocks may be days apart.
     pub(crate) fn is_far(&self) -> bool {
-        self.is_far
+        self.skew_ms.iter().any(|ahead_ms| *ahead_ms > DAY_MS)
     }
 }
