@@ -174,6 +174,10 @@ impl World {
                 self.check_report(&keys, &report);
                 self.last_report = Some(report);
             }
+            (Asked::Policies, Answer::Policies(told)) => self.told_policies(&told),
+            (Asked::Receipts(agent), Answer::Receipts { receipts, .. }) => {
+                self.told_waiting(&agent, &receipts);
+            }
             (Asked::Held(live), Answer::Held(count)) => self.check_holders(&live, count),
             (Asked::Past(ask), Answer::Past(answer)) => self.told_past(&ask, &answer),
             (Asked::Delta, Answer::Delta(delta)) => {

@@ -257,6 +257,11 @@ impl World {
         self.require(over.is_none(), || over.unwrap_or_default());
     }
 
+    /// Whether the hub has made a receipt of it durable.
+    pub(crate) fn is_owed_by_hub(&self, write: &WriteId) -> bool {
+        self.ledger.at_hub.contains(write)
+    }
+
     /// What is counted by the summaries that applications were told of.
     pub(crate) fn summed_up(&self) -> BTreeMap<WriteId, Receipt> {
         let told = self.ghost.receipts.values();

@@ -13,6 +13,7 @@
 mod account;
 mod answers;
 mod apart;
+mod asks;
 mod copies;
 mod counted;
 mod coverage;

@@ -18,6 +18,9 @@ pub(crate) type Live = Vec<(Key, WriteId)>;
 impl World {
     /// Somebody waits until an agent holds what the hub has, or asks the hub how many hold it.
     pub(crate) fn wait_for_position(&mut self) {
+        if self.random.chance(300) {
+            return self.ask_about_hub();
+        }
         let Some(hub) = &self.hub.machine else { return };
         let (epoch, revision) = (hub.epoch(), hub.revision());
         let live = hub.keyspace().iter_after(None).flat_map(|(key, state)| {

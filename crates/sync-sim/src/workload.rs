@@ -36,6 +36,9 @@ pub(crate) enum Asked {
     },
     /// Until an agent holds what was live at the hub.
     Position(Live),
+    Policies,
+    /// What waits for whom.
+    Receipts(AgentId),
     /// How many hold what was live at the hub.
     Held(Live),
     /// Over which keys.

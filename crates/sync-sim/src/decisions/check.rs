@@ -97,7 +97,8 @@ impl World {
         let first = self.decisions.calls[index].answer.clone();
         let renews = matches!(self.decisions.calls[index].ask, AuthorityAsk::Renew { .. });
         if let Some((answer, rollbacks)) = &first {
-            let same = *answer == reply || *rollbacks != self.rollbacks || renews;
+            let is_open = renews || is_refused_for_now(answer);
+            let same = *answer == reply || *rollbacks != self.rollbacks || is_open;
             self.stats.hit("decision told again");
             self.require(same, || format!("first {answer:?}, then {reply:?}"));
         }
@@ -110,8 +111,13 @@ impl World {
             }
         }
         let rollbacks = self.rollbacks;
-        let answer = &mut self.decisions.calls[index].answer;
-        answer.get_or_insert((reply, rollbacks));
+        let held = &mut self.decisions.calls[index].answer;
+        let stays = held
+            .as_ref()
+            .is_some_and(|(answer, _)| !is_refused_for_now(answer));
+        if !stays {
+            *held = Some((reply, rollbacks));
+        }
     }
 
     fn check_done(&mut self, index: usize, answer: &AuthorityAnswer) {
@@ -218,6 +224,9 @@ impl World {
             RequestError::Deadline { .. } => self.stats.hit("decision late"),
             RequestError::EpochMismatch { .. } => self.stats.hit("version of a lost run"),
             RequestError::Uncertain { .. } => self.stats.hit("refused with a doubt"),
+            RequestError::NoSpace { .. } if self.plan.little_room > 0 => {
+                self.stats.hit("decision without room");
+            }
             RequestError::QuotaExceeded { .. } if self.plan.is_narrow() => {
                 self.stats.hit("decision over a quota");
             }
@@ -263,6 +272,11 @@ impl World {
         let rule = rules.of_entry(key, &entry, |_| true);
         rule.and_then(|rule| rule.fold(&entry))
     }
+}
+
+/// Whether it may be asked for again as the same: for want of room nothing is decided, and nothing is kept.
+fn is_refused_for_now(answer: &Reply) -> bool {
+    matches!(answer, Err(RequestError::NoSpace { .. }))
 }
 
 /// Whether an outcome is that of a commit.

@@ -34,11 +34,8 @@ impl Plan {
         if random.chance(OUTBOX_SHARE) {
             self.limits.outbox_bytes_max = usize::try_from(random.between(200, 2_000)).unwrap_or(0);
         }
-        if random.chance(ROOM_SHARE) && !self.rollback {
-            // What is refused for want of room may be made again as the same attempt: nothing is decided here.
+        if random.chance(ROOM_SHARE) {
             self.little_room = random.between(20, 200);
-            self.propose = 0;
-            self.decide = 0;
         }
         // What a damaged agent holds after its recovery it takes for facts, of whatever time they are.
         let is_damaged = self.hardships.torn > 0 || self.hardships.disk_loss;
