@@ -53,6 +53,12 @@ pub const LAG_AGENTS_MAX: usize = 1_000;
 
 /// Tells the recorder what the names mean. Once, after it was installed.
 pub fn describe() {
+    describe_work();
+    describe_traffic();
+    describe_state();
+}
+
+fn describe_work() {
     describe_counter!(ROUNDS, Unit::Count, "Rounds that have ended");
     describe_histogram!(ROUND_SECONDS, Unit::Seconds, "How long rounds took");
     describe_counter!(COMMITS, Unit::Count, "Commits");
@@ -66,6 +72,9 @@ pub fn describe() {
         Unit::Count,
         "Writes that may not enter and came back"
     );
+}
+
+fn describe_traffic() {
     describe_counter!(
         DELTA_SAVED,
         Unit::Bytes,
@@ -87,6 +96,20 @@ pub fn describe() {
         Unit::Bytes,
         "Bytes that compression has taken off them"
     );
+    describe_gauge!(CONNECTIONS, Unit::Count, "Connections that are open");
+    describe_counter!(
+        REFUSED_CONNECTIONS,
+        Unit::Count,
+        "Connections that were refused"
+    );
+    describe_gauge!(
+        CERTIFICATE_SECONDS,
+        Unit::Seconds,
+        "Until the first of the hub's own certificates ends"
+    );
+}
+
+fn describe_state() {
     describe_gauge!(
         AGENT_LAG,
         Unit::Count,
@@ -111,16 +134,5 @@ pub fn describe() {
         FLUSH_SECONDS,
         Unit::Seconds,
         "How long flushes of the store took"
-    );
-    describe_gauge!(CONNECTIONS, Unit::Count, "Connections that are open");
-    describe_counter!(
-        REFUSED_CONNECTIONS,
-        Unit::Count,
-        "Connections that were refused"
-    );
-    describe_gauge!(
-        CERTIFICATE_SECONDS,
-        Unit::Seconds,
-        "Until the first of the hub's own certificates ends"
     );
 }

@@ -160,8 +160,8 @@ bugs! {
     RepeatDisconnects breaks "I13",
     /// The digest depends on the order in which its parts have come.
     DigestByOrder breaks "I3 L1",
-    /// Of the keys that were deleted, the hub remembers only the last, whoever has not heard of the others.
-    GravesByCount breaks "I14",
+    /// Who deleted a key is forgotten once there are a few such keys, whoever has not heard of it.
+    TombstonesByCount breaks "I14 L1",
 }
 
 #[cfg(feature = "__planted")]

@@ -199,6 +199,9 @@ impl Keyspace {
     /// Joins `delta` into a key.
     pub(crate) fn join(&mut self, key: &Key, delta: Entry) -> Joined {
         let hash = self.hash;
+        let are_many = self.keys.len() as u64 > self.live_keys + 2;
+        let forgets = planted::is(Planted::TombstonesForgotten)
+            || (planted::is(Planted::TombstonesByCount) && are_many);
         let state = self.keys.entry(key.clone()).or_default();
         let before = (hash.key(key, state.live), state.weight);
         let joined = state.entry.join(delta);
@@ -219,7 +222,7 @@ impl Keyspace {
                 state.weight += write.weight();
             }
         }
-        if planted::is(Planted::TombstonesForgotten) && !state.entry.is_live() {
+        if forgets && !state.entry.is_live() {
             state.entry = Entry::new();
         }
         let after = (hash.key(key, state.live), state.weight);

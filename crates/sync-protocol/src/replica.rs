@@ -320,11 +320,8 @@ impl Replica {
 
     /// Up to where all is held. Between two pages that is where the first of them began: what has changed since
     /// the page's revision comes with a later page, in its newest state alone. None if nobody knows any more.
-    fn held(&mut self) -> Option<Revision> {
+    fn held(&self) -> Option<Revision> {
         let cursor = self.cursor?;
-        if cursor.is_whole() {
-            self.whole = Some(cursor.seen());
-        }
         let whole = self.whole.filter(|whole| whole.epoch == cursor.epoch)?;
         Some(whole.revision)
     }

@@ -19,6 +19,9 @@ const SEEDS: u64 = 1_000;
 /// How much of what an oracle has found is told.
 const FOUND_CHARS: usize = 200;
 
+/// The same where a single seed is replayed.
+const REPLAYED_CHARS: usize = 4_000;
+
 const USAGE: &str = "\
 mutants [--only NAME] [--seeds N] [--verbose]
     runs N seeds as they are, which must be good, and then with each planted bug until one fails;
@@ -147,7 +150,10 @@ fn is_survived(bug: Planted, seed: u64, shrunk: bool) -> bool {
         }
     });
     match &failure {
-        Some(failure) => println!("seed {seed} with {name} fails: {failure}"),
+        Some(failure) => {
+            let found: String = failure.to_string().chars().take(REPLAYED_CHARS).collect();
+            println!("seed {seed} with {name} fails: {found}");
+        }
         None => println!("seed {seed} with {name} is good: no oracle has found it"),
     }
     failure.is_none()

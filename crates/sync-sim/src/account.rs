@@ -157,15 +157,16 @@ impl World {
 
     /// Whether a hub has lost with its disk why a write ended, so that it may be back: what was merged
     /// without what it was merged into, what has lost under a rule that keeps it now, or against a write
-    /// that was lost as well, or is no longer there, while somebody still held the loser.
+    /// that was lost as well, or a removal, of which nothing is left but that it was, while somebody still held
+    /// the loser.
     fn is_undecided_again(&self, id: &WriteId) -> bool {
         let receipt = self.ghost.fate(id).filter(|_| self.rollbacks > 0);
         receipt.is_some_and(|receipt| match &receipt.reason {
             Reason::Merged { into, .. } => !self.effective(into),
             Reason::Superseded { winner, .. } => {
-                let entry = self.at_hub(&receipt.key);
-                let lost = self.ghost.ops.contains_key(winner) && entry.write(winner).is_none();
-                lost || keeps(self.rules().policies(), &receipt.key)
+                let won = self.ghost.ops.get(winner);
+                let is_lost = won.is_some_and(|op| op.payload.is_none() || !self.effective(winner));
+                is_lost || keeps(self.rules().policies(), &receipt.key)
             }
             _ => false,
         })

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use sync_core::{Durability, WriteId};
-use sync_protocol::{Command, Wanted};
+use sync_core::{AgentId, Durability, Key, WriteId};
+use sync_protocol::{Command, KeyState, Replica, Wanted};
 
 use crate::plan::REPLICAS;
 use crate::workload::Asked;
 use crate::world::World;
 
-/// How long a caller waits for a level: longer than a way and back, shorter than most cuts.
-const PATIENCE: Duration = Duration::from_millis(600);
+/// How long a caller waits: longer than a way and back, shorter than most cuts.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(600);
 
 impl World {
     /// The level that a caller wants of a write; in most seeds what the key's policy says is enough.
@@ -73,15 +73,12 @@ impl World {
         }
     }
 
-    /// Of a write that so many others are said to hold as many know. One that is down may: it had said so. Of
-    /// one that is replaced by now others may know what took its place alone.
+    /// Of a write that so many others are said to hold as many know. Of one that is replaced by now others may
+    /// know what took its place alone.
     pub(crate) fn check_held(&mut self, id: &WriteId, count: u32) {
-        let hardships = &self.plan.hardships;
-        // Of two processes under one name either may have confirmed it.
-        let is_twice = hardships.copy > 0;
-        let is_lost = is_twice || self.rollbacks > 0 || hardships.disk_loss || hardships.torn > 0;
         let op = self.ghost.ops.get(id).filter(|op| op.payload.is_some());
-        let (Some(op), Some(hub), false) = (op, &self.hub.machine, is_lost) else {
+        let (Some(op), Some(hub), true) = (op, &self.hub.machine, self.keeps_what_it_confirms())
+        else {
             return;
         };
         let state = hub.keyspace().get(&op.key);
@@ -89,18 +86,36 @@ impl World {
             return;
         }
         self.stats.hit("write held by others");
-        let others = self.replicas[..REPLICAS].iter();
-        let others = others.filter(|node| node.agent != *id.writer.agent());
-        let holders = others.filter(|node| {
-            node.machine.as_ref().is_none_or(|replica| {
-                let state = replica.keyspace().get(&op.key);
-                state.is_some_and(|state| state.entry().context().contains(id))
-            })
-        });
-        let found = holders.count();
-        let is_held = u32::try_from(found).is_ok_and(|found| found >= count);
-        self.require(is_held, || {
+        let holds = |replica: &Replica| knows(replica, &op.key, id);
+        let found = self.holders(|agent| agent != id.writer.agent(), holds);
+        self.require(found >= count, || {
             format!("{found} others know of {id}, not {count}")
         });
     }
+
+    /// Whether what a replica has confirmed stays there. Of two processes under one name either may have
+    /// confirmed it.
+    pub(crate) fn keeps_what_it_confirms(&self) -> bool {
+        let hardships = &self.plan.hardships;
+        let is_lost = hardships.copy > 0 || hardships.disk_loss || hardships.torn > 0;
+        !is_lost && self.rollbacks == 0
+    }
+
+    /// How many of some agents hold something. One that is down may: it had said so.
+    pub(crate) fn holders(
+        &self,
+        is_asked: impl Fn(&AgentId) -> bool,
+        holds: impl Fn(&Replica) -> bool,
+    ) -> u32 {
+        let nodes = self.replicas[..REPLICAS].iter();
+        let nodes = nodes.filter(|node| is_asked(&node.agent));
+        let holders = nodes.filter(|node| node.machine.as_ref().is_none_or(&holds));
+        u32::try_from(holders.count()).expect("a few nodes")
+    }
+}
+
+/// Whether a replica knows of a write, live or not.
+pub(crate) fn knows(replica: &Replica, key: &Key, id: &WriteId) -> bool {
+    let entry = replica.keyspace().get(key).map(KeyState::entry);
+    entry.is_some_and(|entry| entry.context().contains(id))
 }

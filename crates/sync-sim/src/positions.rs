@@ -1,16 +1,11 @@
 //! Positions in the hub's log: who is said to hold all up to one does.
 
-use std::time::Duration;
-
 use sync_core::{Ask, Cursor, Key, Since, WriteId};
-use sync_protocol::{Command, KeyState, Replica};
+use sync_protocol::{Command, Replica};
 
-use crate::plan::REPLICAS;
+use crate::levels::{PATIENCE, knows};
 use crate::workload::Asked;
 use crate::world::World;
-
-/// How long somebody waits: longer than a way and back, shorter than most cuts.
-const PATIENCE: Duration = Duration::from_millis(600);
 
 /// What was live at a position.
 pub(crate) type Live = Vec<(Key, WriteId)>;
@@ -18,9 +13,6 @@ pub(crate) type Live = Vec<(Key, WriteId)>;
 impl World {
     /// Somebody waits until an agent holds what the hub has, or asks the hub how many hold it.
     pub(crate) fn wait_for_position(&mut self) {
-        if self.random.chance(300) {
-            return self.ask_about_hub();
-        }
         let Some(hub) = &self.hub.machine else { return };
         let (epoch, revision) = (hub.epoch(), hub.revision());
         let live = hub.keyspace().iter_after(None).flat_map(|(key, state)| {
@@ -67,20 +59,15 @@ impl World {
         });
     }
 
-    /// The hub has said that so many hold all up to there. One that is down may: it had said so.
+    /// The hub has said that so many hold all up to there.
     pub(crate) fn check_holders(&mut self, live: &Live, count: u32) {
-        let hardships = &self.plan.hardships;
-        let is_lost = hardships.copy > 0 || hardships.disk_loss || hardships.torn > 0;
-        if is_lost || self.rollbacks > 0 {
+        if !self.keeps_what_it_confirms() {
             return;
         }
         self.stats.hit("holders counted");
         let holds = |replica: &Replica| missing_of(replica, live).is_none();
-        let nodes = self.replicas[..REPLICAS].iter();
-        let holders = nodes.filter(|node| node.machine.as_ref().is_none_or(holds));
-        let found = holders.count();
-        let is_right = u32::try_from(found).is_ok_and(|found| found >= count);
-        self.require(is_right, || {
+        let found = self.holders(|_| true, holds);
+        self.require(found >= count, || {
             format!("{count} are said to hold what {found} hold")
         });
     }
@@ -88,8 +75,5 @@ impl World {
 
 /// What of it a replica knows nothing of.
 fn missing_of<'a>(replica: &Replica, live: &'a Live) -> Option<&'a (Key, WriteId)> {
-    live.iter().find(|(key, id)| {
-        let entry = replica.keyspace().get(key).map(KeyState::entry);
-        entry.is_none_or(|entry| !entry.context().contains(id))
-    })
+    live.iter().find(|(key, id)| !knows(replica, key, id))
 }

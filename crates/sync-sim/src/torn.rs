@@ -34,13 +34,12 @@ impl World {
             HUB => &mut self.hub.disk,
             n => &mut self.replicas[n].disk,
         };
-        let is_whole = disk.tear(&mut self.random) && !disk.is_damaged();
-        let disk = self.disk(node);
-        if let Some(batch) = batch.filter(|_| is_whole || disk.is_damaged()) {
-            self.note_torn(node, &batch, is_whole);
+        let is_all = disk.tear(&mut self.random);
+        let is_damaged = disk.is_damaged();
+        if let Some(batch) = batch.filter(|_| is_all || is_damaged) {
+            self.note_torn(node, &batch, is_all && !is_damaged);
         }
-        let disk = self.disk(node);
-        let what = if disk.is_damaged() {
+        let what = if is_damaged {
             "torn batch"
         } else {
             "torn batch that left nothing half"

@@ -13,13 +13,14 @@ use crate::positions::Live;
 use crate::world::{Event, World};
 
 /// Per thousand actions: steps of a reader of deltas, takings of receipts, questions, those about the past, waits
-/// for what was written. What is left are writes.
+/// for what was written and for positions, questions about receipts and policies. What is left are writes.
 const DELTA_SHARE: u64 = 40;
 const TAKE_SHARE: u64 = 40;
 const ASK_SHARE: u64 = 30;
 const PAST_SHARE: u64 = 40;
 const FLUSH_SHARE: u64 = 15;
-const POSITION_SHARE: u64 = 15;
+const POSITION_SHARE: u64 = 10;
+const HUB_SHARE: u64 = 5;
 
 /// Per thousand steps of a reader: a position is named that is above the head.
 const BEYOND_SHARE: u64 = 50;
@@ -82,6 +83,7 @@ impl World {
         if self.table == 0 && self.random.chance(self.plan.table_change) {
             self.change_table();
         }
+        let patient = |share| if self.plan.levels > 0 { share } else { 0 };
         let shares = [
             self.plan.round,
             self.plan.clear,
@@ -93,12 +95,9 @@ impl World {
             TAKE_SHARE,
             ASK_SHARE,
             PAST_SHARE,
-            if self.plan.levels > 0 { FLUSH_SHARE } else { 0 },
-            if self.plan.levels > 0 {
-                POSITION_SHARE
-            } else {
-                0
-            },
+            patient(FLUSH_SHARE),
+            patient(POSITION_SHARE),
+            patient(HUB_SHARE),
         ];
         let mut roll = self.random.below(1_000);
         let falls_into = shares.iter().position(|share| {
@@ -119,6 +118,7 @@ impl World {
             Some(9) => self.ask_past(),
             Some(10) => self.flush(),
             Some(11) => self.wait_for_position(),
+            Some(12) => self.ask_about_hub(),
             _ => {
                 let n = self.random.index(self.replicas.len());
                 self.write(n);

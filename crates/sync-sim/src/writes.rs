@@ -86,10 +86,8 @@ impl World {
             .and_then(|e| e.context().last_of(&writer))
             .filter(|s| Some(*s) != last);
         let made = made.map(|seq| WriteId::new(writer, seq));
-        let after = entry.cloned();
-        self.check_room(n, &operation, made.as_ref());
         if let Some(id) = made.clone() {
-            let after = after.unwrap_or_default();
+            let after = entry.cloned().unwrap_or_default();
             let gone = before
                 .writes()
                 .map(|(id, _)| id)
@@ -118,6 +116,7 @@ impl World {
             self.count_write(&key, &operation, table.fingerprint());
             self.check_own_write(n, &key, &operation, value);
         }
+        self.check_room(n, &operation, made.as_ref());
         self.drain_replica(n);
         self.check_read(n, &key);
         let other = self.random.pick(&self.plan.keys).clone();

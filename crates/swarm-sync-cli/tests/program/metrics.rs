@@ -60,6 +60,18 @@ pub(crate) fn tells(address: &str, lines: &[(&str, f64)]) -> String {
     )
 }
 
+fn have_grown(told: &str) {
+    for line in [
+        r#"swarm_sync_connection_bytes_total{direction="received"}"#,
+        r#"swarm_sync_connection_bytes_total{direction="sent"}"#,
+        r#"swarm_sync_store_flush_duration_seconds_count{node="hub"}"#,
+        "swarm_sync_store_bytes",
+        "swarm_sync_disk_free_bytes",
+    ] {
+        assert!(value(told, line).is_some_and(|v| v > 0.0), "{line}: {told}");
+    }
+}
+
 #[test]
 fn what_a_hub_does_is_counted_where_it_is_measured() {
     let place = Place::new();
@@ -103,18 +115,7 @@ fn what_a_hub_does_is_counted_where_it_is_measured() {
             ("swarm_sync_connections", 1.0),
         ],
     );
-    for line in [
-        r#"swarm_sync_connection_bytes_total{direction="received"}"#,
-        r#"swarm_sync_connection_bytes_total{direction="sent"}"#,
-        r#"swarm_sync_store_flush_duration_seconds_count{node="hub"}"#,
-        "swarm_sync_store_bytes",
-        "swarm_sync_disk_free_bytes",
-    ] {
-        assert!(
-            value(&told, line).is_some_and(|v| v > 0.0),
-            "{line}: {told}"
-        );
-    }
+    have_grown(&told);
     assert!(told.contains("# TYPE swarm_sync_round_duration_seconds histogram"));
     // The same as the status tells.
     let status = json_of(&hub.client(&["status", "--json"]));

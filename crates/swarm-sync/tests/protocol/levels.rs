@@ -7,6 +7,7 @@ use sync_core::{
 };
 use sync_protocol::{Command, Fate, Outcome};
 
+use crate::hand::{deliver, say};
 use crate::stage::{
     AgentSide, HubSide, hub_config, key, meet, only_receipt, put, race, read_reply, talk, trio,
 };
@@ -194,8 +195,8 @@ fn a_read_says_whether_it_is_connected_and_how_far_behind() {
         talk(&mut hub, &mut [&mut a]);
     }
     b.pass(Duration::from_secs(2));
-    crate::hand::say(&mut hub, &mut b);
-    crate::hand::deliver(&mut hub, &mut b, |body| matches!(body, Body::Pong { .. }));
+    say(&mut hub, &mut b);
+    deliver(&mut hub, &mut b, |body| matches!(body, Body::Pong { .. }));
     assert_eq!(told(&b), (true, Some(3)));
     b.cut(&mut hub);
     assert_eq!(told(&b), (false, Some(3)), "the last it knew");
@@ -257,15 +258,8 @@ fn between_two_pages_nothing_is_confirmed_and_no_position_is_reached() {
     }
     let mut c = AgentSide::new("c");
     c.connect(&mut hub, 2);
-    let session = c.session.expect("connected");
-    for message in std::mem::take(&mut c.said) {
-        hub.hear(session, message);
-    }
-    hub.settle();
-    for (_, message) in std::mem::take(&mut hub.said) {
-        c.hear(message);
-    }
-    c.settle();
+    say(&mut hub, &mut c);
+    deliver(&mut hub, &mut c, |_| true);
     let cursor = c.replica.cursor().expect("a page");
     assert!(cursor.revision > Revision::default() && !cursor.is_whole());
     assert_eq!(c.value("k"), None, "it comes with the next page");

@@ -16,6 +16,13 @@ pub(super) struct Mark {
     total: i64,
 }
 
+impl Mark {
+    /// Whether it removes that contribution of the same incarnation itself.
+    fn has_seen(&self, id: &WriteId) -> bool {
+        id.seq <= self.write.seq
+    }
+}
+
 /// Up to which of its contributions each incarnation's part of a counter was deleted.
 ///
 /// A contribution stands for everything that its incarnation has ever added. One that was made without
@@ -77,21 +84,27 @@ impl Reset {
         }
     }
 
-    /// What of a live contribution was deleted before it was made.
+    /// What of a live contribution was deleted: what was there before it was made; all of it if the delete had
+    /// seen it, as between two parts of a key where what covers it has not come yet.
     pub fn removed_from(&self, id: &WriteId, write: &Write) -> i64 {
-        self.mark_within(id, write).map_or(0, |mark| mark.total)
+        match self.mark_on(id, write) {
+            Some(mark) if mark.has_seen(id) => write.payload.total().unwrap_or_default(),
+            Some(mark) => mark.total,
+            None => 0,
+        }
     }
 
     /// Whether a live contribution stands for something that was deleted.
     pub fn concerns(&self, id: &WriteId, write: &Write) -> bool {
         let is_contribution = write.payload.kind() == PayloadKind::Count;
-        is_contribution && self.mark_within(id, write).is_some()
+        is_contribution && self.mark_on(id, write).is_some()
     }
 
-    fn mark_within(&self, id: &WriteId, write: &Write) -> Option<&Mark> {
+    fn mark_on(&self, id: &WriteId, write: &Write) -> Option<&Mark> {
         let writer = |mark: &Mark| mark.write.writer.cmp(&id.writer);
         let at = self.marks.binary_search_by(writer).ok()?;
-        Some(&self.marks[at]).filter(|mark| write.over.contains(&mark.write))
+        let is_on = |mark: &&Mark| mark.has_seen(id) || write.over.contains(&mark.write);
+        Some(&self.marks[at]).filter(is_on)
     }
 
     fn insert(&mut self, mark: Mark) {
@@ -143,7 +156,9 @@ impl Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Context;
     use crate::id::{AgentId, Incarnation, Seq, Writer};
+    use crate::stamp::Stamp;
 
     fn id(name: &str, seq: u64) -> WriteId {
         let agent = AgentId::new(name).unwrap();
@@ -166,6 +181,33 @@ mod tests {
         let mut joined = of(&[("a", 1, 10), ("b", 1, 3)]);
         joined.join(of(&[("a", 2, 15)]));
         assert_eq!(joined, expected);
+    }
+
+    #[test]
+    fn what_a_delete_has_seen_counts_nothing_and_what_came_on_top_what_was_added() {
+        let reset = of(&[("a", 4, 15)]);
+        let removed = |seq, total, over: &[u64]| {
+            let mut seen = Context::default();
+            for seq in over {
+                seen.insert_id(&id("a", *seq));
+            }
+            let write = Write {
+                stamp: Stamp::default(),
+                payload: Payload::count(total),
+                prev: Seq::default(),
+                over: seen,
+                note: None,
+            };
+            reset.removed_from(&id("a", seq), &write)
+        };
+        assert_eq!(
+            removed(4, 15, &[]),
+            15,
+            "it is covered, and that has not come yet"
+        );
+        assert_eq!(removed(2, 7, &[]), 7, "so is what it stands for");
+        assert_eq!(removed(9, 18, &[2, 4]), 15, "on top of what was deleted");
+        assert_eq!(removed(9, 3, &[]), 0, "begun anew");
     }
 
     #[test]

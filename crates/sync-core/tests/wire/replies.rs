@@ -245,10 +245,16 @@ fn memory() -> [MemoryAnswer; 6] {
 }
 
 fn errors() -> Vec<RequestError> {
-    let reason = || "because".to_owned();
+    let of_writes = errors_of_writes().into_iter();
+    of_writes.chain(errors_of_questions()).collect()
+}
+
+fn reason() -> String {
+    "because".to_owned()
+}
+
+fn errors_of_questions() -> Vec<RequestError> {
     vec![
-        RequestError::Operation { reason: reason() },
-        RequestError::TooLarge { bytes: 2, limit: 1 },
         RequestError::RequestTooLarge { bytes: 2, limit: 1 },
         RequestError::AnswerTooLarge { bytes: 2, limit: 1 },
         RequestError::Invalid {
@@ -265,6 +271,29 @@ fn errors() -> Vec<RequestError> {
             priority: Priority::Background,
             by: Priority::Critical,
         },
+        RequestError::EpochMismatch { epoch: EPOCH },
+        RequestError::Ahead {
+            head: Revision::new(1),
+        },
+        RequestError::Unavailable { doing: reason() },
+        RequestError::Deadline {
+            doing: reason(),
+            limit_ms: 1,
+        },
+        RequestError::UnknownProposal { proposal: PROPOSAL },
+        RequestError::AlreadyVoted {
+            proposal: PROPOSAL,
+            vote: Vote::Abstain,
+        },
+        RequestError::Stopped { reason: reason() },
+        RequestError::ConnectionLost { reason: reason() },
+    ]
+}
+
+fn errors_of_writes() -> Vec<RequestError> {
+    vec![
+        RequestError::Operation { reason: reason() },
+        RequestError::TooLarge { bytes: 2, limit: 1 },
         RequestError::Superseded {
             winner: id("agent-2", 2, 2),
             by: Some(id("agent-1", 1, 1)),
@@ -279,11 +308,6 @@ fn errors() -> Vec<RequestError> {
         RequestError::NotHeld {
             winner: id("agent-2", 2, 2),
         },
-        RequestError::EpochMismatch { epoch: EPOCH },
-        RequestError::Ahead {
-            head: Revision::new(1),
-        },
-        RequestError::Unavailable { doing: reason() },
         RequestError::OutboxFull {
             bytes: 2,
             limit: 1,
@@ -295,17 +319,6 @@ fn errors() -> Vec<RequestError> {
             siblings: 2,
             limit: 1,
         },
-        RequestError::Deadline {
-            doing: reason(),
-            limit_ms: 1,
-        },
-        RequestError::UnknownProposal { proposal: PROPOSAL },
-        RequestError::AlreadyVoted {
-            proposal: PROPOSAL,
-            vote: Vote::Abstain,
-        },
-        RequestError::Stopped { reason: reason() },
-        RequestError::ConnectionLost { reason: reason() },
         RequestError::QuotaExceeded {
             quota: Quota::Bytes,
             limit: 1,

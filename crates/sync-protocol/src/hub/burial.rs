@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::planted::{self, Planted};
 use sync_core::{Context, Entry, Key, Now, OnConcurrent, Payload, Reset, Write, WriteId};
 
 use super::Hub;
@@ -44,10 +43,6 @@ impl Hub {
             let grave = Grave::new(id, write, since);
             let changed = self.graves.dig(key, grave, most, has_seen);
             commit.with_rows(changed);
-            if planted::is(Planted::GravesByCount) {
-                let others = self.graves.forget_others(key);
-                commit.with_rows(others);
-            }
         }
     }
 

@@ -189,13 +189,6 @@ impl Graves {
         plot.map_or_else(Vec::new, |plot| plot.clear(key))
     }
 
-    /// The same of all keys but one, as it must not be: see `Planted::GravesByCount`.
-    pub(super) fn forget_others(&mut self, key: &Key) -> Vec<RowOp> {
-        let others = self.by_key.keys().filter(|other| *other != key);
-        let others: Vec<Key> = others.cloned().collect();
-        others.iter().flat_map(|key| self.forget(key)).collect()
-    }
-
     /// The delete of the whole key that was last, while it is remembered.
     pub(super) fn of_all(&self, key: &Key) -> Option<&WriteId> {
         let grave = self.by_key.get(key)?.get(&Payload::absent())?;

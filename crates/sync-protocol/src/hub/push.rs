@@ -55,14 +55,12 @@ impl Hub {
         if self.has_no_space_for(deltas.iter().map(|(_, segment)| segment)) {
             return Ok(());
         }
-        let one_more = planted::is(Planted::PushCountsOneMore);
         // Not all that is known: what was not pushed now may wait on an older disk of this agent, which
         // does not know what has become of it.
-        let upto = if one_more {
-            push.upto.next()
-        } else {
-            push.upto
-        };
+        let mut upto = push.upto;
+        if planted::is(Planted::PushCountsOneMore) {
+            upto = upto.next();
+        }
         let mut commit = Commit::from(session);
         for (seq, segment) in deltas {
             let Segment { key, mut entry, .. } = segment;

@@ -302,9 +302,16 @@ impl Replica {
         let met = self.cursor.into_iter().chain(self.link.relied_on);
         let head = met.filter(same_run).map(|c| c.head).max();
         cursor.head = head.map_or(cursor.head, |head| head.max(cursor.head));
-        self.cursor = Some(cursor);
+        self.note_cursor(cursor);
         self.link.invalid = None;
         self.link.relied_on = None;
+    }
+
+    pub(super) fn note_cursor(&mut self, cursor: Cursor) {
+        self.cursor = Some(cursor);
+        if cursor.is_whole() {
+            self.whole = Some(cursor.seen());
+        }
     }
 
     pub(super) fn handle_pong(&mut self, now: Now, nonce: u64, standing: &Standing) {

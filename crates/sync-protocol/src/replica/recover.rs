@@ -83,7 +83,9 @@ impl ReplicaRecovery {
             Stored::Meta(meta) => {
                 // The hub believes no agent about another's writes: they would wait for ever.
                 meta.owner.check(&replica.owner())?;
-                replica.cursor = meta.cursor;
+                if let Some(cursor) = meta.cursor {
+                    replica.note_cursor(cursor);
+                }
                 replica.reentering = meta.reentering;
                 replica.clock =
                     HybridClock::new(meta.high_water(), replica.config.limits.drift_max);

@@ -32,7 +32,7 @@ impl Plan {
             self.limits.state_bytes_max = random.between(200, 3_000);
         }
         if random.chance(OUTBOX_SHARE) {
-            self.limits.outbox_bytes_max = usize::try_from(random.between(200, 2_000)).unwrap_or(0);
+            self.limits.outbox_bytes_max = *random.pick(&[200, 600, 2_000]);
         }
         if random.chance(ROOM_SHARE) {
             self.little_room = random.between(20, 200);
